@@ -1,0 +1,137 @@
+"""The folder that holds all state of one embedded installation."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from finops.embedded.errors import HomeUnusable
+
+MINIMUM_FREE_BYTES = 512 * 1024 * 1024
+# A killed supervisor's guards need this long at most to end what it had started.
+LEFTOVERS_SECONDS = 60.0
+
+
+class Home:
+    """State, secrets and locks under FINOPS_HOME."""
+
+    def __init__(self, path: Path, *, minimum_free_bytes: int = MINIMUM_FREE_BYTES) -> None:
+        self.path = path.absolute()
+        self.minimum_free_bytes = minimum_free_bytes
+        self._locks: list[int] = []
+
+    def open(self) -> None:
+        """Create the folder, check it and lock it for this process.
+
+        Raises: HomeUnusable.
+        """
+        try:
+            # Root's engines run as another user, who needs to pass, but not to list.
+            self.path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+            if os.geteuid() == 0:
+                self.path.chmod(self.path.stat().st_mode | 0o011)
+            self.folder("logs")
+            self._take_locks()
+        except OSError as error:
+            raise HomeUnusable(
+                f"Cannot write to {self.path} ({error.strerror}): make it writable or set FINOPS_HOME to another folder."
+            ) from error
+        self._require_space()
+
+    def close(self) -> None:
+        """Release the locks."""
+        while self._locks:
+            os.close(self._locks.pop())
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Return the lock that every child's guard keeps until its command is gone."""
+        return tuple(self._locks[1:])
+
+    def folder(self, name: str) -> Path:
+        """Return a folder inside, created private."""
+        folder = self.path / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def secret(self, name: str, *, nbytes: int = 24) -> str:
+        """Return a random URL-safe secret, generated once and kept in secrets.json."""
+        return self.remember_secret(name, lambda: secrets.token_urlsafe(nbytes))
+
+    def remember_secret(self, name: str, make: Callable[[], str]) -> str:
+        """Return the stored secret, made once by `make` if there is none."""
+        stored = self.read("secrets.json")
+        if name not in stored:
+            stored[name] = make()
+            self.write("secrets.json", stored)
+        return stored[name]
+
+    def read(self, name: str) -> dict[str, str]:
+        """Return a JSON file of texts, empty when it does not exist.
+
+        Raises: HomeUnusable when it was damaged.
+        """
+        try:
+            return dict(json.loads((self.path / name).read_text()))
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise HomeUnusable(
+                f"{self.path / name} is damaged ({error}): restore it, or run 'make reset'."
+            ) from error
+
+    def write(self, name: str, content: dict[str, str]) -> None:
+        """Replace a JSON file atomically; only its owner can read it."""
+        target = self.path / name
+        draft = target.with_name(f".{name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(content, file, indent=2, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+
+    def _take_locks(self) -> None:
+        """Lock out a second supervisor at once, and wait for what a killed one left."""
+        supervisor = self._open_lock("supervisor.lock")
+        if not _lock(supervisor, seconds=0):
+            raise HomeUnusable(
+                f"Another finops is running on {self.path}: stop it first, or set FINOPS_HOME to another folder."
+            )
+        if not _lock(self._open_lock("processes.lock"), seconds=LEFTOVERS_SECONDS):
+            raise HomeUnusable(
+                f"Processes of an earlier run on {self.path} have not ended: end them, then start again."
+            )
+
+    def _open_lock(self, name: str) -> int:
+        descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT, 0o600)
+        self._locks.append(descriptor)
+        return descriptor
+
+    def _require_space(self) -> None:
+        free = shutil.disk_usage(self.path).free
+        if free < self.minimum_free_bytes:
+            needed = self.minimum_free_bytes // 1024**2
+            raise HomeUnusable(
+                f"The disk under {self.path} has {free // 1024**2} MB free and finops needs {needed} MB: "
+                f"make room, or set FINOPS_HOME to another disk."
+            )
+
+
+def _lock(descriptor: int, *, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
