@@ -1,0 +1,89 @@
+"""Turns every exception that a view raises into an RFC 9457 problem document."""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404, HttpRequest
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+
+from apps.core import context, errors
+from apps.core.errors import DomainError
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+
+_TRANSLATIONS: dict[type[Exception], type[DomainError]] = {
+    Http404: errors.NotFound,
+    PermissionDenied: errors.PermissionMissing,
+    RequestDataTooBig: errors.BodyTooLarge,
+    drf.NotFound: errors.NotFound,
+    drf.PermissionDenied: errors.PermissionMissing,
+    drf.NotAuthenticated: errors.AuthenticationRequired,
+    drf.AuthenticationFailed: errors.AuthenticationRequired,
+    drf.MethodNotAllowed: errors.MethodNotAllowed,
+    drf.NotAcceptable: errors.NotAcceptable,
+    drf.UnsupportedMediaType: errors.UnsupportedMediaType,
+    drf.ParseError: errors.MalformedRequest,
+    drf.Throttled: errors.RateLimited,
+}
+
+
+def problem_handler(exception: Exception, handler_context: dict[str, Any]) -> Response | None:
+    """Return the problem response; an unknown exception is logged with its traceback and becomes a 500."""
+    request = handler_context["request"]
+    error = to_domain_error(exception)
+    if error is None:
+        logger.exception("request.failed", exc_info=exception)
+        error = errors.InternalError()
+    headers = {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="finops"'
+    if isinstance(exception, drf.MethodNotAllowed):
+        headers["Allow"] = ", ".join(handler_context["view"].allowed_methods)
+    if "retry_after" in error.extra:
+        headers["Retry-After"] = str(error.extra["retry_after"])
+    return Response(problem(error, request), status=error.status, headers=headers, content_type=PROBLEM_JSON)
+
+
+def to_domain_error(exception: Exception) -> DomainError | None:
+    """Return the domain error that stands for an exception; None when it is not known."""
+    if isinstance(exception, DomainError):
+        return exception
+    if isinstance(exception, drf.ValidationError):
+        return errors.ValidationFailed(errors=list(_field_errors(exception.get_full_details(), ())))
+    for known, domain in _TRANSLATIONS.items():
+        if isinstance(exception, known):
+            detail = getattr(exception, "detail", "")
+            return domain(str(detail) if domain not in (errors.NotFound, errors.AuthenticationRequired) else "")
+    return None
+
+
+def problem(error: DomainError, request: HttpRequest | Any) -> dict[str, Any]:
+    """Return the problem document's members, in reading order."""
+    return {
+        "type": f"{settings.BASE_URL}/problems/{error.code}",
+        "title": str(error.title),
+        "status": error.status,
+        "detail": str(error.message),
+        "instance": request.path,
+        "code": error.code,
+        "request_id": context.current().request_id,
+        **error.extra,
+    }
+
+
+def _field_errors(details: Any, path: tuple[str, ...]) -> Any:
+    """Flatten DRF's nested error details to {field, code, message}; list indexes join the path."""
+    if isinstance(details, dict) and set(details) == {"message", "code"}:
+        yield {"field": ".".join(path), "code": details["code"], "message": str(details["message"])}
+    elif isinstance(details, dict):
+        for key, value in details.items():
+            yield from _field_errors(value, path if key == "non_field_errors" else (*path, str(key)))
+    else:
+        for index, value in enumerate(details):
+            nested = isinstance(value, dict) and not set(value) == {"message", "code"}
+            yield from _field_errors(value, (*path, str(index)) if nested and len(details) > 1 else path)

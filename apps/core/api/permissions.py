@@ -1,0 +1,46 @@
+"""The permission names of the API, and the check that a view's method has one."""
+
+from collections.abc import Set
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from apps.core.actor import Actor
+
+
+class Permission(StrEnum):
+    """What a role or an API key may do; `<area>:<read|write>`."""
+
+    TENANT_READ = "tenant:read"
+    API_KEYS_READ = "api_keys:read"
+    API_KEYS_WRITE = "api_keys:write"
+    PROVIDERS_READ = "providers:read"
+    CONNECTIONS_READ = "connections:read"
+    CONNECTIONS_WRITE = "connections:write"
+    ACCOUNTS_READ = "accounts:read"
+    TRANSACTIONS_READ = "transactions:read"
+    TRANSACTIONS_WRITE = "transactions:write"
+    EVENTS_READ = "events:read"
+    AUDIT_READ = "audit:read"
+
+
+@runtime_checkable
+class Principal(Protocol):
+    """What authentication puts on `request.auth`: an actor bound to one tenant, and what it may do."""
+
+    actor: Actor
+    permissions: Set[str]
+
+
+class HasRequiredPermission(BasePermission):
+    """Deny unless the view names a permission for the method and the principal has it.
+
+    A view without an entry for its method is denied: forgetting one fails closed.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        method = "GET" if request.method in ("HEAD", "OPTIONS") else request.method
+        required = view.required_permissions.get(method)
+        return isinstance(request.auth, Principal) and required is not None and required in request.auth.permissions

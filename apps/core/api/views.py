@@ -1,0 +1,114 @@
+"""Base views: authorise, parse, one service call, serialise."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from apps.core import context
+from apps.core.actor import Actor
+from apps.core.api.pagination import page
+from apps.core.api.permissions import Principal
+from apps.core.api.serializers import NoQuery, PageQuery
+from apps.core.errors import UnknownQueryParameter, VersionConflict
+from apps.core.scope import tenant_scope
+
+
+class TenantView(APIView):
+    """A view bound to the tenant of its credentials.
+
+    `required_permissions` maps a method to the permission that it asks for; a method without one is denied.
+    `query_serializer` lists the query parameters of GET; others are refused.
+    """
+
+    required_permissions: ClassVar[Mapping[str, str]] = {}
+    query_serializer: ClassVar[type[BaseSerializer[Any]]] = NoQuery
+
+    query: dict[str, Any]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        context.set_actor(self.actor)
+        self.query = self._parse_query(request)
+
+    @property
+    def principal(self) -> Principal:
+        """The authenticated principal."""
+        assert isinstance(self.request.auth, Principal)
+        return self.request.auth
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, with the request's id and address."""
+        return self.principal.actor
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The tenant that the credentials are bound to."""
+        tenant_id = self.actor.tenant_id
+        assert tenant_id is not None
+        return tenant_id
+
+    def parse(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
+        """Return the body, validated.
+
+        Raises:
+            ValidationError: DRF's; the handler makes a `validation_failed` problem of it.
+        """
+        serializer = serializer_class(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def expected_version(self) -> int | None:
+        """Return the version that `If-Match` names; None without the header.
+
+        Raises:
+            VersionConflict: the header is not a quoted version, so it cannot match.
+        """
+        header = self.request.headers.get("If-Match", "").strip()
+        if not header or header == "*":
+            return None
+        number = header.strip('"')
+        if not number.isascii() or not number.isdigit():
+            raise VersionConflict
+        return int(number)
+
+    def _parse_query(self, request: Request) -> dict[str, Any]:
+        serializer_class = self.query_serializer if request.method in ("GET", "HEAD") else NoQuery
+        serializer = serializer_class(data={key: request.query_params[key] for key in request.query_params})
+        known: set[str] = set(getattr(serializer, "fields", ()))
+        unknown = sorted(set(request.query_params) - known)
+        if unknown:
+            raise UnknownQueryParameter(
+                errors=[{"field": name, "code": "unknown_query_parameter", "message": name} for name in unknown]
+            )
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+
+class TenantListView(TenantView):
+    """A keyset-paginated list of the tenant's rows.
+
+    `rows()` returns the queryset for the parsed query; it is read and serialised inside the tenant's scope.
+    """
+
+    query_serializer: ClassVar[type[BaseSerializer[Any]]] = PageQuery
+    serializer_class: ClassVar[type[BaseSerializer[Any]]]
+    ordering: ClassVar[Sequence[str]] = ("-id",)
+
+    def rows(self) -> QuerySet[Any]:
+        """Return the rows to list, unordered."""
+        raise NotImplementedError
+
+    def get(self, request: Request, **_path: Any) -> Response:
+        with tenant_scope(self.tenant_id):
+            rows, next_cursor = page(
+                self.rows(), ordering=self.ordering, limit=self.query["limit"], cursor=self.query.get("cursor")
+            )
+            data = self.serializer_class(rows, many=True).data
+        return Response({"data": data, "next_cursor": next_cursor})

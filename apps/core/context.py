@@ -1,0 +1,52 @@
+"""What a request or a job carries through every layer: request id, trace, actor. Read by logs, jobs and events."""
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+from apps.core.actor import Actor
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request's or one job's identity. `traceparent` follows W3C Trace Context level 1."""
+
+    request_id: str = ""
+    traceparent: str = ""
+    actor: Actor | None = None
+
+
+_current: ContextVar[Context] = ContextVar("finops_context", default=Context())
+
+
+def current() -> Context:
+    """Return the context of the running request or job; an empty one outside of both."""
+    return _current.get()
+
+
+@contextmanager
+def use(context: Context) -> Iterator[Context]:
+    """Make `context` current until the block ends."""
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
+
+
+def set_actor(actor: Actor) -> None:
+    """Name the actor of the running request, once it is authenticated."""
+    _current.set(replace(_current.get(), actor=actor))
+
+
+def continue_trace(traceparent: str) -> str:
+    """Return a traceparent with a new span in the given trace, or in a new trace when it is malformed."""
+    span = secrets.token_hex(8)
+    if _TRACEPARENT.fullmatch(traceparent):
+        return f"{traceparent[:36]}{span}-{traceparent[-2:]}"
+    return f"00-{secrets.token_hex(16)}-{span}-01"

@@ -1,0 +1,158 @@
+"""Domain errors and the registry of their codes.
+
+Every error code that a client can see is a class here or beside the function that raises it. The class's
+docstring is the text of the page that the problem's `type` URL resolves to.
+"""
+
+import inspect
+from typing import Any, ClassVar
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+ERRORS: dict[str, type["DomainError"]] = {}
+
+
+class DomainError(Exception):
+    """Something the platform refuses, with a stable code, an HTTP status and a message for people."""
+
+    code: ClassVar[str] = ""
+    status: ClassVar[int] = 409
+    title: ClassVar[str | Promise] = ""
+
+    def __init__(self, message: str | Promise = "", **extra: Any) -> None:
+        self.message = message or self.title
+        self.extra = extra  # further members of the problem document, such as `errors` or `retry_after`
+        super().__init__(str(self.message))
+
+    def __init_subclass__(cls) -> None:
+        if "code" not in cls.__dict__:
+            return
+        if cls.code in ERRORS and ERRORS[cls.code].__qualname__ != cls.__qualname__:
+            raise TypeError(f"error code {cls.code!r} is taken by {ERRORS[cls.code].__qualname__}")
+        ERRORS[cls.code] = cls
+
+    @classmethod
+    def explanation(cls) -> str:
+        """Return what the code's page says."""
+        return inspect.getdoc(cls) or ""
+
+
+class ValidationFailed(DomainError):
+    """The request was understood but some values are not acceptable; `errors` names each field."""
+
+    code = "validation_failed"
+    status = 400
+    title = _("Some values are not valid")
+
+
+class MalformedRequest(DomainError):
+    """The body is not the JSON that this endpoint takes."""
+
+    code = "malformed_request"
+    status = 400
+    title = _("The request could not be read")
+
+
+class UnknownQueryParameter(DomainError):
+    """The query has a parameter that this endpoint does not know; `errors` names it."""
+
+    code = "unknown_query_parameter"
+    status = 400
+    title = _("Unknown query parameter")
+
+
+class InvalidCursor(DomainError):
+    """The cursor did not come from this endpoint's `next_cursor`."""
+
+    code = "invalid_cursor"
+    status = 400
+    title = _("The cursor is not valid")
+
+
+class AuthenticationRequired(DomainError):
+    """The request carries no credentials, or credentials that are unknown, expired or revoked."""
+
+    code = "authentication_required"
+    status = 401
+    title = _("Authentication required")
+
+
+class PermissionMissing(DomainError):
+    """The credentials are valid but lack the permission that this endpoint asks for."""
+
+    code = "permission_denied"
+    status = 403
+    title = _("Permission missing")
+
+
+class NotFound(DomainError):
+    """There is no such thing, or it belongs to another tenant: the answer is the same."""
+
+    code = "not_found"
+    status = 404
+    title = _("Not found")
+
+
+class MethodNotAllowed(DomainError):
+    """The endpoint exists but does not take this method."""
+
+    code = "method_not_allowed"
+    status = 405
+    title = _("Method not allowed")
+
+
+class NotAcceptable(DomainError):
+    """The endpoint answers JSON only."""
+
+    code = "not_acceptable"
+    status = 406
+    title = _("Not acceptable")
+
+
+class VersionConflict(DomainError):
+    """`If-Match` names another version than the stored one: read the resource again and retry."""
+
+    code = "version_conflict"
+    status = 412
+    title = _("The resource has changed")
+
+
+class BodyTooLarge(DomainError):
+    """The request body is larger than this endpoint takes."""
+
+    code = "body_too_large"
+    status = 413
+    title = _("The body is too large")
+
+
+class UnsupportedMediaType(DomainError):
+    """The body must be sent as `application/json`."""
+
+    code = "unsupported_media_type"
+    status = 415
+    title = _("Unsupported media type")
+
+
+class RateLimited(DomainError):
+    """Too many requests; `Retry-After` says when to come back."""
+
+    code = "rate_limited"
+    status = 429
+    title = _("Too many requests")
+
+
+class InternalError(DomainError):
+    """Something failed on our side. It is logged under the request id; the request can be tried again."""
+
+    code = "internal_error"
+    status = 500
+    title = _("Internal error")
+
+
+class ReadOnly(DomainError):
+    """Writing is switched off, for this tenant or for the whole installation; reads go on."""
+
+    code = "read_only"
+    status = 503
+    title = _("Writing is switched off")

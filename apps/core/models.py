@@ -1,0 +1,72 @@
+"""Base models and the read-only switch."""
+
+from typing import Any, ClassVar
+
+from django.db import models
+
+from apps.core.ids import new_id
+from apps.core.retention import Retention
+
+
+class BaseModel(models.Model):
+    """A row with a UUIDv7 key.
+
+    `retention` is the model's retention class. `personal_fields` are the columns with personal data and
+    `data_subject` says whose they are, so that they can be found for export and erasure.
+    """
+
+    retention: ClassVar[Retention]
+    personal_fields: ClassVar[tuple[str, ...]] = ()
+    data_subject: ClassVar[str] = ""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class TenantModel(BaseModel):
+    """A row that belongs to one tenant, under forced row-level security.
+
+    The pair (tenant_id, id) is unique so that composite foreign keys can refer to it: row-level security
+    does not guard foreign keys.
+    """
+
+    tenant_id = models.UUIDField(editable=False)
+
+    class Meta:
+        abstract = True
+        constraints = [models.UniqueConstraint(fields=["tenant_id", "id"], name="%(app_label)s_%(class)s_tenant_id_id")]
+
+
+class VersionedModel(models.Model):
+    """A resource that clients see, with its version for optimistic locking."""
+
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    updated_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class ReadOnlySwitch(BaseModel):
+    """Switches writing off while the row exists: for one tenant, or without a tenant for the installation."""
+
+    retention = Retention.CONFIGURATION
+
+    tenant_id = models.UUIDField(null=True, blank=True, unique=True)
+    reason = models.CharField(max_length=200)
+    engaged_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                models.Value(1),
+                condition=models.Q(tenant_id__isnull=True),
+                name="core_readonlyswitch_one_installation_row",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id or 'installation'}: {self.reason}"

@@ -1,0 +1,143 @@
+"""Scopes: the only way to reach tenant data.
+
+A process logs in as a role that owns nothing. A scope opens a transaction and, in one statement, sets the
+runtime role and the tenant for that transaction alone, so that row-level security applies and a pooled
+connection carries nothing over. See docs/adr/0002-rls-roles-and-one-alias.md.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from apps.core import wake
+from apps.core.actor import Actor
+from apps.core.errors import ReadOnly
+
+Role = Literal["finops_app", "finops_staff", "finops_system"]
+
+_ENTER = "SELECT set_config('role', %s, true), set_config('app.tenant_id', %s, true)"
+# Rows exist only while a switch is engaged; the installation's row has no tenant.
+_READ_ONLY = ", (SELECT min(reason) FROM core_readonlyswitch WHERE tenant_id IS NULL OR tenant_id = %s)"
+
+
+@dataclass(slots=True)
+class Scope:
+    """An open scope: its role, its tenant and the wakes to send when the outermost one has committed."""
+
+    role: Role
+    tenant_id: UUID | None
+    writable: bool
+    wakes: set[str] = field(default_factory=set)
+
+
+_current: ContextVar[Scope | None] = ContextVar("finops_scope", default=None)
+
+
+def current_scope() -> Scope | None:
+    """Return the innermost open scope."""
+    return _current.get()
+
+
+def current_tenant_id() -> UUID:
+    """Return the tenant of the open scope.
+
+    Raises:
+        RuntimeError: no tenant scope is open; a programming error.
+    """
+    scope = _current.get()
+    if scope is None or scope.tenant_id is None:
+        raise RuntimeError("no tenant scope is open")
+    return scope.tenant_id
+
+
+def request_wake(topic: str) -> None:
+    """Ask for one wake of `topic` after the outermost scope has committed."""
+    scope = _current.get()
+    if scope is None:
+        raise RuntimeError("a wake is requested inside a scope")
+    scope.wakes.add(topic)
+
+
+@contextmanager
+def tenant_scope(tenant_id: UUID) -> Iterator[Scope]:
+    """Read the rows of one tenant, as finops_app."""
+    with _scope("finops_app", tenant_id, writable=False) as scope:
+        yield scope
+
+
+@contextmanager
+def write_scope(actor: Actor) -> Iterator[Scope]:
+    """Change the rows of the actor's tenant, as finops_app, in one transaction.
+
+    Raises:
+        ReadOnly: the tenant or the installation is switched to read-only.
+    """
+    if actor.tenant_id is None:
+        raise RuntimeError(f"actor {actor.label!r} acts upon no tenant")
+    with _scope("finops_app", actor.tenant_id, writable=True) as scope:
+        yield scope
+
+
+@contextmanager
+def staff_scope() -> Iterator[Scope]:
+    """Read across tenants, as finops_staff: the admin."""
+    with _scope("finops_staff", None, writable=False) as scope:
+        yield scope
+
+
+@contextmanager
+def system_scope() -> Iterator[Scope]:
+    """Work on the platform's own queues across tenants, as finops_system."""
+    with _scope("finops_system", None, writable=False) as scope:
+        yield scope
+
+
+@contextmanager
+def _scope(role: Role, tenant_id: UUID | None, *, writable: bool) -> Iterator[Scope]:
+    outer = _current.get()
+    if outer and (outer.role, outer.tenant_id) == (role, tenant_id) and outer.writable >= writable:
+        # Nothing to switch. No savepoint either: a failed service fails the unit of work that it is part of.
+        with transaction.atomic(savepoint=False):
+            yield outer
+        return
+    nested = connection.in_atomic_block
+    scope = Scope(role, tenant_id, writable, outer.wakes if outer else set())
+    with transaction.atomic():
+        _enter(scope)
+        token = _current.set(scope)
+        try:
+            yield scope
+        finally:
+            _current.reset(token)
+        if nested:
+            # Deferred constraints of this scope must see its rows, so they run before the role changes back.
+            # An exception needs no restoring: the rollback to the savepoint undoes set_config.
+            _leave(outer)
+    if outer is None and scope.wakes:
+        wake.send(scope.wakes)
+
+
+def _enter(scope: Scope) -> None:
+    tenant = str(scope.tenant_id or "")
+    sql, params = _ENTER, [scope.role, tenant]
+    if scope.writable:
+        sql, params = sql + _READ_ONLY, [*params, tenant or None]
+    connection.ensure_connection()
+    # The pipeline sends BEGIN and this statement in one round trip (measured: a third of a scoped read's time).
+    with connection.connection.pipeline(), connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        row = cursor.fetchone()
+    if scope.writable and row[2] is not None:
+        raise ReadOnly(row[2] or ReadOnly.title)
+
+
+def _leave(outer: Scope | None) -> None:
+    role, tenant = (outer.role, str(outer.tenant_id or "")) if outer else ("none", "")
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(_ENTER, [role, tenant])

@@ -1,0 +1,62 @@
+"""What is not tenant-scoped, and why. Tests compare these lists with the database."""
+
+from dataclasses import dataclass
+
+_ALL = "SELECT, INSERT, UPDATE, DELETE"
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalTable:
+    """A table without tenant rows: why it is global, and the privileges of each role on it.
+
+    `login` are the login roles outside of any scope (finops_web and finops_worker), `staff` the admin,
+    `app` and `system` the scoped runtime roles.
+    """
+
+    reason: str
+    login: str = ""
+    staff: str = ""
+    app: str = ""
+    system: str = ""
+
+
+_IDENTITY = GlobalTable("identity exists before a tenant is known", login=_ALL, staff=_ALL)
+_PERMISSIONS = GlobalTable("Django's permission tables name models, not tenants", login="SELECT", staff=_ALL)
+_SCHEDULE = GlobalTable("beat's schedule belongs to the installation", login=_ALL, staff=_ALL)
+
+GLOBAL_TABLES: dict[str, GlobalTable] = {
+    "axes_accessattempt": _IDENTITY,
+    "axes_accessattemptexpiration": _IDENTITY,
+    "axes_accessfailurelog": _IDENTITY,
+    "axes_accesslog": _IDENTITY,
+    "auth_group": _PERMISSIONS,
+    "auth_group_permissions": _PERMISSIONS,
+    "auth_permission": _PERMISSIONS,
+    "core_readonlyswitch": GlobalTable(
+        "read on every write, together with the scope", login="SELECT", staff=_ALL, app="SELECT", system="SELECT"
+    ),
+    "django_admin_log": GlobalTable("Django admin's own history of staff clicks", login="SELECT", staff=_ALL),
+    "django_celery_beat_clockedschedule": _SCHEDULE,
+    "django_celery_beat_crontabschedule": _SCHEDULE,
+    "django_celery_beat_intervalschedule": _SCHEDULE,
+    "django_celery_beat_periodictask": _SCHEDULE,
+    "django_celery_beat_periodictasks": _SCHEDULE,
+    "django_celery_beat_solarschedule": _SCHEDULE,
+    "django_content_type": _PERMISSIONS,
+    "django_migrations": GlobalTable("the schema's own history", login="SELECT", staff="SELECT"),
+    "django_session": _IDENTITY,
+    "guardian_groupobjectpermission": _PERMISSIONS,
+    "guardian_userobjectpermission": _PERMISSIONS,
+    "otp_totp_totpdevice": _IDENTITY,
+    "users_session": _IDENTITY,
+    "users_user": _IDENTITY,
+    "users_user_groups": _PERMISSIONS,
+    "users_user_user_permissions": _PERMISSIONS,
+}
+
+# SECURITY DEFINER functions: what must be known before a tenant is. Secret or id in, tenant and principal out.
+DEFINER_FUNCTIONS: dict[str, str] = {
+    "tenants_api_key_principal": "API key hash -> key, tenant and scopes",
+    "tenants_user_memberships": "user id -> the user's tenants and roles",
+    "tenants_session_principal": "session id -> user, tenant and role, while the session is alive",
+}

@@ -1,0 +1,1 @@
+"""The finops project: settings, URLs, processes and the embedded engines."""

@@ -1,0 +1,224 @@
+"""What every installation shares. Values come from the environment; see `.env.example`."""
+
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from finops.settings import env
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+
+SECRET_KEY = env.text("FINOPS_SECRET_KEY", required=True) or "unset"
+DEBUG = False
+ALLOWED_HOSTS = env.items("FINOPS_ALLOWED_HOSTS")
+BASE_URL = env.text("FINOPS_BASE_URL", "http://127.0.0.1:8000")
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+
+INSTALLED_APPS = [
+    "unfold",
+    "apps.backoffice.apps.StaffAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_prometheus",
+    "django_celery_beat",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "axes",
+    "guardian",
+    "apps.core",
+    "apps.audit",
+    "apps.outbox",
+    "apps.jobs",
+    "apps.idempotency",
+    "apps.incidents",
+    "apps.users",
+    "apps.tenants",
+    "apps.providers",
+    "apps.accounts",
+    "apps.backoffice",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "apps.core.middleware.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "finops.static.StaticFilesMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "finops.urls"
+WSGI_APPLICATION = "finops.wsgi.application"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# One alias. A process logs in as finops_web or finops_worker; scopes (apps.core.scope) choose the runtime role.
+# `migrate` and its kin log in as the owner: see finops.settings.owner.
+DB_POOL_SIZE = env.integer("FINOPS_DB_POOL_SIZE", 0)
+STATEMENT_TIMEOUT_MS = env.integer("FINOPS_STATEMENT_TIMEOUT_MS", 30_000)
+
+
+def database(entry: dict[str, Any]) -> dict[str, Any]:
+    """Complete a database entry with the session time-outs and, where asked for, the pool."""
+    options = dict(entry.get("OPTIONS", {}))
+    options.setdefault("connect_timeout", "5")
+    options["options"] = (
+        f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000"
+    )
+    if DB_POOL_SIZE:
+        options["pool"] = {"min_size": 1, "max_size": DB_POOL_SIZE, "timeout": 5}
+    return {
+        **entry,
+        "ENGINE": "django.db.backends.postgresql",
+        "OPTIONS": options,
+        # A pooled connection goes back after each request; without the pool it is kept for the process's life.
+        "CONN_MAX_AGE": 0 if DB_POOL_SIZE else None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+DATABASES = {"default": database(env.database("DATABASE_URL", required=True))}
+DATABASE_OWNER = env.database("DATABASE_OWNER_URL")
+
+REDIS_URL = env.text("REDIS_URL", required=True)
+BROKER_URL = env.text("BROKER_URL", REDIS_URL)
+
+AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+ANONYMOUS_USER_NAME = None  # guardian would otherwise create a user of its own in post_migrate.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "admin:login"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_HTTPONLY = True
+
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+OTP_TOTP_ISSUER = "finops"
+
+# Keys for what is encrypted or signed at rest: "id:base64,id:base64"; the first encrypts, all decrypt.
+FIELD_KEYS = env.text("FINOPS_FIELD_KEYS", required=True)
+TOKEN_KEYS = env.text("FINOPS_TOKEN_KEYS", required=True)
+ACCESS_TOKEN_SECONDS = 600
+SESSION_SECONDS = 30 * 24 * 3600
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.tenants.api.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.core.api.permissions.HasRequiredPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["apps.core.api.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["apps.core.api.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "apps.core.api.schema.AutoSchema",
+    "EXCEPTION_HANDLER": "apps.core.api.exceptions.problem_handler",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "finops API",
+    "DESCRIPTION": "Accounts, transactions, providers, events and the audit log of one tenant.",
+    "VERSION": "v1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+# Where a provider's hosts are replaced by the sandbox's (embedded, tests); empty means the real hosts.
+SANDBOX_URL = env.text("FINOPS_SANDBOX_URL")
+TELLER_CERTIFICATE = env.text("TELLER_CERTIFICATE_PATH")
+TELLER_PRIVATE_KEY = env.text("TELLER_PRIVATE_KEY_PATH")
+SYNC_INTERVAL_SECONDS = env.integer("FINOPS_SYNC_INTERVAL_SECONDS", 6 * 3600)
+SYNC_FAILURES_BEFORE_INCIDENT = env.integer("FINOPS_SYNC_FAILURES_BEFORE_INCIDENT", 3)
+
+# Who may read /metrics; loopback by default.
+METRICS_ALLOWED_NETWORKS = env.items("FINOPS_METRICS_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
+
+CELERY_BROKER_URL = BROKER_URL
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False  # A task is only a hint to look at the job table; losing one loses nothing.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 5}
+CELERY_TASK_DEFAULT_QUEUE = "default"
+
+LOG_LEVEL = env.text("FINOPS_LOG_LEVEL", "INFO")
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {
+        "context": {"()": "apps.core.logs.ContextFilter"},
+        "redaction": {"()": "apps.core.logs.RedactionFilter"},
+    },
+    "formatters": {"json": {"()": "apps.core.logs.JsonFormatter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["context", "redaction"]}
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"handlers": ["stderr"], "propagate": False},
+        "httpx": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
+    },
+}
+LOGGING_CONFIG = "logging.config.dictConfig"

@@ -1,0 +1,71 @@
+"""Reads settings from the environment, each with a `NAME_FILE` variant for mounted secrets.
+
+Nothing raises here: a value that is missing or malformed is remembered in `PROBLEMS`, and the system checks
+(`finops.checks`) report all of them at once, with ids, before a process starts to serve.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from psycopg.conninfo import conninfo_to_dict
+
+PROBLEMS: list[str] = []
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def text(name: str, default: str = "", *, required: bool = False) -> str:
+    """Return `NAME`, or the content of the file that `NAME_FILE` points to, or the default."""
+    value = os.environ.get(name)
+    file = os.environ.get(f"{name}_FILE")
+    if value and file:
+        PROBLEMS.append(f"{name} and {name}_FILE are both set; set one.")
+    if not value and file:
+        try:
+            value = Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            PROBLEMS.append(f"{name}_FILE cannot be read: {error.strerror}.")
+    if not value and required:
+        PROBLEMS.append(f"{name} is not set (nor {name}_FILE).")
+    return value or default
+
+
+def integer(name: str, default: int) -> int:
+    """Return `NAME` as a whole number."""
+    value = text(name, str(default))
+    if not value.lstrip("-").isdigit():
+        PROBLEMS.append(f"{name} must be a whole number, not {value!r}.")
+        return default
+    return int(value)
+
+
+def boolean(name: str, default: bool) -> bool:
+    """Return `NAME` as a yes or no."""
+    value = text(name, str(default)).lower()
+    if value not in _TRUE | _FALSE:
+        PROBLEMS.append(f"{name} must be true or false, not {value!r}.")
+        return default
+    return value in _TRUE
+
+
+def items(name: str, default: str = "") -> list[str]:
+    """Return `NAME` split at commas, without empty parts."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def database(name: str, *, required: bool = False) -> dict[str, Any]:
+    """Return the Django database entry for a `postgresql://` URL or a libpq connection string."""
+    url = text(name, required=required)
+    if not url:
+        return {}
+    try:
+        parts = conninfo_to_dict(url)
+    except Exception as error:  # psycopg raises its own ProgrammingError; the checks report it by name.
+        PROBLEMS.append(f"{name} is not a PostgreSQL URL: {error}.")
+        return {}
+    known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    entry: dict[str, Any] = {django: str(parts.pop(libpq, "") or "") for libpq, django in known.items()}
+    entry["OPTIONS"] = {key: str(value) for key, value in parts.items() if value is not None}
+    return entry

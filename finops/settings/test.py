@@ -1,0 +1,7 @@
+"""The test suite: the embedded engines, fast password hashing, no pool."""
+
+from finops.settings.base import *  # noqa: F403  (a settings module is its base plus what differs)
+
+ALLOWED_HOSTS = ["testserver", "127.0.0.1"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+SYNC_INTERVAL_SECONDS = 3600
