@@ -1,0 +1,10 @@
+"""App configuration of the outbox room."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class OutboxConfig(AppConfig):
+    name = "apps.outbox"
+    label = "outbox"
+    verbose_name = _("Outbox")
