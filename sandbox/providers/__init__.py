@@ -1,0 +1,1 @@
+"""Hold the twins, one package for each provider; `sandbox.registry` lists them."""
