@@ -1,12 +1,20 @@
 #!/usr/bin/env python
-"""Django's command line for finops."""
+"""Django's command line for finops.
+
+Commands that change the schema log in as the owner (`DATABASE_OWNER_URL`); all others as the process's login role.
+"""
 
 import os
 import sys
 
+OWNER_COMMANDS = {"migrate", "sqlmigrate", "showmigrations", "dbshell"}
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops.settings.embedded")
+    owner_url = os.environ.get("DATABASE_OWNER_URL")
+    if owner_url and len(sys.argv) > 1 and sys.argv[1] in OWNER_COMMANDS:
+        os.environ["DATABASE_URL"] = owner_url
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -1,0 +1,96 @@
+"""Starts the engines and builds the template database before Django reads its settings.
+
+Loaded with `-p tests.plugin`. The process that the user started owns the engines; xdist workers inherit the
+environment. State lives under `.finops-test/<slot>`, so that a second run starts in a second; several runs at
+once take different slots.
+"""
+
+import atexit
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from finops.embedded.engines import Engines
+from finops.embedded.errors import HomeUnusable
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = "finops_template"
+SLOTS = 10
+
+SETTINGS = {
+    "DJANGO_SETTINGS_MODULE": "finops.settings.test",
+    "FINOPS_SECRET_KEY": "a-secret-key-for-the-test-suite-alone-0123456789-abcdefghijklmnop",
+    "FINOPS_FIELD_KEYS": "t1:" + base64.b64encode(b"field-key-for-the-test-suite-001").decode(),
+    "FINOPS_TOKEN_KEYS": "t1:" + base64.b64encode(b"token-key-for-the-test-suite-001").decode(),
+    "FINOPS_BASE_URL": "http://testserver",
+}
+
+
+def migrations_digest() -> str:
+    """Return a digest of everything that shapes the template database."""
+    digest = hashlib.sha256()
+    lists = [ROOT / "apps/core/tenancy.py", *sorted((ROOT / "apps/core/db").glob("*.py"))]
+    for path in [*lists, *sorted(ROOT.glob("apps/*/migrations/*.py")), *sorted(ROOT.glob("deploy/postgres/*.sql"))]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _start_engines() -> Engines:
+    base = Path(os.environ.get("FINOPS_TEST_HOME", ROOT / ".finops-test"))
+    base.mkdir(mode=0o755, exist_ok=True)
+    for slot in range(SLOTS):
+        engines = Engines(base / str(slot), tuning="test", allow_createdb=True)
+        try:
+            engines.start()
+        except HomeUnusable as error:
+            if "Another finops" not in str(error) or slot == SLOTS - 1:
+                raise
+        else:
+            return engines
+    raise AssertionError("unreachable")
+
+
+def _build_template(engines: Engines) -> None:
+    import psycopg
+
+    digest = migrations_digest()
+    with psycopg.connect(engines.database_url("finops_owner", "finops"), autocommit=True) as owner:
+        row = owner.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [TEMPLATE]
+        ).fetchone()
+        if row and row[0] == digest:
+            return
+        owner.execute(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
+        owner.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE finops")
+        url = engines.database_url("finops_owner", TEMPLATE)
+        migrate = subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": url, "DATABASE_OWNER_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if migrate.returncode:
+            raise SystemExit(f"The template database could not be migrated:\n{migrate.stderr[-4000:]}")
+        owner.execute(f"COMMENT ON DATABASE {TEMPLATE} IS '{digest}'")
+
+
+def _prepare() -> None:
+    os.environ.update(SETTINGS)
+    engines = _start_engines()
+    atexit.register(engines.stop)
+    os.environ.update(engines.environment)
+    os.environ["FINOPS_TEST_URLS"] = json.dumps(
+        {role: engines.database_url(f"finops_{role}", "{database}") for role in ("owner", "web", "worker")}
+    )
+    _build_template(engines)
+
+
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _prepare()

@@ -1,0 +1,82 @@
+"""Runs the provider sandbox as a process and speaks to its control endpoints."""
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class SandboxProcess:
+    """A sandbox on a free port with its state under `folder`."""
+
+    def __init__(self, folder: Path, *, seed: int = 7) -> None:
+        self.folder, self.seed, self.port = folder, seed, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client = httpx.Client(base_url=self.url, timeout=10)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+        self._client.close()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "sandbox", "--port", str(self.port), "--state", str(self.folder)]
+        self._process = subprocess.Popen([*command, "--seed", str(self.seed)], cwd=ROOT, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            try:
+                self._client.get("/_control/health").raise_for_status()
+                return
+            except httpx.HTTPError:
+                time.sleep(0.05)
+        raise AssertionError("the sandbox did not start")
+
+    def stop(self, *, kill: bool = False) -> None:
+        if self._process is None:
+            return
+        if kill:
+            self._process.kill()
+        else:
+            self._process.terminate()
+        self._process.wait(timeout=10)
+        self._process = None
+
+    def control(self, method: str, path: str, **body: Any) -> Any:
+        """Call a control endpoint and return its answer."""
+        response = self._client.request(method, f"/_control{path}", json=body or None)
+        assert response.is_success, f"{method} {path}: {response.status_code} {response.text}"
+        return response.json() if response.content else None
+
+    def fault(self, kind: str, *, provider: str = "teller", **options: Any) -> None:
+        """Inject a fault; see the sandbox's documentation for kinds and options (rate, count, match)."""
+        self.control("POST", "/faults", provider=provider, kind=kind, **options)
+
+    def clear_faults(self) -> None:
+        self.control("DELETE", "/faults")
+
+    def advance(self, seconds: int) -> None:
+        self.control("POST", "/advance", seconds=seconds)
+
+    def log(self, provider: str = "teller") -> list[dict[str, Any]]:
+        return self._client.get("/_control/log", params={"provider": provider}).json()["data"]
+
+    def teller_state(self, token: str) -> dict[str, Any]:
+        """Return the truth about an enrolment: accounts, balances, transactions as the wire shows them."""
+        return self._client.get("/_control/teller/state", params={"token": token}).json()
