@@ -15,6 +15,7 @@ def main() -> None:
     owner_url = os.environ.get("DATABASE_OWNER_URL")
     if owner_url and len(sys.argv) > 1 and sys.argv[1] in OWNER_COMMANDS:
         os.environ["DATABASE_URL"] = owner_url
+        os.environ["FINOPS_OWNER_LOGIN"] = "1"
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -43,14 +43,15 @@ INSTALLED_APPS = [
     "apps.tenants",
     "apps.providers",
     "apps.accounts",
-    "apps.backoffice",
+    "apps.backoffice.apps.BackofficeConfig",
+    "finops",
 ]
 
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "apps.core.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "finops.static.StaticFilesMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -81,7 +82,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 # One alias. A process logs in as finops_web or finops_worker; scopes (apps.core.scope) choose the runtime role.
-# `migrate` and its kin log in as the owner: see finops.settings.owner.
+# `migrate` and its kin log in as the owner: see manage.py.
 DB_POOL_SIZE = env.integer("FINOPS_DB_POOL_SIZE", 0)
 STATEMENT_TIMEOUT_MS = env.integer("FINOPS_STATEMENT_TIMEOUT_MS", 30_000)
 
@@ -107,6 +108,7 @@ def database(entry: dict[str, Any]) -> dict[str, Any]:
 
 DATABASES = {"default": database(env.database("DATABASE_URL", required=True))}
 DATABASE_OWNER = env.database("DATABASE_OWNER_URL")
+OWNER_LOGIN = env.boolean("FINOPS_OWNER_LOGIN", False)  # set by manage.py for the commands that migrate
 
 REDIS_URL = env.text("REDIS_URL", required=True)
 BROKER_URL = env.text("BROKER_URL", REDIS_URL)
@@ -179,6 +181,8 @@ TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# Served from the packages' own folders, so that nothing has to be collected; production collects and hashes.
+WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 # Where a provider's hosts are replaced by the sandbox's (embedded, tests); empty means the real hosts.

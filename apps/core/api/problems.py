@@ -1,0 +1,43 @@
+"""The pages that problem types resolve to, and problem documents for errors outside of any view."""
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.views import defaults
+from django.views.decorators.http import require_safe
+
+from apps.core import errors
+from apps.core.api.exceptions import PROBLEM_JSON, problem
+from apps.core.api.renderers import to_json
+from apps.core.errors import ERRORS, DomainError
+
+API_PREFIX = "/api/"
+
+
+@require_safe
+def problem_page(request: HttpRequest, code: str) -> HttpResponse:
+    """Explain one error code to the person who followed a problem's `type`."""
+    if code not in ERRORS:
+        raise Http404
+    return render(request, "core/problem.html", {"error": ERRORS[code], "errors": sorted(ERRORS)})
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    return _answer(request, errors.MalformedRequest()) or defaults.bad_request(request, exception)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    return _answer(request, errors.PermissionMissing()) or defaults.permission_denied(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    return _answer(request, errors.NotFound()) or defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    return _answer(request, errors.InternalError()) or defaults.server_error(request)
+
+
+def _answer(request: HttpRequest, error: DomainError) -> HttpResponse | None:
+    if not request.path.startswith(API_PREFIX):
+        return None
+    return HttpResponse(to_json(problem(error, request)), status=error.status, content_type=PROBLEM_JSON)

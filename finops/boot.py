@@ -1,0 +1,33 @@
+"""What every process verifies before it serves: its settings and the role that it logs in with."""
+
+import logging
+import sys
+
+from django.core.checks import ERROR, Tags, run_checks
+from django.db import OperationalError, connection
+
+from apps.core.db.login import UnsafeLogin, assert_safe_login
+
+logger = logging.getLogger(__name__)
+
+
+def refuse_unsafe_start() -> None:
+    """End the process with one line per problem when settings are invalid or the login role is unsafe.
+
+    A database that cannot be reached is not a reason to end: readiness reports it, and no role can be misused.
+    """
+    problems = [str(message) for message in run_checks(tags=[Tags.security, "finops"]) if message.level >= ERROR]
+    try:
+        if not problems:
+            assert_safe_login()
+    except UnsafeLogin as error:
+        problems.append(str(error))
+    except OperationalError as error:
+        logger.warning("boot.database_unreachable", extra={"error": str(error)})
+    finally:
+        # Before any fork: a child must not inherit a socket, nor a pool whose threads stayed with the parent.
+        connection.close()
+        if connection.settings_dict["OPTIONS"].get("pool"):
+            connection.close_pool()
+    if problems:
+        sys.exit("finops does not start:\n" + "\n".join(f"  - {problem}" for problem in problems))

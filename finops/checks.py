@@ -1,0 +1,49 @@
+"""System checks of the settings. `manage.py check` and every process's start run them."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from apps.core.crypto import parse_keys
+from finops.settings import env
+
+
+@register("finops")
+def check_environment(**_options: Any) -> list[CheckMessage]:
+    """Report every environment value that is missing or malformed (finops.E001)."""
+    return [
+        Error(problem, hint="See .env.example for every value and its form.", id="finops.E001")
+        for problem in env.PROBLEMS
+    ]
+
+
+@register("finops")
+def check_keys(**_options: Any) -> list[CheckMessage]:
+    """Report key rings that cannot be parsed (finops.E002)."""
+    messages: list[CheckMessage] = []
+    for name in ("FIELD_KEYS", "TOKEN_KEYS"):
+        value = getattr(settings, name)
+        try:
+            if value:  # absence is E001's
+                parse_keys(value)
+        except ValueError as error:
+            messages.append(Error(f"FINOPS_{name}: {error}.", id="finops.E002"))
+    return messages
+
+
+@register("finops")
+def check_login_role(**_options: Any) -> list[CheckMessage]:
+    """Report a login role that owns the schema, by its name; the live check is in finops.boot (finops.E003)."""
+    user = settings.DATABASES["default"].get("USER")
+    if user and user == settings.DATABASE_OWNER.get("USER") and not settings.OWNER_LOGIN:
+        return [Error("DATABASE_URL logs in as the owner; use finops_web or finops_worker.", id="finops.E003")]
+    return []
+
+
+@register("finops")
+def check_sandbox(**_options: Any) -> list[CheckMessage]:
+    """Report a sandbox URL beside TLS-only cookies: production must reach the real hosts (finops.E004)."""
+    if settings.SANDBOX_URL and settings.SECURE_SSL_REDIRECT:
+        return [Error("SANDBOX_URL is set in production.", id="finops.E004")]
+    return []

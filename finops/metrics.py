@@ -1,0 +1,49 @@
+"""`/metrics` in Prometheus' text format: the process's own metrics, and what the tables know."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+
+from django.conf import settings
+from django.db import connection
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from apps.audit.metrics import collect as collect_audit
+from apps.core.scope import staff_scope
+from apps.jobs.metrics import collect as collect_jobs
+from apps.outbox.metrics import collect as collect_outbox
+
+
+class TableCollector(Collector):
+    """Derives metrics from the tables, so that they cover every process and survive restarts."""
+
+    def collect(self) -> Iterator[Metric]:
+        with staff_scope():
+            families = [*collect_jobs(), *collect_outbox(), *collect_audit()]
+        yield from families
+        yield from _collect_pool()
+
+
+def _collect_pool() -> Iterator[Metric]:
+    if not connection.settings_dict["OPTIONS"].get("pool"):
+        return
+    statistics = connection.pool.get_stats()
+    for name in ("pool_size", "pool_available", "requests_waiting", "requests_errors"):
+        yield GaugeMetricFamily(f"finops_db_{name}", "psycopg pool statistic", value=statistics.get(name, 0))
+
+
+_tables = CollectorRegistry()
+_tables.register(TableCollector())
+
+
+@require_safe
+def export(request: HttpRequest) -> HttpResponse:
+    """Answer the metrics to the networks that may read them; 404 to everyone else."""
+    address = ip_address(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104  (not a bind address)
+    if not any(address in ip_network(network) for network in settings.METRICS_ALLOWED_NETWORKS):
+        raise Http404
+    body = generate_latest(REGISTRY) + generate_latest(_tables)
+    return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,34 @@
+"""Every URL of the platform."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerView
+
+from apps.core.api.problems import problem_page
+from finops import health, metrics
+
+API_ROOMS = ["tenants", "providers", "accounts", "outbox", "audit"]
+
+api: list[URLPattern | URLResolver] = [
+    path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="openapi"), name="docs"),
+    path("redoc", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),
+    *[path("", include(f"apps.{room}.api.urls")) for room in API_ROOMS],
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("api/v1/", include(api)),
+    path("admin/", admin.site.urls),
+    path("problems/<slug:code>", problem_page, name="problem"),
+    path("livez", health.live),
+    path("readyz", health.ready),
+    path("startupz", health.started),
+    path("metrics", metrics.export),
+]
+
+handler404 = "apps.core.api.problems.not_found"
+handler500 = "apps.core.api.problems.server_error"
+handler400 = "apps.core.api.problems.bad_request"
+handler403 = "apps.core.api.problems.forbidden"
