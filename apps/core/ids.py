@@ -1,10 +1,5 @@
-"""Identifiers: UUIDv7 (RFC 9562), so that keys sort by creation time and big tables partition by id range."""
+"""Identifiers. The function lives in apps.core.db, since migrations refer to it."""
 
-from uuid import UUID
+from apps.core.db.ids import new_id
 
-from uuid_utils import compat
-
-
-def new_id() -> UUID:
-    """Return a new UUIDv7."""
-    return compat.uuid7()
+__all__ = ["new_id"]
