@@ -13,9 +13,9 @@ What happens at a virtual instant is dated on the wire with the real day on whic
 See `clock.py`.
 
 Faults, `POST /_control/faults` {provider, kind, rate | count, match}: the oldest fault that matches an
-exchange and fires is the one that acts on it. `match` is a substring of "METHOD /path?query", the path without the
-provider's prefix ("GET /accounts", "POST /v2/orders"); left out, it matches everything. `rate` is the
-share of matching exchanges (0 < rate <= 1), `count` the number of next ones; with neither, all of them.
+exchange and fires is the one that acts on it. `match` is a substring of "METHOD /path?query", the path
+without the provider's prefix ("GET /accounts", "POST /v2/orders"); left out, it matches everything. `rate`
+is the share of matching exchanges (0 < rate <= 1), `count` the number of next ones; with neither, all.
 
 | kind            | what the client sees                                              | performed |
 |-----------------|-------------------------------------------------------------------|-----------|
@@ -27,8 +27,8 @@ share of matching exchanges (0 < rate <= 1), `count` the number of next ones; wi
 | `duplicate`     | every row of a list answer twice in a row                         | yes       |
 | `reorder`       | the rows of a list answer shuffled (reproducibly from the seed)   | yes       |
 
-`duplicate` and `reorder` act on a JSON list, or on every list that is a member of a JSON object; any other answer
-passes unchanged, and the fault counts as used.
+`duplicate` and `reorder` act on a JSON list, or on every list that is a member of a JSON object; any other
+answer passes unchanged, and the fault counts as used.
 
 Log, `GET /_control/log` ?provider= &since=: the last 20,000 exchanges, oldest first. `status` is what the
 provider answered even when the answer was then cut; `performed` tells whether the provider carried the

@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asyncio.run(_serve(options))
     except (UnableToStart, UnableToOpenState) as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
@@ -114,7 +114,7 @@ def _tls_context(options: argparse.Namespace) -> ssl.SSLContext | None:
         context.load_cert_chain(options.tls_cert, options.tls_key)
         if options.client_ca:
             context.load_verify_locations(options.client_ca)
-            # Optional, so that a missing certificate gets the provider's documented 400 and not a broken handshake.
+            # Optional, so that no certificate gets the provider's documented 400, not a broken handshake.
             context.verify_mode = ssl.CERT_OPTIONAL
     except OSError as error:
         raise UnableToStart(f"The TLS files cannot be used: {error}.") from error

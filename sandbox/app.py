@@ -32,8 +32,9 @@ def build_app(world: World) -> web.Application:
         for route in provider.routes():
             app.router.add_route(route.method, f"/{name}{route.path}", route.handler)
 
-    async def run_background(app: web.Application) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(provider.background()) for provider in world.providers.values()]
+    async def run_background(_: web.Application) -> AsyncIterator[None]:
+        jobs = [provider.background() for provider in world.providers.values()]
+        tasks = [asyncio.create_task(job) for job in jobs if job is not None]
         yield
         for task in tasks:
             task.cancel()

@@ -1,8 +1,8 @@
 """Map the real clock to the sandbox's virtual clock and back.
 
 The virtual clock runs beside the real one, jumps forward when it is advanced, and can be held still so that
-a test sees nothing happen by itself. It never goes back. Both maps are monotone and, for the past, never change
-again: that is why an event keeps its date and its place once it has been shown.
+a test sees nothing happen by itself. It never goes back. Both maps are monotone and, for the past, never
+change again: that is why an event keeps its date and its place once it has been shown.
 """
 
 from bisect import bisect_left
@@ -50,7 +50,7 @@ class Timeline:
         return segment.virtual + max(0.0, real - segment.real) * segment.rate
 
     def real(self, virtual: float) -> float:
-        """Return the first real instant at which the virtual instant has come (what lies before genesis is itself)."""
+        """Return the first real instant at which the virtual one has come (before genesis: itself)."""
         index = bisect_left(self._segments, virtual, key=lambda segment: segment.virtual)
         if index == 0:
             return virtual

@@ -32,13 +32,13 @@ class Control:
             for route in provider.control_routes():
                 yield web.route(route.method, f"/_control/{name}{route.path}", route.handler)
 
-    async def health(self, request: web.Request) -> web.Response:
+    async def health(self, _: web.Request) -> web.Response:
         """Tell that the sandbox is up, and what its clock says."""
         return web.json_response(
             {"status": "ok", "providers": sorted(self._world.providers), **self._clock()}
         )
 
-    async def list_faults(self, request: web.Request) -> web.Response:
+    async def list_faults(self, _: web.Request) -> web.Response:
         """List the active faults, oldest first."""
         return web.json_response({"data": [fault.as_json() for fault in self._world.faults.active()]})
 

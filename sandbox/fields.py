@@ -8,7 +8,7 @@ from aiohttp import web
 
 
 class BadControlInput(Exception):
-    """Raised for a control request that cannot be obeyed; `field` is the offender ("" for the body itself)."""
+    """Raised for a control request that cannot be obeyed; `field` is the offender, "" for the body."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)

@@ -1,8 +1,8 @@
 """Keep the commands that made the sandbox's state, in the order in which they were given.
 
-DIR/journal.jsonl: one JSON object a line, `{"n", "at", "provider", "op", "args"}`, fsynced before it takes effect. The
-first line is the genesis with the seed. A torn last line (a kill in the middle of a write) is cut off at the
-next start; damage anywhere else refuses to start, since guessing would make a state that never was.
+DIR/journal.jsonl: one JSON object a line, `{"n", "at", "provider", "op", "args"}`, fsynced before it takes
+effect. The first line is the genesis with the seed. A torn last line (a kill in the middle of a write) is cut
+off at the next start; damage anywhere else refuses to start: guessing would make a state that never was.
 """
 
 import fcntl
@@ -56,7 +56,7 @@ class Journal:
         self.replayed = self._read()
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._last_at = self.replayed[-1].at if self.replayed else 0.0
-        self._count = len(self.replayed)
+        self.count = len(self.replayed)
         if not self.replayed:
             self.replayed = [self.append("", "genesis", {"seed": seed or 0, "version": SCHEMA_VERSION})]
         self.seed = int(self.replayed[0].args["seed"])
@@ -74,14 +74,14 @@ class Journal:
 
     def append(self, provider: str, op: str, args: dict[str, Any]) -> Command:
         """Write a command to disk and return it."""
-        command = Command(self._count + 1, self.now(), provider, op, args)
+        command = Command(self.count + 1, self.now(), provider, op, args)
         line = json.dumps(asdict(command), separators=(",", ":")).encode() + b"\n"
         size = os.fstat(self._file).st_size
         if os.write(self._file, line) != len(line):
             os.ftruncate(self._file, size)
             raise OSError(ENOSPC, "the journal's disk is full")
         os.fsync(self._file)
-        self._count, self._last_at = command.n, command.at
+        self.count, self._last_at = command.n, command.at
         return command
 
     def close(self) -> None:

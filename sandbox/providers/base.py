@@ -4,8 +4,9 @@ Faults, log, journal and clock are the frame's. A twin is a package `sandbox/pro
 registered in `sandbox.registry.PROVIDERS`.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import web
@@ -24,12 +25,13 @@ class Refused(Exception):
 
 
 class Provider(ABC):
-    """Simulate one provider. The class attribute `name` is its path prefix and its name in every control request."""
+    """Simulate one provider. `name` is its path prefix and its name in every control request."""
 
     name: ClassVar[str]
 
     def __init__(self, world: "World") -> None:
         self.world = world
+        self.woken = asyncio.Event()
 
     @abstractmethod
     def routes(self) -> Iterable[web.RouteDef]:
@@ -37,7 +39,7 @@ class Provider(ABC):
 
     @abstractmethod
     def error(self, status: int) -> web.Response:
-        """Return an answer of this status in the provider's error shape (also for unknown paths and crashes)."""
+        """Return an answer in the provider's error shape; also for unknown paths and crashes."""
 
     @abstractmethod
     def throttled(self) -> web.Response:
@@ -57,9 +59,11 @@ class Provider(ABC):
 
     def wake(self) -> None:
         """Hear that a command was applied or that time moved."""
+        self.woken.set()
 
-    async def background(self) -> None:
-        """Run beside the server until cancelled (nothing by default)."""
+    def background(self) -> Coroutine[Any, Any, None] | None:
+        """Return what is to run beside the server until it is cancelled."""
+        return None
 
     def commit(self, op: str, args: dict[str, Any]) -> "Command":
         """Journal one of this provider's commands and apply it."""

@@ -1,7 +1,7 @@
 """Run one enrolment through virtual time: its accounts, and the transactions that come, post and vanish.
 
-An enrolment is rebuilt at any moment from (seed, label), the timeline and the commands that tests gave; the order of
-events depends on nothing else, so what was shown once is shown again after a restart.
+An enrolment is rebuilt at any moment from (seed, label), the timeline and the commands that tests gave; the
+order of events depends on nothing else, so what was shown once is shown again after a restart.
 """
 
 import heapq
@@ -69,8 +69,7 @@ class Enrollment:
         self.token = f"test_tkn_{label}"
         self.id = enrollment_id(seed, label)
         self.institution = random.Random(f"{seed}:{label}:bank").choice(merchants.INSTITUTIONS)
-        self.reason: str | None = None
-        self.revoked = False
+        self.status, self.reason = "active", ""
         self.processed: list[tuple[float, str, str]] = []
         self._salt = f"{seed}:{label}"
         self._timeline = timeline
@@ -87,11 +86,6 @@ class Enrollment:
         self._by_kind = {account.kind: account for account in self.accounts.values()}
         if bulk:
             self._fill(self._by_kind[CHECKING], int(bulk[1]), genesis)
-
-    @property
-    def disconnected(self) -> bool:
-        """Tell whether the enrolment needs its user."""
-        return self.reason is not None
 
     def run(self, until: float) -> None:
         """Let everything happen that is due by the virtual instant."""
@@ -116,9 +110,7 @@ class Enrollment:
         """Apply a test's command that was checked before it was journaled."""
         match op:
             case "status":
-                self.reason = args["reason"]
-            case "revoked":
-                self.revoked = True
+                self.status, self.reason = args["status"], args["reason"]
             case "account":
                 self.accounts[args["account_id"]].status = args["status"]
             case "account_deleted":
@@ -145,8 +137,8 @@ class Enrollment:
         if row is None:
             return  # A test posted or removed it before its time.
         if what == "enriched":
-            _enrich(row, happening)
-            account.book.enriched(row)
+            if not row.pinned:
+                account.book.change(row, _enrichment(happening))
             self.processed.append((instant, account.id, row.id))
             return
         del self._waiting[happening.key]
@@ -155,7 +147,7 @@ class Enrollment:
             return
         row_id = self._id(happening, "posted") if happening.outcome is Outcome.NEW_ID else row.id
         if not row.pinned:
-            row.amount = happening.amount
+            account.book.change(row, {"amount": happening.amount})
         account.book.post(row, row_id=row_id, date=self._date(instant))
         self.processed.append((instant, account.id, row_id))
 
@@ -173,14 +165,14 @@ class Enrollment:
             counterparty_type=None,
             processing_status="pending",
         )
+        account.book.add(row)
         if at_once:
-            _enrich(row, happening)
+            account.book.change(row, _enrichment(happening))
             self.processed.append((instant, account.id, row.id))
         else:
             self._waiting[happening.key] = row
             self._schedule(instant + ENRICHMENT_SECONDS, "enriched", happening)
             self._schedule(happening.settles, "settled", happening)
-        account.book.add(row)
 
     def _steer(
         self,
@@ -200,21 +192,19 @@ class Enrollment:
         row = book.find(transaction_id)
         if row is None:
             raise LookupError(f"the journal steers {transaction_id}, which is not there")
-        book.remove(row)
         if op in ("remove", "post"):
             self._waiting = {key: other for key, other in self._waiting.items() if other is not row}
         if op == "remove":
+            book.remove(row)
             return
         row.pinned = True
-        for name, value in fields.items():
-            setattr(row, name, value)
+        book.change(row, fields)
         if op == "post":
-            row.id, row.status = new_id or row.id, POSTED
-        book.add(row)
+            book.post(row, row_id=new_id or row.id, date=row.date)
         self.processed.append((virtual_at, account_id, row.id))
 
     def _fill(self, account: Account, size: int, genesis: float) -> None:
-        """Give an account `size` posted rows over the two years before genesis, at most 1.5 us of drawing each."""
+        """Give an account `size` posted rows, spread over the two years before genesis."""
         draw = random.Random(f"{self._salt}:bulk")
         first = datetime.fromtimestamp(genesis, UTC).date() - timedelta(days=730)
         days = [(first + timedelta(days=day)).isoformat() for day in range(730)]
@@ -250,7 +240,11 @@ def enrollment_id(seed: int, label: str) -> str:
     return wire_id("enr", f"{seed}:{label}", "enrollment")
 
 
-def _enrich(row: Row, happening: Happening) -> None:
-    row.processing_status = "complete"
-    row.category = happening.payee.category
-    row.counterparty, row.counterparty_type = happening.payee.name, happening.payee.party
+def _enrichment(happening: Happening) -> dict[str, Any]:
+    """Return what Teller's enrichment adds to a row."""
+    return {
+        "processing_status": "complete",
+        "category": happening.payee.category,
+        "counterparty": happening.payee.name,
+        "counterparty_type": happening.payee.party,
+    }

@@ -1,8 +1,8 @@
 """Invent what happens in one enrolment, day after day, from its seed alone.
 
 Each virtual day is drawn from its own random stream in order, so that the course of events is the same
-however often, and in whatever steps, it is asked for. Amounts are whole cents with Teller's signs: in a depository
-account negative is money out, in a credit account positive is a charge and negative a payment.
+however often, and in whatever steps, it is asked for. Amounts are whole cents with Teller's signs: in a
+depository account negative is money out, in a credit account positive is a charge and negative a payment.
 """
 
 import random
@@ -30,7 +30,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Describe one transaction over its whole life; instants are virtual unix seconds, equal when it posts at once."""
+    """Describe one transaction's whole life; instants are virtual, equal when it posts at once."""
 
     key: str
     account: str
@@ -83,7 +83,7 @@ class History:
         yield from self._bills(day)
         for _ in range(self._random.choice((1, 2, 2, 3))):
             yield self._purchase(CHECKING, self._random.choice(merchants.CHECKING_SPEND))
-        for _ in range(self._random.choice((1, 2, 3, 3))):
+        for _ in range(self._random.choice((1, 2, 2, 3))):
             yield self._purchase(CARD, self._random.choice(merchants.CARD_SPEND))
         if day.weekday() == 5 and self._random.random() < 0.4:
             yield self._make(CHECKING, merchants.ATM, -self._random.randrange(4, 21) * 1_000)
@@ -96,12 +96,12 @@ class History:
         if day.toordinal() % 14 == 5:
             pay = Payee(f"{self._employer} PAYROLL PPD", self._employer, "income", "ach", 0, 0)
             yield self._make(CHECKING, pay, self._salary + self._random.randrange(-4_000, 4_000))
-        elif day.toordinal() % 14 == 6:
-            balance = self._balances[CHECKING]
-            if balance > 900_000:
-                yield from self._transfer(CHECKING, SAVINGS, (balance - 600_000) // 5_000 * 5_000, "Transfer")
-            elif balance < 250_000:
-                yield from self._transfer(SAVINGS, CHECKING, 200_000, "Transfer")
+        balance = self._balances[CHECKING]
+        due = self._statement if day.day == 24 else 0
+        if day.toordinal() % 14 == 6 and balance > 900_000:
+            yield from self._transfer(CHECKING, SAVINGS, (balance - 600_000) // 5_000 * 5_000, "Transfer")
+        elif balance - due < 280_000:
+            yield from self._transfer(SAVINGS, CHECKING, due + 300_000, "Transfer")
 
     def _bills(self, day: date) -> Iterator[Happening]:
         bill = merchants.BILLS.get(day.day)
@@ -145,8 +145,9 @@ class History:
     def _transfer(self, source: str, target: str, cents: int, verb: str) -> Iterator[Happening]:
         out = Payee(f"{verb} to {target.title()}", "YOURSELF", "general", "transfer", 0, 0, "person")
         back = Payee(f"{verb} from {source.title()}", "YOURSELF", "general", "transfer", 0, 0, "person")
-        yield self._make(source, out, -cents)
-        yield self._make(target, back, cents)
+        sent = self._make(source, out, -cents)
+        yield sent
+        yield self._make(target, back, cents, seen=sent.seen)
 
     def _make(
         self,
@@ -157,9 +158,10 @@ class History:
         held: int | None = None,
         hours: float = 0.0,
         outcome: Outcome = Outcome.SAME_ID,
+        seen: float | None = None,
     ) -> Happening:
         self._drawn += 1
-        seen = self._start() + self._random.random() * DAY
+        seen = self._start() + self._random.random() * DAY if seen is None else seen
         return Happening(
             key=f"{self._day}:{self._drawn}",
             account=account,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Payee:
-    """Describe a counterparty as a bank statement and Teller's enrichment show it; `low` to `high` is the usual size."""
+    """Describe a counterparty as statement and enrichment show it; `low` to `high` is the usual size."""
 
     description: str
     name: str
@@ -20,7 +20,7 @@ GROCERIES = (
     Payee("WHOLEFDS MKT #10236", "WHOLE FOODS MARKET", "groceries", "card_payment", 1_890, 14_250),
     Payee("TRADER JOE S #542", "TRADER JOE'S", "groceries", "card_payment", 1_420, 9_870),
     Payee("SAFEWAY #1483", "SAFEWAY", "groceries", "card_payment", 980, 11_640),
-    Payee("COSTCO WHSE #0688", "COSTCO WHOLESALE", "groceries", "card_payment", 6_200, 23_800),
+    Payee("COSTCO WHSE #0688", "COSTCO WHOLESALE", "groceries", "card_payment", 5_200, 17_800),
     Payee("CORNER BAKERY & DELI", "CORNER BAKERY", "groceries", "card_payment", 640, 2_980),
 )
 FUEL = (
@@ -36,12 +36,12 @@ DINING = (
 )
 TIPPED = frozenset({"OSTERIA LUCIA", "NORTH POINT GRILL", "THE BRASS RAIL"})
 SHOPPING = (
-    Payee("AMZN MKTP US*2K4T71", "AMAZON", "shopping", "card_payment", 899, 18_990),
-    Payee("TARGET 00021145", "TARGET", "shopping", "card_payment", 1_240, 13_480),
-    Payee("THE HOME DEPOT #4421", "HOME DEPOT", "home", "card_payment", 1_560, 28_400),
-    Payee("OFFICE DEPOT #2207", "OFFICE DEPOT", "office", "card_payment", 1_130, 16_300),
-    Payee("APPLE STORE R221", "APPLE", "electronics", "card_payment", 2_900, 44_900),
-    Payee("UNIQLO SF UNION SQ", "UNIQLO", "clothing", "card_payment", 1_990, 15_400),
+    Payee("AMZN MKTP US*2K4T71", "AMAZON", "shopping", "card_payment", 699, 9_990),
+    Payee("TARGET 00021145", "TARGET", "shopping", "card_payment", 940, 8_480),
+    Payee("THE HOME DEPOT #4421", "HOME DEPOT", "home", "card_payment", 1_260, 16_400),
+    Payee("OFFICE DEPOT #2207", "OFFICE DEPOT", "office", "card_payment", 830, 9_300),
+    Payee("APPLE STORE R221", "APPLE", "electronics", "card_payment", 990, 24_900),
+    Payee("UNIQLO SF UNION SQ", "UNIQLO", "clothing", "card_payment", 1_490, 9_400),
 )
 TRAVEL = (
     Payee("UBER *TRIP", "UBER", "transport", "card_payment", 860, 5_430),

@@ -1,8 +1,8 @@
 """Keep one account's transactions in list order, with running balances, and render them.
 
-List order is by date, newest first; within a date pending rows stand above posted ones, and each kind by the order in
-which it came. Posted rows come with today's date, so their order and running balances stay; only a test that
-backdates or changes a posted row moves the running balances after it, as a bank would.
+List order is by date, newest first; within a date pending rows stand above posted ones, and each kind in the
+order in which it came. Posted rows come with today's date, so their order and running balances stay; only a
+test that backdates or changes a posted row moves the running balances after it, as a bank would.
 """
 
 import json
@@ -86,7 +86,7 @@ class Book:
     def remove(self, row: Row) -> None:
         """Take a row out."""
         rows = self._posted if row.status == POSTED else self._pending
-        index = next(index for index, other in enumerate(rows) if other is row)
+        index = self._index(row)
         del rows[index]
         del self._by_id[row.id]
         self._touch(row)
@@ -100,6 +100,11 @@ class Book:
         row.id, row.date, row.status = row_id, date, POSTED
         self.add(row)
 
+    def _index(self, row: Row) -> int:
+        rows = self._posted if row.status == POSTED else self._pending
+        start = bisect_left(rows, row.date, key=lambda other: other.date)
+        return next(index for index in range(start, len(rows)) if rows[index] is row)
+
     def _touch(self, row: Row) -> None:
         row.rendered = None
         self._listing = None
@@ -110,9 +115,18 @@ class Book:
             balance = (balance or 0) + row.amount
             row.running_balance, row.rendered = balance, None
 
-    def enriched(self, row: Row) -> None:
-        """Note that a row's details changed in place."""
-        self._touch(row)
+    def change(self, row: Row, values: dict[str, Any]) -> None:
+        """Set fields of a row; it keeps its place unless its date changes."""
+        moved = values.get("date", row.date) != row.date
+        if moved:
+            self.remove(row)
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.rendered = None
+        if moved:
+            self.add(row)
+        elif row.status == POSTED and "amount" in values:
+            self._run(self._index(row))
 
     def listing(self) -> list[Row]:
         """Return all rows, newest first."""
@@ -127,7 +141,7 @@ class Book:
     def page(
         self, *, count: int | None, from_id: str | None, start_date: str | None, end_date: str | None
     ) -> list[Row] | None:
-        """Return the rows that follow `from_id` within the dates (both inclusive); None for an unknown `from_id`."""
+        """Return the rows after `from_id` within the dates (inclusive); None for an unknown `from_id`."""
         rows = self.listing()
         low, high = 0, len(rows)
         if from_id is not None:

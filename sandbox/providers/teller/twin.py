@@ -1,16 +1,16 @@
 """Answer as https://api.teller.io does.
 
-Basic auth with `<access token>:` and an empty password. Every token `test_tkn_<label>` ([A-Za-z0-9_-], up to 64) is
-an enrolment whose data follow from (seed, label); `test_tkn_bulk<N>` has one checking account with N posted
-transactions. No token is 401, any other 403. With a client CA, a request without certificate is the documented 400.
-`Teller-Version` is accepted and has one behaviour. `count` defaults to all transactions, as documented. Links begin
-with the URL that the request was sent to.
+Basic auth with `<access token>:` and an empty password. Every token `test_tkn_<label>` ([A-Za-z0-9_-], up to
+64) is an enrolment whose data follow from (seed, label); `test_tkn_bulk<N>` has one checking account with N
+posted transactions and nothing happens there by itself. No token is 401, any other 403. With a client CA, a
+request without certificate is the documented 400. `Teller-Version` is accepted and changes nothing. `count`
+defaults to all transactions, as documented. Links begin with the URL that the request was sent to.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from datetime import date
 from typing import Any
 
@@ -19,14 +19,16 @@ from aiohttp import web
 from sandbox.journal import Command
 from sandbox.providers.base import Provider, Refused
 from sandbox.providers.teller import wire
+from sandbox.providers.teller.controls import TellerControls
 from sandbox.providers.teller.enrollment import Account, Enrollment, enrollment_id, label_of
+from sandbox.providers.teller.webhooks import Webhooks
 from sandbox.world import World
 
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Teller(Provider):
-    """Simulate Teller's API."""
+    """Simulate Teller's API; `controls.py` has its test controls, `webhooks.py` what it sends."""
 
     name = "teller"
 
@@ -34,6 +36,7 @@ class Teller(Provider):
         super().__init__(world)
         self._enrollments: dict[str, Enrollment] = {}
         self._commands: dict[str, list[tuple[float, Command]]] = {}
+        self.webhooks = Webhooks(self)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Return Teller's endpoints."""
@@ -46,6 +49,18 @@ class Teller(Provider):
         yield web.get(f"{account}/balances", self.get_balances)
         yield web.get(f"{account}/transactions", self.list_transactions)
         yield web.get(f"{account}/transactions/{{transaction_id}}", self.get_transaction)
+
+    def control_routes(self) -> Iterable[web.RouteDef]:
+        """Return the test controls."""
+        return TellerControls(self).routes()
+
+    def background(self) -> Coroutine[Any, Any, None]:
+        """Send the webhooks that fall due."""
+        return self.webhooks.run()
+
+    def known_tokens(self) -> list[str]:
+        """Return the tokens that were used or steered."""
+        return sorted(self._enrollments.keys() | self._commands.keys())
 
     def error(self, status: int) -> web.Response:
         """Return Teller's error shape."""
@@ -64,6 +79,9 @@ class Teller(Provider):
 
     def apply(self, command: Command, *, virtual_at: float) -> None:
         """Take over a command for one enrolment; an enrolment that is not built yet gets it when it is."""
+        if command.op in Webhooks.OPS:
+            self.webhooks.apply(command, virtual_at=virtual_at)
+            return
         token = command.args["token"]
         self._commands.setdefault(token, []).append((virtual_at, command))
         if token in self._enrollments:
@@ -84,19 +102,19 @@ class Teller(Provider):
         enrollment = self._authorize(request)
         accounts = [account for account in enrollment.accounts.values() if account.authorized]
         return web.json_response(
-            [wire.account_object(enrollment, account, base_of(request)) for account in accounts]
+            [wire.account_object(enrollment, account, wire.base_of(request)) for account in accounts]
         )
 
     async def delete_accounts(self, request: web.Request) -> web.Response:
         """DELETE /accounts: revoke the enrolment."""
         enrollment = self._authorize(request)
-        self.commit("revoked", {"token": enrollment.token})
+        self.commit("status", {"token": enrollment.token, "status": "revoked", "reason": ""})
         return web.Response(status=204)
 
     async def get_account(self, request: web.Request) -> web.Response:
         """GET /accounts/{id}."""
         enrollment, account = self._account(request)
-        return web.json_response(wire.account_object(enrollment, account, base_of(request)))
+        return web.json_response(wire.account_object(enrollment, account, wire.base_of(request)))
 
     async def delete_account(self, request: web.Request) -> web.Response:
         """DELETE /accounts/{id}: give up access to one account."""
@@ -109,15 +127,15 @@ class Teller(Provider):
         enrollment, account = self._account(request)
         if account.type != "depository":
             raise Refused(wire.error(404))
-        return web.json_response(wire.details_object(enrollment, account, base_of(request)))
+        return web.json_response(wire.details_object(enrollment, account, wire.base_of(request)))
 
     async def get_balances(self, request: web.Request) -> web.Response:
         """GET /accounts/{id}/balances."""
         _, account = self._account(request)
-        return web.json_response(wire.balances_object(account, base_of(request)))
+        return web.json_response(wire.balances_object(account, wire.base_of(request)))
 
     async def list_transactions(self, request: web.Request) -> web.Response:
-        """GET /accounts/{id}/transactions, newest first; `from_id` asks for what comes after that id in the list."""
+        """GET /accounts/{id}/transactions, newest first; after `from_id` come the rows that follow it."""
         _, account = self._account(request)
         rows = account.book.page(
             count=_count(request),
@@ -127,7 +145,7 @@ class Teller(Provider):
         )
         if rows is None:
             raise Refused(wire.error(404))
-        return wire.answer(account.book.render(rows, base_of(request)))
+        return wire.answer(account.book.render(rows, wire.base_of(request)))
 
     async def get_transaction(self, request: web.Request) -> web.Response:
         """GET /accounts/{id}/transactions/{id}."""
@@ -135,7 +153,7 @@ class Teller(Provider):
         row = account.book.find(request.match_info["transaction_id"])
         if row is None:
             raise Refused(wire.error(404))
-        return wire.answer(account.book.render_one(row, base_of(request)))
+        return wire.answer(account.book.render_one(row, wire.base_of(request)))
 
     def _build(self, token: str, label: str) -> Enrollment:
         world = self.world
@@ -153,9 +171,9 @@ class Teller(Provider):
         if token is None:
             raise Refused(wire.error(401))
         enrollment = self.enrollment(token)
-        if enrollment is None or enrollment.revoked:
+        if enrollment is None or enrollment.status == "revoked":
             raise Refused(wire.error(403))
-        if enrollment.reason is not None:
+        if enrollment.status == "disconnected":
             raise Refused(wire.disconnected(enrollment.reason))
         return enrollment
 
@@ -169,11 +187,6 @@ class Teller(Provider):
         return enrollment, account
 
 
-def base_of(request: web.Request) -> str:
-    """Return the URL that links begin with."""
-    return f"{request.url.origin()}/{Teller.name}"
-
-
 def _give(enrollment: Enrollment, virtual_at: float, command: Command) -> None:
     enrollment.run(virtual_at)
     args = {name: value for name, value in command.args.items() if name != "token"}
@@ -185,7 +198,7 @@ def _certificate(request: web.Request) -> bool:
 
 
 def _token(request: web.Request) -> str | None:
-    """Return the token of `Authorization: Basic`, "" for one that is not of the form `<token>:`, None without."""
+    """Return the token of `Authorization: Basic`, "" for one not of the form `<token>:`, None without."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic" or not value:
         return None

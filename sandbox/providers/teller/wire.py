@@ -1,7 +1,7 @@
 """Write Teller's objects and errors as https://teller.io/docs/api shows them.
 
-Not documented there, hence our reading: the codes of 401, 403, 404 without an enrolment error, 429 and 502, and the
-body of an invalid query (400 `bad_request`).
+Not documented there, hence our reading: the codes of 401, 403, 404 without an enrolment error, 429 and 502,
+and the body of an invalid query (400 `bad_request`).
 """
 
 import json
@@ -34,6 +34,11 @@ REASONS = {
     "user_action.mfa_required": "User MFA is required.",
     "user_action.web_login_required": "User must log in to online banking.",
 }
+
+
+def base_of(request: web.Request) -> str:
+    """Return the URL that links begin with: the one that the request was sent to."""
+    return f"{request.url.origin()}/teller"
 
 
 def answer(text: str) -> web.Response:
