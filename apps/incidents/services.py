@@ -1,0 +1,104 @@
+"""Open, acknowledge and resolve incidents."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+
+from apps.core.actor import Actor
+from apps.core.errors import NotFound
+from apps.core.ids import new_id
+from apps.core.redaction import redact, redact_text
+from apps.core.scope import write_scope
+from apps.incidents.enums import STANDING_STATES, IncidentState, Severity
+from apps.incidents.errors import IncidentAlreadyResolved
+from apps.incidents.models import Incident
+
+_OPEN_TRIES = 5
+
+
+def open_incident(
+    *,
+    kind: str,
+    key: str,
+    title: str,
+    severity: str,
+    target_type: str,
+    target_id: UUID,
+    detail: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+) -> Incident:
+    """Open an incident, or count one more sighting of the standing one of this kind and key.
+
+    A repeat refreshes title, detail and severity, and leaves an acknowledged incident acknowledged.
+    `severity` is one of `Severity`. Secrets in `title` and `detail` are masked.
+    """
+    incident = Incident(
+        id=new_id(),
+        tenant_id=actor.tenant_id,
+        kind=kind,
+        key=key,
+        title=redact_text(title)[:200],
+        severity=Severity(severity),
+        target_type=target_type,
+        target_id=target_id,
+        detail=redact(detail),
+        first_seen_at=now,
+        last_seen_at=now,
+        opened_by=actor.as_json(),
+    )
+    with write_scope(actor):
+        return _insert_or_count(incident)
+
+
+def acknowledge_incident(*, incident_id: UUID, actor: Actor, now: datetime) -> Incident:
+    """Say that someone is looking at it; a second acknowledgement changes nothing.
+
+    Raises:
+        NotFound: the actor's tenant has no such incident.
+        IncidentAlreadyResolved: see the class.
+    """
+    with write_scope(actor):
+        incident = Incident.objects.select_for_update().filter(id=incident_id).first()
+        if incident is None:
+            raise NotFound
+        if incident.state == IncidentState.RESOLVED:
+            raise IncidentAlreadyResolved
+        if incident.state == IncidentState.OPEN:
+            incident.state = IncidentState.ACKNOWLEDGED
+            incident.acknowledged_by, incident.acknowledged_at = actor.as_json(), now
+            incident.save(update_fields=["state", "acknowledged_by", "acknowledged_at"])
+    return incident
+
+
+def resolve_incident(*, kind: str, key: str, actor: Actor, now: datetime) -> None:
+    """Resolve the standing incident of this kind and key, if there is one."""
+    with write_scope(actor):
+        Incident.objects.filter(kind=kind, key=key, state__in=STANDING_STATES).update(
+            state=IncidentState.RESOLVED, resolved_by=actor.as_json(), resolved_at=now
+        )
+
+
+def _insert_or_count(incident: Incident) -> Incident:
+    standing = Incident.objects.filter(kind=incident.kind, key=incident.key, state__in=STANDING_STATES)
+    for _attempt in range(_OPEN_TRIES):
+        counted = standing.update(
+            count=F("count") + 1,
+            title=incident.title,
+            detail=incident.detail,
+            severity=incident.severity,
+            last_seen_at=incident.last_seen_at,
+        )
+        if not counted:
+            # ON CONFLICT DO NOTHING waits for a transaction that is opening the same incident right now.
+            Incident.objects.bulk_create([incident], ignore_conflicts=True)
+        found = standing.first()
+        if found is not None and (counted or found.id == incident.id):
+            return found
+        # Another transaction opened it first, or resolved it in between: look again.
+    raise RuntimeError(
+        f"incident {incident.kind} {incident.key!r} could not be opened in {_OPEN_TRIES} tries"
+    )

@@ -1,0 +1,5 @@
+"""Writes of the jobs room: what other rooms call. Leasing is the runner's business."""
+
+from apps.jobs.services.queueing import discard_job, enqueue, replay_job
+
+__all__ = ["discard_job", "enqueue", "replay_job"]

@@ -1,0 +1,129 @@
+"""Enqueue, replay and discard: a tenant's side of the queue."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from apps.core import context
+from apps.core.actor import Actor
+from apps.core.db.violations import translate_violations
+from apps.core.errors import NotFound
+from apps.core.ids import new_id
+from apps.core.scope import request_wake, write_scope
+from apps.jobs.enums import ACTIVE_STATES, JobState
+from apps.jobs.errors import JobAlreadyQueued, JobNotDiscardable, JobNotReplayable
+from apps.jobs.models import Job
+from apps.jobs.types import JobKind
+
+_ENQUEUE_TRIES = 5
+
+
+def enqueue(
+    *,
+    kind: JobKind,
+    payload: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    unique_key: str = "",
+    run_at: datetime | None = None,
+    priority: int = 0,
+) -> Job:
+    """Add a job for the actor's tenant; it exists once the surrounding transaction commits.
+
+    While a job of this kind with the same non-empty `unique_key` is queued or leased, that one is returned.
+    A higher `priority` runs first. The workers are woken after the commit unless the job is for later.
+    """
+    with write_scope(actor):
+        job = _insert(_new_job(kind, payload, actor, now, unique_key, run_at, priority))
+        if job.run_at <= now:
+            request_wake(f"jobs:{job.queue}")
+    return job
+
+
+def replay_job(*, job_id: UUID, actor: Actor, now: datetime) -> Job:
+    """Queue a dead or discarded job again, with all its attempts, due now.
+
+    Staff act through the back office, which adds the audit leaf in the same write_scope: this room stands
+    beside the audit room and does not know it.
+
+    Raises:
+        NotFound: the actor's tenant has no such job.
+        JobNotReplayable: it is neither dead nor discarded.
+        JobAlreadyQueued: the same work is queued or running under another job.
+    """
+    with write_scope(actor):
+        job = _locked(job_id)
+        if job.state not in (JobState.DEAD, JobState.DISCARDED):
+            raise JobNotReplayable
+        job.state, job.run_at, job.attempts, job.finished_at = JobState.QUEUED, now, 0, None
+        with translate_violations({"jobs_job_one_active_per_key": JobAlreadyQueued()}):
+            job.save(update_fields=["state", "run_at", "attempts", "finished_at"])
+        request_wake(f"jobs:{job.queue}")
+    return job
+
+
+def discard_job(*, job_id: UUID, actor: Actor, now: datetime) -> Job:
+    """Take a dead or queued job out of the queue for good; its row stays.
+
+    Raises:
+        NotFound: the actor's tenant has no such job.
+        JobNotDiscardable: it is running or already finished.
+    """
+    with write_scope(actor):
+        job = _locked(job_id)
+        if job.state not in (JobState.DEAD, JobState.QUEUED):
+            raise JobNotDiscardable
+        job.state, job.finished_at = JobState.DISCARDED, now
+        job.save(update_fields=["state", "finished_at"])
+    return job
+
+
+def _new_job(
+    kind: JobKind,
+    payload: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    unique_key: str,
+    run_at: datetime | None,
+    priority: int,
+) -> Job:
+    running = context.current()
+    return Job(
+        id=new_id(),
+        tenant_id=actor.tenant_id,
+        kind=kind.name,
+        queue=kind.queue,
+        priority=priority,
+        payload=dict(payload),
+        unique_key=unique_key,
+        run_at=run_at or now,
+        max_attempts=kind.max_attempts,
+        lease_seconds=kind.lease_seconds,
+        actor=actor.as_json(),
+        request_id=actor.request_id or running.request_id,
+        traceparent=running.traceparent,
+        created_at=now,
+    )
+
+
+def _insert(job: Job) -> Job:
+    if not job.unique_key:
+        job.save(force_insert=True)
+        return job
+    same = Job.objects.filter(kind=job.kind, unique_key=job.unique_key, state__in=ACTIVE_STATES)
+    for _attempt in range(_ENQUEUE_TRIES):
+        # ON CONFLICT DO NOTHING waits for a transaction that is inserting the same key right now.
+        Job.objects.bulk_create([job], ignore_conflicts=True)
+        active = same.first()
+        if active is not None:
+            return active
+        # The job that was in the way has finished between the two statements, so there is room now.
+    raise RuntimeError(f"{job.kind} {job.unique_key!r} could not be enqueued in {_ENQUEUE_TRIES} tries")
+
+
+def _locked(job_id: UUID) -> Job:
+    job = Job.objects.select_for_update().filter(id=job_id).first()
+    if job is None:
+        raise NotFound
+    return job

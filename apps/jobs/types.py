@@ -1,0 +1,64 @@
+"""Kinds of jobs, and the lease under which a handler runs one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from apps.core.actor import Actor
+from apps.jobs.errors import LeaseLost
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """What one sort of job is called, which queue runs it, and how patient the queue is with it.
+
+    `lease_seconds` is how long a silent worker keeps the job; a live one extends its lease by itself.
+    The delay before attempt n+1 is random in [0, min(backoff_max_seconds, backoff_seconds * 2**(n-1))].
+    """
+
+    name: str
+    queue: str
+    max_attempts: int = 5
+    lease_seconds: int = 60
+    backoff_seconds: int = 5
+    backoff_max_seconds: int = 3600
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Lease:
+    """The right to run one job, until it expires.
+
+    `actor` is a system actor bound to the job's tenant, which keeps the request id of whoever enqueued it.
+    `fence` is the fencing token: it grows with each lease, so that a worker which was only slow cannot settle
+    what another one has taken over.
+    """
+
+    job_id: UUID
+    tenant_id: UUID
+    kind: str
+    payload: Mapping[str, Any]
+    actor: Actor
+    attempt: int
+    max_attempts: int
+    lease_seconds: int
+    fence: int
+    traceparent: str = ""
+    settler: Callable[["Lease", datetime], None] = field(repr=False)
+    lost: bool = False  # Set by the heartbeat once the lease could not be extended in time.
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Tell whether a failure now is the job's death."""
+        return self.attempt >= self.max_attempts
+
+    def settle(self, *, now: datetime) -> None:
+        """Mark the job succeeded, in the caller's transaction.
+
+        Raises:
+            LeaseLost: the fencing token no longer holds; let it roll the transaction back.
+        """
+        if self.lost:
+            raise LeaseLost(f"the lease of job {self.job_id} was not extended in time")
+        self.settler(self, now)
