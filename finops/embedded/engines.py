@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import TracebackType
 
+from finops.embedded.environment import require_embedded_settings
 from finops.embedded.home import Home
 from finops.embedded.ports import HOST
 from finops.embedded.postgres import Postgres, Tuning
@@ -16,7 +18,7 @@ from finops.embedded.valkey import Valkey
 class Engines:
     """The embedded engines under one home.
 
-    Use as a context manager, or call `start` and `stop`. `environment` holds the URLs of the engines that were started:
+    Use as a context manager, or call `start` and `stop`. `environment` holds the URLs of what was started:
     DATABASE_URL (login finops_web), DATABASE_WORKER_URL (finops_worker), DATABASE_OWNER_URL, REDIS_URL.
     """
 
@@ -76,22 +78,27 @@ class Engines:
             return "Valkey"
         return None
 
+    def revive(self) -> None:
+        """Start again what has ended by itself, on the same port.
+
+        Raises: EngineFailed.
+        """
+        for engine in (self.valkey, self.postgres):
+            if engine is not None and engine.poll() is not None:
+                engine.start()
+
     @property
     def environment(self) -> dict[str, str]:
         """Return the URLs of the running engines by the name of their environment variable."""
-        values = {}
-        if self.postgres is not None:
-            values["DATABASE_URL"] = self.database_url(WEB)
-            values["DATABASE_WORKER_URL"] = self.database_url(WORKER)
-            values["DATABASE_OWNER_URL"] = self.database_url(OWNER)
-        if self.valkey is not None:
-            values["REDIS_URL"] = f"redis://:{self.valkey.password}@{HOST}:{self.valkey.port}/0"
-        return values
+        urls = engine_urls(self.home)
+        wanted = [
+            name for name in urls if (self.valkey if name == "REDIS_URL" else self.postgres) is not None
+        ]
+        return {name: urls[name] for name in wanted}
 
     def database_url(self, role: str, database: str = DATABASE) -> str:
         """Return the URL under which a login role reaches a database of the cluster."""
-        assert self.postgres is not None
-        return f"postgresql://{role}:{password_of(self.home, role)}@{HOST}:{self.postgres.port}/{database}"
+        return _database_url(self.home, role, database)
 
     def __enter__(self) -> Engines:
         self.start()
@@ -103,6 +110,7 @@ class Engines:
         self.stop()
 
     def _prepare(self) -> None:
+        require_embedded_settings(os.environ)
         user = engine_user()
         wants_postgres, wants_valkey = self._wanted
         if wants_postgres:
@@ -113,3 +121,21 @@ class Engines:
             binaries = [engine.binaries / "postgres" for engine in [self.postgres] if engine]
             binaries += [engine.binary for engine in [self.valkey] if engine]
             user.require_reach([self.home.path, *binaries])
+
+
+def engine_urls(home: Home) -> dict[str, str]:
+    """Return the URLs of the engines that run, or last ran, under a home."""
+    state = home.read("state.json")
+    urls = {}
+    if "postgres_port" in state:
+        urls["DATABASE_URL"] = _database_url(home, WEB)
+        urls["DATABASE_WORKER_URL"] = _database_url(home, WORKER)
+        urls["DATABASE_OWNER_URL"] = _database_url(home, OWNER)
+    if "valkey_port" in state:
+        urls["REDIS_URL"] = f"redis://:{home.secret('valkey')}@{HOST}:{state['valkey_port']}/0"
+    return urls
+
+
+def _database_url(home: Home, role: str, database: str = DATABASE) -> str:
+    port = home.read("state.json")["postgres_port"]
+    return f"postgresql://{role}:{password_of(home, role)}@{HOST}:{port}/{database}"

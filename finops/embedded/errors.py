@@ -2,7 +2,7 @@
 
 
 class EmbeddedError(Exception):
-    """A condition that the person at the terminal can mend; its text is one clear sentence with the remedy."""
+    """A condition that the person at the terminal can mend; its text is one sentence with the remedy."""
 
 
 class PortInUse(EmbeddedError):

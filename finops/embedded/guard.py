@@ -5,10 +5,10 @@ Started by path with ``python -I -S`` and hence without imports from the project
     guard.py run   --stop-signal N --grace S [--uid N --gid N] -- command ...
     guard.py probe --uid N --gid N -- path ...
 
-Standard input is the lifeline: a pipe whose other end the starter holds. The kernel closes it when the starter dies,
-however it dies, so there is no moment in which the command could be orphaned. A parent-death signal alone would reach
-only the direct child, and only if it was set before the parent died. On Linux the guard is also the reaper of all
-descendants: what daemonises or opens a session of its own is found and ended, too.
+Standard input is the lifeline: a pipe whose other end the starter holds. The kernel closes it when the
+starter dies, however it dies, so there is no moment in which the command could be orphaned. A parent-death
+signal alone would reach only the direct child, and only if it was set before the parent died. On Linux the
+guard is also the reaper of all descendants: what daemonises or opens a session of its own is ended, too.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Guard:
             _prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
             if os.getppid() != guard:
                 os._exit(127)
-        os.execvp(self.options.arguments[0], self.options.arguments)
+        os.execvp(self.options.arguments[0], self.options.arguments)  # noqa: S606  (no shell wanted)
 
     def _watch(self, wakeup: int) -> None:
         """Return when the command has ended, or has to."""
@@ -154,7 +154,7 @@ class Guard:
     def _sweep(self) -> None:
         """Kill what the command left behind; each round brings up the children of those just killed."""
         if not IS_LINUX:
-            # Without a subreaper the process group is all we know of; it includes the guard, whose work is done.
+            # Without a subreaper the process group is all we know of; it includes the guard itself.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             os.killpg(0, signal.SIGTERM)
             return
@@ -170,16 +170,16 @@ class Guard:
 
 
 def _children_of(parent: int) -> Iterator[int]:
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
             continue
         try:
-            # The command's name is in parentheses and may hold anything; the parent is the second field after it.
-            stat = Path(f"/proc/{entry}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            # The command's name, in parentheses, may hold anything; the parent is the second field after it.
+            stat = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
         except OSError:
             continue
         if int(stat[1]) == parent:
-            yield int(entry)
+            yield int(entry.name)
 
 
 def _kill(pid: int) -> None:

@@ -40,7 +40,8 @@ class Home:
             self._take_locks()
         except OSError as error:
             raise HomeUnusable(
-                f"Cannot write to {self.path} ({error.strerror}): make it writable or set FINOPS_HOME to another folder."
+                f"Cannot write to {self.path} ({error.strerror}): make it writable, "
+                f"or set FINOPS_HOME to another folder."
             ) from error
         self._require_space()
 
@@ -102,7 +103,8 @@ class Home:
         supervisor = self._open_lock("supervisor.lock")
         if not _lock(supervisor, seconds=0):
             raise HomeUnusable(
-                f"Another finops is running on {self.path}: stop it first, or set FINOPS_HOME to another folder."
+                f"Another finops is running on {self.path}: stop it first, "
+                f"or set FINOPS_HOME to another folder."
             )
         if not _lock(self._open_lock("processes.lock"), seconds=LEFTOVERS_SECONDS):
             raise HomeUnusable(

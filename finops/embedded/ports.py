@@ -31,7 +31,7 @@ def choose(preferred: int | None = None) -> int:
     if preferred is not None and is_free(preferred):
         return preferred
     for _ in range(100):
-        port = random.randint(LOWEST, HIGHEST)
+        port = random.randint(LOWEST, HIGHEST)  # noqa: S311  (spread, not secrecy)
         if is_free(port):
             return port
     raise PortInUse(f"No free port between {LOWEST} and {HIGHEST} on {HOST}: end what occupies them.")

@@ -75,11 +75,12 @@ class Postgres:
             int(state["postgres_port"]) if "postgres_port" in state else None
         )
         self.home.write("state.json", {**state, "postgres_port": str(self.port)})
-        self._process = GuardedProcess(self._command(), output=open_log(self._log), held=self.home.held)
+        with open_log(self._log) as log:
+            self._process = GuardedProcess(self._command(), output=log, held=self.home.held)
         self._await_ready()
 
     def stop(self) -> None:
-        """Shut down fast (SIGINT: no new clients, sessions ended, checkpoint), by force if it takes too long."""
+        """Shut down fast (SIGINT: sessions end, then a checkpoint), by force if it takes too long."""
         if self._process is not None:
             self._process.stop()
             self._process = None
@@ -118,7 +119,7 @@ class Postgres:
         )
 
     def _initdb(self) -> None:
-        """Build the cluster beside its place and move it there, so that a kill in between leaves no half of one."""
+        """Build the cluster beside its place and move it there: a kill in between leaves no half of one."""
         draft = self.folder / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         password_file = self.folder / "superuser.password"
@@ -134,7 +135,8 @@ class Postgres:
             user=self.user,
         )
         try:
-            code = _run(GuardedProcess(command, output=open_log(self._log), held=self.home.held))
+            with open_log(self._log) as log:
+                code = _run(GuardedProcess(command, output=log, held=self.home.held))
         finally:
             password_file.unlink()
         if code != 0:
@@ -149,7 +151,7 @@ class Postgres:
             "--auth=scram-sha-256",
             "--encoding=UTF8",
         ]
-        # Sorting and case must not depend on the machine's locales; before 17 plain C is the only such choice.
+        # Sorting must not depend on the machine's locales; before 17 plain C is the only such choice.
         options += ["--locale=C"]
         if self._major_version() >= 17:
             options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -157,7 +159,7 @@ class Postgres:
 
     def _major_version(self) -> int:
         told = subprocess.run(
-            [str(self.binaries / "initdb"), "--version"], capture_output=True, text=True, timeout=30
+            [self.binaries / "initdb", "--version"], check=False, capture_output=True, text=True, timeout=30
         ).stdout
         match = re.search(r"(\d+)", told)
         if match is None:
@@ -200,8 +202,8 @@ def find_binaries() -> Path:
         )
     if not (folder / "postgres").is_file():
         raise UnsupportedPlatform(
-            f"There is no PostgreSQL for this machine in {folder}: install PostgreSQL 15 to 18 and set FINOPS_PG_BIN "
-            f"to its folder of binaries, or set DATABASE_URL to a server."
+            f"There is no PostgreSQL for this machine in {folder}: install PostgreSQL 15 to 18 and "
+            f"set FINOPS_PG_BIN to its folder of binaries, or set DATABASE_URL to a server."
         )
     return folder.resolve()
 

@@ -66,10 +66,14 @@ class GuardedProcess:
             self._finish(code)
         return code
 
-    def stop(self) -> int:
-        """End the command within its grace, by force after that, and return its exit code."""
+    def request_stop(self) -> None:
+        """Tell the guard to end the command, without waiting for it."""
         if self._process.stdin is not None:
             self._process.stdin.close()
+
+    def stop(self) -> int:
+        """End the command within its grace, by force after that, and return its exit code."""
+        self.request_stop()
         try:
             code = self._process.wait(self.command.grace + GUARD_MARGIN)
         except subprocess.TimeoutExpired:
@@ -79,8 +83,7 @@ class GuardedProcess:
         return code
 
     def _finish(self, code: int) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self.request_stop()
         if code < 0:
             # The guard itself was killed, so nobody swept behind it.
             self._kill_group()

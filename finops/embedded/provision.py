@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import LiteralString, cast
 
 from psycopg import sql
 
@@ -39,6 +38,5 @@ def password_of(home: Home, role: str) -> str:
     return home.secret(role)
 
 
-def _script(name: str) -> LiteralString:
-    # A file of the repository is as trusted as a literal in it.
-    return cast(LiteralString, (DEPLOY / name).read_text())
+def _script(name: str) -> str:
+    return (DEPLOY / name).read_text(encoding="utf-8")

@@ -33,16 +33,25 @@ class EngineUser:
 
         Raises: HomeUnusable, naming the first folder it cannot enter.
         """
-        probe = subprocess.run(
-            [sys.executable, "-I", "-S", str(GUARD), "probe", "--uid", str(self.uid), "--gid", str(self.gid)]
-            + ["--", *(str(path.resolve()) for path in paths)],
+        probe: list[str | Path] = [sys.executable, "-I", "-S", GUARD, "probe"]
+        result = subprocess.run(
+            [
+                *probe,
+                "--uid",
+                str(self.uid),
+                "--gid",
+                str(self.gid),
+                "--",
+                *(path.resolve() for path in paths),
+            ],
+            check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=30,
         )
-        if probe.returncode != 0:
-            place = probe.stdout.strip() or probe.stderr.strip()
+        if result.returncode != 0:
+            place = result.stdout.strip() or result.stderr.strip()
             raise HomeUnusable(
                 f"As root the engines run as the user '{self.name}', who cannot enter {place}: "
                 f"move the project and FINOPS_HOME to where everyone may pass (such as /srv or /opt), "

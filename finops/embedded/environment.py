@@ -1,0 +1,105 @@
+"""The environment that the platform's processes get: the caller's, `.env`, and what is generated once."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from finops.embedded.errors import EmbeddedError
+from finops.embedded.home import Home
+
+PROJECT = Path(__file__).resolve().parents[2]
+EMBEDDED_SETTINGS = {"finops.settings.embedded", "finops.settings.owner", "finops.settings.test"}
+# What a process that serves requests has no business knowing, and what the simulator of the outside has not.
+OWNER_ONLY = {"DATABASE_OWNER_URL"}
+PLATFORM_PREFIXES = ("DATABASE_", "REDIS_", "BROKER_", "FINOPS_SECRET", "FINOPS_FIELD", "FINOPS_TOKEN")
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Return the assignments of a `.env` file: `NAME=value`, optional quotes and `export`, `#` comments.
+
+    Raises: EmbeddedError, naming the line that is none of these.
+    """
+    values: dict[str, str] = {}
+    if not path.is_file():
+        return values
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        text = line.strip().removeprefix("export ")
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise EmbeddedError(f"{path}, line {number} is not NAME=value: correct or remove it.")
+        value = value.strip()
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+        values[name.strip()] = value[1:-1] if quoted else value.partition(" #")[0].rstrip()
+    return values
+
+
+def home_path(environment: Mapping[str, str]) -> Path:
+    """Return FINOPS_HOME, by default `.finops` in the project."""
+    return PROJECT / environment.get("FINOPS_HOME", ".finops")
+
+
+def port(environment: Mapping[str, str], name: str, default: int) -> int:
+    """Return a port from the environment.
+
+    Raises: EmbeddedError when it is no port.
+    """
+    value = environment.get(name, str(default))
+    if not value.isdigit() or not 0 < int(value) < 65536:
+        raise EmbeddedError(f"{name} must be a port number from 1 to 65535, not '{value}'.")
+    return int(value)
+
+
+def require_embedded_settings(environment: Mapping[str, str]) -> None:
+    """Raise EmbeddedError when settings are chosen that must bring their own engines."""
+    settings = environment.get("DJANGO_SETTINGS_MODULE", "finops.settings.embedded")
+    if settings not in EMBEDDED_SETTINGS:
+        raise EmbeddedError(
+            f"{settings} never runs on embedded engines: set DATABASE_URL and REDIS_URL, "
+            f"or unset DJANGO_SETTINGS_MODULE."
+        )
+
+
+def platform_environment(environment: Mapping[str, str], home: Home) -> dict[str, str]:
+    """Return the caller's environment completed with addresses and with keys made once per home."""
+    web = port(environment, "FINOPS_PORT", 8000)
+    sandbox = port(environment, "FINOPS_SANDBOX_PORT", 8010)
+    defaults = {
+        "DJANGO_SETTINGS_MODULE": "finops.settings.embedded",
+        "FINOPS_BASE_URL": f"http://127.0.0.1:{web}",
+        "FINOPS_SANDBOX_URL": f"http://127.0.0.1:{sandbox}",
+        "FINOPS_SECRET_KEY": home.secret("secret_key", nbytes=48),
+        "FINOPS_FIELD_KEYS": home.remember_secret("field_keys", _new_key),
+        "FINOPS_TOKEN_KEYS": home.remember_secret("token_keys", _new_key),
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**defaults, **environment, "FINOPS_HOME": str(home.path)}
+
+
+def for_web(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the web process, which logs in as finops_web."""
+    return {name: value for name, value in environment.items() if name not in OWNER_ONLY}
+
+
+def for_worker(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of worker and beat, which log in as finops_worker."""
+    login = environment.get("DATABASE_WORKER_URL") or environment["DATABASE_URL"]
+    return {**for_web(environment), "DATABASE_URL": login}
+
+
+def for_owner(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of `migrate`, which logs in as finops_owner."""
+    return {**environment, "DATABASE_URL": environment["DATABASE_OWNER_URL"]}
+
+
+def for_sandbox(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the provider simulator: none of the platform's secrets."""
+    return {name: value for name, value in environment.items() if not name.startswith(PLATFORM_PREFIXES)}
+
+
+def _new_key() -> str:
+    return "k1:" + base64.b64encode(secrets.token_bytes(32)).decode()

@@ -1,0 +1,72 @@
+"""The platform's processes: what `make run` starts, in this order, and stops in the reverse one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from finops.embedded.environment import PROJECT, for_owner, for_sandbox, for_web, for_worker
+from finops.embedded.ports import HOST
+from finops.embedded.process import Command
+
+QUEUES = ("default", "sync", "webhooks", "orders", "market")
+
+
+def sandbox(environment: Mapping[str, str], *, port: int) -> Command:
+    """Return the provider simulator."""
+    state = f"{environment['FINOPS_HOME']}/sandbox"
+    return _python(
+        "sandbox", ["-m", "sandbox", "--port", str(port), "--state", state], for_sandbox(environment), grace=5
+    )
+
+
+def web(environment: Mapping[str, str], *, port: int) -> Command:
+    """Return the web server, two processes of four threads."""
+    options = ["--interface", "wsgi", "--host", HOST, "--port", str(port), "--workers", "2"]
+    options += ["--blocking-threads", "4", "--respawn-failed-workers", "--workers-kill-timeout", "8"]
+    options += ["--log-level", "warning"]
+    return _python(
+        "web", ["-m", "granian", *options, "finops.wsgi:application"], for_web(environment), grace=12
+    )
+
+
+def worker(environment: Mapping[str, str]) -> Command:
+    """Return the job worker: SIGTERM lets running jobs finish within the grace."""
+    concurrency = environment.get("FINOPS_WORKER_CONCURRENCY", str(min(4, os.cpu_count() or 2)))
+    options = ["--queues", ",".join(QUEUES), "--concurrency", concurrency, "--loglevel", "INFO"]
+    options += ["--without-gossip", "--without-mingle"]
+    return _python(
+        "worker", ["-m", "celery", "-A", "finops", "worker", *options], for_worker(environment), grace=20
+    )
+
+
+def beat(environment: Mapping[str, str]) -> Command:
+    """Return the scheduler."""
+    options = ["--loglevel", "INFO"]
+    return _python(
+        "beat", ["-m", "celery", "-A", "finops", "beat", *options], for_worker(environment), grace=5
+    )
+
+
+def migrate(environment: Mapping[str, str]) -> Command:
+    """Return the migration of the database, as its owner."""
+    return _python(
+        "migrate", ["manage.py", "migrate", "--no-input", "--verbosity", "1"], for_owner(environment)
+    )
+
+
+def collect_static(environment: Mapping[str, str]) -> Command:
+    """Return the collection of static files for the web server."""
+    return _python("static", ["manage.py", "collectstatic", "--no-input"], for_web(environment))
+
+
+def load_demo(environment: Mapping[str, str]) -> Command:
+    """Return the loading of the demo tenants, which changes nothing when they are there."""
+    return _python("demo", ["manage.py", "load_demo"], environment)
+
+
+def _python(
+    name: str, arguments: Sequence[str], environment: Mapping[str, str], *, grace: float = 10
+) -> Command:
+    return Command(name, [sys.executable, *arguments], environment, PROJECT, grace=grace)

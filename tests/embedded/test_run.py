@@ -1,0 +1,88 @@
+"""What keeps `make run` from starting is one sentence and exit code 1."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from finops.embedded.home import Home
+from finops.embedded.ports import choose
+from tests.embedded.conftest import PROJECT
+
+pytestmark = pytest.mark.no_database
+
+OURS = ("DATABASE_", "REDIS_", "BROKER_", "FINOPS_", "DJANGO_", "PYTEST_")
+
+
+def finops(command: str, home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    ports = {"FINOPS_PORT": str(choose()), "FINOPS_SANDBOX_PORT": str(choose())}
+    return subprocess.run(
+        [sys.executable, "-m", "finops", command],
+        env={**environment, **ports, "FINOPS_HOME": str(home), **settings},
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("setting", ["FINOPS_PORT", "FINOPS_SANDBOX_PORT"])
+def test_a_port_in_use(home_path: Path, setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        ended = finops("run", home_path, **{setting: str(port)})
+    assert ended.returncode == 1
+    assert ended.stdout == (
+        f"finops   │ Port {port} is in use on 127.0.0.1: "
+        f"end the process that holds it, or set {setting} to another.\n"
+    )
+
+
+def test_a_second_supervisor(home_path: Path) -> None:
+    first = Home(home_path)
+    first.open()
+    ended = finops("run", home_path)
+    assert ended.returncode == 1
+    assert ended.stdout == (
+        f"finops   │ Another finops is running on {home_path}: "
+        f"stop it first, or set FINOPS_HOME to another folder.\n"
+    )
+    assert finops("reset", home_path).returncode == 1
+    assert (home_path / "logs").exists()
+    first.close()
+
+
+def test_production_settings_without_their_urls(home_path: Path) -> None:
+    ended = finops("run", home_path, DJANGO_SETTINGS_MODULE="finops.settings.production")
+    assert ended.returncode == 1
+    assert ended.stdout == (
+        "finops   │ finops.settings.production never runs on embedded engines: "
+        "set DATABASE_URL and REDIS_URL, or unset DJANGO_SETTINGS_MODULE.\n"
+    )
+
+
+def test_a_home_that_is_a_file(home_path: Path) -> None:
+    (home_path / "file").touch()
+    ended = finops("run", home_path / "file")
+    assert ended.returncode == 1
+    assert ended.stdout.startswith(f"finops   │ Cannot write to {home_path / 'file'} (File exists): ")
+    assert ended.stdout.count("\n") == 1
+
+
+def test_reset_deletes_a_home_and_nothing_else(home_path: Path) -> None:
+    (home_path / "thesis.txt").touch()
+    assert finops("reset", home_path).returncode == 1
+    assert (home_path / "thesis.txt").exists()
+    (home_path / "thesis.txt").unlink()
+    home = Home(home_path)
+    home.open()
+    home.secret("valkey")
+    home.close()
+    assert finops("reset", home_path).returncode == 0
+    assert sorted(path.name for path in home_path.iterdir()) == ["processes.lock", "supervisor.lock"]
