@@ -1,0 +1,177 @@
+"""Tenants, memberships and API keys under row-level security, and the look-ups that work without a tenant."""
+
+import django.contrib.postgres.fields
+import django.core.validators
+import django.db.models.deletion
+from django.conf import settings
+from django.db import migrations, models
+
+import apps.core.db
+import apps.core.db.ids
+from apps.core.db import DefinerFunction, SecureTenantTable
+
+# What an API key may do, or why it is refused. Its last use is written at most once a minute: an update for
+# every request would make each key a hot row.
+API_KEY_PRINCIPAL = """
+#variable_conflict use_column
+DECLARE
+    known record;
+BEGIN
+    SELECT k.id, k.name, k.mode, k.scopes, k.last_used_at, k.tenant_id, t.slug, t.name AS tenant_name,
+        CASE
+            WHEN k.revoked_at IS NOT NULL THEN 'revoked'
+            WHEN k.expires_at <= at THEN 'expired'
+            WHEN cardinality(k.allowed_networks) > 0
+                AND (address <<= ANY (k.allowed_networks::cidr[])) IS NOT TRUE THEN 'address'
+            WHEN t.status <> 'active' THEN 'suspended'
+            ELSE ''
+        END AS refusal
+    INTO known
+    FROM tenants_apikey k JOIN tenants_tenant t ON t.id = k.tenant_id
+    WHERE k.secret_hash = secret;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF known.refusal = '' AND (known.last_used_at IS NULL OR known.last_used_at <= at - interval '1 minute') THEN
+        UPDATE tenants_apikey k SET last_used_at = at
+        WHERE k.id = known.id AND k.last_used_at IS NOT DISTINCT FROM known.last_used_at;
+    END IF;
+    RETURN QUERY SELECT known.refusal, known.tenant_id, known.slug::text, known.tenant_name::text, known.id,
+        known.name::text, known.mode::text, known.scopes::text[];
+END
+"""
+
+SESSION_PRINCIPAL = """
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY SELECT CASE WHEN t.status <> 'active' THEN 'suspended' ELSE '' END,
+        t.id, t.slug::text, t.name::text, u.id, u.username::text, m.role::text
+    FROM users_session s
+    JOIN users_user u ON u.id = s.user_id AND u.is_active
+    JOIN tenants_membership m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id
+    JOIN tenants_tenant t ON t.id = s.tenant_id
+    WHERE s.id = session AND s.revoked_at IS NULL AND s.expires_at > at;
+END
+"""
+
+USER_MEMBERSHIPS = """
+SELECT t.id, t.slug::text, t.status::text, m.role::text
+FROM tenants_membership m JOIN tenants_tenant t ON t.id = m.tenant_id
+WHERE m.user_id = member
+ORDER BY t.slug
+"""
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [("users", "0001_initial")]
+
+    operations = [
+        migrations.CreateModel(
+            name="Tenant",
+            fields=[
+                ("id", models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("updated_at", models.DateTimeField(editable=False)),
+                ("slug", models.CharField(max_length=32, unique=True, validators=[django.core.validators.RegexValidator("^[a-z0-9]+(-[a-z0-9]+)*\\Z", "Use lower-case letters, digits and single hyphens.")], verbose_name="slug")),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                ("status", models.CharField(choices=[("active", "Active"), ("suspended", "Suspended")], default="active", max_length=16, verbose_name="status")),
+            ],
+            options={
+                "verbose_name": "tenant",
+                "verbose_name_plural": "tenants",
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("status__in", ["active", "suspended"])), name="tenants_tenant_status"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Membership",
+            fields=[
+                ("id", models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("tenant_id", models.UUIDField(editable=False)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("updated_at", models.DateTimeField(editable=False)),
+                ("role", models.CharField(choices=[("owner", "Owner"), ("admin", "Admin"), ("trader", "Trader"), ("analyst", "Analyst"), ("viewer", "Viewer"), ("billing", "Billing")], max_length=16, verbose_name="role")),
+                ("name", models.CharField(max_length=150, verbose_name="name")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="email address")),
+                ("user", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="memberships", to=settings.AUTH_USER_MODEL, verbose_name="user")),
+            ],
+            options={
+                "verbose_name": "member",
+                "verbose_name_plural": "members",
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant_id", "id"), name="tenants_membership_tenant_id_id"),
+                    models.UniqueConstraint(fields=("tenant_id", "user"), name="tenants_membership_one_per_user"),
+                    models.CheckConstraint(condition=models.Q(("role__in", ["owner", "admin", "trader", "analyst", "viewer", "billing"])), name="tenants_membership_role"),
+                    apps.core.db.TenantForeignKey(field="tenant_id", name="tenants_membership_tenant", to="tenants.Tenant"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="ApiKey",
+            fields=[
+                ("id", models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("tenant_id", models.UUIDField(editable=False)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("updated_at", models.DateTimeField(editable=False)),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                ("mode", models.CharField(choices=[("live", "Live"), ("test", "Test")], max_length=4, verbose_name="mode")),
+                ("prefix", models.CharField(editable=False, max_length=20, verbose_name="prefix")),
+                ("secret_hash", models.BinaryField(max_length=32, unique=True)),
+                ("scopes", django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), size=None, verbose_name="scopes")),
+                ("allowed_networks", django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=43), blank=True, default=list, size=None, verbose_name="allowed networks")),
+                ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="expires at")),
+                ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="last used at")),
+                ("revoked_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="revoked at")),
+                ("created_by", models.CharField(editable=False, max_length=200, verbose_name="created by")),
+            ],
+            options={
+                "verbose_name": "API key",
+                "verbose_name_plural": "API keys",
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant_id", "id"), name="tenants_apikey_tenant_id_id"),
+                    models.CheckConstraint(condition=models.Q(("mode__in", ["live", "test"])), name="tenants_apikey_mode"),
+                    apps.core.db.TenantForeignKey(field="tenant_id", name="tenants_apikey_tenant", to="tenants.Tenant"),
+                ],
+            },
+        ),
+        # A tenant's own scope creates it: its row must carry the scope's tenant like every other row.
+        SecureTenantTable(
+            "tenants_tenant",
+            app="SELECT, INSERT, UPDATE (name, status, version, updated_at)",
+            staff="SELECT",
+            system="SELECT",
+            column="id",
+        ),
+        SecureTenantTable("tenants_membership", app="SELECT, INSERT", staff="SELECT"),
+        SecureTenantTable("tenants_apikey", app="SELECT, INSERT, UPDATE (revoked_at, version, updated_at)", staff="SELECT"),
+        DefinerFunction(
+            "tenants_api_key_principal(secret bytea, address inet, at timestamptz)",
+            "TABLE (refusal text, tenant_id uuid, tenant_slug text, tenant_name text, api_key_id uuid, label text, "
+            "mode text, scopes text[])",
+            API_KEY_PRINCIPAL,
+            roles=["finops_web"],
+            language="plpgsql",
+            volatility="VOLATILE",
+        ),
+        DefinerFunction(
+            "tenants_session_principal(session uuid, at timestamptz)",
+            "TABLE (refusal text, tenant_id uuid, tenant_slug text, tenant_name text, user_id uuid, label text, role text)",
+            SESSION_PRINCIPAL,
+            roles=["finops_web"],
+            language="plpgsql",
+        ),
+        DefinerFunction(
+            "tenants_user_memberships(member uuid)",
+            "TABLE (tenant_id uuid, slug text, status text, role text)",
+            USER_MEMBERSHIPS,
+            roles=["finops_web"],
+        ),
+    ]
