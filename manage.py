@@ -12,9 +12,7 @@ OWNER_COMMANDS = {"migrate", "sqlmigrate", "showmigrations", "dbshell"}
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops.settings.embedded")
-    owner_url = os.environ.get("DATABASE_OWNER_URL")
-    if owner_url and len(sys.argv) > 1 and sys.argv[1] in OWNER_COMMANDS:
-        os.environ["DATABASE_URL"] = owner_url
+    if len(sys.argv) > 1 and sys.argv[1] in OWNER_COMMANDS:
         os.environ["FINOPS_OWNER_LOGIN"] = "1"
     from django.core.management import execute_from_command_line
 

@@ -91,9 +91,12 @@ def database(entry: dict[str, Any]) -> dict[str, Any]:
     """Complete a database entry with the session time-outs and, where asked for, the pool."""
     options = dict(entry.get("OPTIONS", {}))
     options.setdefault("connect_timeout", "5")
-    options["options"] = (
-        f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000"
-    )
+    timeouts = {
+        "statement_timeout": 0 if OWNER_LOGIN else STATEMENT_TIMEOUT_MS,  # building an index takes its time
+        "lock_timeout": 10_000,
+        "idle_in_transaction_session_timeout": 60_000,
+    }
+    options["options"] = " ".join(f"-c {name}={value}" for name, value in timeouts.items())
     if DB_POOL_SIZE:
         options["pool"] = {"min_size": 1, "max_size": DB_POOL_SIZE, "timeout": 5}
     return {
@@ -106,9 +109,9 @@ def database(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-DATABASES = {"default": database(env.database("DATABASE_URL", required=True))}
-DATABASE_OWNER = env.database("DATABASE_OWNER_URL")
 OWNER_LOGIN = env.boolean("FINOPS_OWNER_LOGIN", False)  # set by manage.py for the commands that migrate
+DATABASE_OWNER = env.database("DATABASE_OWNER_URL", required=OWNER_LOGIN)
+DATABASES = {"default": database(DATABASE_OWNER if OWNER_LOGIN else env.database("DATABASE_URL", required=True))}
 
 REDIS_URL = env.text("REDIS_URL", required=True)
 BROKER_URL = env.text("BROKER_URL", REDIS_URL)
