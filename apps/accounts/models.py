@@ -1,0 +1,150 @@
+"""Accounts held at providers, and their transactions."""
+
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.enums import AccountKind, AccountStatus, TransactionStatus
+from apps.core.db import TenantForeignKey
+from apps.core.models import TenantModel, VersionedModel
+from apps.core.money import plain
+from apps.core.retention import Retention
+
+
+def _amount(**options: Any) -> "models.DecimalField[Any, Any]":
+    return models.DecimalField(max_digits=38, decimal_places=18, **options)
+
+
+class Account(TenantModel, VersionedModel):
+    """An account at a provider, as one connection sees it.
+
+    Two balances stand side by side. The provider's is what it told us at `provider_balance_as_of`. Ours is
+    `opening_balance` plus the sum of posted transactions: the opening is fixed when the account is first read, so that
+    the two agree then, and from there on any difference (the drift) is a transaction that one side has and the other
+    has not. `posted_total` is a projection of the transactions: the sync keeps it, and it can be rebuilt and compared.
+    """
+
+    retention = Retention.BUSINESS
+    personal_fields = ("name", "last_four", "external_id")
+    data_subject = "tenant_id"
+
+    connection = models.ForeignKey(
+        "providers.Connection", on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="accounts"
+    )
+    provider = models.CharField(_("provider"), max_length=40)
+    external_id = models.CharField(_("id at the provider"), max_length=200)
+    name = models.CharField(_("name"), max_length=200)
+    kind = models.CharField(_("kind"), max_length=12, choices=AccountKind)
+    subtype = models.CharField(_("subtype"), max_length=40, blank=True)
+    currency = models.CharField(_("currency"), max_length=12)
+    last_four = models.CharField(_("last four digits"), max_length=4, blank=True)
+    institution = models.CharField(_("institution"), max_length=200, blank=True)
+    status = models.CharField(_("status"), max_length=16, choices=AccountStatus)
+    provider_balance = _amount(verbose_name=_("provider's balance"), null=True, blank=True)
+    provider_available = _amount(verbose_name=_("provider's available balance"), null=True, blank=True)
+    provider_balance_as_of = models.DateTimeField(_("provider's balance as of"), null=True, blank=True)
+    opening_balance = _amount(verbose_name=_("opening balance"), null=True, blank=True)
+    posted_total = _amount(verbose_name=_("sum of posted transactions"), default=Decimal(0))
+    # Until then nothing of the account has been read, and its next read is a backfill.
+    first_read_at = models.DateTimeField(_("first read"), null=True, blank=True)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
+        constraints: ClassVar[list[Any]] = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["tenant_id", "connection", "external_id"], name="accounts_account_one_per_external_id"
+            ),
+            models.CheckConstraint(condition=Q(kind__in=AccountKind.values), name="accounts_account_kind_known"),
+            models.CheckConstraint(condition=Q(status__in=AccountStatus.values), name="accounts_account_status_known"),
+            models.CheckConstraint(
+                condition=Q(provider_balance__isnull=True) | Q(provider_balance_as_of__isnull=False),
+                name="accounts_account_balance_has_its_time",
+            ),
+            TenantForeignKey(field="tenant_id", to="tenants.Tenant", name="accounts_account_tenant"),
+            TenantForeignKey(field="connection", to="providers.Connection", name="accounts_account_connection"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ••{self.last_four}" if self.last_four else self.name
+
+    @property
+    def our_balance(self) -> Decimal:
+        """What our rows add up to."""
+        return (self.opening_balance or Decimal(0)) + self.posted_total
+
+    @property
+    def drift(self) -> Decimal | None:
+        """The provider's balance minus ours; None while the provider has told none."""
+        return None if self.provider_balance is None else self.provider_balance - self.our_balance
+
+
+class Transaction(TenantModel, VersionedModel):
+    """One movement on an account, as the provider tells it; `category_override` and `note` are the client's own.
+
+    A sync rewrites the provider's columns and never the client's. A posted row that took the place of a pending one
+    under a new id refers to it by `replaces` and inherits the client's columns.
+    """
+
+    retention = Retention.BUSINESS
+    personal_fields = ("description", "counterparty", "note", "external_id")
+    data_subject = "tenant_id"
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="transactions"
+    )
+    external_id = models.CharField(_("id at the provider"), max_length=200)
+    amount = _amount(verbose_name=_("amount"), help_text=_("Negative is money out."))
+    currency = models.CharField(_("currency"), max_length=12)
+    date = models.DateField(_("date"))
+    description = models.CharField(_("description"), max_length=1000, blank=True)
+    counterparty = models.CharField(_("counterparty"), max_length=200, blank=True)
+    provider_category = models.CharField(_("provider's category"), max_length=100, blank=True)
+    category_override = models.CharField(_("client's category"), max_length=100, blank=True)
+    note = models.CharField(_("note"), max_length=2000, blank=True)
+    status = models.CharField(_("status"), max_length=8, choices=TransactionStatus)
+    replaces = models.ForeignKey(
+        "self", on_delete=models.PROTECT, db_constraint=False, db_index=False, null=True, blank=True, related_name="+"
+    )
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("transaction")
+        verbose_name_plural = _("transactions")
+        constraints: ClassVar[list[Any]] = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["tenant_id", "account", "external_id"], name="accounts_transaction_one_per_external_id"
+            ),
+            models.UniqueConstraint(
+                fields=["tenant_id", "replaces"],
+                condition=Q(replaces__isnull=False),
+                name="accounts_transaction_replaced_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=TransactionStatus.values), name="accounts_transaction_status_known"
+            ),
+            # The account's key holds the tenant, so a key of its own to the tenant would only slow a backfill down.
+            TenantForeignKey(field="account", to="accounts.Account", name="accounts_transaction_account"),
+            TenantForeignKey(field="replaces", to="accounts.Transaction", name="accounts_transaction_replaces"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["tenant_id", "-date", "-id"], name="accounts_txn_list"),
+            models.Index(fields=["tenant_id", "account", "-date", "-id"], name="accounts_txn_by_account"),
+            models.Index(
+                fields=["tenant_id", "account", "date"],
+                condition=Q(status="pending"),
+                name="accounts_txn_pending",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.date} {plain(self.amount)} {self.currency} {self.description}"
+
+    @property
+    def category(self) -> str:
+        """The client's category where there is one, else the provider's."""
+        return self.category_override or self.provider_category
