@@ -56,6 +56,7 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
 
 # SECURITY DEFINER functions: what must be known before a tenant is. Secret or id in, tenant and principal out.
 DEFINER_FUNCTIONS: dict[str, str] = {
+    "accounts_search_transactions": "text -> the ids of the scope's own transactions that contain it, by index",
     "tenants_api_key_principal": "API key hash -> key, tenant and scopes",
     "tenants_user_memberships": "user id -> the user's tenants and roles",
     "tenants_session_principal": "session id -> user, tenant and role, while the session is alive",
