@@ -42,16 +42,18 @@ class SecureTenantTable(RunSQL):
 class AppendOnly(RunSQL):
     """Refuse DELETE and TRUNCATE on a table, and UPDATE of every column but `updatable`, for every role.
 
+    The columns in `set_once` may go from NULL to a value, and then no further.
     Privileges already refuse it to the runtime roles; the trigger also stops the owner and a superuser's slip.
     It reads nothing but the row, so no role or policy can change what it sees.
     """
 
-    def __init__(self, table: str, updatable: Sequence[str] = ()) -> None:
-        self._arguments = (table, tuple(updatable))
-        frozen = " - ".join(["to_jsonb({row})", *[f"'{column}'" for column in updatable]])
+    def __init__(self, table: str, updatable: Sequence[str] = (), set_once: Sequence[str] = ()) -> None:
+        self._arguments = (table, tuple(updatable), tuple(set_once))
+        frozen = " - ".join(["to_jsonb({row})", *[f"'{column}'" for column in (*updatable, *set_once)]])
         same = f"{frozen.format(row='NEW')} = {frozen.format(row='OLD')}"
+        same += "".join(f" AND (OLD.{name} IS NULL OR NEW.{name} = OLD.{name})" for name in set_once)
         function = f"{table}_append_only"
-        allow = f"IF TG_OP = 'UPDATE' AND {same} THEN RETURN NEW; END IF;" if updatable else ""
+        allow = f"IF TG_OP = 'UPDATE' AND {same} THEN RETURN NEW; END IF;" if updatable or set_once else ""
         forward = [
             f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN {allow} "
             f"RAISE EXCEPTION '{table} is append-only' USING ERRCODE = 'restrict_violation'; END $body$",

@@ -1,0 +1,34 @@
+"""What an audit leaf commits to.
+
+Anyone can recompute it from an entry of `GET /audit/entries`: drop `sequence` and `leaf_hash`, take the RFC 8785
+bytes of the rest, and hash them as an RFC 9162 leaf.
+"""
+
+from typing import Any
+
+from apps.audit import merkle
+from apps.audit.models import AuditEntry
+from apps.core.canonical import canonical_json, jsonable
+
+
+def leaf_content(entry: AuditEntry) -> dict[str, Any]:
+    """Return the entry's content as plain JSON data."""
+    content = {
+        "id": entry.id,
+        "tenant_id": entry.tenant_id,
+        "schema_version": entry.schema_version,
+        "action": entry.action,
+        "actor": entry.actor,
+        "target": {"type": entry.target_type, "id": entry.target_id},
+        "changes": entry.changes,
+        "request_id": entry.request_id,
+        "traceparent": entry.traceparent,
+        "at": entry.at,
+    }
+    plain: dict[str, Any] = jsonable(content)
+    return plain
+
+
+def compute_leaf_hash(entry: AuditEntry) -> bytes:
+    """Return SHA-256(0x00 || RFC 8785 JSON of the content)."""
+    return merkle.leaf_hash(canonical_json(leaf_content(entry)))

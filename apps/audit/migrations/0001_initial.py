@@ -1,0 +1,76 @@
+import apps.core.db.ids
+from django.db import migrations, models
+
+from apps.core.db import AppendOnly, SecureTenantTable
+
+
+class Migration(migrations.Migration):
+
+    initial = True
+
+    dependencies = [
+    ]
+
+    operations = [
+        migrations.RunSQL("CREATE SEQUENCE audit_entry_position", "DROP SEQUENCE audit_entry_position"),
+        migrations.CreateModel(
+            name='AuditCounter',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(editable=False, null=True)),
+                ('last_sequence', models.BigIntegerField(default=0, editable=False)),
+            ],
+            options={
+                'db_table': 'audit_counter',
+                'abstract': False,
+                'constraints': [models.UniqueConstraint(fields=('tenant_id',), name='audit_auditcounter_one_per_tenant', nulls_distinct=False)],
+            },
+        ),
+        migrations.CreateModel(
+            name='AuditEntry',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(editable=False, null=True)),
+                ('action', models.CharField(max_length=100)),
+                ('actor', models.JSONField()),
+                ('actor_id', models.UUIDField(null=True)),
+                ('target_type', models.CharField(max_length=100)),
+                ('target_id', models.CharField(max_length=100)),
+                ('changes', models.JSONField()),
+                ('request_id', models.CharField(blank=True, max_length=128)),
+                ('traceparent', models.CharField(blank=True, max_length=55)),
+                ('at', models.DateTimeField()),
+                ('schema_version', models.PositiveSmallIntegerField(default=1)),
+                ('leaf_hash', models.BinaryField(max_length=32)),
+                ('position', models.BigIntegerField(db_default=models.Func(models.Value('audit_entry_position'), function='nextval'), editable=False)),
+                ('sequence', models.BigIntegerField(editable=False, null=True)),
+            ],
+            options={
+                'verbose_name_plural': 'audit entries',
+                'db_table': 'audit_entry',
+                'indexes': [models.Index(condition=models.Q(('sequence', None)), fields=['tenant_id', 'position'], name='audit_entry_pending'), models.Index(fields=['tenant_id', 'at', 'id'], name='audit_entry_at'), models.Index(fields=['tenant_id', 'action', 'at', 'id'], name='audit_entry_action_at'), models.Index(fields=['tenant_id', 'actor_id', 'at', 'id'], name='audit_entry_actor_at'), models.Index(fields=['tenant_id', 'target_type', 'target_id', 'at', 'id'], name='audit_entry_target_at')],
+                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='audit_entry_tenant_id_id'), models.UniqueConstraint(fields=('tenant_id', 'sequence'), name='audit_entry_tenant_sequence'), models.UniqueConstraint(condition=models.Q(('tenant_id', None)), fields=('sequence',), name='audit_entry_installation_sequence'), models.CheckConstraint(condition=models.Q(('action__regex', '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)+$')), name='audit_entry_action_form')],
+            },
+        ),
+        SecureTenantTable(
+            "audit_entry", app="SELECT, INSERT", staff="SELECT, INSERT", system="SELECT, UPDATE (sequence)"
+        ),
+        AppendOnly("audit_entry", set_once=["sequence"]),
+        # Staff writes the installation's own log; into a tenant's log it goes through that tenant's write scope.
+        # Only the sequencer gives sequences.
+        migrations.RunSQL(
+            [
+                "CREATE POLICY audit_entry_staff_writes ON audit_entry AS RESTRICTIVE FOR INSERT TO finops_staff "
+                "WITH CHECK (tenant_id IS NULL)",
+                "CREATE POLICY audit_entry_unsequenced ON audit_entry AS RESTRICTIVE FOR INSERT "
+                "TO finops_app, finops_staff WITH CHECK (sequence IS NULL)",
+                "GRANT USAGE ON SEQUENCE audit_entry_position TO finops_app, finops_staff",
+            ],
+            [
+                "REVOKE ALL ON SEQUENCE audit_entry_position FROM finops_app, finops_staff",
+                "DROP POLICY audit_entry_unsequenced ON audit_entry",
+                "DROP POLICY audit_entry_staff_writes ON audit_entry",
+            ],
+        ),
+        SecureTenantTable("audit_counter", staff="SELECT", system="SELECT, INSERT, UPDATE (last_sequence)"),
+    ]

@@ -1,0 +1,74 @@
+"""The append-only audit log: one leaf a change, numbered per tenant."""
+
+from django.db import models
+from django.db.models import Func, Q, Value
+
+from apps.core.models import BaseModel
+from apps.core.retention import Retention
+from apps.core.sequencing import SequenceCounter
+
+
+class AuditEntry(BaseModel):
+    """Who changed what, written in the transaction of the change.
+
+    An entry without a tenant belongs to the installation's own log, which no tenant sees. `sequence` is null until
+    the sequencer has numbered the entry. `leaf_hash` commits to everything but `sequence` (see `apps.audit.leaf`).
+    """
+
+    retention = Retention.EVIDENCE
+    personal_fields = ("actor", "changes")
+    data_subject = "actor_id"
+
+    tenant_id = models.UUIDField(null=True, editable=False)
+    action = models.CharField(max_length=100)
+    actor = models.JSONField()
+    # The acting user's or API key's id, out of `actor`, so that "what did they do" is an index range.
+    actor_id = models.UUIDField(null=True)
+    target_type = models.CharField(max_length=100)
+    target_id = models.CharField(max_length=100)
+    changes = models.JSONField()
+    request_id = models.CharField(max_length=128, blank=True)
+    traceparent = models.CharField(max_length=55, blank=True)
+    at = models.DateTimeField()
+    schema_version = models.PositiveSmallIntegerField(default=1)
+    leaf_hash = models.BinaryField(max_length=32)
+    position = models.BigIntegerField(
+        db_default=Func(Value("audit_entry_position"), function="nextval"), editable=False
+    )
+    sequence = models.BigIntegerField(null=True, editable=False)
+
+    class Meta:
+        db_table = "audit_entry"
+        verbose_name_plural = "audit entries"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "id"], name="audit_entry_tenant_id_id"),
+            models.UniqueConstraint(fields=["tenant_id", "sequence"], name="audit_entry_tenant_sequence"),
+            models.UniqueConstraint(
+                fields=["sequence"], condition=Q(tenant_id=None), name="audit_entry_installation_sequence"
+            ),
+            models.CheckConstraint(
+                condition=Q(action__regex=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"),
+                name="audit_entry_action_form",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["tenant_id", "position"], condition=Q(sequence=None), name="audit_entry_pending"
+            ),
+            models.Index(fields=["tenant_id", "at", "id"], name="audit_entry_at"),
+            models.Index(fields=["tenant_id", "action", "at", "id"], name="audit_entry_action_at"),
+            models.Index(fields=["tenant_id", "actor_id", "at", "id"], name="audit_entry_actor_at"),
+            models.Index(
+                fields=["tenant_id", "target_type", "target_id", "at", "id"], name="audit_entry_target_at"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.target_type} {self.target_id}"
+
+
+class AuditCounter(SequenceCounter):
+    """The last sequence of a tenant's audit log."""
+
+    class Meta(SequenceCounter.Meta):
+        db_table = "audit_counter"

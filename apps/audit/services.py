@@ -1,0 +1,86 @@
+"""Writing the audit log. Every service calls `record` in the transaction of its change."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from apps.audit import merkle
+from apps.audit.leaf import compute_leaf_hash
+from apps.audit.models import AuditCounter, AuditEntry
+from apps.core import context
+from apps.core.actor import Actor
+from apps.core.canonical import jsonable
+from apps.core.redaction import redact
+from apps.core.scope import current_scope, request_wake
+from apps.core.sequencing import Stream, sequence_pending
+
+AUDIT_LOG = Stream(rows=AuditEntry, counters=AuditCounter, happened_at="at")
+
+
+def record(
+    *,
+    action: str,
+    actor: Actor,
+    target_type: str,
+    target_id: UUID | str,
+    now: datetime,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write one leaf into the log of the actor's tenant, or without a tenant into the installation's own.
+
+    `changes` is {"field": [before, after]}; secrets in it are masked. A tenant's leaf needs that tenant's write
+    scope, the installation's a staff scope.
+
+    Raises:
+        RuntimeError: the open scope is not the actor's; a programming error.
+    """
+    scope = current_scope()
+    if scope is None or scope.tenant_id != actor.tenant_id:
+        raise RuntimeError(f"{action} is recorded outside of its actor's scope")
+    entry = AuditEntry(
+        tenant_id=actor.tenant_id,
+        action=action,
+        actor=actor.as_json(),
+        actor_id=actor.user_id or actor.api_key_id,
+        target_type=target_type,
+        target_id=str(target_id),
+        changes=redact(jsonable(changes or {})),
+        request_id=actor.request_id,
+        traceparent=context.current().traceparent,
+        at=now,
+    )
+    entry.leaf_hash = compute_leaf_hash(entry)
+    entry.save(force_insert=True)
+    request_wake("audit")
+
+
+def record_batch(
+    *,
+    action: str,
+    actor: Actor,
+    target_type: str,
+    target_id: UUID | str,
+    now: datetime,
+    rows: Sequence[bytes],
+    summary: Mapping[str, Any],
+) -> None:
+    """Write one leaf for a whole batch: it commits to the RFC 9162 Merkle root of `rows` and to their count.
+
+    `rows` are each row's canonical bytes, in an order that can be reproduced. `summary` stands in `changes` beside
+    `batch: {count, merkle_root}`.
+    """
+    batch = {"count": len(rows), "merkle_root": merkle.root_of_rows(rows).hex()}
+    record(
+        action=action,
+        actor=actor,
+        target_type=target_type,
+        target_id=target_id,
+        now=now,
+        changes={**summary, "batch": batch},
+    )
+
+
+def sequence_entries(*, now: datetime) -> int:
+    """Number one batch of pending entries in every tenant's log; return how many were numbered."""
+    return sequence_pending(AUDIT_LOG, now=now)

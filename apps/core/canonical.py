@@ -1,0 +1,48 @@
+"""The one JSON form of what is stored as evidence, and its canonical bytes (RFC 8785)."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+from django.utils.functional import Promise
+
+from apps.core.money import plain
+
+# Beyond this a JSON number is not exact everywhere (RFC 7493, section 2.2), so it travels as a string.
+_EXACT_INTEGER = 2**53 - 1
+
+
+def jsonable(value: Any) -> Any:
+    """Return `value` as plain JSON data: decimals in plain notation, times in RFC 3339 with Z, ids as strings.
+
+    Raises:
+        TypeError: a float, or something that has no JSON form here.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Enum):
+        return jsonable(value.value)
+    if isinstance(value, int):
+        return value if abs(value) <= _EXACT_INTEGER else str(value)
+    if isinstance(value, str | Promise | UUID):
+        return str(value)
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    raise TypeError(f"{type(value).__name__} has no exact JSON form")
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the RFC 8785 bytes of plain JSON data: the same data, the same bytes, in any language."""
+    return bytes(rfc8785.dumps(value))

@@ -1,0 +1,124 @@
+"""Gives pending rows their per-tenant sequence: gapless, in commit-safe order, by several workers at once.
+
+Rows are written without a sequence and get a `position` from a database sequence. A cursor over positions would
+lose rows that commit late; a horizon over snapshots would stall on any long transaction. So the rows without a
+sequence are a queue: whoever holds the tenant's counter row numbers what is visible, and what commits later is
+numbered later. The rows of one entity keep their order, because their writers held the entity's lock while they
+took their positions.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, models
+from django.db.models import Count, Min
+
+from apps.core.ids import new_id
+from apps.core.models import BaseModel
+from apps.core.retention import Retention
+from apps.core.scope import system_scope
+
+BATCH_ROWS = 500
+
+
+class SequenceCounter(BaseModel):
+    """The last sequence given in one tenant's log; its row lock is the right to give the next.
+
+    The installation's own log has no tenant.
+    """
+
+    retention = Retention.EVIDENCE
+
+    tenant_id = models.UUIDField(null=True, editable=False)
+    last_sequence = models.BigIntegerField(default=0, editable=False)
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id"], name="%(app_label)s_%(class)s_one_per_tenant", nulls_distinct=False
+            )
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A table of pending rows (`tenant_id`, `position`, `sequence`) and its counters.
+
+    `stamp` names the column that takes the time of numbering, if there is one; `happened_at` the row's own time.
+    """
+
+    rows: type[models.Model]
+    counters: type[SequenceCounter]
+    happened_at: str
+    stamp: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many rows wait for their sequence, and for how many seconds the oldest has."""
+
+    rows: int
+    lag_seconds: float
+
+
+def sequence_pending(stream: Stream, *, now: datetime, batch_rows: int = BATCH_ROWS) -> int:
+    """Number one batch of every tenant that has pending rows; return how many rows were numbered.
+
+    Each batch is a transaction of its own. A tenant that another worker is numbering is passed over: that worker,
+    or the next sweep, takes what is left.
+    """
+    with system_scope():
+        pending = stream.rows._default_manager.filter(sequence=None)
+        tenants = list(pending.values_list("tenant_id", flat=True).distinct())
+    return sum(_sequence_tenant(stream, tenant_id, now, batch_rows) for tenant_id in tenants)
+
+
+def backlog(stream: Stream, *, now: datetime) -> Backlog:
+    """Return the stream's backlog over all tenants; in a staff or system scope."""
+    pending = stream.rows._default_manager.filter(sequence=None)
+    found = pending.aggregate(rows=Count("pk"), oldest=Min(stream.happened_at))
+    lag = (now - found["oldest"]).total_seconds() if found["oldest"] else 0.0
+    return Backlog(rows=found["rows"], lag_seconds=max(lag, 0.0))
+
+
+def _sequence_tenant(stream: Stream, tenant_id: UUID | None, now: datetime, batch_rows: int) -> int:
+    with system_scope():
+        counter = _lock_counter(stream, tenant_id)
+        if counter is None:
+            return 0
+        # A statement of its own, after the lock: it must see what the previous holder committed.
+        pending = stream.rows._default_manager.filter(tenant_id=tenant_id, sequence=None)
+        ids = list(pending.order_by("position").values_list("pk", flat=True)[:batch_rows])
+        if ids:
+            _number(stream, counter, ids, now)
+    return len(ids)
+
+
+def _lock_counter(stream: Stream, tenant_id: UUID | None) -> SequenceCounter | None:
+    """Return the tenant's counter, locked, creating it the first time; None while another worker holds it."""
+    table = connection.ops.quote_name(stream.counters._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} (id, tenant_id, last_sequence) VALUES (%s, %s, 0) ON CONFLICT DO NOTHING",  # noqa: S608
+            [new_id(), tenant_id],
+        )
+    counters = stream.counters._default_manager.select_for_update(skip_locked=True)
+    return counters.filter(tenant_id=tenant_id).first()
+
+
+def _number(stream: Stream, counter: SequenceCounter, ids: list[UUID], now: datetime) -> None:
+    quote = connection.ops.quote_name
+    stamp = f", {quote(stream.stamp)} = %(now)s" if stream.stamp else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {quote(stream.rows._meta.db_table)} AS pending "  # noqa: S608  (names of our models)
+            f"SET sequence = %(last)s + batch.ordinal{stamp} "
+            "FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS batch (id, ordinal) WHERE pending.id = batch.id",
+            {"last": counter.last_sequence, "ids": ids, "now": now},
+        )
+        cursor.execute(
+            f"UPDATE {quote(stream.counters._meta.db_table)} SET last_sequence = last_sequence + %s WHERE id = %s",  # noqa: S608
+            [len(ids), counter.pk],
+        )

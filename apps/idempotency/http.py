@@ -1,0 +1,111 @@
+"""Runs a POST once per Idempotency-Key. Every POST view goes through `run_idempotently`."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+
+import msgspec
+from django.db import transaction
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import clock
+from apps.core.api.exceptions import problem_handler, to_domain_error
+from apps.core.api.renderers import to_json
+from apps.core.api.views import TenantView
+from apps.core.scope import write_scope
+from apps.idempotency.errors import IdempotencyKeyInvalid, IdempotencyKeyRequired
+from apps.idempotency.services import keep_answer, take_key
+from apps.idempotency.types import Answer
+
+# Refusals that are an outcome, hence kept. All others leave the key free: the same request may succeed later.
+_KEPT_REFUSALS = (409, 422)
+_KEPT_HEADERS = ("ETag", "Location")
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+# Whitespace and the order of members do not make another request; a number's notation does.
+_canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number")
+_body = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def run_idempotently(
+    view: TenantView, execute: Callable[[], Response], *, required: bool = False, secret: bool = False
+) -> Response:
+    """Run `execute` in one write scope, at most once per key of the tenant, and return its answer or the first one.
+
+    `execute` looks up (404), parses (400) and calls one service. Its 2xx answers and its 409 and 422 refusals are
+    kept with the key in the same transaction, and replayed byte for byte. Everything else rolls back the
+    transaction, so the key stays free. With `secret` the answer is kept encrypted, for 24 hours.
+
+    Raises:
+        IdempotencyKeyRequired, IdempotencyKeyInvalid: see there; and whatever `take_key` raises.
+    """
+    key = _read_key(view.request, required=required)
+    if key is None:
+        with write_scope(view.actor):
+            return execute()
+    now = clock.now()
+    with write_scope(view.actor):
+        kept = take_key(key=key, fingerprint=_fingerprint(view.request), actor=view.actor, now=now)
+        if kept is not None:
+            return _replay(kept)
+        response = _run(view, execute)
+        keep_answer(key=key, answer=_answer(response), secret=secret, actor=view.actor, now=now)
+        return response
+
+
+def _read_key(request: Request, *, required: bool) -> str | None:
+    key: str | None = request.headers.get("Idempotency-Key")
+    if key is None:
+        if required:
+            raise IdempotencyKeyRequired
+        return None
+    if not _KEY.fullmatch(key):
+        raise IdempotencyKeyInvalid
+    return key
+
+
+def _fingerprint(request: Request) -> bytes:
+    """Return SHA-256 over method, path and canonical body.
+
+    It reads the raw body, not `request.data`: a body that cannot be parsed is `execute`'s to refuse, after its 404.
+    """
+    raw: bytes = request._request.body or b"{}"
+    with suppress(msgspec.DecodeError, RecursionError):
+        raw = _canonical.encode(_body.decode(raw))
+    return hashlib.sha256(b"\n".join([str(request.method).encode(), request.path.encode(), raw])).digest()
+
+
+def _run(view: TenantView, execute: Callable[[], Response]) -> Response:
+    try:
+        with transaction.atomic():
+            response = execute()
+    except Exception as exception:
+        error = to_domain_error(exception)
+        if error is None or error.status not in _KEPT_REFUSALS:
+            raise
+        refusal = problem_handler(exception, {"request": view.request, "view": view})
+        assert refusal is not None, "every domain error has its problem document"
+        return refusal
+    assert response.status_code < 400, "execute raises its refusals"
+    return response
+
+
+def _answer(response: Response) -> Answer:
+    headers = {name: response[name] for name in _KEPT_HEADERS if response.has_header(name)}
+    if response.content_type:
+        headers["Content-Type"] = response.content_type
+    body = b"" if response.data is None else to_json(response.data)
+    return Answer(status=response.status_code, headers=headers, body=body)
+
+
+def _replay(answer: Answer) -> Response:
+    headers = dict(answer.headers)
+    content_type = headers.pop("Content-Type", None)
+    return Response(
+        msgspec.Raw(answer.body) if answer.body else None,
+        status=answer.status,
+        headers={**headers, "Idempotency-Replayed": "true"},
+        content_type=content_type,
+    )
