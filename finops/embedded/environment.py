@@ -11,7 +11,7 @@ from finops.embedded.errors import EmbeddedError
 from finops.embedded.home import Home
 
 PROJECT = Path(__file__).resolve().parents[2]
-EMBEDDED_SETTINGS = {"finops.settings.embedded", "finops.settings.owner", "finops.settings.test"}
+EMBEDDED_SETTINGS = {"finops.settings.embedded", "finops.settings.test"}
 # What a process that serves requests has no business knowing, and what the simulator of the outside has not.
 OWNER_ONLY = {"DATABASE_OWNER_URL"}
 PLATFORM_PREFIXES = ("DATABASE_", "REDIS_", "BROKER_", "FINOPS_SECRET", "FINOPS_FIELD", "FINOPS_TOKEN")
@@ -89,11 +89,6 @@ def for_worker(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of worker and beat, which log in as finops_worker."""
     login = environment.get("DATABASE_WORKER_URL") or environment["DATABASE_URL"]
     return {**for_web(environment), "DATABASE_URL": login}
-
-
-def for_owner(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of `migrate`, which logs in as finops_owner."""
-    return {**environment, "DATABASE_URL": environment["DATABASE_OWNER_URL"]}
 
 
 def for_sandbox(environment: Mapping[str, str]) -> dict[str, str]:

@@ -8,34 +8,20 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from finops.embedded.engines import engine_urls
-from finops.embedded.environment import (
-    PROJECT,
-    for_owner,
-    for_web,
-    home_path,
-    platform_environment,
-    read_dotenv,
-)
+from finops.embedded.environment import PROJECT, home_path, platform_environment, read_dotenv
 from finops.embedded.errors import EmbeddedError
 from finops.embedded.home import Home
 
-AS_OWNER = {"migrate", "dbshell"}
-
 
 def manage(arguments: Sequence[str]) -> int:
-    """Run manage.py as finops_web (as the owner for `migrate` and `dbshell`); return its exit code."""
+    """Run manage.py, which chooses the login that the command needs; return its exit code."""
     try:
         environment = running_environment({**read_dotenv(PROJECT / ".env"), **os.environ})
     except EmbeddedError as error:
         print(error)
         return 1
-    as_owner = bool(arguments) and arguments[0] in AS_OWNER
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        env=for_owner(environment) if as_owner else for_web(environment),
-        cwd=PROJECT,
-        check=False,
-    ).returncode
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(command, env=environment, cwd=PROJECT, check=False).returncode
 
 
 def running_environment(caller: Mapping[str, str]) -> dict[str, str]:

@@ -26,7 +26,13 @@ from finops.embedded.environment import (
 from finops.embedded.errors import EmbeddedError
 from finops.embedded.home import Home
 from finops.embedded.process import Command
-from finops.embedded.supervisor import Restarts, Supervisor, ignore_signals, interrupt_on_signals
+from finops.embedded.supervisor import (
+    Restarts,
+    Supervisor,
+    follow_parent,
+    ignore_signals,
+    interrupt_on_signals,
+)
 
 SANDBOX_SECONDS, READY_SECONDS = 60.0, 120.0
 
@@ -35,6 +41,8 @@ def run() -> int:
     """Start everything, stay in the foreground, end everything; return the exit code."""
     console = Console()
     interrupt_on_signals()
+    if "MAKELEVEL" in os.environ:
+        follow_parent()
     try:
         caller = {**read_dotenv(PROJECT / ".env"), **os.environ}
         Platform(console, caller).run()
@@ -137,8 +145,8 @@ class Platform:
         code = supervisor.run_to_end(command)
         if code != 0:
             raise EmbeddedError(
-                f"'{' '.join(command.arguments[1:])}' failed with exit code {code}: its output is above; "
-                f"'make reset' starts with new data."
+                f"'{' '.join(command.arguments[1:])}' failed with exit code {code}, as shown above: mend that, "
+                f"or start with new data by 'make reset'."
             )
 
     def _show_summary(self) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from finops.embedded.environment import PROJECT, for_owner, for_sandbox, for_web, for_worker
+from finops.embedded.environment import PROJECT, for_sandbox, for_web, for_worker
 from finops.embedded.ports import HOST
 from finops.embedded.process import Command
 
@@ -50,20 +50,13 @@ def beat(environment: Mapping[str, str]) -> Command:
 
 
 def migrate(environment: Mapping[str, str]) -> Command:
-    """Return the migration of the database, as its owner."""
-    return _python(
-        "migrate", ["manage.py", "migrate", "--no-input", "--verbosity", "1"], for_owner(environment)
-    )
-
-
-def collect_static(environment: Mapping[str, str]) -> Command:
-    """Return the collection of static files for the web server."""
-    return _python("static", ["manage.py", "collectstatic", "--no-input"], for_web(environment))
+    """Return the migration of the database, for which manage.py logs in as the owner."""
+    return _python("migrate", ["manage.py", "migrate", "--no-input"], environment)
 
 
 def load_demo(environment: Mapping[str, str]) -> Command:
     """Return the loading of the demo tenants, which changes nothing when they are there."""
-    return _python("demo", ["manage.py", "load_demo"], environment)
+    return _python("demo", ["manage.py", "load_demo"], for_web(environment))
 
 
 def _python(

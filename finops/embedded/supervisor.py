@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO, NoReturn
 
 from finops.embedded.console import Console
+from finops.embedded.guard import PR_SET_PDEATHSIG
 from finops.embedded.process import Command, GuardedProcess
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
@@ -144,6 +147,12 @@ def interrupt_on_signals() -> None:
     """Let SIGTERM and the loss of the terminal end us the way Ctrl-C does."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+
+
+def follow_parent() -> None:
+    """End with the process that started us: a killed `make` passes nothing on. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def ignore_signals() -> None:

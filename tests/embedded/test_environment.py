@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from finops.embedded.environment import (
-    for_owner,
     for_sandbox,
     for_web,
     for_worker,
@@ -54,7 +53,6 @@ def test_each_process_logs_in_as_its_role(home: Home) -> None:
     environment = platform_environment(URLS, home)
     assert for_web(environment)["DATABASE_URL"] == URLS["DATABASE_URL"]
     assert for_worker(environment)["DATABASE_URL"] == URLS["DATABASE_WORKER_URL"]
-    assert for_owner(environment)["DATABASE_URL"] == URLS["DATABASE_OWNER_URL"]
     assert "DATABASE_OWNER_URL" not in for_web(environment)
     assert "DATABASE_OWNER_URL" not in for_worker(environment)
 
