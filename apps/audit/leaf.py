@@ -1,7 +1,7 @@
 """What an audit leaf commits to.
 
-Anyone can recompute it from an entry of `GET /audit/entries`: drop `sequence` and `leaf_hash`, take the RFC 8785
-bytes of the rest, and hash them as an RFC 9162 leaf.
+Anyone can recompute it from an entry of `GET /audit/entries`: drop `sequence` and `leaf_hash`, take the
+RFC 8785 bytes of the rest, and hash them as an RFC 9162 leaf.
 """
 
 from typing import Any

@@ -2,17 +2,20 @@
 
 from django.db import models
 from django.db.models import Func, Q, Value
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.models import BaseModel
 from apps.core.retention import Retention
 from apps.core.sequencing import SequenceCounter
 
+_ACTION = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"
+
 
 class AuditEntry(BaseModel):
     """Who changed what, written in the transaction of the change.
 
-    An entry without a tenant belongs to the installation's own log, which no tenant sees. `sequence` is null until
-    the sequencer has numbered the entry. `leaf_hash` commits to everything but `sequence` (see `apps.audit.leaf`).
+    An entry without a tenant belongs to the installation's own log, which no tenant sees. `sequence` is null
+    until the sequencer has numbered the entry. `leaf_hash` commits to all but `sequence` (see `apps.audit.leaf`).
     """
 
     retention = Retention.EVIDENCE
@@ -39,7 +42,8 @@ class AuditEntry(BaseModel):
 
     class Meta:
         db_table = "audit_entry"
-        verbose_name_plural = "audit entries"
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit entries")
         constraints = [
             models.UniqueConstraint(fields=["tenant_id", "id"], name="audit_entry_tenant_id_id"),
             models.UniqueConstraint(fields=["tenant_id", "sequence"], name="audit_entry_tenant_sequence"),
@@ -52,15 +56,11 @@ class AuditEntry(BaseModel):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["tenant_id", "position"], condition=Q(sequence=None), name="audit_entry_pending"
-            ),
+            models.Index(fields=["tenant_id", "position"], condition=Q(sequence=None), name="audit_entry_pending"),
             models.Index(fields=["tenant_id", "at", "id"], name="audit_entry_at"),
             models.Index(fields=["tenant_id", "action", "at", "id"], name="audit_entry_action_at"),
             models.Index(fields=["tenant_id", "actor_id", "at", "id"], name="audit_entry_actor_at"),
-            models.Index(
-                fields=["tenant_id", "target_type", "target_id", "at", "id"], name="audit_entry_target_at"
-            ),
+            models.Index(fields=["tenant_id", "target_type", "target_id", "at", "id"], name="audit_entry_target_at"),
         ]
 
     def __str__(self) -> str:

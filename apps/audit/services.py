@@ -29,8 +29,8 @@ def record(
 ) -> None:
     """Write one leaf into the log of the actor's tenant, or without a tenant into the installation's own.
 
-    `changes` is {"field": [before, after]}; secrets in it are masked. A tenant's leaf needs that tenant's write
-    scope, the installation's a staff scope.
+    `changes` is {"field": [before, after]}; secrets in it are masked. A tenant's leaf needs that tenant's
+    write scope, the installation's a staff scope.
 
     Raises:
         RuntimeError: the open scope is not the actor's; a programming error.
@@ -65,10 +65,10 @@ def record_batch(
     rows: Sequence[bytes],
     summary: Mapping[str, Any],
 ) -> None:
-    """Write one leaf for a whole batch: it commits to the RFC 9162 Merkle root of `rows` and to their count.
+    """Write one leaf for a whole batch: it commits to the RFC 9162 Merkle root of `rows` and their count.
 
-    `rows` are each row's canonical bytes, in an order that can be reproduced. `summary` stands in `changes` beside
-    `batch: {count, merkle_root}`.
+    `rows` are each row's canonical bytes, in an order that can be reproduced. `summary` stands in `changes`
+    beside `batch: {count, merkle_root}`.
     """
     batch = {"count": len(rows), "merkle_root": merkle.root_of_rows(rows).hex()}
     record(

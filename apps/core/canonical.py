@@ -17,7 +17,7 @@ _EXACT_INTEGER = 2**53 - 1
 
 
 def jsonable(value: Any) -> Any:
-    """Return `value` as plain JSON data: decimals in plain notation, times in RFC 3339 with Z, ids as strings.
+    """Return `value` as plain JSON data: decimals in plain notation, times in RFC 3339 with Z, ids as text.
 
     Raises:
         TypeError: a float, or something that has no JSON form here.

@@ -1,10 +1,10 @@
 """Gives pending rows their per-tenant sequence: gapless, in commit-safe order, by several workers at once.
 
-Rows are written without a sequence and get a `position` from a database sequence. A cursor over positions would
-lose rows that commit late; a horizon over snapshots would stall on any long transaction. So the rows without a
-sequence are a queue: whoever holds the tenant's counter row numbers what is visible, and what commits later is
-numbered later. The rows of one entity keep their order, because their writers held the entity's lock while they
-took their positions.
+Rows are written without a sequence and get a `position` from a database sequence. A cursor over positions
+would lose rows that commit late; a horizon over snapshots would stall on any long transaction. So the rows
+without a sequence are a queue: whoever holds the tenant's counter row numbers what is visible, and what commits
+later is numbered later. The rows of one entity keep their order, because their writers held the entity's lock
+while they took their positions.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class SequenceCounter(BaseModel):
 class Stream:
     """A table of pending rows (`tenant_id`, `position`, `sequence`) and its counters.
 
-    `stamp` names the column that takes the time of numbering, if there is one; `happened_at` the row's own time.
+    `happened_at` names the column of the row's own time, `stamp` the one for the time of numbering, if any.
     """
 
     rows: type[models.Model]
@@ -66,8 +66,8 @@ class Backlog:
 def sequence_pending(stream: Stream, *, now: datetime, batch_rows: int = BATCH_ROWS) -> int:
     """Number one batch of every tenant that has pending rows; return how many rows were numbered.
 
-    Each batch is a transaction of its own. A tenant that another worker is numbering is passed over: that worker,
-    or the next sweep, takes what is left.
+    Each batch is a transaction of its own. A tenant that another worker is numbering is passed over: that
+    worker, or the next sweep, takes what is left.
     """
     with system_scope():
         pending = stream.rows._default_manager.filter(sequence=None)
@@ -101,7 +101,7 @@ def _lock_counter(stream: Stream, tenant_id: UUID | None) -> SequenceCounter | N
     table = connection.ops.quote_name(stream.counters._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} (id, tenant_id, last_sequence) VALUES (%s, %s, 0) ON CONFLICT DO NOTHING",  # noqa: S608
+            f"INSERT INTO {table} (id, tenant_id, last_sequence) VALUES (%s, %s, 0) ON CONFLICT DO NOTHING",  # noqa: S608  (our names)
             [new_id(), tenant_id],
         )
     counters = stream.counters._default_manager.select_for_update(skip_locked=True)
@@ -110,15 +110,15 @@ def _lock_counter(stream: Stream, tenant_id: UUID | None) -> SequenceCounter | N
 
 def _number(stream: Stream, counter: SequenceCounter, ids: list[UUID], now: datetime) -> None:
     quote = connection.ops.quote_name
+    rows, counters = quote(stream.rows._meta.db_table), quote(stream.counters._meta.db_table)
     stamp = f", {quote(stream.stamp)} = %(now)s" if stream.stamp else ""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {quote(stream.rows._meta.db_table)} AS pending "  # noqa: S608  (names of our models)
-            f"SET sequence = %(last)s + batch.ordinal{stamp} "
+            f"UPDATE {rows} AS pending SET sequence = %(last)s + batch.ordinal{stamp} "  # noqa: S608  (our names)
             "FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS batch (id, ordinal) WHERE pending.id = batch.id",
             {"last": counter.last_sequence, "ids": ids, "now": now},
         )
         cursor.execute(
-            f"UPDATE {quote(stream.counters._meta.db_table)} SET last_sequence = last_sequence + %s WHERE id = %s",  # noqa: S608
+            f"UPDATE {counters} SET last_sequence = last_sequence + %s WHERE id = %s",  # noqa: S608  (our names)
             [len(ids), counter.pk],
         )

@@ -6,7 +6,7 @@ from apps.core.errors import DomainError
 
 
 class IdempotencyKeyRequired(DomainError):
-    """This endpoint moves money or opens a connection: send an `Idempotency-Key`, so that a retry is harmless."""
+    """This endpoint asks for an `Idempotency-Key`, so that sending the request again is harmless."""
 
     code = "idempotency_key_required"
     status = 400

@@ -32,10 +32,10 @@ _body = msgspec.json.Decoder(float_hook=Decimal)
 def run_idempotently(
     view: TenantView, execute: Callable[[], Response], *, required: bool = False, secret: bool = False
 ) -> Response:
-    """Run `execute` in one write scope, at most once per key of the tenant, and return its answer or the first one.
+    """Run `execute` in one write scope, at most once per key of the tenant; return its answer or the first one.
 
-    `execute` looks up (404), parses (400) and calls one service. Its 2xx answers and its 409 and 422 refusals are
-    kept with the key in the same transaction, and replayed byte for byte. Everything else rolls back the
+    `execute` looks up (404), parses (400) and calls one service. Its 2xx answers and its 409 and 422 refusals
+    are kept with the key in the same transaction, and replayed byte for byte. Everything else rolls back the
     transaction, so the key stays free. With `secret` the answer is kept encrypted, for 24 hours.
 
     Raises:
@@ -47,11 +47,11 @@ def run_idempotently(
             return execute()
     now = clock.now()
     with write_scope(view.actor):
-        kept = take_key(key=key, fingerprint=_fingerprint(view.request), actor=view.actor, now=now)
+        kept = take_key(key=key, fingerprint=_fingerprint(view.request), now=now)
         if kept is not None:
             return _replay(kept)
         response = _run(view, execute)
-        keep_answer(key=key, answer=_answer(response), secret=secret, actor=view.actor, now=now)
+        keep_answer(key=key, answer=_answer(response), secret=secret, now=now)
         return response
 
 
@@ -69,7 +69,7 @@ def _read_key(request: Request, *, required: bool) -> str | None:
 def _fingerprint(request: Request) -> bytes:
     """Return SHA-256 over method, path and canonical body.
 
-    It reads the raw body, not `request.data`: a body that cannot be parsed is `execute`'s to refuse, after its 404.
+    It reads the raw body, not `request.data`: a malformed body is `execute`'s to refuse, after its 404.
     """
     raw: bytes = request._request.body or b"{}"
     with suppress(msgspec.DecodeError, RecursionError):

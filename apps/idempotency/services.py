@@ -6,7 +6,6 @@ import psycopg
 from django.db import OperationalError, connection
 
 from apps.core import crypto
-from apps.core.actor import Actor
 from apps.core.ids import new_id
 from apps.core.scope import current_tenant_id, system_scope
 from apps.idempotency.errors import IdempotencyAnswerExpired, IdempotencyInFlight, IdempotencyKeyReused
@@ -39,10 +38,10 @@ DELETE FROM idempotency_record WHERE id IN (
 """
 
 
-def take_key(*, key: str, fingerprint: bytes, actor: Actor, now: datetime) -> Answer | None:
-    """Take the key for this request and return None; or return the answer that the key's request got before.
+def take_key(*, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
+    """Take the key for this request and return None; or return the answer that it got before.
 
-    In the actor's write scope: the key is taken when the transaction commits, and free again when it does not.
+    In the tenant's write scope: the key is taken once the transaction commits, and free if it does not.
 
     Raises:
         IdempotencyInFlight: another transaction holds the key and did not end within IN_FLIGHT_WAIT_MS.
@@ -71,10 +70,10 @@ def take_key(*, key: str, fingerprint: bytes, actor: Actor, now: datetime) -> An
     return None if taken else _stored_answer(key, fingerprint, now)
 
 
-def keep_answer(*, key: str, answer: Answer, secret: bool, actor: Actor, now: datetime) -> None:
-    """Store the answer of the request that took the key; with `secret` encrypted, and for SECRET_KEPT only."""
+def keep_answer(*, key: str, answer: Answer, secret: bool, now: datetime) -> None:
+    """Store the answer of the request that took the key; with `secret` encrypted, for SECRET_KEPT."""
     body = crypto.encrypt(answer.body, bound_to=_bound_to(key)) if secret else answer.body
-    IdempotencyRecord.objects.filter(tenant_id=actor.tenant_id, key=key).update(
+    IdempotencyRecord.objects.filter(tenant_id=current_tenant_id(), key=key).update(
         status=answer.status,
         headers=dict(answer.headers),
         body=body,
@@ -83,7 +82,7 @@ def keep_answer(*, key: str, answer: Answer, secret: bool, actor: Actor, now: da
 
 
 def expire_records(*, now: datetime, batch: int = EXPIRY_BATCH) -> int:
-    """Forget one batch of secret bodies and one of records whose time is over; return how many rows changed."""
+    """Forget one batch of outlived secret bodies and one of records; return how many rows changed."""
     with system_scope(), connection.cursor() as cursor:
         cursor.execute(_FORGET_BODIES, {"now": now, "batch": batch})
         changed = cursor.rowcount

@@ -12,11 +12,5 @@ from apps.outbox.services import OUTBOX
 def collect() -> Iterator[Metric]:
     """Yield the events that wait for the relay and the age of the oldest; in a staff or system scope."""
     pending = backlog(OUTBOX, now=clock.now())
-    yield GaugeMetricFamily(
-        "finops_outbox_pending_events", "Events that wait for the relay", value=pending.rows
-    )
-    yield GaugeMetricFamily(
-        "finops_outbox_lag_seconds",
-        "Age of the oldest event that waits for the relay",
-        value=pending.lag_seconds,
-    )
+    yield GaugeMetricFamily("finops_outbox_pending_events", "Events that wait for the relay", pending.rows)
+    yield GaugeMetricFamily("finops_outbox_lag_seconds", "Age of the oldest event that waits", pending.lag_seconds)

@@ -2,16 +2,19 @@
 
 from django.db import models
 from django.db.models import Func, Q, Value
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.models import TenantModel
 from apps.core.retention import Retention
 from apps.core.sequencing import SequenceCounter
 
+_TYPE = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"
+
 
 class OutboxEvent(TenantModel):
     """An event of one tenant. Clients see it once it is relayed: then it has its gapless `sequence`.
 
-    Events of one entity are emitted under that entity's row lock, so `position` orders them as they committed.
+    Events of one entity are emitted under its row lock, so `position` orders them as they committed.
     """
 
     retention = Retention.EVIDENCE
@@ -35,6 +38,8 @@ class OutboxEvent(TenantModel):
 
     class Meta(TenantModel.Meta):
         db_table = "outbox_event"
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
         constraints = [
             models.UniqueConstraint(fields=["tenant_id", "id"], name="outbox_event_tenant_id_id"),
             models.UniqueConstraint(fields=["tenant_id", "sequence"], name="outbox_event_tenant_sequence"),
@@ -44,9 +49,7 @@ class OutboxEvent(TenantModel):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["tenant_id", "position"], condition=Q(sequence=None), name="outbox_event_pending"
-            ),
+            models.Index(fields=["tenant_id", "position"], condition=Q(sequence=None), name="outbox_event_pending"),
             models.Index(fields=["tenant_id", "type", "sequence"], name="outbox_event_type"),
             models.Index(fields=["tenant_id", "entity_id", "sequence"], name="outbox_event_entity"),
         ]

@@ -16,13 +16,9 @@ from apps.outbox.types import NewEvent
 OUTBOX = Stream(rows=OutboxEvent, counters=OutboxCounter, happened_at="occurred_at", stamp="relayed_at")
 
 
-def emit(
-    *, type: str, entity_type: str, entity_id: UUID, data: Mapping[str, Any], actor: Actor, now: datetime
-) -> None:
+def emit(*, type: str, entity_type: str, entity_id: UUID, data: Mapping[str, Any], actor: Actor, now: datetime) -> None:
     """Emit one event; call it while the entity's row is locked, so that its events keep their order."""
-    emit_many(
-        [NewEvent(type=type, entity_type=entity_type, entity_id=entity_id, data=data)], actor=actor, now=now
-    )
+    emit_many([NewEvent(type=type, entity_type=entity_type, entity_id=entity_id, data=data)], actor=actor, now=now)
 
 
 def emit_many(events: Sequence[NewEvent], *, actor: Actor, now: datetime) -> None:

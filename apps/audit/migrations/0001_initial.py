@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ('sequence', models.BigIntegerField(editable=False, null=True)),
             ],
             options={
+                'verbose_name': 'audit entry',
                 'verbose_name_plural': 'audit entries',
                 'db_table': 'audit_entry',
                 'indexes': [models.Index(condition=models.Q(('sequence', None)), fields=['tenant_id', 'position'], name='audit_entry_pending'), models.Index(fields=['tenant_id', 'at', 'id'], name='audit_entry_at'), models.Index(fields=['tenant_id', 'action', 'at', 'id'], name='audit_entry_action_at'), models.Index(fields=['tenant_id', 'actor_id', 'at', 'id'], name='audit_entry_actor_at'), models.Index(fields=['tenant_id', 'target_type', 'target_id', 'at', 'id'], name='audit_entry_target_at')],

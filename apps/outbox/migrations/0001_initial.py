@@ -45,6 +45,8 @@ class Migration(migrations.Migration):
                 ('relayed_at', models.DateTimeField(editable=False, null=True)),
             ],
             options={
+                'verbose_name': 'event',
+                'verbose_name_plural': 'events',
                 'db_table': 'outbox_event',
                 'abstract': False,
                 'indexes': [models.Index(condition=models.Q(('sequence', None)), fields=['tenant_id', 'position'], name='outbox_event_pending'), models.Index(fields=['tenant_id', 'type', 'sequence'], name='outbox_event_type'), models.Index(fields=['tenant_id', 'entity_id', 'sequence'], name='outbox_event_entity')],

@@ -1,0 +1,7 @@
+"""URLs of the audit API, under /api/v1/."""
+
+from django.urls import path
+
+from apps.audit.api import views
+
+urlpatterns = [path("audit/entries", views.AuditEntryList.as_view(), name="audit-entries")]

@@ -1,0 +1,7 @@
+"""URLs of the events API, under /api/v1/."""
+
+from django.urls import path
+
+from apps.outbox.api import views
+
+urlpatterns = [path("events", views.EventList.as_view(), name="events")]
