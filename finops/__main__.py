@@ -17,9 +17,7 @@ def main() -> int:
     manage.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     if sys.platform == "win32":
-        sys.stderr.write(
-            "The embedded platform runs on Linux and macOS: on Windows use WSL or docker compose.\n"
-        )
+        sys.stderr.write("The embedded platform runs on Linux and macOS: on Windows use WSL or docker compose.\n")
         return 1
     # Each command imports what it needs alone: `reset` and `run` must work when Django cannot start.
     if options.command == "run":
@@ -34,7 +32,7 @@ def main() -> int:
         from finops.embedded.manage import manage as run_manage
 
         return run_manage(options.arguments)
-    from finops.tour import tour
+    from finops.tour import main as tour
 
     return tour()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -27,19 +28,26 @@ class Console:
 
     def line(self, name: str, text: str) -> None:
         """Write a line of a process; a JSON log line becomes level, message and fields."""
-        for part in self._readable(text.rstrip()).splitlines() or [""]:
-            self.stream.write(f"{self._paint(f'{name:<{WIDTH}}', _COLOURS.get(name, 37))} │ {part}\n")
-        self.stream.flush()
+        prefix = self._paint(f"{name:<{WIDTH}}", _COLOURS.get(name, 37))
+        parts = self._readable(text.rstrip()).splitlines() or [""]
+        self._write("".join(f"{prefix} │ {part}\n" for part in parts))
 
     def frame(self, rows: list[tuple[str, str]], *, title: str) -> None:
         """Write labelled rows in a box."""
         label = max(len(name) for name, _ in rows)
         body = [f"{name:<{label}}  {value}" for name, value in rows]
         width = max(len(title), *(len(line) for line in body))
-        self.stream.write(f"\n┌─{'─' * width}─┐\n│ {title:<{width}} │\n├─{'─' * width}─┤\n")
-        self.stream.writelines(f"│ {line:<{width}} │\n" for line in body)
-        self.stream.write(f"└─{'─' * width}─┘\n\n")
-        self.stream.flush()
+        rows_shown = "".join(f"│ {line:<{width}} │\n" for line in body)
+        bar = "─" * (width + 2)
+        self._write(f"\n┌{bar}┐\n│ {title:<{width}} │\n├{bar}┤\n{rows_shown}└{bar}┘\n\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except OSError:
+            # The terminal is gone or nobody reads on; an orderly stop must not fail for that.
+            self.stream = io.StringIO()
 
     def _readable(self, text: str) -> str:
         if not text.startswith("{"):

@@ -91,9 +91,7 @@ class Engines:
     def environment(self) -> dict[str, str]:
         """Return the URLs of the running engines by the name of their environment variable."""
         urls = engine_urls(self.home)
-        wanted = [
-            name for name in urls if (self.valkey if name == "REDIS_URL" else self.postgres) is not None
-        ]
+        wanted = [name for name in urls if (self.valkey if name == "REDIS_URL" else self.postgres) is not None]
         return {name: urls[name] for name in wanted}
 
     def database_url(self, role: str, database: str = DATABASE) -> str:

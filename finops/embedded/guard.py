@@ -34,9 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("mode", choices=("run", "probe"))
     parser.add_argument("--stop-signal", type=int, default=int(signal.SIGTERM))
-    parser.add_argument(
-        "--grace", type=float, default=10.0, help="seconds between the stop signal and SIGKILL"
-    )
+    parser.add_argument("--grace", type=float, default=10.0, help="seconds between the stop signal and SIGKILL")
     parser.add_argument("--uid", type=int)
     parser.add_argument("--gid", type=int)
     parser.add_argument("arguments", nargs="+")

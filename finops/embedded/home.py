@@ -83,9 +83,7 @@ class Home:
         except FileNotFoundError:
             return {}
         except ValueError as error:
-            raise HomeUnusable(
-                f"{self.path / name} is damaged ({error}): restore it, or run 'make reset'."
-            ) from error
+            raise HomeUnusable(f"{self.path / name} is damaged ({error}): restore it, or run 'make reset'.") from error
 
     def write(self, name: str, content: dict[str, str]) -> None:
         """Replace a JSON file atomically; only its owner can read it."""
@@ -103,8 +101,7 @@ class Home:
         supervisor = self._open_lock("supervisor.lock")
         if not _lock(supervisor, seconds=0):
             raise HomeUnusable(
-                f"Another finops is running on {self.path}: stop it first, "
-                f"or set FINOPS_HOME to another folder."
+                f"Another finops is running on {self.path}: stop it first, or set FINOPS_HOME to another folder."
             )
         if not _lock(self._open_lock("processes.lock"), seconds=LEFTOVERS_SECONDS):
             raise HomeUnusable(

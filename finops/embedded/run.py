@@ -101,9 +101,7 @@ class Platform:
         self.engines.start()
         self.environment = platform_environment({**self.caller, **self.engines.environment}, self.home)
         if "DATABASE_OWNER_URL" not in self.environment:
-            raise EmbeddedError(
-                "DATABASE_URL is set without DATABASE_OWNER_URL, which migrations need: set it, too."
-            )
+            raise EmbeddedError("DATABASE_URL is set without DATABASE_OWNER_URL, which migrations need: set it, too.")
 
     def _prepare_data(self, supervisor: Supervisor) -> None:
         supervisor.start(services.sandbox(self.environment, port=self.sandbox_port))
@@ -124,9 +122,7 @@ class Platform:
         if _await(supervisor, lambda: _is_ready(self.web_port), READY_SECONDS):
             self._show_summary()
         else:
-            self.console.say(
-                f"Not ready after {READY_SECONDS:.0f} s: ask /readyz what is missing; still trying."
-            )
+            self.console.say(f"Not ready after {READY_SECONDS:.0f} s: ask /readyz what is missing; still trying.")
 
     def _watch(self, supervisor: Supervisor) -> None:
         restarts = Restarts()
@@ -145,8 +141,8 @@ class Platform:
         code = supervisor.run_to_end(command)
         if code != 0:
             raise EmbeddedError(
-                f"'{' '.join(command.arguments[1:])}' failed with exit code {code}, as shown above: mend that, "
-                f"or start with new data by 'make reset'."
+                f"'{' '.join(command.arguments[1:])}' failed with exit code {code}, as shown above: "
+                f"mend that, or start with new data by 'make reset'."
             )
 
     def _show_summary(self) -> None:

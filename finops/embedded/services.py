@@ -26,9 +26,7 @@ def web(environment: Mapping[str, str], *, port: int) -> Command:
     options = ["--interface", "wsgi", "--host", HOST, "--port", str(port), "--workers", "2"]
     options += ["--blocking-threads", "4", "--respawn-failed-workers", "--workers-kill-timeout", "8"]
     options += ["--log-level", "warning"]
-    return _python(
-        "web", ["-m", "granian", *options, "finops.wsgi:application"], for_web(environment), grace=12
-    )
+    return _python("web", ["-m", "granian", *options, "finops.wsgi:application"], for_web(environment), grace=12)
 
 
 def worker(environment: Mapping[str, str]) -> Command:
@@ -36,17 +34,13 @@ def worker(environment: Mapping[str, str]) -> Command:
     concurrency = environment.get("FINOPS_WORKER_CONCURRENCY", str(min(4, os.cpu_count() or 2)))
     options = ["--queues", ",".join(QUEUES), "--concurrency", concurrency, "--loglevel", "INFO"]
     options += ["--without-gossip", "--without-mingle"]
-    return _python(
-        "worker", ["-m", "celery", "-A", "finops", "worker", *options], for_worker(environment), grace=20
-    )
+    return _python("worker", ["-m", "celery", "-A", "finops", "worker", *options], for_worker(environment), grace=20)
 
 
 def beat(environment: Mapping[str, str]) -> Command:
     """Return the scheduler."""
     options = ["--loglevel", "INFO"]
-    return _python(
-        "beat", ["-m", "celery", "-A", "finops", "beat", *options], for_worker(environment), grace=5
-    )
+    return _python("beat", ["-m", "celery", "-A", "finops", "beat", *options], for_worker(environment), grace=5)
 
 
 def migrate(environment: Mapping[str, str]) -> Command:
@@ -59,7 +53,5 @@ def load_demo(environment: Mapping[str, str]) -> Command:
     return _python("demo", ["manage.py", "load_demo"], for_web(environment))
 
 
-def _python(
-    name: str, arguments: Sequence[str], environment: Mapping[str, str], *, grace: float = 10
-) -> Command:
+def _python(name: str, arguments: Sequence[str], environment: Mapping[str, str], *, grace: float = 10) -> Command:
     return Command(name, [sys.executable, *arguments], environment, PROJECT, grace=grace)

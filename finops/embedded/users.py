@@ -72,7 +72,5 @@ def engine_user() -> EngineUser | None:
             f"name an existing one in FINOPS_ENGINE_USER, or run as an ordinary user."
         ) from None
     if entry.pw_uid == 0:
-        raise HomeUnusable(
-            "PostgreSQL refuses to run as root: name an unprivileged user in FINOPS_ENGINE_USER."
-        )
+        raise HomeUnusable("PostgreSQL refuses to run as root: name an unprivileged user in FINOPS_ENGINE_USER.")
     return EngineUser(entry.pw_name, entry.pw_uid, entry.pw_gid)

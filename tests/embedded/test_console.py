@@ -14,6 +14,11 @@ class Terminal(io.StringIO):
         return True
 
 
+class LostTerminal(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
 def shown(line: str) -> str:
     screen = io.StringIO()
     Console(screen).line("web", line)
@@ -62,3 +67,9 @@ def test_the_frame_fits_its_longest_row() -> None:
         "│ API key of acme  k         │\n"
         "└────────────────────────────┘\n\n"
     )
+
+
+def test_a_terminal_that_went_away_stops_nothing() -> None:
+    console = Console(LostTerminal())
+    console.say("one")
+    console.say("two")

@@ -181,9 +181,7 @@ def test_a_port_that_was_taken_meanwhile_is_changed(home_path: Path) -> None:
             assert client.ping() is True
 
 
-def test_a_machine_without_binaries_is_told_what_to_set(
-    home_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_machine_without_binaries_is_told_what_to_set(home_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FINOPS_PG_BIN", str(home_path))
     with pytest.raises(UnsupportedPlatform) as refused:
         Engines(home_path).start()
@@ -194,13 +192,9 @@ def test_a_machine_without_binaries_is_told_what_to_set(
     Home(home_path).open()  # The refusal released the lock.
 
 
-def test_production_settings_never_get_embedded_engines(
-    home_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_production_settings_never_get_embedded_engines(home_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "finops.settings.production")
-    with pytest.raises(
-        EmbeddedError, match=r"^finops\.settings\.production never runs on embedded engines: set"
-    ):
+    with pytest.raises(EmbeddedError, match=r"^finops\.settings\.production never runs on embedded engines: set"):
         Engines(home_path).start()
 
 

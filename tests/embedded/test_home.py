@@ -61,18 +61,14 @@ def test_a_disk_without_room_is_refused(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_hold_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(
-        HomeUnusable, match=r"^Cannot write to .*/file/home \(Not a directory\): make it writable"
-    ):
+    with pytest.raises(HomeUnusable, match=r"^Cannot write to .*/file/home \(Not a directory\): make it writable"):
         Home(tmp_path / "file" / "home").open()
 
 
 def test_a_damaged_file_is_named(home: Home) -> None:
     home.open()
     (home.path / "secrets.json").write_text("{")
-    with pytest.raises(
-        HomeUnusable, match=r"secrets\.json is damaged .*: restore it, or run 'make reset'\.$"
-    ):
+    with pytest.raises(HomeUnusable, match=r"secrets\.json is damaged .*: restore it, or run 'make reset'\.$"):
         home.secret("valkey")
 
 

@@ -39,8 +39,7 @@ def test_a_port_in_use(home_path: Path, setting: str) -> None:
         ended = finops("run", home_path, **{setting: str(port)})
     assert ended.returncode == 1
     assert ended.stdout == (
-        f"finops   │ Port {port} is in use on 127.0.0.1: "
-        f"end the process that holds it, or set {setting} to another.\n"
+        f"finops   │ Port {port} is in use on 127.0.0.1: end the process that holds it, or set {setting} to another.\n"
     )
 
 
@@ -50,8 +49,7 @@ def test_a_second_supervisor(home_path: Path) -> None:
     ended = finops("run", home_path)
     assert ended.returncode == 1
     assert ended.stdout == (
-        f"finops   │ Another finops is running on {home_path}: "
-        f"stop it first, or set FINOPS_HOME to another folder.\n"
+        f"finops   │ Another finops is running on {home_path}: stop it first, or set FINOPS_HOME to another folder.\n"
     )
     assert finops("reset", home_path).returncode == 1
     assert (home_path / "logs").exists()

@@ -59,9 +59,7 @@ def test_a_process_that_dies_is_shown_and_started_again(
     first = int(re.findall(r"up (\d+)", screen.getvalue())[0])
     os.kill(first, signal.SIGKILL)
     assert tick_until(supervisor, lambda: screen.getvalue().count("up") == 2)
-    assert re.search(
-        r"^worker   │ ended with SIGKILL, restarting in 0\.\d s$", screen.getvalue(), re.MULTILINE
-    )
+    assert re.search(r"^worker   │ ended with SIGKILL, restarting in 0\.\d s$", screen.getvalue(), re.MULTILINE)
 
 
 def test_a_process_that_keeps_dying_is_restarted_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
