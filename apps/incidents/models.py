@@ -25,9 +25,7 @@ class Incident(TenantModel):
     key = models.CharField(_("key"), max_length=200)
     title = models.CharField(_("title"), max_length=200)
     severity = models.CharField(_("severity"), max_length=10, choices=Severity.choices)
-    state = models.CharField(
-        _("state"), max_length=12, choices=IncidentState.choices, default=IncidentState.OPEN
-    )
+    state = models.CharField(_("state"), max_length=12, choices=IncidentState.choices, default=IncidentState.OPEN)
     target_type = models.CharField(_("target type"), max_length=80)
     target_id = models.UUIDField(_("target"))
     detail = models.JSONField(_("detail"), default=dict)
@@ -60,9 +58,7 @@ class Incident(TenantModel):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["-id"], condition=Q(state__in=STANDING_STATES), name="incidents_incident_standing"
-            ),
+            models.Index(fields=["-id"], condition=Q(state__in=STANDING_STATES), name="incidents_incident_standing"),
             models.Index(fields=["tenant_id", "-id"], name="incidents_incident_of_tenant"),
         ]
 

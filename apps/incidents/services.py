@@ -11,7 +11,7 @@ from apps.core.actor import Actor
 from apps.core.errors import NotFound
 from apps.core.ids import new_id
 from apps.core.redaction import redact, redact_text
-from apps.core.scope import write_scope
+from apps.core.scope import current_tenant_id, write_scope
 from apps.incidents.enums import STANDING_STATES, IncidentState, Severity
 from apps.incidents.errors import IncidentAlreadyResolved
 from apps.incidents.models import Incident
@@ -36,22 +36,23 @@ def open_incident(
     A repeat refreshes title, detail and severity, and leaves an acknowledged incident acknowledged.
     `severity` is one of `Severity`. Secrets in `title` and `detail` are masked.
     """
-    incident = Incident(
-        id=new_id(),
-        tenant_id=actor.tenant_id,
-        kind=kind,
-        key=key,
-        title=redact_text(title)[:200],
-        severity=Severity(severity),
-        target_type=target_type,
-        target_id=target_id,
-        detail=redact(detail),
-        first_seen_at=now,
-        last_seen_at=now,
-        opened_by=actor.as_json(),
-    )
     with write_scope(actor):
-        return _insert_or_count(incident)
+        return _insert_or_count(
+            Incident(
+                id=new_id(),
+                tenant_id=current_tenant_id(),
+                kind=kind,
+                key=key,
+                title=redact_text(title)[:200],
+                severity=Severity(severity),
+                target_type=target_type,
+                target_id=target_id,
+                detail=redact(detail),
+                first_seen_at=now,
+                last_seen_at=now,
+                opened_by=actor.as_json(),
+            )
+        )
 
 
 def acknowledge_incident(*, incident_id: UUID, actor: Actor, now: datetime) -> Incident:
@@ -99,6 +100,4 @@ def _insert_or_count(incident: Incident) -> Incident:
         if found is not None and (counted or found.id == incident.id):
             return found
         # Another transaction opened it first, or resolved it in between: look again.
-    raise RuntimeError(
-        f"incident {incident.kind} {incident.key!r} could not be opened in {_OPEN_TRIES} tries"
-    )
+    raise RuntimeError(f"incident {incident.kind} {incident.key!r} could not be opened in {_OPEN_TRIES} tries")

@@ -47,9 +47,7 @@ class Job(TenantModel):
     traceparent = models.CharField(_("trace"), max_length=55, blank=True)
 
     created_at = models.DateTimeField(_("created at"))
-    started_at = models.DateTimeField(
-        _("started at"), null=True, blank=True, help_text=_("Of the last attempt.")
-    )
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True, help_text=_("Of the last attempt."))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
     class Meta(TenantModel.Meta):

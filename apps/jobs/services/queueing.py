@@ -10,7 +10,7 @@ from apps.core.actor import Actor
 from apps.core.db.violations import translate_violations
 from apps.core.errors import NotFound
 from apps.core.ids import new_id
-from apps.core.scope import request_wake, write_scope
+from apps.core.scope import current_tenant_id, request_wake, write_scope
 from apps.jobs.enums import ACTIVE_STATES, JobState
 from apps.jobs.errors import JobAlreadyQueued, JobNotDiscardable, JobNotReplayable
 from apps.jobs.models import Job
@@ -91,7 +91,7 @@ def _new_job(
     running = context.current()
     return Job(
         id=new_id(),
-        tenant_id=actor.tenant_id,
+        tenant_id=current_tenant_id(),
         kind=kind.name,
         queue=kind.queue,
         priority=priority,

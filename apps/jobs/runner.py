@@ -1,0 +1,148 @@
+"""Runs jobs: lease, hand over to the handler, settle or fail. Knows nothing of Celery."""
+
+import logging
+import random as randomness
+import time
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from random import Random
+
+from django.db import connection, transaction
+
+from apps.core import clock, context
+from apps.core.context import Context
+from apps.core.redaction import redact_text
+from apps.core.scope import request_wake, system_scope
+from apps.jobs import registry
+from apps.jobs.backoff import judge
+from apps.jobs.enums import JobState
+from apps.jobs.errors import LeaseLost, WorkerLost
+from apps.jobs.heartbeat import Heartbeat
+from apps.jobs.services import leasing
+from apps.jobs.types import Lease
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 2.0
+_jitter = randomness.SystemRandom()
+
+Clock = Callable[[], datetime]
+
+
+def run_next(queue: str, *, worker: str, now: datetime | None = None, random: Random = _jitter) -> bool:
+    """Run the next due job of a queue, if there is one, and tell whether there was.
+
+    `now` stops the clock at an instant (tests); without it each step reads the time.
+    """
+    tick: Clock = clock.now if now is None else lambda: now
+    with system_scope():
+        lease = leasing.lease_next(queue=queue, kinds=registry.kinds_on(queue), worker=worker, now=tick())
+    if lease is None:
+        return False
+    with context.use(_context_of(lease)):
+        _run(lease, tick, random)
+    return True
+
+
+def drain(queue: str, *, worker: str, stopping: Callable[[], bool], seconds: float = DRAIN_SECONDS) -> int:
+    """Run a queue's due jobs one by one, for about `seconds`, and return how many.
+
+    If more is due after the first is chosen, one more wake goes out, so that idle workers join one by one and
+    the work goes on when this one's time is up. Each drain sends at most that one: wakes cannot multiply.
+    """
+    count, deadline = 0, time.monotonic() + seconds
+    _pass_on(queue)
+    while not stopping() and run_next(queue, worker=worker):
+        count += 1
+        if time.monotonic() >= deadline:
+            break
+    return count
+
+
+def sweep(*, now: datetime) -> None:
+    """Take back what lost workers held, and wake every queue that has due jobs."""
+    with system_scope():
+        for job in leasing.reclaim_expired(now=now):
+            logger.warning("job.reclaimed", extra={"job_id": str(job.id), "kind": job.kind, "state": job.state})
+            if job.state == JobState.DEAD:
+                lease = leasing.lease_of(job)
+                with context.use(_context_of(lease)):
+                    _mourn(lease, WorkerLost(job.last_error_message))
+        for queue in leasing.queues_with_due_jobs(registry.queues(), now=now):
+            request_wake(f"jobs:{queue}")
+
+
+def _context_of(lease: Lease) -> Context:
+    return Context(lease.actor.request_id, context.continue_trace(lease.traceparent), lease.actor)
+
+
+def _pass_on(queue: str) -> None:
+    with system_scope():
+        if leasing.has_several_due(queue, now=clock.now()):
+            request_wake(f"jobs:{queue}")
+
+
+def _run(lease: Lease, tick: Clock, random: Random) -> None:
+    started = time.monotonic()
+    outcome = "succeeded"
+    try:
+        with Heartbeat(lease):
+            registry.registration(lease.kind).handler(lease)
+        _complete(lease, tick())
+    except LeaseLost:
+        outcome = "lease_lost"
+    except Exception as error:  # noqa: BLE001  (whatever a handler raises is judged, stored and shown to staff)
+        outcome = _fail(lease, error, tick(), random)
+    logger.log(
+        logging.INFO if outcome == "succeeded" else logging.WARNING,
+        "job.finished",
+        extra={
+            "job_id": str(lease.job_id),
+            "kind": lease.kind,
+            "attempt": lease.attempt,
+            "outcome": outcome,
+            "duration_ms": round((time.monotonic() - started) * 1000, 1),
+        },
+    )
+
+
+def _complete(lease: Lease, now: datetime) -> None:
+    with system_scope():
+        if not leasing.is_settled(lease):
+            lease.settle(now=now)
+
+
+def _fail(lease: Lease, error: Exception, now: datetime, random: Random) -> str:
+    if not connection.in_atomic_block:
+        # The error may be the connection's end; the verdict needs a working one.
+        connection.close_if_unusable_or_obsolete()
+    failure = judge(
+        error,
+        kind=registry.registration(lease.kind).kind,
+        attempt=lease.attempt,
+        max_attempts=lease.max_attempts,
+        now=now,
+        random=random,
+    )
+    trace = redact_text("".join(traceback.format_exception(error)))
+    try:
+        with system_scope():
+            leasing.fail(lease, failure, trace=trace, now=now)
+            if failure.run_at is None:
+                _mourn(lease, error)
+    except LeaseLost:
+        logger.exception("job.failed_without_lease", extra={"job_id": str(lease.job_id), "kind": lease.kind})
+        return "lease_lost"
+    return "dead" if failure.run_at is None else failure.code
+
+
+def _mourn(lease: Lease, error: Exception) -> None:
+    """Tell the room and the platform of a death, in the transaction that marks it."""
+    logger.error("job.dead", extra={"job_id": str(lease.job_id), "kind": lease.kind, "error": str(error)})
+    for hook in registry.death_hooks(lease.kind):
+        try:
+            with transaction.atomic():
+                hook(lease, error)
+        except Exception:  # A broken hook must not keep a dead job alive.
+            logger.exception("job.death_hook_failed", extra={"job_id": str(lease.job_id)})

@@ -1,0 +1,74 @@
+"""What the queues look like, across tenants: read in a staff scope."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import Count, Min, Q
+
+from apps.jobs.enums import JobState
+from apps.jobs.models import Job
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """A queue's jobs: due, scheduled for later, running; and how long the longest due one has waited."""
+
+    queue: str
+    due: int
+    scheduled: int
+    leased: int
+    oldest_due: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many jobs of a kind ended in a state, and how many seconds their last attempt took."""
+
+    kind: str
+    state: str
+    count: int
+    median_seconds: float
+    p95_seconds: float
+
+
+_OUTCOMES = """
+    SELECT kind, state, count(*),
+           coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - started_at)), 0),
+           coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - started_at)), 0)
+      FROM jobs_job WHERE finished_at >= %s
+     GROUP BY kind, state ORDER BY kind, state
+"""
+
+
+def queue_states(*, now: datetime) -> list[QueueState]:
+    """Return each queue that has unfinished jobs, by name; served by the two partial indexes."""
+    is_queued, is_leased = Q(state=JobState.QUEUED), Q(state=JobState.LEASED)
+    is_due = is_queued & Q(run_at__lte=now)
+    rows = (
+        Job.objects.filter(is_queued | is_leased)
+        .order_by("queue")
+        .values("queue")
+        .annotate(
+            due=Count("id", filter=is_due),
+            scheduled=Count("id", filter=is_queued & Q(run_at__gt=now)),
+            leased=Count("id", filter=is_leased),
+            since=Min("run_at", filter=is_due),
+        )
+    )
+    return [
+        QueueState(row["queue"], row["due"], row["scheduled"], row["leased"], now - (row["since"] or now))
+        for row in rows
+    ]
+
+
+def outcomes_since(since: datetime) -> list[Outcome]:
+    """Return what became of the jobs that ended at or after `since`, by kind and state."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OUTCOMES, [since])
+        return [Outcome(*row) for row in cursor.fetchall()]
+
+
+def dead_count() -> int:
+    """Return how many dead jobs wait for staff."""
+    return Job.objects.filter(state=JobState.DEAD).count()

@@ -1,0 +1,82 @@
+"""The Celery app: carries hints from commits to workers, and runs what beat schedules.
+
+`celery -A finops worker` and `celery -A finops beat` find it here; web processes import it for the wake hook.
+"""
+
+import logging
+import logging.config
+import os
+from typing import Any
+
+from celery import Celery, signals
+from django.conf import settings
+
+from apps.core import wake
+from apps.jobs import shutdown
+from finops.wakes import Waker
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops.settings.embedded")
+
+DEFAULT_QUEUE = "default"
+# A hint that waits longer than this is dropped: by then the sweep has sent a newer one.
+HINT_SECONDS = 30
+# Topics other than "jobs:<queue>" and the tasks that they wake.
+TASKS = {"outbox": "outbox.relay", "audit": "audit.sequence"}
+
+app = Celery("finops")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+def send_hint(topic: str) -> None:
+    """Send the task that a topic wakes, without retry.
+
+    No exchange is named, so the message goes to the queue's list itself: a wiped Valkey has lost its bindings,
+    and a named exchange would then drop messages without an error.
+    """
+    room, _, queue = topic.partition(":")
+    name, arguments = ("jobs.drain", [queue]) if room == "jobs" else (TASKS[topic], [])
+    app.send_task(name, arguments, queue=queue or DEFAULT_QUEUE, retry=False, expires=HINT_SECONDS, ignore_result=True)
+
+
+waker = Waker(send_hint)
+wake.install(waker.request)
+
+
+@signals.setup_logging.connect
+def _use_our_logging(**_signal: Any) -> None:
+    """Keep Celery from configuring logging, and quiet what it says for every tick."""
+    logging.config.dictConfig(settings.LOGGING)
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat", "django_celery_beat.schedulers"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@signals.worker_init.connect
+def _prepare_worker(**_signal: Any) -> None:
+    """Check settings and login before any child is forked, without a pool: its threads would not survive the fork."""
+    from apps.jobs import registry
+    from finops.boot import refuse_unsafe_start
+    from finops.dead_jobs import open_incident_for_dead_job
+
+    settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
+    refuse_unsafe_start()
+    registry.on_every_death(open_incident_for_dead_job)
+
+
+@signals.worker_shutting_down.connect
+def _stop_leasing(**_signal: Any) -> None:
+    """On SIGTERM the running jobs finish and no other is leased.
+
+    SIGTERM is for the worker's main process alone: a child that gets it dies, and its job waits for its lease to
+    expire. systemd therefore needs KillMode=mixed.
+    """
+    shutdown.begin()
+
+
+@signals.beat_init.connect
+def _prepare_beat(**_signal: Any) -> None:
+    from finops.boot import refuse_unsafe_start
+    from finops.schedule import ensure_schedule
+
+    refuse_unsafe_start()
+    ensure_schedule()

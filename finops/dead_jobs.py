@@ -1,0 +1,25 @@
+"""Makes every dead job an incident. Jobs and incidents are siblings; only the project knows both."""
+
+from django.utils.translation import gettext as _
+
+from apps.core import clock
+from apps.incidents.enums import Severity
+from apps.incidents.services import open_incident
+from apps.jobs.types import Lease
+
+JOB_DEAD = "job.dead"
+
+
+def open_incident_for_dead_job(lease: Lease, error: Exception) -> None:
+    """Open an incident per dead job; a replay that dies again counts up."""
+    open_incident(
+        kind=JOB_DEAD,
+        key=str(lease.job_id),
+        title=_("A %(kind)s job failed for good") % {"kind": lease.kind},
+        severity=Severity.WARNING,
+        target_type="job",
+        target_id=lease.job_id,
+        detail={"kind": lease.kind, "attempts": lease.attempt, "error": f"{type(error).__name__}: {error}"},
+        actor=lease.actor,
+        now=clock.now(),
+    )

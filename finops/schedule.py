@@ -1,0 +1,34 @@
+"""What beat runs. One table; staff may change intervals and switch entries off in the admin afterwards."""
+
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+# Task -> seconds between runs. The short ones are safety nets: their work is normally woken after a commit.
+SCHEDULE = {
+    "jobs.sweep": 2,
+    "outbox.relay": 2,
+    "audit.sequence": 2,
+    "providers.schedule_due_syncs": 15,
+    "idempotency.expire": 3600,
+}
+# A tick that nobody took in this time is dropped: the next one does the same work.
+_EXPIRE_SECONDS = 10
+
+
+def ensure_schedule() -> list[str]:
+    """Write the entries that are missing into beat's tables, change none, and return their names."""
+    existing = set(PeriodicTask.objects.filter(name__in=SCHEDULE).values_list("name", flat=True))
+    missing = [name for name in SCHEDULE if name not in existing]
+    for name in missing:
+        interval, _created = IntervalSchedule.objects.get_or_create(
+            every=SCHEDULE[name], period=IntervalSchedule.SECONDS
+        )
+        PeriodicTask.objects.get_or_create(
+            name=name,
+            defaults={
+                "task": name,
+                "interval": interval,
+                "queue": "default",
+                "expire_seconds": max(_EXPIRE_SECONDS, SCHEDULE[name]),
+            },
+        )
+    return missing
