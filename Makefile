@@ -38,10 +38,10 @@ manage: install-base ## manage.py against the running platform: make manage do="
 ##@ Test
 
 test: install-dev ## The whole test suite
-	@$(BIN)/pytest -n $(WORKERS) -m "not prove" $(args)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(args)
 
 prove: install-dev ## The long proofs in full
-	@$(BIN)/pytest -n $(WORKERS) -m prove $(args)
+	@$(BIN)/python -m pytest -n $(WORKERS) -m prove $(args)
 
 bench: install-bench ## Every benchmark with its peer in the same run
 	@$(BIN)/python -m benchmarks $(args)

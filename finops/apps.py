@@ -8,4 +8,5 @@ class FinopsConfig(AppConfig):
     label = "finops"
 
     def ready(self) -> None:
-        from finops import checks  # noqa: F401  (registers the system checks)
+        # Registers the system checks, and installs the hook that wakes workers after a commit.
+        from finops import celery, checks  # noqa: F401

@@ -39,7 +39,9 @@ def _report(probes: dict[str, Callable[[], None]]) -> JsonResponse:
         except Exception as error:  # noqa: BLE001  (a probe reports whatever its dependency raises)
             results[name] = type(error).__name__
     healthy = all(result == "ok" for result in results.values())
-    return JsonResponse({"status": "ok" if healthy else "unavailable", "checks": results}, status=200 if healthy else 503)
+    return JsonResponse(
+        {"status": "ok" if healthy else "unavailable", "checks": results}, status=200 if healthy else 503
+    )
 
 
 def _database() -> None:

@@ -52,7 +52,11 @@ class Tour:
 
     def connect(self) -> dict[str, Any]:
         self.step("Connect a bank, twice under one Idempotency-Key")
-        body = {"provider": "teller", "credentials": self.demo["sandbox_credentials"]["teller"], "label": "Tour bank"}
+        body = {
+            "provider": "teller",
+            "credentials": self.demo["sandbox_credentials"]["teller"],
+            "label": "Tour bank",
+        }
         key = {"Idempotency-Key": f"tour-{uuid4()}"}
         first = self.check(self.acme.post("/connections", json=body, headers=key), 201)
         again = self.check(self.acme.post("/connections", json=body, headers=key), 201)
@@ -136,9 +140,7 @@ class Tour:
     def sync(self, connection: dict[str, Any]) -> dict[str, Any]:
         """Ask for a sync and wait for its run, showing that something moves."""
         answer = self.check(self.acme.post(f"/connections/{connection['id']}/sync"), 202).json()
-        finished = self.wait_for(
-            lambda: self._finished(answer["id"]), "the sync run to finish", seconds=SYNC_SECONDS
-        )
+        finished = self.wait_for(lambda: self._finished(answer["id"]), "the sync run to finish", seconds=SYNC_SECONDS)
         self.expect(finished["status"] == "succeeded", f"the sync failed: {finished['error']}")
         return finished
 
@@ -198,7 +200,10 @@ def main() -> int:
     try:
         Tour(demo).run()
     except httpx.ConnectError:
-        print(f"Nothing answers at {demo['base_url']}: start the platform with 'make run' first.", file=sys.stderr)
+        print(
+            f"Nothing answers at {demo['base_url']}: start the platform with 'make run' first.",
+            file=sys.stderr,
+        )
         return 1
     except TourFailed as failure:
         print(f"\nThe tour broke: {failure}", file=sys.stderr)

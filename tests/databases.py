@@ -41,7 +41,11 @@ def log_in(login: Login, database: str) -> None:
     connection.close()
     # Threads build their connections from this very dictionary.
     connection.settings_dict.update(
-        NAME=parts["dbname"], USER=parts["user"], PASSWORD=parts["password"], HOST=parts["host"], PORT=parts["port"]
+        NAME=parts["dbname"],
+        USER=parts["user"],
+        PASSWORD=parts["password"],
+        HOST=parts["host"],
+        PORT=parts["port"],
     )
 
 

@@ -34,7 +34,11 @@ def migrations_digest() -> str:
     """Return a digest of everything that shapes the template database."""
     digest = hashlib.sha256()
     lists = [ROOT / "apps/core/tenancy.py", *sorted((ROOT / "apps/core/db").glob("*.py"))]
-    for path in [*lists, *sorted(ROOT.glob("apps/*/migrations/*.py")), *sorted(ROOT.glob("deploy/postgres/*.sql"))]:
+    for path in [
+        *lists,
+        *sorted(ROOT.glob("apps/*/migrations/*.py")),
+        *sorted(ROOT.glob("deploy/postgres/*.sql")),
+    ]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -68,7 +72,7 @@ def _build_template(engines: Engines) -> None:
         owner.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE finops")
         url = engines.database_url("finops_owner", TEMPLATE)
         migrate = subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+            [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
             cwd=ROOT,
             env={**os.environ, "DATABASE_URL": url, "DATABASE_OWNER_URL": url},
             capture_output=True,

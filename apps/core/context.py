@@ -21,7 +21,8 @@ class Context:
     actor: Actor | None = None
 
 
-_current: ContextVar[Context] = ContextVar("finops_context", default=Context())
+_NOWHERE = Context()
+_current: ContextVar[Context] = ContextVar("finops_context", default=_NOWHERE)
 
 
 def current() -> Context:

@@ -1,10 +1,9 @@
 """Gives every request its id and trace, and every answer the id back."""
 
+import logging
 import re
 import time
 from collections.abc import Callable
-
-import logging
 
 from django.http import HttpRequest, HttpResponse
 

@@ -28,9 +28,7 @@ def redact(value: Any) -> Any:
     if isinstance(value, str):
         return redact_text(value)
     if isinstance(value, Mapping):
-        return {
-            key: MASK if _SECRET_NAMES.search(str(key)) and item else redact(item) for key, item in value.items()
-        }
+        return {key: MASK if _SECRET_NAMES.search(str(key)) and item else redact(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [redact(item) for item in value]
     return value

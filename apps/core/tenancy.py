@@ -33,7 +33,11 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
     "auth_group_permissions": _PERMISSIONS,
     "auth_permission": _PERMISSIONS,
     "core_readonlyswitch": GlobalTable(
-        "read on every write, together with the scope", login="SELECT", staff=_ALL, app="SELECT", system="SELECT"
+        "read on every write, together with the scope",
+        login="SELECT",
+        staff=_ALL,
+        app="SELECT",
+        system="SELECT",
     ),
     "django_admin_log": GlobalTable("Django admin's own history of staff clicks", login="SELECT", staff=_ALL),
     "django_celery_beat_clockedschedule": _SCHEDULE,

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 PROBLEMS: list[str] = []
@@ -62,7 +63,7 @@ def database(name: str, *, required: bool = False) -> dict[str, Any]:
         return {}
     try:
         parts = conninfo_to_dict(url)
-    except Exception as error:  # psycopg raises its own ProgrammingError; the checks report it by name.
+    except ProgrammingError as error:
         PROBLEMS.append(f"{name} is not a PostgreSQL URL: {error}.")
         return {}
     known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}

@@ -23,10 +23,17 @@ LAYERS = [
     ("audit", "outbox", "jobs", "idempotency", "incidents"),
     "core",
 ]
-RANK = {
-    room: rank for rank, layer in enumerate(LAYERS) for room in (layer if isinstance(layer, tuple) else (layer,))
+RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in (layer if isinstance(layer, tuple) else (layer,))}
+WRITES = {
+    "save",
+    "create",
+    "update",
+    "delete",
+    "bulk_create",
+    "bulk_update",
+    "get_or_create",
+    "update_or_create",
 }
-WRITES = {"save", "create", "update", "delete", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}
 # Where rows may be written: services, the sync engine they own, and the lower levels that are the mechanism itself.
 WRITERS = ("services", "migrations", "models.py", "management")
 
@@ -62,7 +69,7 @@ def test_rooms_have_no_grab_bags() -> None:
 
 
 def test_rows_are_written_in_services_only() -> None:
-    """Managers and querysets are written to in services; `objects.<write>` or `<queryset>.<write>` elsewhere is a leak."""
+    """`objects.<write>` or `<queryset>.<write>` outside of services is a leak."""
     leaks = []
     for path in _files("apps"):
         relative = path.relative_to(ROOT / "apps")
@@ -125,7 +132,12 @@ def test_nothing_speaks_of_this_workplace() -> None:
     words = ("/work" + "/", ".lib" + "rary", "farm-" + "bench", "farm-" + "studio")
     named = [
         f"{path.relative_to(ROOT)}: {word}"
-        for path in [*_files(*OURS, "tests"), *ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "Makefile"]
+        for path in [
+            *_files(*OURS, "tests"),
+            *ROOT.glob("*.md"),
+            *ROOT.glob("docs/**/*.md"),
+            ROOT / "Makefile",
+        ]
         for word in words
         if word in path.read_text()
     ]

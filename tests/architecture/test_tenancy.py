@@ -17,7 +17,9 @@ def _column(sql: str) -> set[str]:
 
 def _tenant_tables() -> list[str]:
     """Every table that is not listed as global, straight from the catalogue."""
-    tables = _column("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace")
+    tables = _column(
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+    )
     return sorted(tables - set(GLOBAL_TABLES))
 
 
@@ -98,7 +100,9 @@ def test_indexes_of_tenant_tables_lead_with_the_tenant_or_are_queues() -> None:
              AND (SELECT attname FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[0])
                  NOT IN ('tenant_id', 'id')"""
     )
-    assert unique <= {"tenants_tenant_slug_key", "tenants_tenant_slug_like", "outbox_event_position_key"} | _server_made()
+    assert (
+        unique <= {"tenants_tenant_slug_key", "tenants_tenant_slug_like", "outbox_event_position_key"} | _server_made()
+    )
 
 
 def _server_made() -> set[str]:

@@ -85,5 +85,5 @@ def _field_errors(details: Any, path: tuple[str, ...]) -> Any:
             yield from _field_errors(value, path if key == "non_field_errors" else (*path, str(key)))
     else:
         for index, value in enumerate(details):
-            nested = isinstance(value, dict) and not set(value) == {"message", "code"}
+            nested = isinstance(value, dict) and set(value) != {"message", "code"}
             yield from _field_errors(value, (*path, str(index)) if nested and len(details) > 1 else path)

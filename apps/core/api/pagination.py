@@ -66,7 +66,12 @@ def _after(fields: Sequence[str], values: Sequence[Any], operator: str) -> Q:
     return condition
 
 
-_TYPES: dict[str, type] = {"UUIDField": UUID, "DateTimeField": datetime, "DateField": date, "BigIntegerField": int}
+_TYPES: dict[str, type] = {
+    "UUIDField": UUID,
+    "DateTimeField": datetime,
+    "DateField": date,
+    "BigIntegerField": int,
+}
 
 
 def _python_type(model: type[Model], name: str) -> type:

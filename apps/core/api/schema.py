@@ -56,7 +56,10 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "request_id": _STRING,
         "errors": {
             "type": "array",
-            "items": {"type": "object", "properties": {"field": _STRING, "code": _STRING, "message": _STRING}},
+            "items": {
+                "type": "object",
+                "properties": {"field": _STRING, "code": _STRING, "message": _STRING},
+            },
         },
     },
 }

@@ -27,7 +27,9 @@ class StrictSerializer(serializers.Serializer[Any]):
         unknown = sorted(set(data) - set(self.fields))
         if unknown:
             message = _("This field is not known here.")
-            raise serializers.ValidationError({name: [serializers.ErrorDetail(message, "unknown_field")] for name in unknown})
+            raise serializers.ValidationError(
+                {name: [serializers.ErrorDetail(message, "unknown_field")] for name in unknown}
+            )
         return super().to_internal_value(data)
 
 
@@ -40,5 +42,3 @@ class PageQuery(serializers.Serializer[Any]):
 
     limit = serializers.IntegerField(min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT)
     cursor = serializers.CharField(required=False)
-
-

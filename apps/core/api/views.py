@@ -19,40 +19,25 @@ from apps.core.errors import UnknownQueryParameter, VersionConflict
 from apps.core.scope import tenant_scope
 
 
-class TenantView(APIView):
-    """A view bound to the tenant of its credentials.
+class ApiView(APIView):
+    """A view that parses strictly: it refuses query parameters that it does not know.
 
-    `required_permissions` maps a method to the permission that it asks for; a method without one is denied.
-    `query_serializer` lists the query parameters of GET; others are refused.
+    `query_serializer` lists the query parameters of GET. A view that works without credentials names its own
+    permission classes.
     """
 
-    required_permissions: ClassVar[Mapping[str, str]] = {}
     query_serializer: ClassVar[type[BaseSerializer[Any]]] = NoQuery
 
     query: dict[str, Any]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        context.set_actor(self.actor)
         self.query = self._parse_query(request)
 
-    @property
-    def principal(self) -> Principal:
-        """The authenticated principal."""
-        assert isinstance(self.request.auth, Principal)
-        return self.request.auth
-
-    @property
-    def actor(self) -> Actor:
-        """Who acts, with the request's id and address."""
-        return self.principal.actor
-
-    @property
-    def tenant_id(self) -> UUID:
-        """The tenant that the credentials are bound to."""
-        tenant_id = self.actor.tenant_id
-        assert tenant_id is not None
-        return tenant_id
+    def perform_authentication(self, request: Request) -> None:
+        super().perform_authentication(request)
+        if isinstance(request.auth, Principal):
+            context.set_actor(request.auth.actor)
 
     def parse(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """Return the body, validated.
@@ -91,6 +76,33 @@ class TenantView(APIView):
         return dict(serializer.validated_data)
 
 
+class TenantView(ApiView):
+    """A view bound to the tenant of its credentials.
+
+    `required_permissions` maps a method to the permission that it asks for; a method without one is denied.
+    """
+
+    required_permissions: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    def principal(self) -> Principal:
+        """The authenticated principal."""
+        assert isinstance(self.request.auth, Principal)
+        return self.request.auth
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, with the request's id and address."""
+        return self.principal.actor
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The tenant that the credentials are bound to."""
+        tenant_id = self.actor.tenant_id
+        assert tenant_id is not None
+        return tenant_id
+
+
 class TenantListView(TenantView):
     """A keyset-paginated list of the tenant's rows.
 
@@ -108,7 +120,10 @@ class TenantListView(TenantView):
     def get(self, request: Request, **_path: Any) -> Response:
         with tenant_scope(self.tenant_id):
             rows, next_cursor = page(
-                self.rows(), ordering=self.ordering, limit=self.query["limit"], cursor=self.query.get("cursor")
+                self.rows(),
+                ordering=self.ordering,
+                limit=self.query["limit"],
+                cursor=self.query.get("cursor"),
             )
             data = self.serializer_class(rows, many=True).data
         return Response({"data": data, "next_cursor": next_cursor})

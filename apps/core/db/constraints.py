@@ -6,7 +6,9 @@ from django.db import models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.ddl_references import Statement, Table
 
-_CREATE = "CONSTRAINT {name} FOREIGN KEY ({columns}) REFERENCES {table} ({targets}){on_delete} DEFERRABLE INITIALLY {when}"
+_CREATE = (
+    "CONSTRAINT {name} FOREIGN KEY ({columns}) REFERENCES {table} ({targets}){on_delete} DEFERRABLE INITIALLY {when}"
+)
 
 
 class TenantForeignKey(models.BaseConstraint):

@@ -21,7 +21,10 @@ class SecureTenantTable(RunSQL):
         policies = {"finops_owner": "true"}
         grants = {"finops_app": app, "finops_staff": staff, "finops_system": system}
         policies |= {role: predicate if role == "finops_app" else "true" for role, what in grants.items() if what}
-        forward = [f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY", f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY"]
+        forward = [
+            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+            f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+        ]
         forward += [
             f"CREATE POLICY {table}_{role} ON {table} TO {role} USING ({using}) WITH CHECK ({using})"
             for role, using in policies.items()
@@ -29,7 +32,10 @@ class SecureTenantTable(RunSQL):
         forward += [f"GRANT {what} ON {table} TO {role}" for role, what in grants.items() if what]
         backward = [f"DROP POLICY {table}_{role} ON {table}" for role in policies]
         backward += [f"REVOKE ALL ON {table} FROM {role}" for role, what in grants.items() if what]
-        backward += [f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY", f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"]
+        backward += [
+            f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY",
+            f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY",
+        ]
         super().__init__(forward, backward)
 
     def deconstruct(self) -> tuple[str, Sequence[object], dict[str, object]]:  # type: ignore[override]
@@ -87,7 +93,13 @@ class DefinerFunction(RunSQL):
     """
 
     def __init__(
-        self, signature: str, returns: str, body: str, roles: Sequence[str], language: str = "sql", volatility: str = "STABLE"
+        self,
+        signature: str,
+        returns: str,
+        body: str,
+        roles: Sequence[str],
+        language: str = "sql",
+        volatility: str = "STABLE",
     ) -> None:
         self._arguments = (signature, returns, body, tuple(roles), language, volatility)
         forward = [

@@ -1,0 +1,81 @@
+import json
+import logging
+
+import pytest
+
+from apps.core import context
+from apps.core.actor import system_actor
+from apps.core.logs import ContextFilter, JsonFormatter, RedactionFilter
+from apps.core.redaction import redact, redact_text
+
+pytestmark = pytest.mark.no_database
+
+SECRETS = [
+    "fop_test_0123456789abcdefABCDEF",
+    "fop_live_0123456789abcdefABCDEF",
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "test_tkn_acme",
+    "token_abcdef123456789",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_in_a_text_is_masked_wherever_it_stands(secret: str) -> None:
+    assert redact_text(f"before {secret} after") == "before [redacted] after"
+
+
+def test_credentials_in_urls_and_headers_are_masked() -> None:
+    assert redact_text("postgresql://web:pa55@db:5432/x") == "postgresql://[redacted]@db:5432/x"
+    assert redact_text("Authorization: Bearer abc.def") == "Authorization: Bearer [redacted]"
+    assert redact_text("Authorization: Basic dG9rZW46") == "Authorization: Basic [redacted]"
+
+
+def test_values_under_secret_names_are_masked_at_any_depth() -> None:
+    assert redact({"a": [{"access_token": "x", "label": "bank"}], "password": "y", "Api-Key": "z"}) == {
+        "a": [{"access_token": "[redacted]", "label": "bank"}],
+        "password": "[redacted]",
+        "Api-Key": "[redacted]",
+    }
+
+
+def test_a_log_line_is_json_with_ids_and_without_secrets() -> None:
+    record = logging.makeLogRecord(
+        {
+            "name": "x",
+            "levelname": "INFO",
+            "msg": "key %s",
+            "args": (SECRETS[0],),
+            "token": "abc",
+            "path": "/a",
+        }
+    )
+    actor = system_actor("scheduler")
+    trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    with context.use(context.Context(request_id="r-1", traceparent=trace, actor=actor)):
+        ContextFilter().filter(record)
+        RedactionFilter().filter(record)
+        line = json.loads(JsonFormatter().format(record))
+    del line["at"]
+    assert line == {
+        "level": "INFO",
+        "logger": "x",
+        "event": "key [redacted]",
+        "request_id": "r-1",
+        "trace_id": "a" * 32,
+        "actor": "scheduler",
+        "token": "[redacted]",
+        "path": "/a",
+    }
+
+
+def test_a_traceback_is_redacted_too() -> None:
+    try:
+        raise ValueError(SECRETS[1])
+    except ValueError as error:
+        record = logging.makeLogRecord({"msg": "failed", "exc_info": (type(error), error, error.__traceback__)})
+    ContextFilter().filter(record)
+    RedactionFilter().filter(record)
+    text = JsonFormatter().format(record)
+    assert SECRETS[1] not in text
+    assert "ValueError: [redacted]" in text
