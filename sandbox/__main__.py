@@ -46,20 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m sandbox", description="Simulate the providers' wire formats."
-    )
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="Simulate the providers' wire formats.")
     parser.add_argument("--port", type=int, default=8010)
     parser.add_argument("--host", default=LOOPBACK, help="address to listen on (default: loopback only)")
-    parser.add_argument(
-        "--state", type=Path, required=True, metavar="DIR", help="directory that holds the state"
-    )
+    parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="directory that holds the state")
     parser.add_argument("--seed", type=int, help="seed of a new state (default 0)")
     parser.add_argument("--tls-cert", type=Path, help="server certificate (PEM): serve HTTPS")
     parser.add_argument("--tls-key", type=Path, help="its private key (PEM)")
-    parser.add_argument(
-        "--client-ca", type=Path, help="CA of the client certificates that providers with mTLS require"
-    )
+    parser.add_argument("--client-ca", type=Path, help="CA of the client certificates that providers with mTLS require")
     return parser.parse_args(arguments)
 
 

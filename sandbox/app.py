@@ -81,9 +81,7 @@ class Exchange:
         await self._log(request, provider, path, response, performed=performed, fault=fault)
         return await self._deliver(request, response, fault)
 
-    async def _perform(
-        self, request: web.Request, handler: Handler, provider: Provider
-    ) -> web.StreamResponse:
+    async def _perform(self, request: web.Request, handler: Handler, provider: Provider) -> web.StreamResponse:
         try:
             await request.read()
             return await handler(request)
@@ -131,9 +129,7 @@ class Exchange:
         elif fault.kind.startswith("delay:"):
             await asyncio.sleep(int(fault.kind.partition(":")[2]) / 1000)
         elif isinstance(response, web.Response) and isinstance(response.body, bytes):
-            response.body = bend(
-                fault.kind, response.body, salt=f"{self._world.seed}:{fault.id}:{fault.fired}"
-            )
+            response.body = bend(fault.kind, response.body, salt=f"{self._world.seed}:{fault.id}:{fault.fired}")
         return response
 
 

@@ -34,9 +34,7 @@ class Control:
 
     async def health(self, _: web.Request) -> web.Response:
         """Tell that the sandbox is up, and what its clock says."""
-        return web.json_response(
-            {"status": "ok", "providers": sorted(self._world.providers), **self._clock()}
-        )
+        return web.json_response({"status": "ok", "providers": sorted(self._world.providers), **self._clock()})
 
     async def list_faults(self, _: web.Request) -> web.Response:
         """List the active faults, oldest first."""
@@ -86,9 +84,7 @@ class Control:
         fields = Fields.of_query(request)
         label = fields.find_text("label") or "acme"
         fields.finish()
-        return web.json_response(
-            {name: twin.credentials(label) for name, twin in self._world.providers.items()}
-        )
+        return web.json_response({name: twin.credentials(label) for name, twin in self._world.providers.items()})
 
     def _clock(self) -> dict[str, object]:
         return {

@@ -75,9 +75,7 @@ def _kind(kind: str) -> str:
         if name == "delay" and int(value) <= LONGEST_DELAY_MS:
             return kind
     allowed = ", ".join(PLAIN_KINDS)
-    raise BadControlInput(
-        "kind", f"Must be {allowed}, status:<400 to 599> or delay:<0 to {LONGEST_DELAY_MS} ms>."
-    )
+    raise BadControlInput("kind", f"Must be {allowed}, status:<400 to 599> or delay:<0 to {LONGEST_DELAY_MS} ms>.")
 
 
 class FaultBook:

@@ -85,9 +85,10 @@ class Fields:
         return value
 
     def finish(self) -> None:
-        """Refuse fields that nobody asked for."""
-        for name in self._values.keys() - self._known:
-            raise BadControlInput(name, "Unknown field.")
+        """Refuse fields that nobody asked for; null is as good as absent."""
+        for name, value in self._values.items():
+            if name not in self._known and value is not None:
+                raise BadControlInput(name, "Unknown field.")
 
     def _missing(self, name: str) -> str:
         raise BadControlInput(name, "Required.")

@@ -49,9 +49,7 @@ class Journal:
         except BlockingIOError as error:
             raise UnableToOpenState(f"Another sandbox is using the state in {directory}.") from error
         except OSError as error:
-            raise UnableToOpenState(
-                f"The state directory {directory} cannot be used: {error.strerror}."
-            ) from error
+            raise UnableToOpenState(f"The state directory {directory} cannot be used: {error.strerror}.") from error
         self._path = directory / "journal.jsonl"
         self.replayed = self._read()
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

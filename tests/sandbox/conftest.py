@@ -24,9 +24,7 @@ class BankClient(httpx.Client):
 
     def account(self, subtype: str = "checking") -> str:
         """Return the id of the account of this subtype."""
-        return next(
-            str(account["id"]) for account in self.get("/accounts").json() if account["subtype"] == subtype
-        )
+        return next(str(account["id"]) for account in self.get("/accounts").json() if account["subtype"] == subtype)
 
     def rows(self, account_id: str, **query: Any) -> list[dict[str, Any]]:
         """Return a transaction listing."""

@@ -1,9 +1,8 @@
 """The virtual clock: it runs with the real one, jumps, stands still, and never goes back."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-import pytest
 
 from sandbox.clock import Timeline, wire_date, wire_time
 

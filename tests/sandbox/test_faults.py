@@ -12,16 +12,12 @@ from tests.sandbox_process import SandboxProcess
 pytestmark = pytest.mark.no_database
 
 
-def test_status_answers_in_the_providers_shape_without_performing(
-    own_sandbox: SandboxProcess, own_bank: Bank
-) -> None:
+def test_status_answers_in_the_providers_shape_without_performing(own_sandbox: SandboxProcess, own_bank: Bank) -> None:
     bank = own_bank("status")
     own_sandbox.fault("status:502", count=1, match="DELETE /accounts")
     answer = bank.delete("/accounts")
     assert answer.status_code == 502
-    assert answer.json() == {
-        "error": {"code": "bad_gateway", "message": "The financial institution is unavailable."}
-    }
+    assert answer.json() == {"error": {"code": "bad_gateway", "message": "The financial institution is unavailable."}}
     assert bank.get("/accounts").status_code == 200
     entry = own_sandbox.log()[0]
     assert (entry["status"], entry["performed"], entry["fault"]) == (502, False, "status:502")
@@ -34,9 +30,7 @@ def test_throttle_speaks_the_providers_shape(sandbox: SandboxProcess, bank: Bank
     assert answer.json()["error"]["code"] == "too_many_requests"
 
 
-def test_drop_response_performs_and_then_cuts_the_connection(
-    own_sandbox: SandboxProcess, own_bank: Bank
-) -> None:
+def test_drop_response_performs_and_then_cuts_the_connection(own_sandbox: SandboxProcess, own_bank: Bank) -> None:
     bank = own_bank("drop")
     own_sandbox.fault("drop_response", count=1, match="DELETE /accounts")
     with pytest.raises(httpx.RemoteProtocolError):
@@ -66,9 +60,7 @@ def test_malformed_cuts_the_body_in_half(sandbox: SandboxProcess, bank: Bank) ->
         cut.json()
 
 
-def test_duplicate_repeats_and_reorder_shuffles_the_rows_of_a_list(
-    sandbox: SandboxProcess, bank: Bank
-) -> None:
+def test_duplicate_repeats_and_reorder_shuffles_the_rows_of_a_list(sandbox: SandboxProcess, bank: Bank) -> None:
     client = bank("rows")
     account = client.account()
     rows = client.rows(account, count=20)
@@ -89,9 +81,7 @@ def test_duplicate_leaves_an_object_without_lists_alone(sandbox: SandboxProcess,
     assert sandbox.control("GET", "/faults")["data"] == []
 
 
-def test_match_sees_the_method_the_path_without_prefix_and_the_query(
-    sandbox: SandboxProcess, bank: Bank
-) -> None:
+def test_match_sees_the_method_the_path_without_prefix_and_the_query(sandbox: SandboxProcess, bank: Bank) -> None:
     client = bank("match")
     account = client.account()
     oldest = client.rows(account)[-1]["id"]
@@ -122,8 +112,6 @@ def test_rate_is_a_share_of_the_matching_exchanges(sandbox: SandboxProcess, bank
 
 def test_clear_takes_one_provider_or_all(sandbox: SandboxProcess) -> None:
     sandbox.fault("throttle")
-    assert httpx.delete(f"{sandbox.url}/_control/faults", params={"provider": "teller"}).json() == {
-        "cleared": 1
-    }
+    assert httpx.delete(f"{sandbox.url}/_control/faults", params={"provider": "teller"}).json() == {"cleared": 1}
     assert httpx.delete(f"{sandbox.url}/_control/faults", params={"provider": "x"}).status_code == 400
     assert sandbox.control("DELETE", "/faults") == {"cleared": 0}

@@ -54,9 +54,7 @@ def test_two_processes_cannot_share_a_state(sandbox: SandboxProcess) -> None:
         (["--tls-cert", "missing.pem", "--tls-key", "missing.pem"], "The TLS files cannot be used"),
     ],
 )
-def test_tls_options_that_do_not_fit_are_one_sentence(
-    arguments: list[str], sentence: str, tmp_path: Path
-) -> None:
+def test_tls_options_that_do_not_fit_are_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
     result = run("--port", str(free_port()), "--state", str(tmp_path / "state"), *arguments)
     assert result.returncode == 1
     assert result.stderr.startswith(sentence)
@@ -64,9 +62,7 @@ def test_tls_options_that_do_not_fit_are_one_sentence(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_end_it_cleanly_even_while_an_answer_is_delayed(
-    number: signal.Signals, tmp_path: Path
-) -> None:
+def test_signals_end_it_cleanly_even_while_an_answer_is_delayed(number: signal.Signals, tmp_path: Path) -> None:
     with SandboxProcess(tmp_path / "state") as process:
         process.fault("delay:60000", match="GET /accounts")
         with pytest.raises(httpx.ReadTimeout):
@@ -105,9 +101,7 @@ def test_paths_of_no_provider_are_404_and_not_logged(own_sandbox: SandboxProcess
     assert own_sandbox.log() == []
 
 
-def test_credentials_of_a_label_are_those_that_the_enrolment_answers_to(
-    sandbox: SandboxProcess, bank: Bank
-) -> None:
+def test_credentials_of_a_label_are_those_that_the_enrolment_answers_to(sandbox: SandboxProcess, bank: Bank) -> None:
     answer = httpx.get(f"{sandbox.url}/_control/credentials", params={"label": "globex"}).json()
     assert answer["teller"]["access_token"] == "test_tkn_globex"
     accounts = bank("globex").get("/accounts").json()
@@ -154,6 +148,4 @@ def test_an_advance_that_cannot_be_is_a_400(sandbox: SandboxProcess, body: dict[
 def test_a_control_body_that_is_not_an_object_is_a_400(sandbox: SandboxProcess, body: bytes) -> None:
     answer = httpx.post(f"{sandbox.url}/_control/faults", content=body)
     assert (answer.status_code, answer.json()["error"]["field"]) == (400, "")
-    assert httpx.get(f"{sandbox.url}/_control/nothing").json() == {
-        "error": {"field": "", "message": "Not Found"}
-    }
+    assert httpx.get(f"{sandbox.url}/_control/nothing").json() == {"error": {"field": "", "message": "Not Found"}}

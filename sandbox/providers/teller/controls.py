@@ -101,9 +101,7 @@ class TellerControls:
             "accounts": [wire.account_object(enrollment, account, base) for account in accounts],
             "balances": {account.id: wire.balances_object(account, base) for account in accounts},
         }
-        rows = ",".join(
-            f'"{account.id}":{account.book.render(account.book.listing(), base)}' for account in accounts
-        )
+        rows = ",".join(f'"{account.id}":{account.book.render(account.book.listing(), base)}' for account in accounts)
         return wire.answer(f'{json.dumps(head)[:-1]},"transactions":{{{rows}}}}}')
 
     async def set_enrollment(self, request: web.Request) -> web.Response:

@@ -21,6 +21,9 @@ from sandbox.providers.teller.rows import PENDING, POSTED, Book, Row
 ENRICHMENT_SECONDS = 1_800.0
 CARD_LIMIT = 1_500_000
 LARGEST_BULK = 2_000_000
+# A virtual instant and the number of the command that acted then (0: it happened by itself), which orders what
+# tests do while the clock is held.
+Mark = tuple[float, int]
 TOKEN = re.compile(r"test_tkn_([A-Za-z0-9_-]{1,64})")
 BULK = re.compile(r"bulk([1-9][0-9]{0,6})")
 PROFILES = {
@@ -70,7 +73,7 @@ class Enrollment:
         self.id = enrollment_id(seed, label)
         self.institution = random.Random(f"{seed}:{label}:bank").choice(merchants.INSTITUTIONS)
         self.status, self.reason = "active", ""
-        self.processed: list[tuple[float, str, str]] = []
+        self._processed: list[tuple[Mark, str, str]] = []
         self._salt = f"{seed}:{label}"
         self._timeline = timeline
         self._events: list[tuple[float, int, str, Happening]] = []
@@ -97,16 +100,16 @@ class Enrollment:
             instant, _, what, happening = heapq.heappop(self._events)
             self._happen(instant, what, happening)
 
-    def processed_between(self, after: float, until: float) -> list[tuple[Account, Row]]:
-        """Return the rows whose enrichment ended within (after, until] and that still stand."""
+    def processed_between(self, after: Mark, until: Mark) -> list[tuple[Account, Row]]:
+        """Return the rows that were enriched, posted or steered within (after, until] and that still stand."""
         found = []
-        for instant, account_id, row_id in self.processed:
-            row = self.accounts[account_id].book.find(row_id) if after < instant <= until else None
+        for mark, account_id, row_id in self._processed:
+            row = self.accounts[account_id].book.find(row_id) if after < mark <= until else None
             if row is not None:
                 found.append((self.accounts[account_id], row))
         return found
 
-    def command(self, op: str, args: dict[str, Any], *, virtual_at: float) -> None:
+    def command(self, op: str, args: dict[str, Any], *, mark: Mark) -> None:
         """Apply a test's command that was checked before it was journaled."""
         match op:
             case "status":
@@ -116,7 +119,7 @@ class Enrollment:
             case "account_deleted":
                 self.accounts[args["account_id"]].authorized = False
             case "transaction":
-                self._steer(virtual_at, **args)
+                self._steer(mark, **args)
 
     def _open(self, kind: str, opening: int) -> Account:
         account_id = wire_id("acc", self._salt, kind)
@@ -139,7 +142,7 @@ class Enrollment:
         if what == "enriched":
             if not row.pinned:
                 account.book.change(row, _enrichment(happening))
-            self.processed.append((instant, account.id, row.id))
+            self._processed.append(((instant, 0), account.id, row.id))
             return
         del self._waiting[happening.key]
         if happening.outcome is Outcome.VANISHES:
@@ -149,7 +152,7 @@ class Enrollment:
         if not row.pinned:
             account.book.change(row, {"amount": happening.amount})
         account.book.post(row, row_id=row_id, date=self._date(instant))
-        self.processed.append((instant, account.id, row_id))
+        self._processed.append(((instant, 0), account.id, row_id))
 
     def _appear(self, instant: float, account: Account, happening: Happening) -> None:
         at_once = happening.settles == happening.seen
@@ -168,7 +171,7 @@ class Enrollment:
         account.book.add(row)
         if at_once:
             account.book.change(row, _enrichment(happening))
-            self.processed.append((instant, account.id, row.id))
+            self._processed.append(((instant, 0), account.id, row.id))
         else:
             self._waiting[happening.key] = row
             self._schedule(instant + ENRICHMENT_SECONDS, "enriched", happening)
@@ -176,7 +179,7 @@ class Enrollment:
 
     def _steer(
         self,
-        virtual_at: float,
+        mark: Mark,
         *,
         account_id: str,
         op: str,
@@ -187,7 +190,7 @@ class Enrollment:
         book = self.accounts[account_id].book
         if op == "add":
             book.add(Row(id=transaction_id, **fields))
-            self.processed.append((virtual_at, account_id, transaction_id))
+            self._processed.append((mark, account_id, transaction_id))
             return
         row = book.find(transaction_id)
         if row is None:
@@ -201,7 +204,7 @@ class Enrollment:
         book.change(row, fields)
         if op == "post":
             book.post(row, row_id=new_id or row.id, date=row.date)
-        self.processed.append((virtual_at, account_id, row.id))
+        self._processed.append((mark, account_id, row.id))
 
     def _fill(self, account: Account, size: int, genesis: float) -> None:
         """Give an account `size` posted rows, spread over the two years before genesis."""

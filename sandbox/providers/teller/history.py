@@ -108,9 +108,7 @@ class History:
         if bill is not None:
             amount = self._rent if day.day == 1 else self._random.randint(bill.low, bill.high)
             # A bill shows as pending on its day and posts the next, unchanged.
-            yield self._make(
-                CHECKING, bill, -amount, hours=self._random.uniform(10, 30), outcome=Outcome.SAME_ID
-            )
+            yield self._make(CHECKING, bill, -amount, hours=self._random.uniform(10, 30), outcome=Outcome.SAME_ID)
         if day.day == 25:
             due = self._statement
             self._statement = self._balances[CARD] - due

@@ -157,9 +157,7 @@ class Teller(Provider):
 
     def _build(self, token: str, label: str) -> Enrollment:
         world = self.world
-        enrollment = Enrollment(
-            seed=world.seed, label=label, timeline=world.timeline, genesis=world.journal.genesis
-        )
+        enrollment = Enrollment(seed=world.seed, label=label, timeline=world.timeline, genesis=world.journal.genesis)
         for virtual_at, command in self._commands.get(token, []):
             _give(enrollment, virtual_at, command)
         return enrollment
@@ -190,7 +188,7 @@ class Teller(Provider):
 def _give(enrollment: Enrollment, virtual_at: float, command: Command) -> None:
     enrollment.run(virtual_at)
     args = {name: value for name, value in command.args.items() if name != "token"}
-    enrollment.command(command.op, args, virtual_at=virtual_at)
+    enrollment.command(command.op, args, mark=(virtual_at, command.n))
 
 
 def _certificate(request: web.Request) -> bool:

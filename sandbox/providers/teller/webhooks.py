@@ -21,7 +21,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from sandbox.clock import wire_time
 from sandbox.journal import Command
-from sandbox.providers.teller.enrollment import wire_id
+from sandbox.providers.teller.enrollment import Mark, wire_id
 
 if TYPE_CHECKING:
     from sandbox.providers.teller.twin import Teller
@@ -40,15 +40,15 @@ TYPES = (
 
 @dataclass(slots=True)
 class Target:
-    """Hold a registered receiver; `token` None means every enrolment. `told`: virtual instant by token."""
+    """Hold a registered receiver; `token` None means every enrolment. `told`: how far, by token."""
 
     id: int
     url: str
     secrets: list[str]
     token: str | None
     base: str
-    since: float
-    told: dict[str, float] = field(default_factory=dict)
+    since: Mark
+    told: dict[str, Mark] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the target without its secrets."""
@@ -70,11 +70,11 @@ class Webhooks:
         """Take over a journaled command."""
         args = command.args
         if command.op == "target":
-            self.targets[command.n] = Target(id=command.n, since=virtual_at, **args)
+            self.targets[command.n] = Target(id=command.n, since=(virtual_at, command.n), **args)
         elif command.op == "targets_cleared":
             self.targets.clear()
         elif args["target"] in self.targets:
-            self.targets[args["target"]].told[args["token"]] = args["until"]
+            self.targets[args["target"]].told[args["token"]] = tuple(args["until"])
 
     def disconnected(self, token: str, payload: dict[str, Any]) -> None:
         """Queue `enrollment.disconnected` for every target that hears of this enrolment."""
@@ -119,18 +119,18 @@ class Webhooks:
             return {**sent, "status": None, "error": type_name(error)}
 
     async def _tell(self, target: Target, token: str) -> None:
+        until = self._twin.world.now(), self._twin.world.journal.count
         enrollment = self._twin.enrollment(token)
         if enrollment is None or enrollment.status != "active":
             return
-        now = self._twin.world.now()
-        found = enrollment.processed_between(target.told.get(token, target.since), now)
+        found = enrollment.processed_between(target.told.get(token, target.since), until)
         if not found:
             return
         rows = [json.loads(account.book.render_one(row, target.base)) for account, row in found]
         for start in range(0, len(rows), ROWS_A_WEBHOOK):
             payload = {"enrollment_id": enrollment.id, "transactions": rows[start : start + ROWS_A_WEBHOOK]}
             await self._deliver(target, "transactions.processed", payload)
-        self._twin.commit("told", {"target": target.id, "token": token, "until": now})
+        self._twin.commit("told", {"target": target.id, "token": token, "until": until})
 
     async def _deliver(self, target: Target, type: str, payload: dict[str, Any]) -> None:
         for wait in (*RETRY_SECONDS, None):

@@ -48,13 +48,9 @@ def answer(text: str) -> web.Response:
 
 def error(status: int, code: str | None = None, message: str | None = None) -> web.Response:
     """Return an answer in Teller's error shape."""
-    usual = ERRORS.get(
-        status, ("internal_server_error" if status >= 500 else "bad_request", "The request failed.")
-    )
+    usual = ERRORS.get(status, ("internal_server_error" if status >= 500 else "bad_request", "The request failed."))
     body = {"error": {"code": code or usual[0], "message": message or usual[1]}}
-    return web.Response(
-        status=status, body=json.dumps(body).encode(), content_type="application/json", charset="utf-8"
-    )
+    return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json", charset="utf-8")
 
 
 def disconnected(reason: str) -> web.Response:
