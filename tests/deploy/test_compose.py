@@ -1,0 +1,61 @@
+"""The container files, parsed: no Docker engine is needed to find a missing secret or a wrong login role."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.no_database
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+
+
+def test_the_production_processes_are_all_there() -> None:
+    assert set(SERVICES) == {"postgres", "valkey", "migrate", "web", "worker", "beat", "sandbox"}
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_every_secret_a_service_reads_is_mounted_and_declared(name: str) -> None:
+    service = SERVICES[name]
+    mounted = set(service.get("secrets", []))
+    assert mounted <= set(COMPOSE["secrets"])
+    read = {
+        str(value).removeprefix("/run/secrets/")
+        for value in (service.get("environment") or {}).values()
+        if str(value).startswith("/run/secrets/")
+    }
+    assert read <= mounted
+
+
+def test_web_and_workers_log_in_with_their_own_roles() -> None:
+    logins = {name: SERVICES[name]["environment"].get("DATABASE_URL_FILE") for name in ("web", "worker", "beat")}
+    assert logins == {
+        "web": "/run/secrets/database_web_url",
+        "worker": "/run/secrets/database_worker_url",
+        "beat": "/run/secrets/database_worker_url",
+    }
+
+
+def test_only_migrations_hold_the_owners_login() -> None:
+    holders = [name for name, service in SERVICES.items() if "database_owner_url" in service.get("secrets", [])]
+    assert holders == ["migrate"]
+
+
+def test_every_volume_and_dependency_exists() -> None:
+    for name, service in SERVICES.items():
+        assert set(service.get("depends_on") or {}) <= set(SERVICES), name
+        named = {volume.split(":")[0] for volume in service.get("volumes", []) if not volume.startswith(".")}
+        assert named <= set(COMPOSE["volumes"]), name
+        bound = [volume.split(":")[0] for volume in service.get("volumes", []) if volume.startswith(".")]
+        assert all((ROOT / path).exists() for path in bound), name
+
+
+def test_the_image_runs_as_an_unprivileged_user_and_carries_no_secret() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert "USER finops" in dockerfile.splitlines()
+    assert "finops.wsgi:application" in dockerfile
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {".env", ".finops*", ".git"} <= set(ignored)

@@ -1,0 +1,95 @@
+"""Settings as an operator meets them: what is missing is named, production is strict, wrong roles do not start."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+PRODUCTION = {
+    "DJANGO_SETTINGS_MODULE": "finops.settings.production",
+    "FINOPS_SECRET_KEY": "long-enough-and-random-for-a-test-of-the-production-settings-0123456789",
+    "FINOPS_FIELD_KEYS": KEY,
+    "FINOPS_TOKEN_KEYS": KEY,
+    "FINOPS_BASE_URL": "https://finops.example.com",
+    "FINOPS_ALLOWED_HOSTS": "finops.example.com",
+    "DATABASE_URL": "postgresql://finops_web:x@127.0.0.1:1/finops",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
+
+
+def _run(*command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    clean = {"PATH": os.environ["PATH"], "HOME": "/"}
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.no_database
+def test_the_production_settings_pass_djangos_deployment_checks() -> None:
+    result = _run("manage.py", "check", "--deploy", "--fail-level", "WARNING", environment=PRODUCTION)
+    assert (result.returncode, result.stdout.strip()) == (0, "System check identified no issues (0 silenced)."), (
+        result.stderr
+    )
+
+
+@pytest.mark.no_database
+def test_everything_that_production_lacks_is_named_at_once() -> None:
+    result = _run("manage.py", "check", environment={"DJANGO_SETTINGS_MODULE": "finops.settings.production"})
+    assert result.returncode == 1
+    for name in ("DATABASE_URL", "REDIS_URL", "FINOPS_SECRET_KEY", "FINOPS_FIELD_KEYS", "FINOPS_BASE_URL"):
+        assert f"{name} is not set" in result.stderr
+    assert result.stderr.count("(finops.E001)") >= 7
+
+
+@pytest.mark.no_database
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("DATABASE_URL", "mysql//nope", "DATABASE_URL is not a PostgreSQL URL"),
+        ("FINOPS_FIELD_KEYS", "k1:short", "FINOPS_FIELD_KEYS"),
+        ("FINOPS_DB_POOL_SIZE", "many", "FINOPS_DB_POOL_SIZE must be a whole number, not 'many'"),
+        ("FINOPS_SECRET_KEY_FILE", "/nowhere", "FINOPS_SECRET_KEY and FINOPS_SECRET_KEY_FILE are both set"),
+    ],
+)
+def test_a_malformed_value_is_named(name: str, value: str, complaint: str) -> None:
+    result = _run("manage.py", "check", environment={**PRODUCTION, name: value})
+    assert result.returncode == 1
+    assert complaint in result.stderr
+
+
+@pytest.mark.no_database
+def test_secrets_are_read_from_mounted_files(tmp_path: Path) -> None:
+    secret = tmp_path / "database_url"
+    secret.write_text(PRODUCTION["DATABASE_URL"] + "\n")
+    environment = {**PRODUCTION, "DATABASE_URL_FILE": str(secret)}
+    del environment["DATABASE_URL"]
+    result = _run(
+        "-c",
+        "from django.conf import settings; print(settings.DATABASES['default']['USER'])",
+        environment=environment,
+    )
+    assert result.stdout.strip() == "finops_web"
+
+
+@pytest.mark.parametrize("login", ["owner", "web"])
+def test_a_web_process_starts_only_with_the_web_login(login: str, process_environment: dict[str, str]) -> None:
+    url = process_environment["DATABASE_OWNER_URL" if login == "owner" else "DATABASE_URL"]
+    environment = {**process_environment, "DATABASE_URL": url}
+    result = subprocess.run(
+        [sys.executable, "-c", "import finops.wsgi"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if login == "web":
+        assert result.returncode == 0, result.stderr
+    else:
+        assert result.returncode == 1
+        assert "finops does not start" in result.stderr
+        assert "owner" in result.stderr
