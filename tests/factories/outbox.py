@@ -1,0 +1,38 @@
+"""Events for tests."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from apps.core.actor import Actor, system_actor
+from apps.core.ids import new_id
+from apps.core.scope import write_scope
+from apps.outbox.models import OutboxEvent
+from apps.outbox.services import emit
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def make_event(
+    tenant_id: UUID,
+    *,
+    type: str = "order.submitted",
+    entity_type: str = "order",
+    entity_id: UUID | None = None,
+    data: Mapping[str, Any] | None = None,
+    actor: Actor | None = None,
+    now: datetime = NOW,
+) -> OutboxEvent:
+    """Emit one event in a write scope of its own and return it."""
+    actor = actor or system_actor("tests", tenant_id=tenant_id)
+    with write_scope(actor):
+        emit(
+            type=type,
+            entity_type=entity_type,
+            entity_id=entity_id or new_id(),
+            data=data or {},
+            actor=actor,
+            now=now,
+        )
+        return OutboxEvent.objects.filter(tenant_id=tenant_id).latest("position")

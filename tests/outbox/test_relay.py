@@ -1,0 +1,225 @@
+"""Sequencing, proven on the outbox and shared with the audit log: gapless, once, in order, never stalled."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from random import Random
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+from apps.audit.models import AuditEntry
+from apps.audit.services import AUDIT_LOG, sequence_entries
+from apps.audit.tasks import sequence as sequence_task
+from apps.core import clock
+from apps.core.actor import system_actor
+from apps.core.ids import new_id
+from apps.core.scope import system_scope, write_scope
+from apps.core.sequencing import Backlog, backlog, sequence_pending
+from apps.outbox.models import OutboxCounter, OutboxEvent
+from apps.outbox.services import OUTBOX, emit_many, relay_events
+from apps.outbox.tasks import relay as relay_task
+from apps.outbox.types import NewEvent
+from tests.factories.audit import make_entry
+from tests.factories.outbox import make_event
+
+pytestmark = pytest.mark.worker_login
+
+ACME = UUID("0198c5a0-0000-7000-8000-00000000000a")
+GLOBEX = UUID("0198c5a0-0000-7000-8000-00000000000b")
+TENANTS = [UUID(f"0198c5a0-0000-7000-8000-0000000000{number:02x}") for number in range(1, 6)]
+
+
+def _closing(work: Callable[[], None]) -> Callable[[], None]:
+    """A thread has a connection of its own and has to give it back."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    return run
+
+
+def _sequences(tenant_id: UUID) -> list[tuple[int | None, str]]:
+    with system_scope():
+        rows = OutboxEvent.objects.filter(tenant_id=tenant_id).order_by("sequence", "position")
+        return [(event.sequence, event.data.get("name", "")) for event in rows]
+
+
+@contextmanager
+def _held_open(work: Callable[[], None]) -> Iterator[None]:
+    """Run `work` in a transaction of another connection that commits only when the block ends."""
+    started, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        actor = system_actor("tests", tenant_id=ACME)
+        with write_scope(actor):
+            work()
+            started.set()
+            assert release.wait(20)
+
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(_closing(hold))
+        assert started.wait(20)
+        try:
+            yield
+        finally:
+            release.set()
+        held.result(20)
+
+
+def test_relayed_events_count_from_one_for_each_tenant(now: datetime) -> None:
+    for name in ("a", "b", "c"):
+        make_event(ACME, data={"name": name})
+    make_event(GLOBEX, data={"name": "g"})
+    assert relay_events(now=now) == 4
+    assert _sequences(ACME) == [(1, "a"), (2, "b"), (3, "c")]
+    assert _sequences(GLOBEX) == [(1, "g")]
+    with system_scope():
+        assert set(OutboxEvent.objects.values_list("relayed_at", flat=True)) == {now}
+        assert OutboxCounter.objects.get(tenant_id=ACME).last_sequence == 3
+
+
+def test_a_second_relay_finds_nothing_and_changes_nothing(now: datetime) -> None:
+    make_event(ACME)
+    assert relay_events(now=now) == 1
+    assert relay_events(now=now + timedelta(hours=1)) == 0
+    with system_scope():
+        assert OutboxEvent.objects.get().relayed_at == now
+
+
+def test_batches_are_bounded_and_go_on_where_the_last_one_ended(now: datetime) -> None:
+    for name in "abcde":
+        make_event(ACME, data={"name": name})
+    assert [sequence_pending(OUTBOX, now=now, batch_rows=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert _sequences(ACME) == [(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "e")]
+
+
+def test_an_event_that_commits_late_comes_later_and_is_not_lost(now: datetime) -> None:
+    with _held_open(lambda: _emit(ACME, "late")):
+        make_event(ACME, data={"name": "early"})
+        assert relay_events(now=now) == 1
+        assert _sequences(ACME) == [(1, "early")]
+    assert relay_events(now=now) == 1
+    assert _sequences(ACME) == [(1, "early"), (2, "late")]
+
+
+def test_a_long_transaction_stalls_neither_its_own_tenant_nor_another(now: datetime) -> None:
+    with _held_open(lambda: _emit(ACME, "held")):
+        for tenant in (ACME, GLOBEX):
+            make_event(tenant, data={"name": "free"})
+        assert relay_events(now=now) == 2
+        assert _sequences(ACME) == [(1, "free")]
+        assert _sequences(GLOBEX) == [(1, "free")]
+
+
+def test_a_tenant_that_another_relay_holds_is_passed_over(now: datetime) -> None:
+    make_event(ACME)
+    relay_events(now=now)
+    make_event(ACME, data={"name": "a"})
+    make_event(GLOBEX, data={"name": "g"})
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with system_scope():
+            OutboxCounter.objects.select_for_update().get(tenant_id=ACME)
+            held.set()
+            assert release.wait(20)
+
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(_closing(hold))
+        assert held.wait(20)
+        assert relay_events(now=now) == 1
+        assert _sequences(GLOBEX) == [(1, "g")]
+        release.set()
+        holding.result(20)
+    assert relay_events(now=now) == 1
+    assert _sequences(ACME) == [(1, ""), (2, "a")]
+
+
+def test_four_relays_under_fire_number_every_event_once_without_a_gap() -> None:
+    """Writers commit late, roll back and interleave; relays run all the while; entities keep their order."""
+    writers, per_writer = 4, 25
+    done = threading.Event()
+    locks = {tenant: threading.Lock() for tenant in TENANTS}
+    counts = dict.fromkeys(TENANTS, 0)
+
+    def write(seed: int) -> None:
+        random = Random(seed)
+        for _ in range(per_writer):
+            tenant = random.choice(TENANTS)
+            if random.random() < 0.2:
+                with pytest.raises(ZeroDivisionError), write_scope(system_actor("tests", tenant_id=tenant)):
+                    _emit(tenant, "rolled back")
+                    raise ZeroDivisionError
+            # The lock stands for the entity's row lock: held until the commit.
+            with locks[tenant], write_scope(system_actor("tests", tenant_id=tenant)):
+                counts[tenant] += 1
+                _emit(tenant, str(counts[tenant]), entity_id=tenant)
+                done.wait(random.random() * 0.01)
+
+    def run_relay() -> None:
+        while not done.is_set():
+            sequence_pending(OUTBOX, now=clock.now(), batch_rows=3)
+
+    with ThreadPoolExecutor(8) as pool:
+        relays = [pool.submit(_closing(run_relay)) for _ in range(4)]
+        written = [pool.submit(_closing(lambda seed=seed: write(seed))) for seed in range(writers)]  # type: ignore[misc]
+        try:
+            for future in written:
+                future.result(30)
+        finally:
+            done.set()
+        for future in relays:
+            future.result(30)
+    relay_task()
+
+    assert sum(counts.values()) == writers * per_writer
+    for tenant in TENANTS:
+        numbers = range(1, counts[tenant] + 1)
+        assert _sequences(tenant) == [(number, str(number)) for number in numbers]
+    with system_scope():
+        assert dict(OutboxCounter.objects.values_list("tenant_id", "last_sequence")) == counts
+
+
+def test_the_audit_log_is_numbered_by_the_same_mechanism(now: datetime) -> None:
+    for action in ("order.submitted", "order.accepted"):
+        make_entry(ACME, action=action)
+    make_entry(GLOBEX)
+    assert sequence_entries(now=now) == 3
+    with system_scope():
+        numbered = list(AuditEntry.objects.filter(tenant_id=ACME).order_by("sequence"))
+        assert [(e.sequence, e.action) for e in numbered] == [(1, "order.submitted"), (2, "order.accepted")]
+        assert backlog(AUDIT_LOG, now=now) == Backlog(rows=0, lag_seconds=0.0)
+
+
+def test_the_tasks_drain_their_queues() -> None:
+    for tenant in (ACME, GLOBEX):
+        make_event(tenant)
+        make_entry(tenant)
+    relay_task()
+    sequence_task()
+    with system_scope():
+        assert OutboxEvent.objects.filter(sequence=None).count() == 0
+        assert AuditEntry.objects.filter(sequence=None).count() == 0
+
+
+def test_the_backlog_is_the_pending_rows_and_the_age_of_the_oldest(now: datetime) -> None:
+    with system_scope():
+        assert backlog(OUTBOX, now=now) == Backlog(rows=0, lag_seconds=0.0)
+    make_event(ACME, now=now)
+    relay_events(now=now)
+    make_event(ACME, now=now)
+    make_event(GLOBEX, now=now + timedelta(seconds=20))
+    with system_scope():
+        assert backlog(OUTBOX, now=now + timedelta(seconds=30)) == Backlog(rows=2, lag_seconds=30.0)
+
+
+def _emit(tenant: UUID, name: str, *, entity_id: UUID | None = None) -> None:
+    event = NewEvent(type="order.filled", entity_type="order", entity_id=entity_id or new_id(), data={"name": name})
+    emit_many([event], actor=system_actor("tests", tenant_id=tenant), now=clock.now())
