@@ -11,9 +11,7 @@ from apps.core.retention import Retention
 from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
 
 # Shorter than a UUID in text, so that "slug or id" is never ambiguous.
-validate_slug = RegexValidator(
-    r"^[a-z0-9]+(-[a-z0-9]+)*\Z", _("Use lower-case letters, digits and single hyphens.")
-)
+validate_slug = RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", _("Use lower-case letters, digits and single hyphens."))
 
 
 class Tenant(BaseModel, VersionedModel):
@@ -23,17 +21,13 @@ class Tenant(BaseModel, VersionedModel):
 
     slug = models.CharField(_("slug"), max_length=32, unique=True, validators=[validate_slug])
     name = models.CharField(_("name"), max_length=120)
-    status = models.CharField(
-        _("status"), max_length=16, choices=TenantStatus.choices, default=TenantStatus.ACTIVE
-    )
+    status = models.CharField(_("status"), max_length=16, choices=TenantStatus.choices, default=TenantStatus.ACTIVE)
 
     class Meta:
         verbose_name = _("tenant")
         verbose_name_plural = _("tenants")
         constraints = [
-            models.CheckConstraint(
-                name="tenants_tenant_status", condition=models.Q(status__in=TenantStatus.values)
-            ),
+            models.CheckConstraint(name="tenants_tenant_status", condition=models.Q(status__in=TenantStatus.values)),
         ]
 
     def __str__(self) -> str:
@@ -51,9 +45,7 @@ class Membership(TenantModel, VersionedModel):
     data_subject = "user_id"
 
     # PROTECT: a user with memberships is deactivated or erased by key, never deleted.
-    user = models.ForeignKey(
-        "users.User", on_delete=models.PROTECT, related_name="memberships", verbose_name=_("user")
-    )
+    user = models.ForeignKey("users.User", on_delete=models.PROTECT, related_name="memberships", verbose_name=_("user"))
     role = models.CharField(_("role"), max_length=16, choices=Role.choices)
     name = models.CharField(_("name"), max_length=150)
     email = models.EmailField(_("email address"), blank=True)
@@ -101,9 +93,7 @@ class ApiKey(TenantModel, VersionedModel):
         verbose_name_plural = _("API keys")
         constraints = [
             *TenantModel.Meta.constraints,
-            models.CheckConstraint(
-                name="tenants_apikey_mode", condition=models.Q(mode__in=ApiKeyMode.values)
-            ),
+            models.CheckConstraint(name="tenants_apikey_mode", condition=models.Q(mode__in=ApiKeyMode.values)),
             TenantForeignKey(field="tenant_id", to="tenants.Tenant", name="tenants_apikey_tenant"),
         ]
 

@@ -30,9 +30,7 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):
     display_name = models.CharField(_("display name"), max_length=150, blank=True)
     email = models.EmailField(_("email address"), blank=True)
     is_staff = models.BooleanField(_("staff"), default=False, help_text=_("May sign in to the admin."))
-    is_active = models.BooleanField(
-        _("active"), default=True, help_text=_("Unset this instead of deleting a user.")
-    )
+    is_active = models.BooleanField(_("active"), default=True, help_text=_("Unset this instead of deleting a user."))
     date_joined = models.DateTimeField(_("date joined"), default=timezone.now, editable=False)
 
     objects = UserManager["User"]()

@@ -1,0 +1,130 @@
+"""Signing in, staying signed in, signing out. These endpoints take no Idempotency-Key."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import clock
+from apps.core.api.pagination import page
+from apps.core.api.views import ApiView, TenantListView, TenantView
+from apps.core.errors import AuthenticationRequired
+from apps.tenants import services
+from apps.tenants.api.authentication import BearerAuthentication, origin_of
+from apps.tenants.api.permissions import IsUser
+from apps.tenants.api.serializers import (
+    RefreshRequestSerializer,
+    RevokeRequestSerializer,
+    SessionSerializer,
+    TokenPairSerializer,
+    TokenRequestSerializer,
+)
+from apps.tenants.types import Principal
+from apps.users import services as users
+from apps.users.models import Session
+from apps.users.selectors import live_sessions
+
+
+class OpenView(ApiView):
+    """A view for those who have no access token yet, or no good one any more."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+
+class TokenView(OpenView):
+    """POST /auth/token."""
+
+    @extend_schema(
+        operation_id="sign_in",
+        summary="Sign in to one tenant",
+        tags=["auth"],
+        request=TokenRequestSerializer,
+        responses=TokenPairSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        body = self.parse(TokenRequestSerializer)
+        pair = services.sign_in(request=request._request, origin=origin_of(request), now=clock.now(), **body)
+        return _never_stored(Response(TokenPairSerializer(pair).data))
+
+
+class TokenRefreshView(OpenView):
+    """POST /auth/token/refresh."""
+
+    @extend_schema(
+        operation_id="refresh_tokens",
+        summary="Exchange a refresh token for new tokens",
+        tags=["auth"],
+        request=RefreshRequestSerializer,
+        responses=TokenPairSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        body = self.parse(RefreshRequestSerializer)
+        pair = services.refresh_tokens(origin=origin_of(request), now=clock.now(), **body)
+        return _never_stored(Response(TokenPairSerializer(pair).data))
+
+
+class TokenRevokeView(OpenView):
+    """POST /auth/token/revoke: an expired access token must not keep anybody from signing out."""
+
+    @extend_schema(
+        operation_id="revoke_tokens",
+        summary="Sign out",
+        tags=["auth"],
+        request=RevokeRequestSerializer,
+        responses={204: None},
+    )
+    def post(self, request: Request) -> Response:
+        refresh, now = self.parse(RevokeRequestSerializer)["refresh"], clock.now()
+        if refresh:
+            users.revoke_by_refresh_token(refresh=refresh, origin=origin_of(request), now=now)
+            return Response(status=204)
+        authenticated = BearerAuthentication().authenticate(request)
+        if authenticated is None or authenticated[1].session_id is None:
+            raise AuthenticationRequired
+        principal = authenticated[1]
+        users.revoke_session(session_id=principal.session_id, actor=principal.actor, now=now)
+        return Response(status=204)
+
+
+class SessionListView(TenantListView):
+    """GET /auth/sessions."""
+
+    permission_classes = [IsUser]
+    serializer_class = SessionSerializer
+
+    @extend_schema(operation_id="list_sessions", summary="Your live sessions in this tenant", tags=["auth"])
+    def get(self, request: Request, **_path: object) -> Response:
+        # Sessions are global rows, which a tenant's scope cannot reach: the query itself names user and tenant.
+        query = self.query
+        rows, next_cursor = page(self.rows(), ordering=self.ordering, limit=query["limit"], cursor=query.get("cursor"))
+        context = {"session_id": _user_principal(request).session_id}
+        return Response({"data": SessionSerializer(rows, many=True, context=context).data, "next_cursor": next_cursor})
+
+    def rows(self) -> QuerySet[Session]:
+        assert self.actor.user_id is not None
+        return live_sessions(user_id=self.actor.user_id, tenant_id=self.tenant_id, now=clock.now())
+
+
+class SessionView(TenantView):
+    """DELETE /auth/sessions/{id}."""
+
+    permission_classes = [IsUser]
+
+    @extend_schema(operation_id="revoke_session", summary="Sign a session out", tags=["auth"], responses={204: None})
+    def delete(self, request: Request, session_id: UUID) -> Response:
+        users.revoke_session(session_id=session_id, actor=self.actor, now=clock.now())
+        return Response(status=204)
+
+
+def _user_principal(request: Request) -> Principal:
+    assert isinstance(request.auth, Principal)
+    return request.auth
+
+
+def _never_stored(response: Response) -> Response:
+    response["Cache-Control"] = "no-store"  # RFC 6749, 5.1
+    return response

@@ -1,0 +1,22 @@
+"""Permissions of endpoints that concern the credentials themselves, whatever they may do elsewhere."""
+
+from typing import Any
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from apps.tenants.types import Principal
+
+
+class IsAuthenticated(BasePermission):
+    """Allow any valid credentials."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return isinstance(request.auth, Principal)
+
+
+class IsUser(BasePermission):
+    """Allow a signed-in user, no API key: a program has no sessions."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return isinstance(request.auth, Principal) and request.auth.session_id is not None

@@ -1,0 +1,134 @@
+"""What the tenants room reads from requests and writes into answers."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.api.permissions import Permission
+from apps.core.api.serializers import StrictSerializer
+from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
+from apps.tenants.models import ApiKey
+from apps.users.models import Session
+
+
+class TokenRequestSerializer(StrictSerializer):
+    """A sign-in. `tenant` is a slug or an id, needed by members of several tenants."""
+
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=1024, trim_whitespace=False)
+    otp = serializers.CharField(max_length=16, required=False, default="")
+    tenant = serializers.CharField(max_length=36, required=False, default="")
+
+
+class RefreshRequestSerializer(StrictSerializer):
+    """A refresh."""
+
+    refresh = serializers.CharField(max_length=128)
+
+
+class RevokeRequestSerializer(StrictSerializer):
+    """A sign-out: of this refresh token's session, or without one of the access token's."""
+
+    refresh = serializers.CharField(max_length=128, required=False, default="")
+
+
+class TokenPairSerializer(serializers.Serializer[Any]):
+    """The tokens of a session; `expires_in` is the access token's life in seconds."""
+
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+    expires_in = serializers.IntegerField()
+    token_type = serializers.SerializerMethodField()
+
+    def get_token_type(self, _pair: Any) -> str:
+        return "Bearer"
+
+
+class SessionSerializer(serializers.Serializer[Session]):
+    """A live session; `current` marks the one that asks."""
+
+    id = serializers.UUIDField()
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    ip = serializers.CharField(allow_null=True)
+    user_agent = serializers.CharField()
+    current = serializers.SerializerMethodField()
+
+    def get_current(self, session: Session) -> bool:
+        return bool(session.id == self.context["session_id"])
+
+
+class PrincipalSerializer(serializers.Serializer[Any]):
+    """A user or an API key."""
+
+    type = serializers.ChoiceField(["user", "api_key"])
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class TenantReferenceSerializer(serializers.Serializer[Any]):
+    """The tenant that credentials are bound to."""
+
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class MeSerializer(serializers.Serializer[Any]):
+    """Who asks. A user has a `role`, an API key a `mode`."""
+
+    principal = PrincipalSerializer()
+    tenant = TenantReferenceSerializer()
+    role = serializers.ChoiceField(Role.values, allow_null=True)
+    mode = serializers.ChoiceField(ApiKeyMode.values, allow_null=True)
+    permissions = serializers.ListField(child=serializers.ChoiceField(list(Permission)))
+
+
+class TenantSerializer(serializers.Serializer[Any]):
+    """A tenant; while `read_only`, writes answer 503 `read_only`."""
+
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    status = serializers.ChoiceField(TenantStatus.values)
+    read_only = serializers.BooleanField(source="is_read_only")
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class ApiKeyRequestSerializer(StrictSerializer):
+    """A new API key. Without `allowed_networks` (CIDR) it works from everywhere, without `expires_at` for ever."""
+
+    name = serializers.CharField(max_length=100)
+    mode = serializers.ChoiceField(ApiKeyMode.values)
+    scopes = serializers.ListField(child=serializers.CharField(max_length=64), allow_empty=False, max_length=100)
+    allowed_networks = serializers.ListField(
+        child=serializers.CharField(max_length=43), required=False, default=list, max_length=100
+    )
+    expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+
+
+class ApiKeySerializer(serializers.Serializer[ApiKey]):
+    """An API key without its secret."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    mode = serializers.ChoiceField(ApiKeyMode.values)
+    prefix = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    allowed_networks = serializers.ListField(child=serializers.CharField())
+    expires_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    created_by = serializers.CharField()
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class NewApiKeySerializer(ApiKeySerializer):
+    """An API key just created, with its secret: it is not shown again."""
+
+    secret = serializers.CharField()

@@ -1,0 +1,17 @@
+"""Routes of the tenants room, under /api/v1/."""
+
+from django.urls import path
+
+from apps.tenants.api import auth_views, views
+
+urlpatterns = [
+    path("auth/token", auth_views.TokenView.as_view()),
+    path("auth/token/refresh", auth_views.TokenRefreshView.as_view()),
+    path("auth/token/revoke", auth_views.TokenRevokeView.as_view()),
+    path("auth/sessions", auth_views.SessionListView.as_view()),
+    path("auth/sessions/<uuid:session_id>", auth_views.SessionView.as_view()),
+    path("me", views.MeView.as_view()),
+    path("tenant", views.TenantDetailView.as_view()),
+    path("api-keys", views.ApiKeyListView.as_view()),
+    path("api-keys/<uuid:api_key_id>", views.ApiKeyView.as_view()),
+]

@@ -1,0 +1,107 @@
+"""Who asks, the tenant, and its API keys."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import clock
+from apps.core.api.permissions import Permission
+from apps.core.api.views import TenantListView, TenantView
+from apps.core.scope import tenant_scope
+from apps.idempotency.http import run_idempotently
+from apps.tenants import selectors, services
+from apps.tenants.api.permissions import IsAuthenticated
+from apps.tenants.api.serializers import (
+    ApiKeyRequestSerializer,
+    ApiKeySerializer,
+    MeSerializer,
+    NewApiKeySerializer,
+    TenantSerializer,
+)
+from apps.tenants.enums import ApiKeyMode
+from apps.tenants.models import ApiKey
+from apps.tenants.types import Principal
+
+
+class MeView(TenantView):
+    """GET /me."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="get_me", summary="Who you are", tags=["auth"], responses=MeSerializer)
+    def get(self, request: Request) -> Response:
+        principal = request.auth
+        assert isinstance(principal, Principal)
+        actor = principal.actor
+        return Response(
+            MeSerializer(
+                {
+                    "principal": {
+                        "type": actor.kind,
+                        "id": actor.user_id or actor.api_key_id,
+                        "name": actor.label,
+                    },
+                    "tenant": principal.tenant,
+                    "role": principal.role,
+                    "mode": principal.mode,
+                    "permissions": sorted(principal.permissions),
+                }
+            ).data
+        )
+
+
+class TenantDetailView(TenantView):
+    """GET /tenant."""
+
+    required_permissions = {"GET": Permission.TENANT_READ}
+
+    @extend_schema(operation_id="get_tenant", summary="Your tenant", tags=["tenant"], responses=TenantSerializer)
+    def get(self, request: Request) -> Response:
+        with tenant_scope(self.tenant_id):
+            tenant = selectors.get_tenant()
+        return Response(TenantSerializer(tenant).data, headers={"ETag": f'"{tenant.version}"'})
+
+
+class ApiKeyListView(TenantListView):
+    """GET and POST /api-keys."""
+
+    required_permissions = {"GET": Permission.API_KEYS_READ, "POST": Permission.API_KEYS_WRITE}
+    serializer_class = ApiKeySerializer
+
+    @extend_schema(operation_id="list_api_keys", summary="API keys, newest first", tags=["tenant"])
+    def get(self, request: Request, **path: object) -> Response:
+        return super().get(request, **path)
+
+    def rows(self) -> QuerySet[ApiKey]:
+        return selectors.api_keys()
+
+    @extend_schema(
+        operation_id="create_api_key",
+        summary="Create an API key; its secret is shown once",
+        tags=["tenant"],
+        request=ApiKeyRequestSerializer,
+        responses={201: NewApiKeySerializer},
+    )
+    def post(self, request: Request) -> Response:
+        return run_idempotently(self, self._create, secret=True)
+
+    def _create(self) -> Response:
+        body = self.parse(ApiKeyRequestSerializer)
+        body["mode"] = ApiKeyMode(body["mode"])
+        created = services.create_api_key(actor=self.actor, now=clock.now(), **body)
+        data = {**ApiKeySerializer(created.key).data, "secret": created.secret}
+        return Response(data, status=201, headers={"Cache-Control": "no-store"})
+
+
+class ApiKeyView(TenantView):
+    """DELETE /api-keys/{id}."""
+
+    required_permissions = {"DELETE": Permission.API_KEYS_WRITE}
+
+    @extend_schema(operation_id="revoke_api_key", summary="Revoke an API key", tags=["tenant"], responses={204: None})
+    def delete(self, request: Request, api_key_id: UUID) -> Response:
+        services.revoke_api_key(api_key_id=api_key_id, actor=self.actor, now=clock.now())
+        return Response(status=204)

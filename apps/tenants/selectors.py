@@ -1,0 +1,103 @@
+"""Reads of the tenants room. Those on principals come before a tenant is known, through definer functions."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Exists, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from apps.core.actor import Actor
+from apps.core.errors import AuthenticationRequired, DomainError
+from apps.core.models import ReadOnlySwitch
+from apps.core.scope import current_tenant_id
+from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
+from apps.tenants.errors import AddressNotAllowed, TenantSuspended
+from apps.tenants.models import ApiKey, Tenant
+from apps.tenants.roles import permissions_of
+from apps.tenants.secrets import hash_secret, is_well_formed
+from apps.tenants.types import MembershipChoice, Principal, TenantIdentity
+from apps.users.tokens import read_access_token
+
+_API_KEY = "SELECT * FROM tenants_api_key_principal(%s, %s::inet, %s)"
+_SESSION = "SELECT * FROM tenants_session_principal(%s, %s)"
+_MEMBERSHIPS = "SELECT * FROM tenants_user_memberships(%s)"
+
+
+def get_tenant() -> Tenant:
+    """Return the tenant of the open scope; its `is_read_only` tells whether writing is switched off."""
+    switches = ReadOnlySwitch.objects.filter(Q(tenant_id=current_tenant_id()) | Q(tenant_id__isnull=True))
+    return Tenant.objects.annotate(is_read_only=Exists(switches)).get(id=current_tenant_id())
+
+
+def api_keys() -> QuerySet[ApiKey]:
+    """Return the API keys of the open scope's tenant, revoked ones too."""
+    return ApiKey.objects.filter(tenant_id=current_tenant_id())
+
+
+def memberships_of(user_id: UUID) -> list[MembershipChoice]:
+    """Return the tenants that a user belongs to, by slug."""
+    return [
+        MembershipChoice(tenant_id, slug, status == TenantStatus.SUSPENDED, Role(role))
+        for tenant_id, slug, status, role in _rows(_MEMBERSHIPS, [user_id])
+    ]
+
+
+def get_api_key_principal(*, secret: str, ip: str, request_id: str, now: datetime) -> Principal:
+    """Return whom an API key stands for, in one query; a mistyped key costs none.
+
+    Raises:
+        AuthenticationRequired: the key is unknown, expired or revoked.
+        AddressNotAllowed, TenantSuspended: see the classes.
+    """
+    if not is_well_formed(secret):
+        raise AuthenticationRequired(_("The API key is mistyped or incomplete."))
+    rows = _rows(_API_KEY, [hash_secret(secret), ip or None, now])
+    if not rows:
+        raise AuthenticationRequired(_("The API key is not known."))
+    refusal, tenant_id, slug, tenant_name, api_key_id, label, mode, scopes = rows[0]
+    if refusal:
+        raise _refusal(refusal)
+    actor = Actor(kind="api_key", label=label, tenant_id=tenant_id, api_key_id=api_key_id, request_id=request_id, ip=ip)
+    tenant = TenantIdentity(tenant_id, slug, tenant_name)
+    return Principal(actor=actor, permissions=frozenset(scopes), tenant=tenant, mode=ApiKeyMode(mode))
+
+
+def get_token_principal(*, token: str, ip: str, request_id: str, now: datetime) -> Principal:
+    """Return whom an access token stands for, in one query, while its session is alive.
+
+    Raises:
+        AuthenticationRequired: the token is not valid, or its session, user or membership has ended.
+        TenantSuspended: see the class.
+    """
+    claims = read_access_token(token, now=now)
+    rows = _rows(_SESSION, [claims.session_id, now])
+    if not rows:
+        raise AuthenticationRequired(_("The session has ended."))
+    refusal, tenant_id, slug, tenant_name, user_id, label, role = rows[0]
+    if refusal:
+        raise _refusal(refusal)
+    actor = Actor(kind="user", label=label, tenant_id=tenant_id, user_id=user_id, request_id=request_id, ip=ip)
+    return Principal(
+        actor=actor,
+        permissions=permissions_of(Role(role)),
+        tenant=TenantIdentity(tenant_id, slug, tenant_name),
+        role=Role(role),
+        session_id=claims.session_id,
+    )
+
+
+def _refusal(reason: str) -> DomainError:
+    return {
+        "revoked": AuthenticationRequired(_("The API key is revoked.")),
+        "expired": AuthenticationRequired(_("The API key has expired.")),
+        "address": AddressNotAllowed(),
+        "suspended": TenantSuspended(),
+    }[reason]
+
+
+def _rows(sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()

@@ -1,0 +1,18 @@
+"""Every write of the tenants room."""
+
+from apps.tenants.services.api_keys import NewApiKey, create_api_key, revoke_api_key
+from apps.tenants.services.members import add_member
+from apps.tenants.services.sign_in import refresh_tokens, sign_in
+from apps.tenants.services.tenants import create_tenant, reactivate_tenant, suspend_tenant
+
+__all__ = [
+    "NewApiKey",
+    "add_member",
+    "create_api_key",
+    "create_tenant",
+    "reactivate_tenant",
+    "refresh_tokens",
+    "revoke_api_key",
+    "sign_in",
+    "suspend_tenant",
+]

@@ -1,0 +1,145 @@
+"""Creating and revoking API keys."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_network
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from apps.audit import services as audit
+from apps.core.actor import Actor
+from apps.core.errors import NotFound
+from apps.core.scope import current_tenant_id, write_scope
+from apps.outbox import services as outbox
+from apps.tenants import events, secrets
+from apps.tenants.enums import ApiKeyMode, Role
+from apps.tenants.errors import ApiKeyExceedsCreator, ExpiryInThePast, InvalidNetwork, UnknownScope
+from apps.tenants.models import ApiKey, Membership
+from apps.tenants.roles import ALL_PERMISSIONS, permissions_of
+
+_TOLD = ("name", "mode", "scopes", "allowed_networks", "expires_at")
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """A key together with its secret, which is never readable again."""
+
+    key: ApiKey
+    secret: str
+
+
+def create_api_key(
+    *,
+    name: str,
+    mode: ApiKeyMode,
+    scopes: Collection[str],
+    allowed_networks: Collection[str] = (),
+    expires_at: datetime | None = None,
+    actor: Actor,
+    now: datetime,
+) -> NewApiKey:
+    """Create an API key of the actor's tenant that can do no more than the actor.
+
+    Raises:
+        UnknownScope, InvalidNetwork, ExpiryInThePast, ApiKeyExceedsCreator: see the classes.
+    """
+    secret = secrets.new_secret(mode)
+    key = ApiKey(
+        name=name,
+        mode=mode,
+        prefix=secrets.shown_prefix(secret),
+        secret_hash=secrets.hash_secret(secret),
+        scopes=_known_scopes(scopes),
+        allowed_networks=_normal_networks(allowed_networks),
+        expires_at=expires_at,
+        created_by=actor.label,
+        created_at=now,
+        updated_at=now,
+    )
+    if expires_at is not None and expires_at <= now:
+        raise ExpiryInThePast
+    with write_scope(actor):
+        key.tenant_id = current_tenant_id()
+        _require_within_creator(key, actor)
+        key.save(force_insert=True)
+        changes = {field: [None, getattr(key, field)] for field in _TOLD}
+        _tell(key, events.API_KEY_CREATED, changes, actor, now)
+    return NewApiKey(key, secret)
+
+
+def revoke_api_key(*, api_key_id: UUID, actor: Actor, now: datetime) -> ApiKey:
+    """Refuse an API key from now on; a revoked key stays as it is.
+
+    Raises:
+        NotFound: the tenant has no such key.
+    """
+    with write_scope(actor):
+        key = ApiKey.objects.select_for_update().filter(id=api_key_id).first()
+        if key is None:
+            raise NotFound
+        if key.revoked_at is None:
+            key.revoked_at = key.updated_at = now
+            key.version += 1
+            key.save(update_fields=["revoked_at", "version", "updated_at"])
+            _tell(key, events.API_KEY_REVOKED, {"revoked_at": [None, now]}, actor, now)
+    return key
+
+
+def _tell(key: ApiKey, event: str, changes: dict[str, object], actor: Actor, now: datetime) -> None:
+    audit.record(action=event, actor=actor, target_type="api_key", target_id=key.id, now=now, changes=changes)
+    data = events.api_key_payload(key)
+    outbox.emit(type=event, entity_type="api_key", entity_id=key.id, data=data, actor=actor, now=now)
+
+
+def _known_scopes(scopes: Collection[str]) -> list[str]:
+    unknown = sorted(set(scopes) - ALL_PERMISSIONS)
+    if unknown:
+        raise UnknownScope(errors=[{"field": "scopes", "code": "unknown_scope", "message": scope} for scope in unknown])
+    return sorted({str(scope) for scope in scopes})
+
+
+def _normal_networks(networks: Collection[str]) -> list[str]:
+    normal = []
+    for network in networks:
+        try:
+            normal.append(str(ip_network(network)))
+        except ValueError as error:
+            message = {"field": "allowed_networks", "code": "invalid_network", "message": str(error)}
+            raise InvalidNetwork(errors=[message]) from error
+    return normal
+
+
+def _require_within_creator(key: ApiKey, actor: Actor) -> None:
+    """Hold a new key to its creator's permissions and, if that is a key, to that key's limits."""
+    if actor.kind in ("staff", "system"):
+        return
+    if actor.api_key_id is None:
+        membership = Membership.objects.get(user_id=actor.user_id)
+        permissions = permissions_of(Role(membership.role))
+    else:
+        creator = ApiKey.objects.get(id=actor.api_key_id)
+        permissions = frozenset(creator.scopes)
+        _require_within_limits(key, creator)
+    excess = sorted(set(key.scopes) - permissions)
+    if excess:
+        raise ApiKeyExceedsCreator(_("You do not have: %(scopes)s") % {"scopes": ", ".join(excess)})
+
+
+def _require_within_limits(key: ApiKey, creator: ApiKey) -> None:
+    if creator.mode == ApiKeyMode.TEST and key.mode != ApiKeyMode.TEST:
+        raise ApiKeyExceedsCreator(_("A test key creates test keys only."))
+    if creator.expires_at is not None and (key.expires_at is None or key.expires_at > creator.expires_at):
+        raise ApiKeyExceedsCreator(_("The key would expire later than the key that creates it."))
+    if creator.allowed_networks and not _all_within(key.allowed_networks, creator.allowed_networks):
+        raise ApiKeyExceedsCreator(_("The key would be allowed from more networks than the key that creates it."))
+
+
+def _all_within(networks: list[str], allowed: list[str]) -> bool:
+    outer = [ip_network(network) for network in allowed]
+    inner = [ip_network(network) for network in networks]
+    return bool(inner) and all(
+        any(one.version == other.version and one.subnet_of(other) for other in outer)  # type: ignore[arg-type]
+        for one in inner
+    )

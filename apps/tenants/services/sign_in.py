@@ -1,0 +1,85 @@
+"""Signing in to one tenant, and staying signed in."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest
+
+from apps.tenants import selectors
+from apps.tenants.errors import NotAMember, TenantRequired, TenantSuspended
+from apps.tenants.types import MembershipChoice, TokenPair
+from apps.users import services as users
+from apps.users.errors import InvalidRefreshToken
+from apps.users.tokens import sign_access_token
+from apps.users.types import Origin
+
+
+def sign_in(
+    *,
+    request: HttpRequest,
+    username: str,
+    password: str,
+    otp: str,
+    tenant: str,
+    origin: Origin,
+    now: datetime,
+) -> TokenPair:
+    """Return tokens bound to one tenant of the user; `tenant` is a slug or an id, empty for the only one.
+
+    The one-time code is spent last, so that a request that lacks something else can be repeated with it.
+
+    Raises:
+        InvalidCredentials, LockedOut, OtpRequired: from the users room.
+        TenantRequired, NotAMember, TenantSuspended: see the classes.
+    """
+    user = users.check_password(request=request, username=username, password=password)
+    membership = _choose(selectors.memberships_of(user.id), tenant)
+    users.check_second_factor(request=request, user=user, otp=otp)
+    opened = users.start_session(user=user, tenant_id=membership.tenant_id, origin=origin, now=now)
+    return _pair(opened, now)
+
+
+def refresh_tokens(*, refresh: str, origin: Origin, now: datetime) -> TokenPair:
+    """Exchange a refresh token for new tokens.
+
+    Raises:
+        InvalidRefreshToken: also when the user or the membership is gone.
+        TenantSuspended: the token stays good for when the tenant is active again.
+    """
+    with transaction.atomic():
+        opened = users.refresh_session(refresh=refresh, origin=origin, now=now)
+        if opened is not None:
+            _require_usable(opened.session.user_id, opened.session.tenant_id)
+            return _pair(opened, now)
+    # Outside of the transaction: the revocation that a reused token caused must be committed.
+    raise InvalidRefreshToken
+
+
+def _require_usable(user_id: UUID, tenant_id: UUID) -> None:
+    for membership in selectors.memberships_of(user_id):
+        if membership.tenant_id == tenant_id:
+            return _require_active(membership)
+    raise InvalidRefreshToken
+
+
+def _choose(memberships: list[MembershipChoice], named: str) -> MembershipChoice:
+    if named:
+        memberships = [found for found in memberships if named in (found.slug, str(found.tenant_id))]
+    if not memberships:
+        raise NotAMember
+    if len(memberships) > 1:
+        raise TenantRequired
+    _require_active(memberships[0])
+    return memberships[0]
+
+
+def _require_active(membership: MembershipChoice) -> None:
+    if membership.is_suspended:
+        raise TenantSuspended
+
+
+def _pair(opened: users.OpenSession, now: datetime) -> TokenPair:
+    access = sign_access_token(opened.session, now=now)
+    return TokenPair(access, opened.refresh, settings.ACCESS_TOKEN_SECONDS)

@@ -1,0 +1,98 @@
+"""Creating, suspending and reactivating tenants: what staff and the platform itself do."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+
+from apps.audit import services as audit
+from apps.core.actor import Actor
+from apps.core.db.violations import translate_violations
+from apps.core.errors import ValidationFailed
+from apps.core.scope import write_scope
+from apps.outbox import services as outbox
+from apps.tenants import events
+from apps.tenants.enums import TenantStatus
+from apps.tenants.errors import SlugTaken, StaffOnly
+from apps.tenants.models import Tenant
+
+
+def create_tenant(*, slug: str, name: str, actor: Actor, now: datetime) -> Tenant:
+    """Create an active tenant.
+
+    The row is written in the scope of the tenant that it makes, so that its audit log and its events begin with
+    its creation, and nothing needs the right to write across tenants.
+
+    Raises:
+        StaffOnly: the actor is a member or an API key.
+        ValidationFailed: the slug or the name is malformed.
+        SlugTaken: see the class.
+    """
+    _require_staff(actor)
+    tenant = Tenant(slug=slug, name=name, created_at=now, updated_at=now)
+    _check(tenant)
+    actor = actor.for_tenant(tenant.id)
+    with write_scope(actor):
+        with translate_violations({"tenants_tenant_slug_key": SlugTaken()}):
+            tenant.save(force_insert=True)
+        _tell(tenant, events.TENANT_CREATED, None, actor, now)
+    return tenant
+
+
+def suspend_tenant(*, tenant_id: UUID, actor: Actor, now: datetime) -> Tenant:
+    """Refuse the tenant's credentials from now on; a suspended tenant stays as it is.
+
+    Raises:
+        StaffOnly: the actor is a member or an API key.
+    """
+    return _change_status(tenant_id, TenantStatus.SUSPENDED, events.TENANT_SUSPENDED, actor, now)
+
+
+def reactivate_tenant(*, tenant_id: UUID, actor: Actor, now: datetime) -> Tenant:
+    """Accept the tenant's credentials again; an active tenant stays as it is.
+
+    Raises:
+        StaffOnly: the actor is a member or an API key.
+    """
+    return _change_status(tenant_id, TenantStatus.ACTIVE, events.TENANT_REACTIVATED, actor, now)
+
+
+def _change_status(tenant_id: UUID, status: TenantStatus, event: str, actor: Actor, now: datetime) -> Tenant:
+    _require_staff(actor)
+    actor = actor.for_tenant(tenant_id)
+    with write_scope(actor):
+        tenant = Tenant.objects.select_for_update().get(id=tenant_id)
+        before = tenant.status
+        if before != status:
+            tenant.status = status
+            tenant.version += 1
+            tenant.updated_at = now
+            tenant.save(update_fields=["status", "version", "updated_at"])
+            _tell(tenant, event, before, actor, now)
+    return tenant
+
+
+def _tell(tenant: Tenant, event: str, status_before: str | None, actor: Actor, now: datetime) -> None:
+    changes = {"status": [status_before, str(tenant.status)]}
+    if status_before is None:
+        changes |= {"slug": [None, tenant.slug], "name": [None, tenant.name]}
+    audit.record(action=event, actor=actor, target_type="tenant", target_id=tenant.id, now=now, changes=changes)
+    data = events.tenant_payload(tenant)
+    outbox.emit(type=event, entity_type="tenant", entity_id=tenant.id, data=data, actor=actor, now=now)
+
+
+def _require_staff(actor: Actor) -> None:
+    if actor.kind not in ("staff", "system"):
+        raise StaffOnly
+
+
+def _check(tenant: Tenant) -> None:
+    try:
+        tenant.clean_fields()
+    except ValidationError as error:
+        raise ValidationFailed(
+            errors=[
+                {"field": field, "code": "invalid", "message": " ".join(messages)}
+                for field, messages in error.message_dict.items()
+            ]
+        ) from error

@@ -1,0 +1,50 @@
+"""Values that the tenants room takes and returns."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from apps.core.actor import Actor
+from apps.tenants.enums import ApiKeyMode, Role
+
+
+@dataclass(frozen=True, slots=True)
+class TenantIdentity:
+    """A tenant as its credentials name it."""
+
+    id: UUID
+    slug: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who sends a request, bound to one tenant, and what they may do.
+
+    A user has `role` and `session_id`, an API key has `mode`.
+    """
+
+    actor: Actor
+    permissions: frozenset[str]
+    tenant: TenantIdentity
+    role: Role | None = None
+    session_id: UUID | None = None
+    mode: ApiKeyMode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChoice:
+    """One of the tenants that a user may sign in to."""
+
+    tenant_id: UUID
+    slug: str
+    is_suspended: bool
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a sign-in or a refresh gives: both tokens, and the access token's life in seconds."""
+
+    access: str
+    refresh: str
+    expires_in: int

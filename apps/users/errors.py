@@ -1,0 +1,63 @@
+"""What the users room refuses, in the words of its problem pages."""
+
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.errors import DomainError
+
+
+class InvalidCredentials(DomainError):
+    """The user name, the password or the one-time code is wrong.
+
+    Which of them is not said, and an unknown user name gets the same answer. A one-time code works once.
+    """
+
+    code = "invalid_credentials"
+    status = 401
+    title = _("The credentials are not valid")
+
+
+class OtpRequired(DomainError):
+    """The password is right and the user has a second factor: send the current code as `otp` too."""
+
+    code = "otp_required"
+    status = 401
+    title = _("A one-time code is required")
+
+
+class LockedOut(DomainError):
+    """Too many failed sign-ins with this user name from this address; `Retry-After` says when to come back.
+
+    Until then even the right password is refused, and every further attempt starts the wait anew.
+    """
+
+    code = "locked_out"
+    status = 429
+    title = _("Too many failed sign-ins")
+
+
+class InvalidRefreshToken(DomainError):
+    """The refresh token is unknown, expired, revoked or was used before: sign in again.
+
+    A refresh token works once, and each refresh returns the next one. Presenting a used token means that two
+    parties hold it, so the whole session is revoked.
+    """
+
+    code = "invalid_refresh_token"
+    status = 401
+    title = _("The refresh token is not valid")
+
+
+class UsernameTaken(DomainError):
+    """Another user has this user name."""
+
+    code = "username_taken"
+    status = 409
+    title = _("The user name is taken")
+
+
+class PasswordTooWeak(DomainError):
+    """The password is too short, too common or too similar to the user's name; `detail` says which."""
+
+    code = "password_too_weak"
+    status = 400
+    title = _("The password is too weak")

@@ -1,0 +1,23 @@
+"""Every write of the users room."""
+
+from apps.users.services.identity import add_totp_device, create_user
+from apps.users.services.sessions import (
+    OpenSession,
+    refresh_session,
+    revoke_by_refresh_token,
+    revoke_session,
+    start_session,
+)
+from apps.users.services.sign_in import check_password, check_second_factor
+
+__all__ = [
+    "OpenSession",
+    "add_totp_device",
+    "check_password",
+    "check_second_factor",
+    "create_user",
+    "refresh_session",
+    "revoke_by_refresh_token",
+    "revoke_session",
+    "start_session",
+]

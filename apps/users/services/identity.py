@@ -1,0 +1,82 @@
+"""Creating users and their second factors. Both are the installation's own business, in its own log."""
+
+from datetime import datetime
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from apps.audit import services as audit
+from apps.core.actor import Actor
+from apps.core.db.violations import translate_violations
+from apps.core.errors import ValidationFailed
+from apps.core.scope import staff_scope
+from apps.users.errors import PasswordTooWeak, UsernameTaken
+from apps.users.models import User
+
+
+def create_user(
+    *,
+    username: str,
+    password: str,
+    email: str = "",
+    display_name: str = "",
+    is_staff: bool = False,
+    is_superuser: bool = False,
+    actor: Actor,
+    now: datetime,
+) -> User:
+    """Create a user who can sign in; `actor` acts upon no tenant.
+
+    Raises:
+        ValidationFailed: the user name or the e-mail address is malformed.
+        PasswordTooWeak: see the class.
+        UsernameTaken: see the class.
+    """
+    user = User(
+        username=User.normalize_username(username),
+        email=email,
+        display_name=display_name,
+        is_staff=is_staff,
+        is_superuser=is_superuser,
+        date_joined=now,
+    )
+    _check(user, password)
+    user.set_password(password)
+    with staff_scope():
+        with translate_violations({"users_user_username_key": UsernameTaken()}):
+            user.save(force_insert=True)
+        changes = {"username": [None, user.username], "is_staff": [None, is_staff]}
+        audit.record(
+            action="user.created", actor=actor, target_type="user", target_id=user.id, now=now, changes=changes
+        )
+    return user
+
+
+def add_totp_device(
+    *, user: User, actor: Actor, now: datetime, name: str = "Authenticator", key: str = ""
+) -> TOTPDevice:
+    """Give a user a confirmed second factor; its `bin_key` is the secret. `key` is hex, by default random."""
+    with staff_scope():
+        device = TOTPDevice(user=user, name=name, confirmed=True)
+        if key:
+            device.key = key
+        device.save(force_insert=True)
+        audit.record(action="user.second_factor_added", actor=actor, target_type="user", target_id=user.id, now=now)
+    return device
+
+
+def _check(user: User, password: str) -> None:
+    try:
+        user.clean_fields(exclude=["password"])
+    except ValidationError as error:
+        raise ValidationFailed(
+            errors=[
+                {"field": field, "code": "invalid", "message": " ".join(messages)}
+                for field, messages in error.message_dict.items()
+            ]
+        ) from error
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise PasswordTooWeak(" ".join(error.messages)) from error

@@ -1,0 +1,75 @@
+"""The two tokens of a session: an opaque refresh token and a short-lived signed access token."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import jwt
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from apps.core.crypto import parse_keys
+from apps.core.errors import AuthenticationRequired
+from apps.users.models import Session
+from apps.users.types import AccessClaims
+
+REFRESH_PREFIX = "for_"
+ISSUER = "finops"
+_ALGORITHM = "HS256"
+_CLAIMS = ["iss", "sub", "tenant", "sid", "iat", "exp"]
+
+
+def new_refresh_token() -> str:
+    """Return a refresh token with 256 random bits."""
+    return REFRESH_PREFIX + secrets.token_urlsafe(32)
+
+
+def hash_refresh_token(token: str) -> bytes:
+    """Return the SHA-256 under which a refresh token is stored.
+
+    A slow hash would protect nothing: 256 random bits cannot be guessed.
+    """
+    return hashlib.sha256(token.encode()).digest()
+
+
+def sign_access_token(session: Session, *, now: datetime) -> str:
+    """Return a JWT (HS256, RFC 7519) for the session, good for ACCESS_TOKEN_SECONDS."""
+    key_id, key = next(iter(parse_keys(settings.TOKEN_KEYS).items()))
+    claims = {
+        "iss": ISSUER,
+        "sub": str(session.user_id),
+        "tenant": str(session.tenant_id),
+        "sid": str(session.id),
+        "iat": int(now.timestamp()),
+        "exp": int((now + timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)).timestamp()),
+    }
+    return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": key_id})
+
+
+def read_access_token(token: str, *, now: datetime) -> AccessClaims:
+    """Return the claims of an access token that one of our keys signed and that has not expired.
+
+    Raises:
+        AuthenticationRequired: it is not such a token.
+    """
+    try:
+        claims = _verified_claims(token)
+        result = AccessClaims(UUID(claims["sub"]), UUID(claims["tenant"]), UUID(claims["sid"]))
+        expired = int(claims["exp"]) <= now.timestamp()
+    except (jwt.InvalidTokenError, ValueError) as error:
+        raise AuthenticationRequired(_("The access token is not valid.")) from error
+    if expired:
+        raise AuthenticationRequired(_("The access token has expired."))
+    return result
+
+
+def _verified_claims(token: str) -> dict[str, Any]:
+    key = parse_keys(settings.TOKEN_KEYS).get(str(jwt.get_unverified_header(token).get("kid")))
+    if key is None:
+        raise jwt.InvalidTokenError("unknown key")
+    # The expiry is ours to check, against the clock that the caller passes like everywhere else.
+    options: Any = {"require": _CLAIMS, "verify_exp": False, "verify_iat": False}
+    claims: dict[str, Any] = jwt.decode(token, key, algorithms=[_ALGORITHM], issuer=ISSUER, options=options)
+    return claims
