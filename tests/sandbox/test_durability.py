@@ -1,6 +1,9 @@
 """What survives a restart, a kill at any instant and a torn write: everything."""
 
+import contextlib
 import json
+import threading
+import time
 from typing import Any
 
 import httpx
@@ -89,6 +92,32 @@ def test_a_torn_last_line_is_cut_off(own_sandbox: SandboxProcess, own_bank: Bank
     assert {"txn_kept", "txn_after"} <= {row["id"] for row in bank.rows(bank.account())}
 
 
+def test_what_was_acknowledged_before_a_kill_is_there_after_it(own_sandbox: SandboxProcess, own_bank: Bank) -> None:
+    bank = own_bank("killed")
+    account = bank.account()
+    acknowledged: list[str] = []
+
+    def keep_adding() -> None:
+        with contextlib.suppress(httpx.TransportError):
+            while True:
+                row = bank.steer(account, "add", amount="-1.00", status="posted")
+                acknowledged.append(row["id"])
+
+    for delay in (0.05, 0.11, 0.23):
+        thread = threading.Thread(target=keep_adding)
+        thread.start()
+        time.sleep(delay)
+        own_sandbox.stop(kill=True)
+        thread.join()
+        own_sandbox.start()
+    rows = bank.rows(account)
+    assert len(acknowledged) > 10
+    assert set(acknowledged) <= {row["id"] for row in rows}
+    assert bank.state()["balances"][account]["ledger"] == next(
+        row["running_balance"] for row in rows if row["status"] == "posted"
+    )
+
+
 def test_damage_elsewhere_and_another_seed_refuse_to_start(own_sandbox: SandboxProcess) -> None:
     own_sandbox.advance(5)
     own_sandbox.stop()
@@ -104,7 +133,7 @@ def test_damage_elsewhere_and_another_seed_refuse_to_start(own_sandbox: SandboxP
 
 
 def test_the_seed_makes_the_data(tmp_path: Any) -> None:
-    ids = []
+    ids: list[str] = []
     for seed in (1, 1, 2):
         with SandboxProcess(tmp_path / str(len(ids)), seed=seed) as process:
             ids.append(process.teller_state("test_tkn_acme")["enrollment_id"])

@@ -20,7 +20,10 @@ from tests.sandbox_process import ROOT, free_port
 pytestmark = pytest.mark.no_database
 
 
-def certificate(folder: Path, name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None) -> tuple:
+Issued = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
+
+
+def certificate(folder: Path, name: str, issuer: Issued | None) -> Issued:
     """Write <name>.pem and <name>.key; return certificate and key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
