@@ -27,6 +27,6 @@ def refuse_unsafe_start() -> None:
         # Before any fork: a child must not inherit a socket, nor a pool whose threads stayed with the parent.
         connection.close()
         if connection.settings_dict["OPTIONS"].get("pool"):
-            connection.close_pool()
+            connection.close_pool()  # type: ignore[attr-defined]  # the PostgreSQL wrapper has it
     if problems:
         sys.exit("finops does not start:\n" + "\n".join(f"  - {problem}" for problem in problems))

@@ -30,7 +30,7 @@ class TableCollector(Collector):
 def _collect_pool() -> Iterator[Metric]:
     if not connection.settings_dict["OPTIONS"].get("pool"):
         return
-    statistics = connection.pool.get_stats()
+    statistics = connection.pool.get_stats()  # type: ignore[attr-defined]  # the PostgreSQL wrapper has it
     for name in ("pool_size", "pool_available", "requests_waiting", "requests_errors"):
         yield GaugeMetricFamily(f"finops_db_{name}", "psycopg pool statistic", value=statistics.get(name, 0))
 

@@ -140,7 +140,9 @@ class Tour:
     def sync(self, connection: dict[str, Any]) -> dict[str, Any]:
         """Ask for a sync and wait for its run, showing that something moves."""
         answer = self.check(self.acme.post(f"/connections/{connection['id']}/sync"), 202).json()
-        finished = self.wait_for(lambda: self._finished(answer["id"]), "the sync run to finish", seconds=SYNC_SECONDS)
+        finished: dict[str, Any] = self.wait_for(
+            lambda: self._finished(answer["id"]), "the sync run to finish", seconds=SYNC_SECONDS
+        )
         self.expect(finished["status"] == "succeeded", f"the sync failed: {finished['error']}")
         return finished
 

@@ -23,6 +23,11 @@ class Waker:
     counted and forgotten, since beat sweeps the same tables.
     """
 
+    _topics: set[str]
+    _sending: bool
+    _thread: threading.Thread | None
+    _changed: threading.Condition
+
     def __init__(self, send: Callable[[str], object]) -> None:
         self._send = send
         self._reset()
@@ -45,9 +50,9 @@ class Waker:
             return self._changed.wait_for(lambda: not self._topics and not self._sending, seconds)
 
     def _reset(self) -> None:
-        self._topics: set[str] = set()
+        self._topics = set()
         self._sending = False
-        self._thread: threading.Thread | None = None
+        self._thread = None
         self._changed = threading.Condition()
 
     def _run(self) -> None:

@@ -54,6 +54,10 @@ def _start_engines() -> Engines:
             if "Another finops" not in str(error) or slot == SLOTS - 1:
                 raise
         else:
+            # Dropping a database ends what is still connected to it, as another role than the owner.
+            assert engines.postgres is not None
+            with engines.postgres.connect() as superuser:
+                superuser.execute("GRANT pg_signal_backend TO finops_owner WITH INHERIT TRUE")
             return engines
     raise AssertionError("unreachable")
 

@@ -37,7 +37,7 @@ class Actor:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Return the actor that `as_json` stored."""
-        values = {key: UUID(value) if key in _UUID_FIELDS else value for key, value in data.items()}
+        values: dict[str, Any] = {key: UUID(value) if key in _UUID_FIELDS else value for key, value in data.items()}
         return cls(**values)
 
 

@@ -53,4 +53,4 @@ class JsonFormatter(BaseJsonFormatter):
         return {key: value for key, value in log_data.items() if value not in ("", None)}
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  (logging's name)
-        return redact_text(super().formatException(ei))
+        return redact_text(str(super().formatException(ei)))

@@ -124,7 +124,8 @@ def _scope(role: Role, tenant_id: UUID | None, *, writable: bool) -> Iterator[Sc
 
 def _enter(scope: Scope) -> None:
     tenant = str(scope.tenant_id or "")
-    sql, params = _ENTER, [scope.role, tenant]
+    sql: str = _ENTER
+    params: list[str | None] = [scope.role, tenant]
     if scope.writable:
         sql, params = sql + _READ_ONLY, [*params, tenant or None]
     connection.ensure_connection()

@@ -11,6 +11,7 @@ CSRF_TRUSTED_ORIGINS = [BASE_URL]
 SANDBOX_URL = ""
 
 WHITENOISE_USE_FINDERS = False
+STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

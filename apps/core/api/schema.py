@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
+from apps.core.api.serializers import NoQuery
 from apps.core.api.views import TenantListView, TenantView
 
 
@@ -14,7 +16,7 @@ class AutoSchema(SpectacularAutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         parameters: list[Any] = []
-        if isinstance(self.view, TenantView) and self.method == "GET":
+        if isinstance(self.view, TenantView) and self.method == "GET" and self.view.query_serializer is not NoQuery:
             parameters.append(self.view.query_serializer)
         if self.method == "POST" and isinstance(self.view, TenantView):
             parameters.append(
@@ -63,3 +65,13 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         },
     },
 }
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Says in the document how requests authenticate."""
+
+    target_class = "apps.tenants.api.authentication.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "An API key or an access token"}

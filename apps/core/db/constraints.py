@@ -23,9 +23,11 @@ class TenantForeignKey(models.BaseConstraint):
         super().__init__(name=name)
         self.field, self.to, self.on_delete, self.deferred = field, to, on_delete, deferred
 
-    def constraint_sql(self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor) -> str:
+    def constraint_sql(self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> str:
+        assert model is not None
+        assert schema_editor is not None
         quote = schema_editor.quote_name
-        column = model._meta.get_field(self.field).column
+        column = str(model._meta.get_field(self.field).column)  # type: ignore[union-attr]  # a concrete field
         composite = column != "tenant_id"
         target = model._meta.apps.get_model(self.to)
         return _CREATE.format(
@@ -37,14 +39,22 @@ class TenantForeignKey(models.BaseConstraint):
             when="DEFERRED" if self.deferred else "IMMEDIATE",
         )
 
-    def create_sql(self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor) -> Statement:
+    def create_sql(  # type: ignore[override]  # Django returns its deferred Statement, the stubs say str
+        self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
+    ) -> Statement:
+        assert model is not None
+        assert schema_editor is not None
         return Statement(
             "ALTER TABLE %(table)s ADD %(definition)s",
             table=Table(model._meta.db_table, schema_editor.quote_name),
             definition=self.constraint_sql(model, schema_editor),
         )
 
-    def remove_sql(self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor) -> Statement:
+    def remove_sql(  # type: ignore[override]  # as above
+        self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
+    ) -> Statement:
+        assert model is not None
+        assert schema_editor is not None
         return Statement(
             "ALTER TABLE %(table)s DROP CONSTRAINT %(name)s",
             table=Table(model._meta.db_table, schema_editor.quote_name),

@@ -1,6 +1,7 @@
 """Migration operations for row-level security, append-only tables and definer functions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db.migrations.operations import RunSQL
 
@@ -21,7 +22,7 @@ class SecureTenantTable(RunSQL):
         policies = {"finops_owner": "true"}
         grants = {"finops_app": app, "finops_staff": staff, "finops_system": system}
         policies |= {role: predicate if role == "finops_app" else "true" for role, what in grants.items() if what}
-        forward = [
+        forward: list[Any] = [
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
             f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
         ]
@@ -30,7 +31,7 @@ class SecureTenantTable(RunSQL):
             for role, using in policies.items()
         ]
         forward += [f"GRANT {what} ON {table} TO {role}" for role, what in grants.items() if what]
-        backward = [f"DROP POLICY {table}_{role} ON {table}" for role in policies]
+        backward: list[Any] = [f"DROP POLICY {table}_{role} ON {table}" for role in policies]
         backward += [f"REVOKE ALL ON {table} FROM {role}" for role, what in grants.items() if what]
         backward += [
             f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY",
@@ -38,7 +39,7 @@ class SecureTenantTable(RunSQL):
         ]
         super().__init__(forward, backward)
 
-    def deconstruct(self) -> tuple[str, Sequence[object], dict[str, object]]:  # type: ignore[override]
+    def deconstruct(self) -> tuple[str, Sequence[object], dict[str, object]]:
         return self.__class__.__name__, self._arguments, {}
 
     def describe(self) -> str:
@@ -60,7 +61,7 @@ class AppendOnly(RunSQL):
         same += "".join(f" AND (OLD.{name} IS NULL OR NEW.{name} = OLD.{name})" for name in set_once)
         function = f"{table}_append_only"
         allow = f"IF TG_OP = 'UPDATE' AND {same} THEN RETURN NEW; END IF;" if updatable or set_once else ""
-        forward = [
+        forward: list[Any] = [
             f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN {allow} "
             f"RAISE EXCEPTION '{table} is append-only' USING ERRCODE = 'restrict_violation'; END $body$",
             f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
@@ -70,7 +71,7 @@ class AppendOnly(RunSQL):
             f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
             f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_no_truncate()",
         ]
-        backward = [
+        backward: list[Any] = [
             f"DROP TRIGGER {table}_no_truncate ON {table}",
             f"DROP FUNCTION {table}_no_truncate()",
             f"DROP TRIGGER {table}_append_only ON {table}",
@@ -78,7 +79,7 @@ class AppendOnly(RunSQL):
         ]
         super().__init__(forward, backward)
 
-    def deconstruct(self) -> tuple[str, Sequence[object], dict[str, object]]:  # type: ignore[override]
+    def deconstruct(self) -> tuple[str, Sequence[object], dict[str, object]]:
         return self.__class__.__name__, self._arguments, {}
 
     def describe(self) -> str:
@@ -102,7 +103,7 @@ class DefinerFunction(RunSQL):
         volatility: str = "STABLE",
     ) -> None:
         self._arguments = (signature, returns, body, tuple(roles), language, volatility)
-        forward = [
+        forward: list[Any] = [
             f"CREATE FUNCTION {signature} RETURNS {returns} LANGUAGE {language} {volatility} SECURITY DEFINER "
             f"SET search_path = pg_catalog, public, pg_temp AS $body$ {body} $body$",
             f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC",
@@ -110,7 +111,7 @@ class DefinerFunction(RunSQL):
         ]
         super().__init__(forward, [f"DROP FUNCTION {signature}"])
 
-    def deconstruct(self) -> tuple[str, Sequence[object], dict[str, object]]:  # type: ignore[override]
+    def deconstruct(self) -> tuple[str, Sequence[object], dict[str, object]]:
         return self.__class__.__name__, self._arguments, {}
 
     def describe(self) -> str:

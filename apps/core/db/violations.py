@@ -21,6 +21,6 @@ def translate_violations(errors: Mapping[str, DomainError]) -> Iterator[None]:
     except IntegrityError as error:
         cause = error.__cause__
         name = cause.diag.constraint_name if isinstance(cause, psycopg.Error) else None
-        if name in errors:
+        if name is not None and name in errors:
             raise errors[name] from error
         raise
