@@ -1,0 +1,77 @@
+"""Credentials of connections: checked against the adapter's schema, sealed, opened."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from apps.core import crypto
+from apps.core.errors import ValidationFailed
+from apps.providers.models import Credentials
+from apps.providers.protocols import AdapterSpec, CredentialField
+
+
+def check_credentials(spec: AdapterSpec, given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the credentials that the adapter asks for, with optional ones left out where they are empty.
+
+    Raises:
+        ValidationFailed: naming each field; no value is repeated.
+    """
+    fields = {field.name: field for field in spec.credentials}
+    problems = [
+        _problem(name, "unknown_field", _("This field is not known here.")) for name in given if name not in fields
+    ]
+    values: dict[str, str] = {}
+    for field in fields.values():
+        value = given.get(field.name)
+        if value in (None, ""):
+            if field.required:
+                problems.append(_problem(field.name, "required", _("This field is required.")))
+        elif not _is_acceptable(value, field):
+            problems.append(_problem(field.name, "invalid", _("This value does not have the form that it must have.")))
+        else:
+            values[field.name] = str(value)
+    if problems:
+        raise ValidationFailed(errors=problems)
+    return values
+
+
+def digest_of(spec: AdapterSpec, credentials: Mapping[str, str]) -> str:
+    """Return what tells the same credentials again: SHA-256, which is enough for values that cannot be guessed."""
+    secrets = sorted((field.name, credentials.get(field.name, "")) for field in spec.credentials if field.secret)
+    return hashlib.sha256(msgspec.json.encode([spec.name, secrets])).hexdigest()
+
+
+def seal(credentials: Mapping[str, str], *, tenant_id: UUID, connection_id: UUID) -> tuple[bytes, str]:
+    """Return the ciphertext, bound to the connection, and the id of the key that it is under."""
+    plaintext = msgspec.json.encode(dict(credentials))
+    key_id = current_key_id()
+    return crypto.encrypt(plaintext, bound_to=Credentials.bound_to(tenant_id, connection_id)), key_id
+
+
+def current_key_id() -> str:
+    """Return the id of the key that encrypts now."""
+    return next(iter(crypto.parse_keys(settings.FIELD_KEYS)))
+
+
+def open_sealed(row: Credentials) -> dict[str, str]:
+    """Return the credentials.
+
+    Raises:
+        DecryptionFailed: the ciphertext was altered, moved, or its key is gone.
+    """
+    plaintext = crypto.decrypt(row.ciphertext, bound_to=Credentials.bound_to(row.tenant_id, row.connection_id))
+    return msgspec.json.decode(plaintext, type=dict[str, str])
+
+
+def _is_acceptable(value: Any, field: CredentialField) -> bool:
+    return isinstance(value, str) and len(value) <= field.max_length and bool(re.fullmatch(field.pattern, value))
+
+
+def _problem(name: str, code: str, message: str) -> dict[str, str]:
+    return {"field": f"credentials.{name}", "code": code, "message": message}

@@ -1,0 +1,70 @@
+"""What the services of this room refuse, and how a call to a provider fails."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.errors import DomainError
+from apps.providers.enums import ErrorCategory
+from apps.providers.types import SyncFailure
+
+
+class ConnectionExists(DomainError):
+    """The tenant already has a connection with this enrolment; `connection_id` names it. Delete it to replace it."""
+
+    code = "connection_exists"
+    status = 409
+    title = _("The connection exists already")
+
+
+class ConnectionDisabled(DomainError):
+    """The connection was deleted: its credentials are gone and it cannot be synchronised again."""
+
+    code = "connection_disabled"
+    status = 409
+    title = _("The connection is disabled")
+
+
+class ProviderUnavailable(DomainError):
+    """The provider's adapter is switched off on this installation; `GET /providers` gives the reason."""
+
+    code = "provider_unavailable"
+    status = 409
+    title = _("The provider is not available")
+
+
+class SyncRunClosed(Exception):
+    """The run has ended or another run of its connection has taken its place: there is nothing left to do for it."""
+
+
+class ProviderError(Exception):
+    """A call to a provider that failed, classified.
+
+    `code` is ours and stable, `message` is for people and carries no secret. `status` is the HTTP status, None
+    where there was no answer. `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        operation: str,
+        category: ErrorCategory,
+        code: str,
+        message: str | Promise,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{provider} {operation}: {category} {code}")
+        self.provider, self.operation = provider, operation
+        self.category, self.code, self.message = category, code, str(message)
+        self.status, self.retry_after = status, retry_after
+
+    def as_failure(self) -> SyncFailure:
+        """Return the failure as a sync run keeps it."""
+        return SyncFailure(
+            code=self.code,
+            message=self.message,
+            needs_attention=self.category is ErrorCategory.AUTH,
+            permanent=self.category in (ErrorCategory.AUTH, ErrorCategory.PERMANENT),
+            retry_after=self.retry_after,
+        )

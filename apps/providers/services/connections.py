@@ -1,0 +1,155 @@
+"""Connections: made and taken down."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from apps.audit import services as audit
+from apps.core.actor import Actor
+from apps.core.db.violations import translate_violations
+from apps.core.errors import ValidationFailed
+from apps.core.ids import new_id
+from apps.core.scope import write_scope
+from apps.incidents import services as incidents
+from apps.outbox import services as outbox
+from apps.providers import events, registry
+from apps.providers.credentials import check_credentials, digest_of, seal
+from apps.providers.enums import Capability, ConnectionStatus, SyncTrigger
+from apps.providers.errors import ConnectionExists, ProviderUnavailable
+from apps.providers.models import Connection, Credentials
+from apps.providers.protocols import AdapterSpec
+from apps.providers.services.locking import active_run, close_run, disconnected, lock_connection
+from apps.providers.services.runs import INCIDENT_KIND, request_sync, schedule_next
+
+_ONE_PER_ENROLLMENT = ("providers_connection_credentials", "providers_connection_enrollment")
+
+
+def create_connection(
+    *, provider: str, credentials: Mapping[str, Any], label: str, actor: Actor, now: datetime
+) -> Connection:
+    """Store a connection and ask for its first sync, which is what tries the credentials at the provider.
+
+    Raises:
+        ValidationFailed: the provider is not known, or the credentials do not have the form that it asks for.
+        ProviderUnavailable: its adapter is switched off.
+        ConnectionExists: the tenant has a connection to the same enrolment.
+    """
+    spec = _find_spec(provider)
+    checked = check_credentials(spec, credentials)
+    with write_scope(actor):
+        connection = _insert(spec, checked, label, actor, now)
+        changes = {"provider": [None, spec.name], "label": [None, label], "status": [None, connection.status]}
+        audit.record(
+            action=events.CONNECTION_CREATED,
+            actor=actor,
+            target_type="connection",
+            target_id=connection.id,
+            now=now,
+            changes=changes,
+        )
+        outbox.emit_many([events.connection_created(connection)], actor=actor, now=now)
+        trigger = SyncTrigger.STAFF if actor.kind == "staff" else SyncTrigger.API
+        request_sync(connection_id=connection.id, trigger=trigger, actor=actor, now=now)
+        connection.refresh_from_db()
+        return connection
+
+
+def delete_connection(
+    *, connection_id: UUID, actor: Actor, now: datetime, expected_version: int | None = None
+) -> Connection:
+    """Disable a connection for good and destroy its credentials; accounts and transactions stay.
+
+    A connection that is disabled already is left as it is.
+
+    Raises:
+        NotFound, VersionConflict.
+    """
+    with write_scope(actor):
+        connection = lock_connection(connection_id, expected_version=expected_version)
+        if connection.is_disabled:
+            return connection
+        before = connection.status
+        _disable(connection, now)
+        Credentials.objects.filter(connection=connection).delete()
+        running = active_run(connection)
+        if running is not None:
+            close_run(running, disconnected(), now=now)
+        incidents.resolve_incident(kind=INCIDENT_KIND, key=str(connection.id), actor=actor, now=now)
+        audit.record(
+            action=events.CONNECTION_DELETED,
+            actor=actor,
+            target_type="connection",
+            target_id=connection.id,
+            now=now,
+            changes={"status": [before, connection.status]},
+        )
+        outbox.emit_many([events.connection_deleted(connection)], actor=actor, now=now)
+        return connection
+
+
+def _find_spec(provider: str) -> AdapterSpec:
+    registration = registry.find(provider)
+    if registration is None:
+        message = _("There is no provider of this name.")
+        raise ValidationFailed(errors=[{"field": "provider", "code": "unknown_provider", "message": message}])
+    if registration.spec is None:
+        raise ProviderUnavailable(registration.reason)
+    if Capability.BANKING not in registration.spec.capabilities:
+        message = _("Connections to this provider cannot be synchronised.")
+        raise ValidationFailed(errors=[{"field": "provider", "code": "not_a_bank", "message": message}])
+    return registration.spec
+
+
+def _insert(spec: AdapterSpec, credentials: dict[str, str], label: str, actor: Actor, now: datetime) -> Connection:
+    assert actor.tenant_id is not None
+    connection = Connection(
+        id=new_id(),
+        tenant_id=actor.tenant_id,
+        provider=spec.name,
+        label=label,
+        external_id=spec.enrollment_of(credentials),
+        credentials_digest=digest_of(spec, credentials),
+        created_at=now,
+        updated_at=now,
+    )
+    schedule_next(connection, now=now)
+    try:
+        with translate_violations({name: ConnectionExists() for name in _ONE_PER_ENROLLMENT}):
+            connection.save(force_insert=True)
+    except ConnectionExists as error:
+        raise ConnectionExists(connection_id=_twin_of(connection)) from error
+    ciphertext, key_id = seal(credentials, tenant_id=actor.tenant_id, connection_id=connection.id)
+    Credentials.objects.create(
+        tenant_id=actor.tenant_id, connection=connection, ciphertext=ciphertext, key_id=key_id, created_at=now
+    )
+    return connection
+
+
+def _twin_of(connection: Connection) -> UUID | None:
+    same = Connection.objects.live().filter(provider=connection.provider)
+    found = same.filter(credentials_digest=connection.credentials_digest).first()
+    if found is None and connection.external_id:
+        found = same.filter(external_id=connection.external_id).first()
+    return found.id if found else None
+
+
+def _disable(connection: Connection, now: datetime) -> None:
+    connection.status, connection.status_code, connection.status_message = ConnectionStatus.DISABLED, "", ""
+    connection.deleted_at = connection.updated_at = now
+    connection.next_sync_at, connection.credentials_digest = None, ""
+    connection.version += 1
+    connection.save(
+        update_fields=[
+            "status",
+            "status_code",
+            "status_message",
+            "deleted_at",
+            "updated_at",
+            "next_sync_at",
+            "credentials_digest",
+            "version",
+        ]
+    )

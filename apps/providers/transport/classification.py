@@ -1,0 +1,71 @@
+"""What an answer with an error status means, where the adapter knows no better."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apps.providers.enums import ErrorCategory
+
+LONGEST_RETRY_AFTER = 24 * 3600.0
+_RETRYABLE = {408, 425, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524, 529}
+
+
+class Blame(StrEnum):
+    """Whose breaker a failure counts against: the whole provider's, or one connection's (one bank is away)."""
+
+    PROVIDER = "provider"
+    CONNECTION = "connection"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How an answer is to be treated; see ErrorCategory. `message` is for people."""
+
+    category: ErrorCategory
+    code: str
+    message: str | Promise
+    blame: Blame = Blame.NOBODY
+
+
+def default_verdict(status: int, _body: Any) -> Verdict:
+    """Classify an answer by its status alone."""
+    if 300 <= status < 400:
+        # Following it would carry the credentials to wherever it points.
+        return _permanent("redirect_refused", _("The provider redirected the request, which is not followed."))
+    if status == 429:
+        message = _("The provider asks for fewer requests; the sync goes on later.")
+        return Verdict(category=ErrorCategory.THROTTLED, code="throttled", message=message)
+    if status in (401, 403):
+        message = _("The provider refuses the credentials. Delete the connection and connect again.")
+        return Verdict(category=ErrorCategory.AUTH, code="credentials_refused", message=message)
+    if status in _RETRYABLE or status >= 500:
+        message = _("The provider is not available at the moment; the sync is tried again.")
+        return Verdict(
+            category=ErrorCategory.RETRYABLE, code="provider_unavailable", message=message, blame=Blame.PROVIDER
+        )
+    return _permanent("request_refused", _("The provider refused the request."))
+
+
+def parse_retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
+    """Return the seconds that a Retry-After header asks for (RFC 9110 10.2.3), within [0, one day]."""
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        # A number of any length is legal; beyond nine digits it is a day like any other too long wait.
+        return min(float(text[:9]), LONGEST_RETRY_AFTER)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    seconds = (at - (now or datetime.now(UTC))).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def _permanent(code: str, message: str | Promise) -> Verdict:
+    return Verdict(category=ErrorCategory.PERMANENT, code=code, message=message)

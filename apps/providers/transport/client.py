@@ -1,0 +1,294 @@
+"""The HTTP client that every adapter uses."""
+
+import logging
+import random
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import httpx
+import msgspec
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.redaction import redact_text
+from apps.providers.enums import ErrorCategory
+from apps.providers.errors import ProviderError
+from apps.providers.protocols import Limit
+from apps.providers.transport import metrics
+from apps.providers.transport.breaker import BreakerPolicy, connection_breaker, provider_breaker
+from apps.providers.transport.classification import Blame, Verdict, default_verdict, parse_retry_after
+from apps.providers.transport.failures import BadAnswer, DeadlinePassed, wire_verdict
+from apps.providers.transport.guard import assert_no_transaction
+from apps.providers.transport.limiter import Limiter
+
+logger = logging.getLogger(__name__)
+
+Classify = Callable[[int, Any], Verdict]
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+_LONGEST_MESSAGE = 300
+# What one provider's header can make everyone else wait.
+_LONGEST_PAUSE_SECONDS = 300.0
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPolicy:
+    """Bounds of one call. `deadline_seconds` covers waiting for a slot, every try and the pauses between them."""
+
+    connect_seconds: float = 5.0
+    read_seconds: float = 20.0
+    deadline_seconds: float = 60.0
+    tries: int = 3
+    backoff_seconds: float = 0.3
+    longest_wait_seconds: float = 5.0
+    max_bytes: int = 32 * 1024 * 1024
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    operation: str
+    method: str
+    path: str
+    params: Mapping[str, str | int] | None
+    body: Any
+    ends_at: float
+
+    @property
+    def is_safe(self) -> bool:
+        return self.method in SAFE_METHODS
+
+    @property
+    def remaining(self) -> float:
+        return self.ends_at - time.monotonic()
+
+
+class ProviderClient:
+    """Speaks JSON with one provider on behalf of one connection; close it after use. Not shared between threads."""
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        base_url: str,
+        connection_key: str,
+        limits: Sequence[Limit] = (),
+        classify: Classify = default_verdict,
+        auth: httpx.Auth | tuple[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        certificate: tuple[str, str] | None = None,
+        policy: CallPolicy | None = None,
+    ) -> None:
+        self._provider, self._classify, self._policy = provider, classify, policy or CallPolicy()
+        self._limiter = Limiter(provider, connection_key, limits)
+        self._breakers = {
+            Blame.PROVIDER: provider_breaker(provider, self._policy.breaker),
+            Blame.CONNECTION: connection_breaker(provider, connection_key, self._policy.breaker),
+        }
+        self._http = httpx.Client(
+            base_url=base_url,
+            auth=auth,
+            headers={"Accept": "application/json", "User-Agent": "finops", **(headers or {})},
+            verify=_ssl_context(*(certificate or ("", ""))),
+            follow_redirects=False,
+            # A proxy from the environment leads to the real hosts, never to the sandbox.
+            trust_env=not settings.SANDBOX_URL,
+        )
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._http.close()
+
+    def get(self, operation: str, path: str, *, params: Mapping[str, str | int] | None = None) -> Any:
+        """Return the answer's JSON, decimals exact. `operation` names the call in metrics and errors.
+
+        Raises:
+            ProviderError: classified; retries are over.
+            CallInsideTransaction: a programming error.
+        """
+        return self.call(operation, "GET", path, params=params)
+
+    def call(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        body: Any = None,
+    ) -> Any:
+        """Send any request. One that is not GET or HEAD is sent again only when it provably was not sent.
+
+        Raises:
+            ProviderError, CallInsideTransaction: see `get`.
+        """
+        assert_no_transaction()
+        ends_at = time.monotonic() + self._policy.deadline_seconds
+        call = _Call(operation, method, path, params, body, ends_at)
+        for attempt in range(1, self._policy.tries + 1):
+            try:
+                self._enter(call)
+                return self._attempt(call)
+            except ProviderError as error:
+                wait = self._wait_before_retry(error, call, attempt)
+                if wait is None:
+                    raise
+                time.sleep(wait)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _enter(self, call: _Call) -> None:
+        """Wait for a slot in every limit, then pass the breakers."""
+        while (wait := self._limiter.admit()) > 0:
+            if wait > min(call.remaining, self._policy.longest_wait_seconds):
+                message = _("This provider's request limit is used up for now; the sync goes on later.")
+                self._refuse(call, ErrorCategory.THROTTLED, "limit_reached", message, retry_after=wait)
+            metrics.LIMITER_WAIT_SECONDS.labels(self._provider).inc(wait)
+            time.sleep(wait)
+        for breaker in self._breakers.values():
+            wait = breaker.admit()
+            if wait > 0:
+                message = _("The provider keeps failing and is left alone for a while; the sync is tried again.")
+                self._refuse(call, ErrorCategory.RETRYABLE, "circuit_open", message, retry_after=wait)
+
+    def _refuse(self, call: _Call, category: ErrorCategory, code: str, message: Any, *, retry_after: float) -> NoReturn:
+        metrics.CALLS.labels(self._provider, call.operation, code).inc()
+        raise ProviderError(
+            provider=self._provider,
+            operation=call.operation,
+            category=category,
+            code=code,
+            message=message,
+            retry_after=retry_after,
+        )
+
+    def _attempt(self, call: _Call) -> Any:
+        started = time.perf_counter()
+        try:
+            status, headers, content = self._exchange(call)
+            if 200 <= status < 300:
+                result = _parse(content)
+                self._settle(call, None, started, status)
+                return result
+        except (httpx.TransportError, httpx.DecodingError, BadAnswer, DeadlinePassed) as error:
+            verdict = wire_verdict(error, is_safe=call.is_safe)
+            self._settle(call, verdict, started, None)
+            raise self._error(call, verdict) from error
+        verdict = self._classify(status, _parse_leniently(content))
+        if verdict.category is ErrorCategory.RETRYABLE and not call.is_safe:
+            verdict = _as_unknown(verdict)
+        self._settle(call, verdict, started, status)
+        retry_after = parse_retry_after(headers.get("Retry-After"))
+        if verdict.category is ErrorCategory.THROTTLED and retry_after:
+            self._limiter.pause(min(retry_after, _LONGEST_PAUSE_SECONDS))
+        raise self._error(call, verdict, status=status, retry_after=retry_after)
+
+    def _exchange(self, call: _Call) -> tuple[int, httpx.Headers, bytes]:
+        if call.remaining <= 0:
+            raise DeadlinePassed
+        timeout = httpx.Timeout(
+            min(self._policy.read_seconds, call.remaining),
+            connect=min(self._policy.connect_seconds, call.remaining),
+        )
+        options: dict[str, Any] = {} if call.body is None else {"json": call.body}
+        with self._http.stream(call.method, call.path, params=call.params, timeout=timeout, **options) as response:
+            return response.status_code, response.headers, self._read(response, call)
+
+    def _read(self, response: httpx.Response, call: _Call) -> bytes:
+        """Read the body in pieces, so that neither a huge one nor a trickle outlasts its bound."""
+        content = bytearray()
+        for piece in response.iter_bytes():
+            content += piece
+            if len(content) > self._policy.max_bytes:
+                raise BadAnswer("answer_too_large", _("The provider's answer is larger than we take."))
+            if call.remaining <= 0:
+                raise DeadlinePassed
+        return bytes(content)
+
+    def _settle(self, call: _Call, verdict: Verdict | None, started: float, status: int | None) -> None:
+        """Tell metrics, breakers and, on failure, the log how an attempt ended."""
+        seconds = time.perf_counter() - started
+        metrics.SECONDS.labels(self._provider, call.operation).observe(seconds)
+        metrics.CALLS.labels(self._provider, call.operation, verdict.category if verdict else "ok").inc()
+        blame = verdict.blame if verdict else Blame.NOBODY
+        has_opened = blame in self._breakers and self._breakers[blame].fail()
+        if has_opened and blame is Blame.PROVIDER:
+            metrics.BREAKER_OPEN.labels(self._provider).set(1)
+        if blame is not Blame.PROVIDER:
+            self._breakers[Blame.PROVIDER].succeed()  # it answered, whatever it said
+            metrics.BREAKER_OPEN.labels(self._provider).set(0)
+        if blame is Blame.NOBODY:
+            self._breakers[Blame.CONNECTION].succeed()
+        if verdict:
+            logger.warning(
+                "provider.call_failed",
+                extra={
+                    "provider": self._provider,
+                    "operation": call.operation,
+                    "category": str(verdict.category),
+                    "code": verdict.code,
+                    "status": status,
+                    "duration_ms": round(seconds * 1000, 1),
+                },
+            )
+
+    def _wait_before_retry(self, error: ProviderError, call: _Call, attempt: int) -> float | None:
+        """Return how long to wait before the next try, or None when there is none."""
+        if attempt >= self._policy.tries or error.code in ("circuit_open", "limit_reached"):
+            return None
+        is_throttled = error.category is ErrorCategory.THROTTLED
+        if error.category is not ErrorCategory.RETRYABLE and not (is_throttled and call.is_safe):
+            return None
+        # Full jitter: many workers that fail together do not come back together.
+        backoff = random.uniform(0, self._policy.backoff_seconds * 2**attempt)  # noqa: S311  (spread, not secrecy)
+        wait = backoff if error.retry_after is None else error.retry_after + backoff / 4
+        return wait if wait < min(call.remaining, self._policy.longest_wait_seconds) else None
+
+    def _error(
+        self, call: _Call, verdict: Verdict, *, status: int | None = None, retry_after: float | None = None
+    ) -> ProviderError:
+        return ProviderError(
+            provider=self._provider,
+            operation=call.operation,
+            category=verdict.category,
+            code=verdict.code,
+            message=redact_text(str(verdict.message))[:_LONGEST_MESSAGE],
+            status=status,
+            retry_after=retry_after,
+        )
+
+
+def _parse(content: bytes) -> Any:
+    if not content:
+        return None
+    try:
+        return _decoder.decode(content)
+    except (msgspec.DecodeError, RecursionError, ArithmeticError) as error:
+        message = _("The provider's answer could not be read; the sync is tried again.")
+        raise BadAnswer("malformed_answer", message) from error
+
+
+def _parse_leniently(content: bytes) -> Any:
+    try:
+        return _parse(content)
+    except BadAnswer:
+        return None
+
+
+def _as_unknown(verdict: Verdict) -> Verdict:
+    message = _("The provider failed while it held the request; whether it carried it out is not known.")
+    return Verdict(category=ErrorCategory.UNKNOWN_OUTCOME, code=verdict.code, message=message, blame=verdict.blame)
+
+
+@lru_cache(maxsize=4)
+def _ssl_context(certificate: str, private_key: str) -> ssl.SSLContext:
+    """Return a verifying context, with a client certificate where one is given; making one costs 20 ms."""
+    context = ssl.create_default_context()
+    if certificate:
+        context.load_cert_chain(certificate, private_key or None)
+    return context

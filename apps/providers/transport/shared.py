@@ -1,0 +1,51 @@
+"""State that all processes share, in Valkey: optional by design, every caller has an answer for its absence."""
+
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from apps.providers.transport.metrics import SHARED_STATE_LOST
+
+_TIMEOUT_SECONDS = 0.25
+# While Valkey is down, each call would otherwise pay the time-out; one in this many seconds does.
+_PAUSE_SECONDS = 2.0
+
+
+class SharedState:
+    """Runs Lua scripts in Valkey; None instead of an answer means that Valkey is not there."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=30,
+        )
+        self._down_until = 0.0
+
+    def run(self, part: str, script: str, *, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Return what the script returns; None when Valkey cannot be reached. `part` names the loss in the metric."""
+        if time.monotonic() >= self._down_until:
+            try:
+                return self._client.eval(script, len(keys), *keys, *args)
+            except redis.RedisError:
+                self._down_until = time.monotonic() + _PAUSE_SECONDS
+        SHARED_STATE_LOST.labels(part).inc()
+        return None
+
+
+@lru_cache(maxsize=4)
+def _at(url: str) -> SharedState:
+    return SharedState(url)
+
+
+def shared_state() -> SharedState:
+    """Return this process's connection to the shared state."""
+    return _at(settings.REDIS_URL)

@@ -1,0 +1,113 @@
+"""What crosses the edge of a provider, in our own terms: no provider's names, signs or formats."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+from apps.jobs.types import JobKind
+
+# The payload is {"connection_id", "run_id"}; apps.accounts.tasks carries it out. A bank that is away for a
+# minute is no news: five attempts with this backoff last about five minutes.
+SYNC_CONNECTION = JobKind("connection.sync", queue="sync", max_attempts=5, backoff_seconds=10, backoff_max_seconds=900)
+
+AccountKind = Literal["depository", "credit", "loan", "investment", "brokerage"]
+TransactionStatus = Literal["pending", "posted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountData:
+    """An external account. `enrollment_id` is the provider's name for the grant that the account came with."""
+
+    external_id: str
+    name: str
+    kind: AccountKind
+    subtype: str
+    currency: str  # ISO 4217
+    status: Literal["open", "closed"]
+    last_four: str = ""
+    institution_id: str = ""
+    institution_name: str = ""
+    enrollment_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceData:
+    """An account's balance in our sign: what is owed is negative.
+
+    `current` counts posted transactions, `available` pending ones too; None where the provider does not say.
+    """
+
+    external_id: str
+    currency: str
+    current: Decimal | None
+    available: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionData:
+    """One transaction in our sign: `amount` < 0 is money out, whatever the provider's sign.
+
+    `replaces` is the external id of the pending transaction that this one posts, where the provider says so.
+    `running_balance` is the balance after it, in our sign; None while it is pending.
+    """
+
+    external_id: str
+    account_external_id: str
+    amount: Decimal
+    currency: str
+    date: date
+    status: TransactionStatus
+    description: str
+    counterparty: str = ""
+    category: str = ""
+    kind: str = ""
+    replaces: str | None = None
+    running_balance: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedRow:
+    """A row that does not map: kept for people to see, never dropped silently.
+
+    `excerpt` is the row as it came, redacted and bounded. `external_id` is "" where the row has none.
+    """
+
+    entity: Literal["account", "balance", "transaction"]
+    external_id: str
+    reason: str
+    excerpt: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a list, newest first. Pages may overlap; rows of one page may repeat."""
+
+    rows: tuple[TransactionData | RejectedRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncCounts:
+    """What a sync run did to our rows; `quarantined` counts refused rows of the provider."""
+
+    added: int = 0
+    modified: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncFailure:
+    """Why a run failed, readable by clients and staff.
+
+    `needs_attention`: no retry helps until a person acts. `retry_after`: seconds that the provider, or the
+    breaker before it, asks us to wait; None leaves it to the job's backoff.
+    """
+
+    code: str
+    message: str
+    needs_attention: bool = False
+    permanent: bool = False
+    retry_after: float | None = None
