@@ -9,6 +9,8 @@ from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 from apps.core import context
 from apps.core.redaction import redact, redact_text
 
+PROBES = ("/livez", "/readyz", "/startupz", "/metrics")
+
 # What a LogRecord has by itself; everything else came through `extra` and may need redaction.
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -36,6 +38,14 @@ class RedactionFilter(logging.Filter):
             # Wrapped by name, so that `extra={"token": ...}` is masked whatever its value looks like.
             setattr(record, name, redact({name: getattr(record, name)})[name])
         return True
+
+
+class ProbeFilter(logging.Filter):
+    """Drops Django's line for a failing probe: it is asked several times a second and says why in its answer."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        path = getattr(getattr(record, "request", None), "path", "")
+        return path not in PROBES
 
 
 class JsonFormatter(BaseJsonFormatter):

@@ -9,11 +9,12 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.core import context
 from apps.core.ids import new_id
+from apps.core.logs import PROBES
 
 logger = logging.getLogger("finops.request")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_QUIET = ("/livez", "/readyz", "/startupz", "/metrics", "/static/")
+_QUIET = (*PROBES, "/static/")
 
 
 class RequestContextMiddleware:

@@ -215,6 +215,7 @@ LOGGING: dict[str, Any] = {
     "filters": {
         "context": {"()": "apps.core.logs.ContextFilter"},
         "redaction": {"()": "apps.core.logs.RedactionFilter"},
+        "probes": {"()": "apps.core.logs.ProbeFilter"},
     },
     "formatters": {"json": {"()": "apps.core.logs.JsonFormatter"}},
     "handlers": {
@@ -223,6 +224,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "propagate": False},
+        "django.request": {"filters": ["probes"]},
         "httpx": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
     },
