@@ -50,6 +50,7 @@ class Account(TenantModel, VersionedModel):
     posted_total = _amount(verbose_name=_("sum of posted transactions"), default=Decimal(0))
     # Until then nothing of the account has been read, and its next read is a backfill.
     first_read_at = models.DateTimeField(_("first read"), null=True, blank=True)
+    fully_read_at = models.DateTimeField(_("whole history last read"), null=True, blank=True)
 
     class Meta(TenantModel.Meta):
         verbose_name = _("account")
@@ -75,7 +76,8 @@ class Account(TenantModel, VersionedModel):
     @property
     def our_balance(self) -> Decimal:
         """What our rows add up to."""
-        return (self.opening_balance or Decimal(0)) + self.posted_total
+        balance: Decimal = (self.opening_balance or Decimal(0)) + self.posted_total
+        return balance
 
     @property
     def drift(self) -> Decimal | None:

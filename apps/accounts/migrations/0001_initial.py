@@ -11,7 +11,7 @@ from apps.core.db import DefinerFunction, SecureTenantTable
 
 ACCOUNT_UPDATES = (
     "name, kind, subtype, currency, last_four, institution, status, provider_balance, provider_available, "
-    "provider_balance_as_of, opening_balance, posted_total, first_read_at, version, updated_at"
+    "provider_balance_as_of, opening_balance, posted_total, first_read_at, fully_read_at, version, updated_at"
 )
 TRANSACTION_UPDATES = (
     "amount, currency, date, description, counterparty, provider_category, category_override, note, status, "
@@ -73,6 +73,7 @@ class Migration(migrations.Migration):
                 ('opening_balance', models.DecimalField(blank=True, decimal_places=18, max_digits=38, null=True, verbose_name='opening balance')),
                 ('posted_total', models.DecimalField(decimal_places=18, default=Decimal('0'), max_digits=38, verbose_name='sum of posted transactions')),
                 ('first_read_at', models.DateTimeField(blank=True, null=True, verbose_name='first read')),
+                ('fully_read_at', models.DateTimeField(blank=True, null=True, verbose_name='whole history last read')),
                 ('connection', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='accounts', to='providers.connection')),
             ],
             options={

@@ -1,0 +1,67 @@
+"""The transaction list's fast path: the columns of the answer and nothing else.
+
+Building model instances and running a field serializer took more time than everything else in the request together;
+the database trims the decimals, and each row becomes its dictionary at once. A test compares the result with what
+`transaction_data` makes of the same rows.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import CharField, F, Func, QuerySet
+
+from apps.accounts.models import Transaction
+
+
+class PlainText(Func):
+    """A numeric in plain notation, without trailing zeros."""
+
+    template = "trim_scale(%(expressions)s)::text"
+    output_field = CharField()
+
+
+def answer_columns(rows: QuerySet[Transaction]) -> QuerySet[Transaction, Any]:
+    """Return the rows as named tuples of the answer's columns."""
+    return rows.values_list(
+        "id",
+        "account_id",
+        "external_id",
+        "currency",
+        "date",
+        "description",
+        "counterparty",
+        "provider_category",
+        "category_override",
+        "note",
+        "status",
+        "replaces_id",
+        "version",
+        "created_at",
+        "updated_at",
+        PlainText(F("amount")),
+        named=True,
+    )
+
+
+def answer_rows(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the answer's objects for rows of `answer_columns`."""
+    return [
+        {
+            "id": row[0],
+            "account_id": row[1],
+            "external_id": row[2],
+            "amount": row[15],
+            "currency": row[3],
+            "date": row[4],
+            "description": row[5],
+            "counterparty": row[6] or None,
+            "category": row[8] or row[7] or None,
+            "note": row[9] or None,
+            "status": row[10],
+            "replaces": row[11],
+            "version": row[12],
+            "created_at": row[13],
+            "updated_at": row[14],
+        }
+        for row in rows
+    ]

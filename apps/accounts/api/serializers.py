@@ -1,0 +1,87 @@
+"""The shapes of the accounts API."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.accounts.enums import AccountKind, AccountStatus, TransactionStatus
+from apps.accounts.events import transaction_data
+from apps.accounts.models import Account, Transaction
+from apps.core.api.serializers import DecimalText, PageQuery, StrictSerializer
+
+
+class BalanceSerializer(serializers.Serializer[Account]):
+    """Our balance, the provider's, and their difference.
+
+    `ours` is the balance when the account was first read plus every posted transaction since; `drift` is the
+    provider's minus ours. The provider's side is null while it has told none.
+    """
+
+    ours = DecimalText(source="our_balance")
+    provider = DecimalText(source="provider_balance", allow_null=True)
+    drift = DecimalText(allow_null=True)
+    available = DecimalText(source="provider_available", allow_null=True)
+    as_of = serializers.DateTimeField(source="provider_balance_as_of", allow_null=True)
+
+
+class AccountSerializer(serializers.Serializer[Account]):
+    """An account at a provider. Money that is owed, such as a credit card's balance, is negative."""
+
+    id = serializers.UUIDField()
+    connection_id = serializers.UUIDField()
+    provider = serializers.CharField()
+    external_id = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(AccountKind.choices)
+    subtype = serializers.CharField()
+    currency = serializers.CharField()
+    last_four = serializers.CharField()
+    institution = serializers.CharField()
+    balance = BalanceSerializer(source="*")
+    status = serializers.ChoiceField(AccountStatus.choices)
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class TransactionSerializer(serializers.Serializer[Transaction]):
+    """A transaction. `amount` is negative for money out; `category` is the client's, else the provider's."""
+
+    id = serializers.UUIDField()
+    account_id = serializers.UUIDField()
+    external_id = serializers.CharField()
+    amount = DecimalText()
+    currency = serializers.CharField()
+    date = serializers.DateField()
+    description = serializers.CharField()
+    counterparty = serializers.CharField(allow_null=True)
+    category = serializers.CharField(allow_null=True)
+    note = serializers.CharField(allow_null=True)
+    status = serializers.ChoiceField(TransactionStatus.choices)
+    replaces = serializers.UUIDField(
+        allow_null=True, help_text="The pending transaction that this one took the place of"
+    )
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def to_representation(self, instance: Transaction) -> dict[str, Any]:
+        """Return the shape that events carry, too."""
+        return transaction_data(instance)
+
+
+class TransactionQuery(PageQuery):
+    """Filters of the transaction list. `since` and `until` are inclusive; removed ones only show when asked for."""
+
+    account = serializers.UUIDField(required=False)
+    since = serializers.DateField(required=False)
+    until = serializers.DateField(required=False)
+    status = serializers.ChoiceField(TransactionStatus.choices, required=False)
+    search = serializers.CharField(required=False, max_length=100)
+
+
+class TransactionChange(StrictSerializer):
+    """The client's own words. A category of null shows the provider's again; a note of null deletes the note."""
+
+    category = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=100)
+    note = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=2000)

@@ -1,0 +1,136 @@
+"""Accounts and transactions of the tenant."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts import selectors
+from apps.accounts.api.rows import answer_columns, answer_rows
+from apps.accounts.api.serializers import (
+    AccountSerializer,
+    TransactionChange,
+    TransactionQuery,
+    TransactionSerializer,
+)
+from apps.accounts.models import Account, Transaction
+from apps.accounts.services import annotate_transaction
+from apps.core import clock
+from apps.core.api.permissions import Permission
+from apps.core.api.views import TenantListView, TenantView
+from apps.core.scope import tenant_scope
+
+
+class AccountList(TenantListView):
+    """The accounts of all connections, the newest first."""
+
+    required_permissions = {"GET": Permission.ACCOUNTS_READ}
+    serializer_class = AccountSerializer
+
+    @extend_schema(operation_id="listAccounts", summary="List accounts")
+    def get(self, request: Request, **path: object) -> Response:
+        return super().get(request, **path)
+
+    def rows(self) -> QuerySet[Account]:
+        return selectors.accounts_for(tenant_id=self.tenant_id)
+
+
+class AccountDetail(TenantView):
+    """One account."""
+
+    required_permissions = {"GET": Permission.ACCOUNTS_READ}
+
+    @extend_schema(
+        operation_id="getAccount",
+        summary="Read an account",
+        description="With both balances, ours and the provider's, and their difference.",
+        responses=AccountSerializer,
+    )
+    def get(self, request: Request, account_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            account = selectors.get_account(tenant_id=self.tenant_id, account_id=account_id)
+        return Response(AccountSerializer(account).data)
+
+
+class TransactionList(TenantListView):
+    """The transactions of all accounts, the newest first."""
+
+    required_permissions = {"GET": Permission.TRANSACTIONS_READ}
+    query_serializer = TransactionQuery
+    serializer_class = TransactionSerializer
+    ordering = ("-date", "-id")
+
+    @extend_schema(
+        operation_id="listTransactions",
+        summary="List transactions",
+        description=(
+            "Newest first. Removed transactions show only with `status=removed`. `search` finds text, whatever its "
+            "case, in description, counterparty and note."
+        ),
+    )
+    def get(self, request: Request, **path: object) -> Response:
+        return super().get(request, **path)
+
+    def rows(self) -> QuerySet[Any]:
+        query = self.query
+        rows = selectors.transactions_for(
+            tenant_id=self.tenant_id,
+            account_id=query.get("account"),
+            since=query.get("since"),
+            until=query.get("until"),
+            status=query.get("status"),
+            search=query.get("search"),
+        )
+        return answer_columns(rows)
+
+    def serialize(self, rows: Sequence[Any]) -> list[Any]:
+        return answer_rows(rows)
+
+
+class TransactionDetail(TenantView):
+    """One transaction, and the client's words about it."""
+
+    required_permissions = {"GET": Permission.TRANSACTIONS_READ, "PATCH": Permission.TRANSACTIONS_WRITE}
+
+    @extend_schema(
+        operation_id="getTransaction",
+        summary="Read a transaction",
+        description="Removed ones too.",
+        responses=TransactionSerializer,
+    )
+    def get(self, request: Request, transaction_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            row = selectors.get_transaction(tenant_id=self.tenant_id, transaction_id=transaction_id)
+        return _answer(row)
+
+    @extend_schema(
+        operation_id="annotateTransaction",
+        summary="Set a transaction's category and note",
+        description="A sync never overwrites them, and they follow a pending transaction to the one that posts it.",
+        parameters=[
+            OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description='The version, such as `"3"`')
+        ],
+        request=TransactionChange,
+        responses=TransactionSerializer,
+    )
+    def patch(self, request: Request, transaction_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            # What is not there, or not theirs, is a 404 before the body is looked at.
+            selectors.get_transaction(tenant_id=self.tenant_id, transaction_id=transaction_id)
+        words = {name: value or "" for name, value in self.parse(TransactionChange).items()}
+        row = annotate_transaction(
+            transaction_id=transaction_id,
+            expected_version=self.expected_version(),
+            actor=self.actor,
+            now=clock.now(),
+            **words,
+        )
+        return _answer(row)
+
+
+def _answer(row: Transaction) -> Response:
+    return Response(TransactionSerializer(row).data, headers={"ETag": f'"{row.version}"'})

@@ -1,0 +1,83 @@
+"""Reads of accounts and transactions. Call them inside the tenant's scope."""
+
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import QuerySet, Sum
+from django.db.models.expressions import RawSQL
+
+from apps.accounts.enums import TransactionStatus
+from apps.accounts.models import Account, Transaction
+from apps.core.errors import NotFound
+
+# A set-returning function in FROM is evaluated once; the tenant comes from the scope inside of it.
+_SEARCH = "SELECT id FROM accounts_search_transactions(%s) AS id"
+
+
+def accounts_for(*, tenant_id: UUID) -> QuerySet[Account]:
+    """Return the tenant's accounts."""
+    return Account.objects.filter(tenant_id=tenant_id)
+
+
+def get_account(*, tenant_id: UUID, account_id: UUID) -> Account:
+    """Return one account.
+
+    Raises:
+        NotFound: the tenant has no such account.
+    """
+    account = accounts_for(tenant_id=tenant_id).filter(id=account_id).first()
+    if account is None:
+        raise NotFound
+    return account
+
+
+def transactions_for(
+    *,
+    tenant_id: UUID,
+    account_id: UUID | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    status: str | None = None,
+    search: str | None = None,
+) -> QuerySet[Transaction]:
+    """Return the tenant's transactions, narrowed down; dates are inclusive.
+
+    Removed ones are left out unless `status` asks for them. `search` finds text, whatever its case, in description,
+    counterparty and note.
+    """
+    rows = Transaction.objects.filter(tenant_id=tenant_id)
+    rows = rows.filter(status=status) if status else rows.exclude(status=TransactionStatus.REMOVED)
+    if account_id:
+        rows = rows.filter(account_id=account_id)
+    if since:
+        rows = rows.filter(date__gte=since)
+    if until:
+        rows = rows.filter(date__lte=until)
+    if search:
+        rows = rows.filter(id__in=RawSQL(_SEARCH, [search]))  # noqa: S611  (the term is a parameter)
+    return rows
+
+
+def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> Transaction:
+    """Return one transaction, removed ones too.
+
+    Raises:
+        NotFound: the tenant has no such transaction.
+    """
+    row = Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id).first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def accounts_with_wrong_total(*, tenant_id: UUID) -> dict[UUID, tuple[Decimal, Decimal]]:
+    """Rebuild the sum of posted transactions; return {account: (kept, rebuilt)} where they differ. Empty is well."""
+    posted = Transaction.objects.filter(tenant_id=tenant_id, status=TransactionStatus.POSTED)
+    rebuilt = dict(posted.values_list("account_id").annotate(total=Sum("amount")).order_by())
+    kept = accounts_for(tenant_id=tenant_id).values_list("id", "posted_total")
+    return {
+        account_id: (total, rebuilt.get(account_id, Decimal(0)))
+        for account_id, total in kept
+        if total != rebuilt.get(account_id, Decimal(0))
+    }

@@ -1,0 +1,87 @@
+"""What clients may change: their own words about a transaction."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from apps.accounts.enums import TransactionStatus
+from apps.accounts.errors import TransactionRemoved
+from apps.accounts.events import TRANSACTION_UPDATED, transaction_event
+from apps.accounts.models import Transaction
+from apps.audit import services as audit
+from apps.core.actor import Actor
+from apps.core.errors import NotFound, VersionConflict
+from apps.core.scope import write_scope
+from apps.outbox import services as outbox
+
+
+class Unset:
+    """Says that a value was not given, where None and "" mean something."""
+
+
+UNSET = Unset()
+
+
+def annotate_transaction(
+    *,
+    transaction_id: UUID,
+    category: str | Unset = UNSET,
+    note: str | Unset = UNSET,
+    expected_version: int | None = None,
+    actor: Actor,
+    now: datetime,
+) -> Transaction:
+    """Set the client's category and note; an empty category shows the provider's again.
+
+    Saying what is already so changes nothing and leaves no record.
+
+    Raises:
+        NotFound: the actor's tenant has no such transaction.
+        VersionConflict: it has another version than expected.
+        TransactionRemoved: the provider no longer shows it.
+    """
+    with write_scope(actor):
+        row = _lock(transaction_id)
+        if expected_version is not None and row.version != expected_version:
+            raise VersionConflict
+        if row.status == TransactionStatus.REMOVED:
+            raise _removed(row)
+        changes = _change(row, category, note)
+        if not changes:
+            return row
+        row.version, row.updated_at = row.version + 1, now
+        row.save(update_fields=["category_override", "note", "version", "updated_at"])
+        audit.record(
+            action=TRANSACTION_UPDATED,
+            actor=actor,
+            target_type="transaction",
+            target_id=row.id,
+            now=now,
+            changes=changes,
+        )
+        outbox.emit_many([transaction_event(TRANSACTION_UPDATED, row)], actor=actor, now=now)
+        return row
+
+
+def _lock(transaction_id: UUID) -> Transaction:
+    row = Transaction.objects.select_for_update().filter(id=transaction_id).first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _removed(row: Transaction) -> TransactionRemoved:
+    successor = Transaction.objects.filter(tenant_id=row.tenant_id, replaces_id=row.id).first()
+    return TransactionRemoved(replaced_by=successor and successor.id)
+
+
+def _change(row: Transaction, category: str | Unset, note: str | Unset) -> dict[str, Any]:
+    """Take over the given values; return the audit's {field: [before, after]} of what differs."""
+    given = {"category_override": category, "note": note}
+    changes = {}
+    for name, value in given.items():
+        before = getattr(row, name)
+        if not isinstance(value, Unset) and value != before:
+            setattr(row, name, value)
+            changes[name.removesuffix("_override")] = [before, value]
+    return changes

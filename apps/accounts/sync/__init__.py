@@ -1,0 +1,12 @@
+"""Synchronises a connection: plan, read, then one transaction that compares and applies.
+
+    plan     what we hold, and hence how far back to read            apps.accounts.sync.plan
+    read     the provider's side, without any transaction open       apps.accounts.sync.reading
+    stage    rows to a temporary table, by COPY                      apps.accounts.sync.staging
+    diff     what is new, changed and gone, in SQL                   apps.accounts.sync.diff
+    match    which new row took the place of which pending one       apps.accounts.sync.matching
+    apply    the changes, set by set                                 apps.accounts.sync.applying
+    record   audit leaf, events, the run's counts                    apps.accounts.sync.recording
+
+`run.sync_connection` is the order in which they happen.
+"""

@@ -1,0 +1,62 @@
+"""Carries out the sync of a connection."""
+
+import logging
+from uuid import UUID
+
+from apps.accounts.errors import ReadingUnstable
+from apps.accounts.sync.run import Stages, synchronise
+from apps.core import clock
+from apps.jobs.errors import PermanentFailure, RetryLater
+from apps.jobs.registry import handles
+from apps.jobs.types import Lease
+from apps.providers.errors import ProviderError, SyncRunClosed
+from apps.providers.services import fail_run, start_run
+from apps.providers.types import SYNC_CONNECTION, SyncFailure
+
+logger = logging.getLogger(__name__)
+
+UNSTABLE_RETRY_SECONDS = 60
+
+
+def _on_dead(lease: Lease, error: Exception) -> None:
+    """Fail the run whose job died without telling, such as one that killed every worker which held it."""
+    failure = SyncFailure(code="sync_interrupted", message=str(error) or type(error).__name__)
+    fail_run(run_id=_run_id(lease), failure=failure, will_retry=False, actor=lease.actor, now=clock.now())
+
+
+@handles(SYNC_CONNECTION, on_dead=_on_dead)
+def sync_connection(lease: Lease) -> None:
+    """Synchronise one connection: all of it, or nothing and a readable failure on its run."""
+    stages = Stages()
+    try:
+        run = start_run(run_id=_run_id(lease), attempt=lease.attempt, actor=lease.actor, now=clock.now())
+        synchronise(connection=run.connection, run_id=run.id, lease=lease, clock=clock.now, stages=stages)
+    except SyncRunClosed as closed:
+        logger.info("sync.not_needed", extra={"reason": str(closed)})
+    except ProviderError as error:
+        _fail(lease, error.as_failure(), stages, error)
+    except ReadingUnstable as error:
+        failure = SyncFailure(code="reading_unstable", message=str(error), retry_after=UNSTABLE_RETRY_SECONDS)
+        _fail(lease, failure, stages, error)
+
+
+def _fail(lease: Lease, failure: SyncFailure, stages: Stages, error: Exception) -> None:
+    """Note the failure on the run and tell the runner what to do with the job."""
+    will_retry = not failure.permanent and not lease.is_last_attempt
+    fail_run(
+        run_id=_run_id(lease),
+        failure=failure,
+        will_retry=will_retry,
+        actor=lease.actor,
+        now=clock.now(),
+        stages=stages.milliseconds,
+    )
+    if failure.permanent:
+        raise PermanentFailure(failure.code, failure.message) from error
+    if failure.retry_after is not None:
+        raise RetryLater(int(failure.retry_after) + 1, failure.message) from error
+    raise error
+
+
+def _run_id(lease: Lease) -> UUID:
+    return UUID(str(lease.payload["run_id"]))

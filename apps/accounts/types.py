@@ -1,0 +1,55 @@
+"""What a sync carries from the provider to the tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from apps.providers.types import AccountData, BalanceData, RejectedRow, TransactionData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """How far back to read an account that was read before.
+
+    `posted` are the external ids of the posted rows that we hold from `since` on: the provider should show them again.
+    """
+
+    account_id: UUID
+    since: date | None
+    posted: frozenset[str]
+
+
+# By the account's external id. An account that is not in the plan, or whose window is None, was never read.
+SyncPlan = Mapping[str, Window]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReading:
+    """One account as the provider showed it.
+
+    `rows` are its transactions from `since` on (None: all of them) by external id; None when they could not be read
+    because the account is closed or out of reach. `refused` are ids of rows that the provider showed but that do not
+    map: they say nothing about our row. `is_complete` is False when a refused row had no id, so that the absence of a
+    row proves nothing.
+    """
+
+    data: AccountData
+    balance: BalanceData | None = None
+    balance_as_of: datetime | None = None
+    rows: Mapping[str, TransactionData] | None = None
+    since: date | None = None
+    refused: frozenset[str] = frozenset()
+    is_complete: bool = True
+    is_closed: bool = False
+    is_out_of_reach: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionReading:
+    """Everything that one sync read. `lists_all` is False when an account did not map and had no id."""
+
+    accounts: tuple[AccountReading, ...]
+    rejected: tuple[RejectedRow, ...] = ()
+    refused_accounts: frozenset[str] = frozenset()
+    lists_all: bool = True
