@@ -1,5 +1,7 @@
 """Taking idempotency keys, keeping the answers, and forgetting them in time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import psycopg
@@ -17,15 +19,11 @@ SECRET_KEPT = timedelta(hours=24)
 IN_FLIGHT_WAIT_MS = 3000
 EXPIRY_BATCH = 1000
 
-# A record that has outlived KEPT but was not swept yet is taken over, as if it were gone.
+# Waits for a transaction that has inserted the same key and is still open: that is the mutual exclusion.
 _TAKE = """
 INSERT INTO idempotency_record (id, tenant_id, key, fingerprint, headers, created_at, expires_at)
 VALUES (%(id)s, %(tenant_id)s, %(key)s, %(fingerprint)s, '{}', %(now)s, %(expires_at)s)
-ON CONFLICT (tenant_id, key) DO UPDATE
-SET fingerprint = EXCLUDED.fingerprint, status = NULL, headers = '{}', body = NULL, body_expires_at = NULL,
-    created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at
-WHERE idempotency_record.expires_at <= EXCLUDED.created_at
-RETURNING id
+ON CONFLICT (tenant_id, key) DO NOTHING
 """
 _FORGET_BODIES = """
 UPDATE idempotency_record SET body = NULL WHERE id IN (
@@ -48,26 +46,14 @@ def take_key(*, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
         IdempotencyKeyReused: the key belongs to a request with another fingerprint.
         IdempotencyAnswerExpired: the answer held a secret and is gone.
     """
-    tenant_id = current_tenant_id()
-    values = {
-        "id": new_id(),
-        "tenant_id": tenant_id,
-        "key": key,
-        "fingerprint": fingerprint,
-        "now": now,
-        "expires_at": now + KEPT,
-    }
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(IN_FLIGHT_WAIT_MS)])
-            cursor.execute(_TAKE, values)
-            taken = cursor.fetchone() is not None
-            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
-    except OperationalError as error:
-        if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
-            raise IdempotencyInFlight(retry_after=1) from error
-        raise
-    return None if taken else _stored_answer(key, fingerprint, now)
+    with _bounded_wait():
+        taken = _insert(key, fingerprint, now) or _take_over(key, fingerprint, now)
+    if taken:
+        return None
+    record = IdempotencyRecord.objects.filter(tenant_id=current_tenant_id(), key=key).first()
+    if record is None:
+        raise IdempotencyInFlight(retry_after=1)  # It was swept between the two statements.
+    return _kept_answer(record, fingerprint, now)
 
 
 def keep_answer(*, key: str, answer: Answer, secret: bool, now: datetime) -> None:
@@ -90,16 +76,43 @@ def expire_records(*, now: datetime, batch: int = EXPIRY_BATCH) -> int:
         return changed + cursor.rowcount
 
 
-def _stored_answer(key: str, fingerprint: bytes, now: datetime) -> Answer:
-    record = IdempotencyRecord.objects.get(tenant_id=current_tenant_id(), key=key)
+@contextmanager
+def _bounded_wait() -> Iterator[None]:
+    """Turn a lock that is not granted in time into IdempotencyInFlight, which ends the transaction."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(IN_FLIGHT_WAIT_MS)])
+            yield
+            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+    except OperationalError as error:
+        if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+            raise IdempotencyInFlight(retry_after=1) from error
+        raise
+
+
+def _insert(key: str, fingerprint: bytes, now: datetime) -> bool:
+    values = {"id": new_id(), "tenant_id": current_tenant_id(), "key": key, "fingerprint": fingerprint}
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, {**values, "now": now, "expires_at": now + KEPT})
+        return cursor.rowcount == 1
+
+
+def _take_over(key: str, fingerprint: bytes, now: datetime) -> bool:
+    """Take a record that has outlived KEPT and was not swept yet, as if it were gone."""
+    outlived = IdempotencyRecord.objects.filter(tenant_id=current_tenant_id(), key=key, expires_at__lte=now)
+    fresh = {"fingerprint": fingerprint, "created_at": now, "expires_at": now + KEPT}
+    return outlived.update(status=None, headers={}, body=None, body_expires_at=None, **fresh) == 1
+
+
+def _kept_answer(record: IdempotencyRecord, fingerprint: bytes, now: datetime) -> Answer:
     if bytes(record.fingerprint) != fingerprint:
         raise IdempotencyKeyReused
     assert record.status is not None, "a committed record has its answer"
-    if record.body_expires_at is None:
-        return Answer(status=record.status, headers=record.headers, body=bytes(record.body or b""))
-    if record.body is None or record.body_expires_at <= now:
-        raise IdempotencyAnswerExpired
-    body = crypto.decrypt(record.body, bound_to=_bound_to(key))
+    body = bytes(record.body or b"")
+    if record.body_expires_at is not None:
+        if record.body is None or record.body_expires_at <= now:
+            raise IdempotencyAnswerExpired
+        body = crypto.decrypt(body, bound_to=_bound_to(record.key))
     return Answer(status=record.status, headers=record.headers, body=body)
 
 

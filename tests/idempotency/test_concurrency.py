@@ -1,0 +1,143 @@
+"""One key under fire: real connections, real commits, a client that is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from apps.core import clock
+from apps.core.actor import system_actor
+from apps.core.scope import staff_scope, write_scope
+from apps.idempotency.models import IdempotencyRecord
+from apps.idempotency.services import take_key
+from apps.outbox.models import OutboxEvent
+from tests import databases
+
+pytestmark = [pytest.mark.commits, pytest.mark.urls("tests.idempotency.shop")]
+
+ACME = UUID("0198c5a0-0000-7000-8000-00000000000a")
+
+
+def _post(key: str, outcome: str = "201") -> Any:
+    try:
+        return APIClient(raise_request_exception=False).post(
+            "/shop/a/purchases",
+            {"amount": "1", "outcome": outcome},
+            format="json",
+            headers={"X-Tenant": str(ACME), "Idempotency-Key": key},
+        )
+    finally:
+        connection.close()
+
+
+def _counts() -> tuple[int, int]:
+    with staff_scope():
+        return OutboxEvent.objects.count(), IdempotencyRecord.objects.count()
+
+
+@pytest.mark.parametrize(("outcome", "effects"), [("201", 1), ("409", 0)])
+def test_fifty_posts_at_once_with_one_key_have_one_effect_and_one_answer(outcome: str, effects: int) -> None:
+    barrier = threading.Barrier(50, timeout=30)
+
+    def send(_number: int) -> Any:
+        barrier.wait()
+        return _post("key-1", outcome)
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(send, range(50)))
+    assert {answer.status_code for answer in answers} == {int(outcome)}
+    assert len({answer.content for answer in answers}) == 1
+    assert sum("Idempotency-Replayed" not in answer for answer in answers) == 1
+    assert _counts() == (effects, 1)
+
+
+def test_a_first_request_that_still_runs_after_the_wait_is_in_flight() -> None:
+    with write_scope(system_actor("tests", tenant_id=ACME)), ThreadPoolExecutor(1) as pool:
+        assert take_key(key="key-1", fingerprint=b"x", now=clock.now()) is None
+        started = time.monotonic()
+        refused = pool.submit(_post, "key-1").result(20)
+        waited = time.monotonic() - started
+    assert (refused.status_code, refused.json()["code"]) == (409, "idempotency_in_flight")
+    assert refused["Retry-After"] == "1"
+    assert 2.9 < waited < 8
+    assert _counts() == (0, 1)
+
+
+def test_a_request_waits_for_the_first_and_takes_the_key_when_that_one_fails() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(ZeroDivisionError), write_scope(system_actor("tests", tenant_id=ACME)):
+            take_key(key="key-1", fingerprint=b"x", now=clock.now())
+            waiting = pool.submit(_post, "key-1")
+            _wait_for_a_blocked_statement()
+            raise ZeroDivisionError
+        assert waiting.result(20).status_code == 201
+    assert _counts() == (1, 1)
+
+
+def test_the_wait_is_bounded_for_the_key_alone() -> None:
+    with write_scope(system_actor("tests", tenant_id=ACME)), connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        before = cursor.fetchone()
+        take_key(key="key-1", fingerprint=b"x", now=clock.now())
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == before
+
+
+KILLED = """
+import django, sys, time
+django.setup()
+from uuid import UUID
+from apps.core import clock
+from apps.core.actor import system_actor
+from apps.core.scope import write_scope
+from apps.idempotency.services import keep_answer, take_key
+from apps.idempotency.types import Answer
+from tests.factories.outbox import make_event
+actor = system_actor("tests", tenant_id=UUID(sys.argv[1]))
+with write_scope(actor):
+    take_key(key="key-1", fingerprint=b"x", now=clock.now())
+    make_event(actor.tenant_id)
+    keep_answer(key="key-1", answer=Answer(status=201, body=b"{}"), secret=False, now=clock.now())
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_process_that_is_killed_before_its_commit_leaves_the_key_free(
+    process_environment: dict[str, str],
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(ACME)], env=process_environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=20)
+    assert _counts() == (0, 0)
+    assert _post("key-1").status_code == 201
+    assert _counts() == (1, 1)
+
+
+def _wait_for_a_blocked_statement() -> None:
+    name = connection.settings_dict["NAME"]
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+    with psycopg.connect(databases.url("web", name), autocommit=True) as other:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            row = other.execute(blocked, [name]).fetchone()
+            if row is not None and row[0]:
+                return
+            time.sleep(0.02)
+    raise AssertionError("nothing waited for the key")
