@@ -120,11 +120,10 @@ class FaultBook:
 
     def _fires(self, fault: Fault) -> bool:
         fault.seen += 1
-        if fault.rate is None:
-            fault.fired += fault.remaining is None
-            return True
-        fires = random.Random(f"{self._seed}:{fault.id}:{fault.seen}").random() < fault.rate
-        fault.fired += fires
+        draw = random.Random(f"{self._seed}:{fault.id}:{fault.seen}").random()
+        fires = fault.rate is None or draw < fault.rate
+        if fires and fault.remaining is None:
+            fault.fired += 1  # A counted fault is counted by `spend`, which is journaled.
         return fires
 
 

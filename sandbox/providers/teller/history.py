@@ -61,6 +61,8 @@ class History:
         }
         self._balances = dict(self.openings)
         self._statement = self.openings[CARD]
+        # Habits keep their hour, so that any 24 hours bring something new to checking, savings and card.
+        self._hours = {account: traits.uniform(6, 22) * 3_600 for account in (CHECKING, SAVINGS, CARD)}
         self._random = traits
         self._drawn = 0
 
@@ -81,15 +83,14 @@ class History:
     def _draw(self, day: date) -> Iterator[Happening]:
         yield from self._pay_and_sweep(day)
         yield from self._bills(day)
-        for _ in range(self._random.choice((1, 2, 2, 3))):
-            yield self._purchase(CHECKING, self._random.choice(merchants.CHECKING_SPEND))
-        for _ in range(self._random.choice((1, 2, 2, 3))):
-            yield self._purchase(CARD, self._random.choice(merchants.CARD_SPEND))
+        yield from self._shopping(CHECKING, merchants.CHECKING_SPEND)
+        yield from self._shopping(CARD, merchants.CARD_SPEND)
         if day.weekday() == 5 and self._random.random() < 0.4:
             yield self._make(CHECKING, merchants.ATM, -self._random.randrange(4, 21) * 1_000)
         if day.day in merchants.SUBSCRIPTIONS:
             yield self._purchase(CARD, merchants.SUBSCRIPTIONS[day.day])
-        yield from self._transfer(CHECKING, SAVINGS, self._random.randrange(40, 960), "Round-up")
+        habit = self._start() + self._hours[SAVINGS]
+        yield from self._transfer(CHECKING, SAVINGS, self._random.randrange(40, 960), "Round-up", seen=habit)
         yield from self._month_end(day)
 
     def _pay_and_sweep(self, day: date) -> Iterator[Happening]:
@@ -127,7 +128,12 @@ class History:
             yield self._make(RESERVE, interest, max(1, self._balances[RESERVE] * 38 // 12_000))
             yield from self._transfer(SAVINGS, RESERVE, self._random.randrange(2, 9) * 10_000, "Transfer")
 
-    def _purchase(self, account: str, payee: Payee) -> Happening:
+    def _shopping(self, account: str, payees: tuple[Payee, ...]) -> Iterator[Happening]:
+        yield self._purchase(account, self._random.choice(payees), seen=self._start() + self._hours[account])
+        for _ in range(self._random.choice((0, 1, 1, 2))):
+            yield self._purchase(account, self._random.choice(payees))
+
+    def _purchase(self, account: str, payee: Payee, *, seen: float | None = None) -> Happening:
         amount = self._random.randint(payee.low, payee.high)
         held, sign = amount, -1 if account != CARD else 1
         if payee.name in merchants.TIPPED and self._random.random() < 0.7:
@@ -138,12 +144,14 @@ class History:
         draw = self._random.random()
         outcome = Outcome.NEW_ID if draw < 0.62 else Outcome.SAME_ID if draw < 0.96 else Outcome.VANISHES
         hours = self._random.uniform(24, 48)
-        return self._make(account, payee, sign * amount, held=sign * held, hours=hours, outcome=outcome)
+        return self._make(account, payee, sign * amount, held=sign * held, hours=hours, outcome=outcome, seen=seen)
 
-    def _transfer(self, source: str, target: str, cents: int, verb: str) -> Iterator[Happening]:
+    def _transfer(
+        self, source: str, target: str, cents: int, verb: str, *, seen: float | None = None
+    ) -> Iterator[Happening]:
         out = Payee(f"{verb} to {target.title()}", "YOURSELF", "general", "transfer", 0, 0, "person")
         back = Payee(f"{verb} from {source.title()}", "YOURSELF", "general", "transfer", 0, 0, "person")
-        sent = self._make(source, out, -cents)
+        sent = self._make(source, out, -cents, seen=seen)
         yield sent
         yield self._make(target, back, cents, seen=sent.seen)
 
