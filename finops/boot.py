@@ -3,9 +3,10 @@
 import logging
 import sys
 
-from apps.core.db.login import UnsafeLogin, assert_safe_login
 from django.core.checks import ERROR, Tags, run_checks
 from django.db import OperationalError, connection
+
+from apps.core.db.login import UnsafeLogin, assert_safe_login
 
 logger = logging.getLogger(__name__)
 

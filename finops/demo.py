@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from django.conf import settings
 
 from apps.core import clock
 from apps.core.actor import Actor, system_actor
+from apps.core.scope import staff_scope
 from apps.providers.services import create_connection
 from apps.tenants.enums import ApiKeyMode, Role
 from apps.tenants.models import Tenant
@@ -41,9 +43,10 @@ TENANTS = (
 )
 
 
-def teller_credentials(label: str) -> dict[str, str]:
-    """Return what the sandbox's Teller accepts; each label is an enrolment with data of its own."""
-    return {"access_token": f"test_tkn_{label}", "enrollment_id": f"enr_{label}"}
+def sandbox_credentials(label: str) -> dict[str, Any]:
+    """Return a body per provider that `POST /connections` accepts; each label is an enrolment of its own."""
+    response = httpx.get(f"{settings.SANDBOX_URL}/_control/credentials", params={"label": label}, timeout=10)
+    return dict(response.raise_for_status().json())
 
 
 def ensure_demo(path: Path) -> bool:
@@ -59,7 +62,7 @@ def ensure_demo(path: Path) -> bool:
         "base_url": settings.BASE_URL,
         "sandbox_url": settings.SANDBOX_URL,
         "staff": _create_staff(f"staff{suffix}"),
-        "sandbox_credentials": {"teller": teller_credentials("visitor")},
+        "sandbox_credentials": sandbox_credentials("visitor"),
         "tenants": [_create_tenant(tenant, suffix) for tenant in TENANTS],
     }
     _write(path, content)
@@ -75,8 +78,6 @@ def refresh_addresses(path: Path) -> None:
 
 
 def _free_suffix() -> str:
-    from apps.core.scope import staff_scope
-
     with staff_scope():
         started = Tenant.objects.filter(slug__startswith=TENANTS[0].slug).count()
     return f"-{started + 1}" if started else ""
@@ -118,7 +119,7 @@ def _create_tenant(demo: DemoTenant, suffix: str) -> dict[str, Any]:
     )
     create_connection(
         provider="teller",
-        credentials=teller_credentials(demo.slug),
+        credentials=sandbox_credentials(demo.slug)["teller"],
         label=demo.bank,
         actor=actor,
         now=now,

@@ -75,8 +75,10 @@ class SandboxProcess:
         self.control("POST", "/advance", seconds=seconds)
 
     def log(self, provider: str = "teller") -> list[dict[str, Any]]:
-        return self._client.get("/_control/log", params={"provider": provider}).json()["data"]
+        rows: list[dict[str, Any]] = self._client.get("/_control/log", params={"provider": provider}).json()["data"]
+        return rows
 
     def teller_state(self, token: str) -> dict[str, Any]:
         """Return the truth about an enrolment: accounts, balances, transactions as the wire shows them."""
-        return self._client.get("/_control/teller/state", params={"token": token}).json()
+        state: dict[str, Any] = self._client.get("/_control/teller/state", params={"token": token}).json()
+        return state

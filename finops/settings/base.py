@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from apps.backoffice.theme import UNFOLD as UNFOLD
 from finops.settings import env
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -142,6 +143,7 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_LOCKOUT_CALLABLE = "apps.backoffice.lockout.locked_out"
 OTP_TOTP_ISSUER = "finops"
 
 # Keys for what is encrypted or signed at rest: "id:base64,id:base64"; the first encrypts, all decrypt.
