@@ -1,0 +1,144 @@
+"""Jobs and dead letters, as staff see them. Replay and discard are added by the back office, with their audit leaf."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.core.admin import (
+    Facts,
+    Notice,
+    Panel,
+    Source,
+    StaffModelAdmin,
+    Stat,
+    Table,
+    TenantFilter,
+    changelist_url,
+    chip,
+    column,
+    duration,
+    moment,
+    status_chip,
+)
+from apps.core.admin.display import pretty, two_lines
+from apps.core.redaction import redact_text
+from apps.jobs.enums import JobState
+from apps.jobs.models import Job
+
+
+@admin.register(Job)
+class JobAdmin(StaffModelAdmin):
+    list_display = ("job", "tenant", "status_value", "queue", "tries", "due", "ended", "error")
+    list_filter = (TenantFilter, "state", "queue", "kind")
+    search_fields = ("kind", "last_error_code", "unique_key", "request_id__exact")
+    search_ids = ("id", "unique_key", "request_id")
+    search_help_text = gettext_lazy("Kind, error, key, request id or id")
+    empty_hint = gettext_lazy("Every piece of background work leaves a row here, such as each sync of a connection.")
+    facts = (
+        (gettext_lazy("Job"), ("kind", "queue", "priority", "unique_key", "lease_seconds", "id")),
+        (gettext_lazy("Origin"), ("enqueued_by", "request_id", "traceparent")),
+    )
+
+    @column(gettext_lazy("job"))
+    def job(self, job: Job) -> str:
+        return job.kind
+
+    @column(gettext_lazy("state"))
+    def status_value(self, job: Job) -> str:
+        return status_chip(job, "state")
+
+    @column(gettext_lazy("attempts"))
+    def tries(self, job: Job) -> str:
+        return f"{job.attempts} / {job.max_attempts}"
+
+    @column(gettext_lazy("due"))
+    def due(self, job: Job) -> str:
+        return moment(job.run_at)
+
+    @column(gettext_lazy("finished"))
+    def ended(self, job: Job) -> str:
+        return moment(job.finished_at)
+
+    @column(gettext_lazy("last error"))
+    def error(self, job: Job) -> str:
+        return two_lines(redact_text(job.last_error_code), redact_text(job.last_error_message))
+
+    @column(gettext_lazy("enqueued by"))
+    def enqueued_by(self, job: Job) -> str:
+        return f"{job.actor.get('kind', '')} {job.actor.get('label', '')}".strip()
+
+    def headline(self, job: Job) -> str:
+        return job.kind
+
+    def status(self, job: Job) -> str:
+        return status_chip(job, "state")
+
+    def subtitle(self, job: Job) -> str:
+        return job.unique_key
+
+    def notice(self, job: Job) -> Notice | None:
+        """Say why a job is dead, or why it is tried again."""
+        if not job.last_error_code or job.state == JobState.SUCCEEDED:
+            return None
+        text = redact_text(job.last_error_message)
+        if job.state == JobState.DEAD:
+            remedy = _("Remove the cause, then replay it; or discard it with a reason if it is no longer wanted.")
+            return Notice(_("Dead letter: %(code)s") % {"code": redact_text(job.last_error_code)}, text, remedy)
+        if job.state == JobState.DISCARDED:
+            return Notice(_("Discarded after: %(code)s") % {"code": redact_text(job.last_error_code)}, text, tone="info")
+        remedy = _("It is tried again by itself, at the time it is due.")
+        return Notice(_("The last attempt failed: %(code)s") % {"code": redact_text(job.last_error_code)}, text, remedy, "warn")
+
+    def stats(self, job: Job) -> Sequence[Stat]:
+        exhausted = job.attempts >= job.max_attempts and job.state == JobState.DEAD
+        return (
+            Stat(_("Attempts"), f"{job.attempts} / {job.max_attempts}", tone="bad" if exhausted else "idle"),
+            Stat(_("Waited"), duration(_span(job.created_at, job.started_at))),
+            Stat(_("Last attempt took"), duration(_span(job.started_at, job.finished_at))),
+            Stat(_("Due"), moment(job.run_at)),
+        )
+
+    def panels(self, request: HttpRequest, job: Job) -> Sequence[Panel]:
+        panels: list[Panel] = [_timeline(job)]
+        if job.state == JobState.LEASED:
+            items = [
+                (_("worker"), job.leased_by),
+                (_("until"), moment(job.leased_until)),
+                (_("last heartbeat"), moment(job.heartbeat_at)),
+                (_("fencing token"), str(job.fence)),
+            ]
+            panels.append(Facts(_("Lease"), items))
+        if job.last_traceback:
+            panels.append(Source(_("Traceback of the last failure (redacted)"), redact_text(job.last_traceback)))
+        return [*panels, Source(_("Payload (redacted)"), pretty(job.payload))]
+
+    def related_links(self, job: Job) -> Sequence[tuple[str, str]]:
+        links = [(_("Audit log"), changelist_url("audit.auditentry", q=job.pk))]
+        if job.unique_key:
+            links.append((_("Jobs with the same key"), changelist_url("jobs.job", q=job.unique_key)))
+        if job.request_id:
+            links.append((_("Everything of this request"), changelist_url("audit.auditentry", q=job.request_id)))
+        return links
+
+
+def _span(start: datetime | None, end: datetime | None) -> timedelta | None:
+    return None if start is None or end is None or end < start else end - start
+
+
+def _timeline(job: Job) -> Table:
+    steps = [
+        (job.created_at, chip(_("enqueued"), "info"), ""),
+        (job.started_at, chip(_("attempt %(number)s leased") % {"number": job.attempts}, "run"), job.leased_by),
+        (job.heartbeat_at, chip(_("last heartbeat"), "run"), ""),
+        (job.finished_at, status_chip(job, "state"), redact_text(job.last_error_code)),
+    ]
+    if job.state == JobState.QUEUED:
+        text = redact_text(job.last_error_message)
+        steps.append((job.run_at, chip(_("due") if not job.attempts else _("next attempt"), "warn"), text))
+    known = sorted(((at, what, note) for at, what, note in steps if at is not None), key=lambda step: step[0])
+    rows = [[moment(at), what, note] for at, what, note in known]
+    return Table(_("Timeline"), [_("when"), _("what"), _("detail")], rows, empty="")

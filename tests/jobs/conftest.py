@@ -1,0 +1,14 @@
+"""Fixtures of the jobs tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from apps.jobs import registry
+
+
+@pytest.fixture(autouse=True)
+def own_handlers() -> Iterator[None]:
+    """Let each test register kinds that end with it."""
+    with registry.temporarily():
+        yield

@@ -1,0 +1,65 @@
+"""A lease lives as long as its worker."""
+
+import time
+
+import pytest
+from django.db import connection
+
+from apps.core import clock
+from apps.core.scope import system_scope, tenant_scope, write_scope
+from apps.incidents.models import Incident
+from apps.jobs import runner
+from apps.jobs.models import Job
+from apps.jobs.types import JobKind, Lease
+from tests.factories.incidents import make_incident
+from tests.factories.jobs import TENANT, make_handler, make_job
+
+pytestmark = pytest.mark.worker_login
+
+SHORT = JobKind("test.short_lease", queue="test", lease_seconds=1, max_attempts=3)
+
+
+def _stored() -> Job:
+    with tenant_scope(TENANT):
+        return Job.objects.get()
+
+
+def test_a_job_that_takes_longer_than_its_lease_keeps_it() -> None:
+    def act(_lease: Lease) -> None:
+        deadline = time.monotonic() + 1.6
+        while time.monotonic() < deadline:
+            time.sleep(0.2)
+            runner.sweep(now=clock.now())
+
+    make_handler(SHORT, act)
+    make_job(kind=SHORT, now=clock.now())
+    assert runner.run_next("test", worker="w1") is True
+    stored = _stored()
+    assert (stored.state, stored.attempts, stored.last_error_code) == ("succeeded", 1, "")
+    assert stored.heartbeat_at is not None
+    assert stored.started_at is not None
+    assert (stored.heartbeat_at - stored.started_at).total_seconds() > 1
+
+
+def test_a_worker_that_has_lost_its_lease_learns_of_it_and_commits_nothing() -> None:
+    lost: list[bool] = []
+
+    def act(lease: Lease) -> None:
+        with system_scope(), connection.cursor() as cursor:
+            # As if this machine had been asleep: another worker has taken the job over.
+            cursor.execute("UPDATE jobs_job SET fence = fence + 1, leased_by = 'w2'")
+        deadline = time.monotonic() + 5
+        while not lease.lost and time.monotonic() < deadline:
+            time.sleep(0.02)
+        lost.append(lease.lost)
+        with write_scope(lease.actor):
+            make_incident(now=clock.now())
+            lease.settle(now=clock.now())
+
+    make_handler(SHORT, act)
+    make_job(kind=SHORT, now=clock.now())
+    runner.run_next("test", worker="w1")
+    assert lost == [True]
+    assert (_stored().state, _stored().leased_by) == ("leased", "w2")
+    with tenant_scope(TENANT):
+        assert Incident.objects.count() == 0

@@ -1,0 +1,297 @@
+"""Leasing and running, on real commits, as the worker's login."""
+
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+from django.db import connection
+
+from apps.core import context
+from apps.core.actor import Actor, system_actor
+from apps.core.errors import ReadOnly
+from apps.core.scope import current_scope, system_scope, tenant_scope, write_scope
+from apps.incidents.models import Incident
+from apps.jobs import registry, runner
+from apps.jobs.enums import JobState
+from apps.jobs.errors import LeaseLost, PermanentFailure, RetryLater, WorkerLost
+from apps.jobs.models import Job
+from apps.jobs.services import leasing
+from apps.jobs.types import JobKind, Lease
+from tests.factories.incidents import make_incident
+from tests.factories.jobs import OTHER_TENANT, TENANT, make_handler, make_job, raiser
+
+pytestmark = pytest.mark.worker_login
+
+ACTOR = system_actor("tests", tenant_id=TENANT)
+
+
+def _run(now: datetime, queue: str = "test") -> bool:
+    return runner.run_next(queue, worker="w1", now=now, random=Random(1))
+
+
+def _lease(now: datetime, worker: str = "w1") -> Lease:
+    with system_scope():
+        lease = leasing.lease_next(queue="test", kinds=["test.note"], worker=worker, now=now)
+    assert lease is not None
+    return lease
+
+
+def _stored(job: Job) -> Job:
+    with tenant_scope(job.tenant_id):
+        return Job.objects.get(id=job.id)
+
+
+def test_a_job_is_leased_run_and_settled(now: datetime) -> None:
+    states: list[tuple[str, int, int, str]] = []
+    job = make_job(now=now, payload={"id": "7"}, request_id="r-1")
+    seen = make_handler(
+        act=lambda _: states.append(
+            (_stored(job).state, _stored(job).attempts, _stored(job).fence, _stored(job).leased_by)
+        )
+    )
+    assert _run(now) is True
+    assert states == [("leased", 1, 1, "w1")]
+    [lease] = seen
+    assert (lease.payload, lease.attempt, lease.max_attempts, lease.is_last_attempt) == ({"id": "7"}, 1, 3, False)
+    assert lease.actor == system_actor("test.note", tenant_id=TENANT, request_id="r-1")
+    stored = _stored(job)
+    assert (stored.state, stored.finished_at, stored.leased_until) == ("succeeded", now, None)
+    assert _run(now) is False
+
+
+def test_the_handler_runs_outside_any_scope_with_the_jobs_context(now: datetime) -> None:
+    seen: list[tuple[object, str, Actor | None]] = []
+    make_handler(act=lambda _: seen.append((current_scope(), context.current().request_id, context.current().actor)))
+    make_job(now=now, request_id="r-9")
+    _run(now)
+    [(scope, request_id, actor)] = seen
+    assert (scope, request_id) == (None, "r-9")
+    assert actor == system_actor("test.note", tenant_id=TENANT, request_id="r-9")
+    assert context.current().request_id == ""
+
+
+def test_higher_priority_first_then_the_longest_due(now: datetime) -> None:
+    seen = make_handler()
+    for name, priority, minutes in [("late", 0, 5), ("early", 0, 9), ("urgent", 5, 1), ("future", 9, -1)]:
+        make_job(now=now, payload={"n": name}, priority=priority, run_at=now - timedelta(minutes=minutes))
+    while _run(now):
+        pass
+    assert [lease.payload["n"] for lease in seen] == ["urgent", "early", "late"]
+
+
+def test_a_worker_leaves_kinds_that_it_does_not_know(now: datetime) -> None:
+    job = make_job(now=now)
+    assert _run(now) is False
+    assert (_stored(job).state, _stored(job).attempts) == ("queued", 0)
+
+
+def test_a_handler_settles_in_its_own_transaction(now: datetime) -> None:
+    def act(lease: Lease) -> None:
+        with write_scope(lease.actor):
+            make_incident(now=now)
+            lease.settle(now=now)
+
+    make_handler(act=act)
+    job = make_job(now=now)
+    _run(now)
+    assert _stored(job).state == JobState.SUCCEEDED
+    with tenant_scope(TENANT):
+        assert Incident.objects.get().count == 1
+
+
+def test_a_zombie_cannot_settle_and_its_work_is_rolled_back(now: datetime) -> None:
+    job = make_job(now=now)
+    zombie = _lease(now)
+    later = now + timedelta(seconds=61)
+    runner.sweep(now=later)
+    assert (_stored(job).state, _stored(job).last_error_code) == ("queued", "worker_lost")
+    with pytest.raises(LeaseLost), write_scope(zombie.actor):
+        make_incident(now=later)
+        zombie.settle(now=later)
+    successor = _lease(later, "w2")
+    assert (zombie.fence, successor.fence) == (1, 2)
+    for act in (lambda: zombie.settle(now=later), lambda: leasing.extend(zombie, now=later)):
+        with pytest.raises(LeaseLost), system_scope():
+            act()
+    with tenant_scope(TENANT):
+        assert Incident.objects.count() == 0
+    assert (_stored(job).state, _stored(job).leased_by, _stored(job).fence) == ("leased", "w2", 2)
+
+
+def test_a_zombies_failure_does_not_touch_the_successors_lease(now: datetime) -> None:
+    job = make_job(now=now)
+
+    def act(_lease_: Lease) -> None:
+        runner.sweep(now=now + timedelta(seconds=61))
+        _lease(now + timedelta(seconds=61), "w2")
+        raise ValueError
+
+    make_handler(act=act)
+    _run(now)
+    assert (_stored(job).state, _stored(job).leased_by, _stored(job).attempts) == ("leased", "w2", 2)
+
+
+def test_a_failed_attempt_is_kept_with_its_reason_and_retried(now: datetime) -> None:
+    make_handler(act=raiser(ValueError("no row for Bearer abc")))
+    job = make_job(now=now)
+    _run(now)
+    stored = _stored(job)
+    assert (stored.state, stored.attempts, stored.finished_at) == ("queued", 1, None)
+    assert (stored.last_error_code, stored.last_error_message) == (
+        "unexpected_error",
+        "ValueError: no row for Bearer [redacted]",
+    )
+    assert stored.last_traceback.startswith("Traceback (most recent call last)")
+    assert "Bearer abc" not in stored.last_traceback
+    assert now <= stored.run_at <= now + timedelta(seconds=10)
+    assert _run(now - timedelta(seconds=1)) is False
+
+
+def test_a_job_dies_after_its_attempts_and_both_hooks_hear_of_it(now: datetime) -> None:
+    deaths: list[tuple[str, int, str]] = []
+    on_dead = lambda lease, error: deaths.append(("own", lease.attempt, str(error)))  # noqa: E731
+    registry.on_every_death(lambda lease, error: deaths.append(("every", lease.attempt, str(error))))
+    seen = make_handler(act=raiser(ValueError("still broken")), on_dead=on_dead)
+    job = make_job(now=now)
+    for minutes in range(5):
+        _run(now + timedelta(minutes=minutes))
+    assert [(lease.attempt, lease.is_last_attempt) for lease in seen] == [(1, False), (2, False), (3, True)]
+    assert deaths == [("own", 3, "still broken"), ("every", 3, "still broken")]
+    stored = _stored(job)
+    assert (stored.state, stored.attempts, stored.finished_at) == ("dead", 3, now + timedelta(minutes=2))
+
+
+def test_a_permanent_failure_dies_at_once(now: datetime) -> None:
+    make_handler(act=raiser(PermanentFailure("credentials_refused", "The bank refused.")))
+    job = make_job(now=now)
+    _run(now)
+    stored = _stored(job)
+    assert (stored.state, stored.attempts, stored.last_error_code) == ("dead", 1, "credentials_refused")
+
+
+def test_retry_later_sets_the_time(now: datetime) -> None:
+    make_handler(act=raiser(RetryLater(90, "throttled")))
+    job = make_job(now=now)
+    _run(now)
+    stored = _stored(job)
+    assert (stored.state, stored.attempts, stored.run_at) == ("queued", 1, now + timedelta(seconds=90))
+
+
+def test_read_only_gives_the_attempt_back(now: datetime) -> None:
+    make_handler(act=raiser(ReadOnly("maintenance")))
+    job = make_job(now=now)
+    for minutes in range(9):
+        _run(now + timedelta(minutes=minutes))
+    stored = _stored(job)
+    assert (stored.state, stored.attempts, stored.last_error_code) == ("queued", 0, "read_only")
+
+
+def test_what_a_death_hook_writes_commits_with_the_death(now: datetime) -> None:
+    make_handler(
+        act=raiser(PermanentFailure("gone", "Gone.")),
+        on_dead=lambda lease, _error: make_incident(now=now, actor=lease.actor) and None,
+    )
+    job = make_job(now=now)
+    _run(now)
+    with tenant_scope(TENANT):
+        assert Incident.objects.get().opened_by == {"kind": "system", "label": "test.note", "tenant_id": str(TENANT)}
+    assert _stored(job).state == JobState.DEAD
+
+
+def test_a_broken_death_hook_keeps_no_dead_job_alive(now: datetime) -> None:
+    def broken(lease: Lease, _error: Exception) -> None:
+        make_incident(now=now, actor=lease.actor)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 / 0")
+
+    make_handler(act=raiser(PermanentFailure("gone", "Gone.")), on_dead=broken)
+    job = make_job(now=now)
+    _run(now)
+    assert _stored(job).state == JobState.DEAD
+    with tenant_scope(TENANT):
+        assert Incident.objects.count() == 0
+
+
+def test_a_job_that_outlives_its_workers_is_set_aside(now: datetime) -> None:
+    deaths: list[Exception] = []
+    make_handler(on_dead=lambda _lease, error: deaths.append(error))
+    job = make_job(now=now)
+    at = now
+    for _attempt in range(3):
+        assert _stored(job).state == JobState.QUEUED
+        _lease(at)
+        at += timedelta(seconds=61)
+        runner.sweep(now=at)
+    stored = _stored(job)
+    assert (stored.state, stored.attempts, stored.last_error_code) == ("dead", 3, "worker_lost")
+    assert stored.last_error_message == "The worker w1 fell silent during attempt 3."
+    [error] = deaths
+    assert isinstance(error, WorkerLost)
+
+
+def test_the_sweep_leaves_leases_that_hold(now: datetime) -> None:
+    job = make_job(now=now)
+    _lease(now)
+    runner.sweep(now=now + timedelta(seconds=60))
+    assert _stored(job).state == JobState.LEASED
+
+
+def test_the_sweep_wakes_queues_with_due_jobs_alone(now: datetime) -> None:
+    make_handler()
+    make_handler(JobKind("test.other", queue="other"))
+    make_job(now=now, run_at=now + timedelta(seconds=5))
+    with system_scope() as scope:
+        runner.sweep(now=now)
+        assert scope.wakes == set()
+        runner.sweep(now=now + timedelta(seconds=5))
+        assert scope.wakes == {"jobs:test"}
+
+
+def test_a_drain_runs_what_is_due_and_passes_the_wake_on_once(now: datetime) -> None:
+    seen = make_handler()
+    for _ in range(3):
+        make_job(now=now)
+    with system_scope() as scope:
+        assert leasing.has_several_due("test", now=now) is True
+        assert runner.drain("test", worker="w1", stopping=lambda: False) == 3
+        assert scope.wakes == {"jobs:test"}
+    assert len(seen) == 3
+
+
+def test_a_drain_leases_nothing_once_the_worker_is_stopping(now: datetime) -> None:
+    seen = make_handler()
+    for _ in range(3):
+        make_job(now=now)
+    assert runner.drain("test", worker="w1", stopping=lambda: len(seen) == 1) == 1
+    assert len(seen) == 1
+
+
+def test_the_platform_role_cannot_read_a_tenants_business_rows_while_leasing(now: datetime) -> None:
+    make_job(now=now, tenant_id=OTHER_TENANT)
+    assert _lease(now).tenant_id == OTHER_TENANT
+    with system_scope(), pytest.raises(Exception, match="permission denied"):
+        Incident.objects.count()
+
+
+def test_leasing_reads_the_partial_index_and_no_more(now: datetime) -> None:
+    with write_scope(ACTOR):
+        Job.objects.bulk_create(
+            Job(
+                tenant_id=TENANT,
+                kind="test.note",
+                queue="test",
+                state=JobState.QUEUED if number % 40 == 0 else JobState.SUCCEEDED,
+                run_at=now + timedelta(seconds=number),
+                max_attempts=3,
+                lease_seconds=60,
+                created_at=now,
+            )
+            for number in range(4000)
+        )
+    plan_of = "EXPLAIN (ANALYZE, FORMAT TEXT) " + leasing._LEASE
+    values = {"queue": "test", "kinds": ["test.note"], "worker": "w1", "now": now + timedelta(hours=1)}
+    with system_scope(), connection.cursor() as cursor:
+        cursor.execute(plan_of, values)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Index Scan using jobs_job_due" in plan, plan
+    assert "Seq Scan" not in plan

@@ -1,0 +1,49 @@
+"""Beat's schedule is complete after `ensure_schedule`, and staff's changes survive it."""
+
+from io import StringIO
+
+from django.core.management import call_command
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from finops.schedule import SCHEDULE, ensure_schedule
+
+
+def test_the_command_writes_the_whole_table_once() -> None:
+    out = StringIO()
+    call_command("ensure_schedule", stdout=out)
+    assert out.getvalue().startswith("Added to the schedule: jobs.sweep, outbox.relay")
+    entries = PeriodicTask.objects.select_related("interval").filter(name__in=SCHEDULE)
+    assert {entry.name: (entry.task, entry.interval.every, entry.queue) for entry in entries} == {
+        "jobs.sweep": ("jobs.sweep", 2, "default"),
+        "outbox.relay": ("outbox.relay", 2, "default"),
+        "audit.sequence": ("audit.sequence", 2, "default"),
+        "providers.schedule_due_syncs": ("providers.schedule_due_syncs", 15, "default"),
+        "idempotency.expire": ("idempotency.expire", 3600, "default"),
+    }
+    again = StringIO()
+    call_command("ensure_schedule", stdout=again)
+    assert again.getvalue() == "The schedule is complete.\n"
+
+
+def test_what_staff_changed_stays() -> None:
+    ensure_schedule()
+    hourly = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.HOURS)
+    PeriodicTask.objects.filter(name="outbox.relay").update(enabled=False, interval=hourly)
+    assert ensure_schedule() == []
+    entry = PeriodicTask.objects.get(name="outbox.relay")
+    assert (entry.enabled, entry.interval_id) == (False, hourly.id)
+
+
+def test_every_scheduled_task_exists() -> None:
+    from celery import Celery
+
+    from apps.core import wake
+
+    hook = wake._hook
+    try:
+        from finops.celery import app
+    finally:
+        wake.install(hook)
+    assert isinstance(app, Celery)
+    app.loader.import_default_modules()
+    assert set(SCHEDULE) <= set(app.tasks)

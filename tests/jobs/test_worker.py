@@ -1,0 +1,131 @@
+"""Real Celery workers on a real Valkey of their own: killed, wiped, stopped. Nothing is lost or done twice."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from celery import Celery
+
+from apps.core import clock
+from apps.core.scope import tenant_scope
+from apps.incidents.models import Incident
+from apps.jobs.models import Job
+from finops.embedded.engines import Engines
+from tests.factories.jobs import TENANT, make_job
+from tests.jobs.worker_kinds import POISON, WORK
+from tests.jobs.worker_process import WorkerProcess, wait_until
+
+pytestmark = pytest.mark.commits
+
+
+@pytest.fixture(scope="module")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Valkey that FLUSHALL may wipe without disturbing other tests."""
+    home = tmp_path_factory.mktemp("valkey")
+    for folder in (home, *home.parents[:2]):
+        folder.chmod(0o755)
+    with Engines(home, postgres=False, tuning="test") as engines:
+        yield engines.environment["REDIS_URL"]
+
+
+@pytest.fixture
+def worker(valkey_url: str, process_environment: dict[str, str], tmp_path: Path) -> Iterator[WorkerProcess]:
+    with redis.Redis.from_url(valkey_url) as client:
+        client.flushall()
+    environment = {**process_environment, "REDIS_URL": valkey_url, "BROKER_URL": valkey_url}
+    with WorkerProcess(environment, tmp_path / "worker.log") as process:
+        yield process
+
+
+@contextmanager
+def beat(valkey_url: str, every: float = 0.3) -> Iterator[None]:
+    """Send the sweep as beat does."""
+    sender, ended = Celery("beat", broker=valkey_url), threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(every):
+            sender.send_task("jobs.sweep", queue="default", ignore_result=True)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        sender.close()
+
+
+def _states() -> dict[str, int]:
+    with tenant_scope(TENANT):
+        return dict(Counter(Job.objects.values_list("state", flat=True)))
+
+
+def _incidents(kind: str) -> dict[str, int]:
+    with tenant_scope(TENANT):
+        return dict(Incident.objects.filter(kind=kind).values_list("key", "count"))
+
+
+def _all_succeeded(jobs: int) -> bool:
+    return _states() == {"succeeded": jobs}
+
+
+def test_a_wiped_broker_loses_nothing_and_a_stopping_worker_finishes_its_job(
+    worker: WorkerProcess, valkey_url: str
+) -> None:
+    with beat(valkey_url), redis.Redis.from_url(valkey_url) as broker:
+        jobs = [make_job(kind=WORK, now=clock.now(), payload={"seconds": "0.05"}) for _ in range(20)]
+        wait_until(lambda: _states().get("succeeded", 0) >= 3, what="the first jobs")
+        broker.flushall()
+        wait_until(lambda: _all_succeeded(20), what="all jobs after FLUSHALL")
+        assert _incidents("test.effect") == {str(job.id): 1 for job in jobs}
+
+        slow = [make_job(kind=WORK, now=clock.now(), payload={"seconds": "1.5"}) for _ in range(5)]
+        wait_until(lambda: _states().get("leased") == 2, what="both children at work")
+        begun = time.monotonic()
+        assert worker.terminate() == 0
+        assert time.monotonic() - begun < 6
+    assert _states() == {"succeeded": 22, "queued": 3}
+    with tenant_scope(TENANT):
+        untouched = Job.objects.filter(id__in=[job.id for job in slow], state="queued")
+        assert list(untouched.values_list("attempts", flat=True)) == [0, 0, 0]
+
+
+def test_a_killed_worker_loses_nothing_and_a_poison_job_is_set_aside(worker: WorkerProcess, valkey_url: str) -> None:
+    with beat(valkey_url):
+        job = make_job(kind=WORK, now=clock.now(), payload={"seconds": "0.6"})
+        wait_until(lambda: _incidents("test.started") == {str(job.id): 1}, what="the job's start")
+        worker.kill()
+        assert _states() == {"leased": 1}
+        make_job(kind=POISON, now=clock.now())
+        worker.start()
+        wait_until(lambda: _states() == {"succeeded": 1, "dead": 1}, what="one success, one death", seconds=30)
+    assert (_incidents("test.started"), _incidents("test.effect")) == ({str(job.id): 2}, {str(job.id): 1})
+    with tenant_scope(TENANT):
+        poison = Job.objects.get(kind="test.poison")
+        assert (poison.attempts, poison.last_error_code) == (2, "worker_lost")
+        incident = Incident.objects.get(kind="job.dead")
+        assert (incident.target_type, incident.target_id, incident.severity) == ("job", poison.id, "warning")
+
+
+@pytest.mark.prove
+def test_every_job_takes_effect_exactly_once_under_kills_and_wipes(worker: WorkerProcess, valkey_url: str) -> None:
+    dice = random.Random(20260302)
+    with beat(valkey_url), redis.Redis.from_url(valkey_url) as broker:
+        jobs = [
+            make_job(kind=WORK, now=clock.now(), payload={"seconds": str(dice.uniform(0, 0.4))}) for _ in range(150)
+        ]
+        for _round in range(6):
+            time.sleep(dice.uniform(0.5, 2))
+            dice.choice([worker.kill, broker.flushall])()
+            broker.flushall()
+            worker.kill()
+            worker.start()
+        wait_until(lambda: _all_succeeded(150), what="all jobs", seconds=90)
+    assert _incidents("test.effect") == {str(job.id): 1 for job in jobs}

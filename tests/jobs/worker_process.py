@@ -1,0 +1,80 @@
+"""A real Celery worker as a subprocess, in a process group of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = 20) -> None:
+    """Poll until a condition holds; fail the test when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.05)
+
+
+class WorkerProcess:
+    """`celery worker` with the test kinds and two child processes; its log goes to `log`."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path, *, concurrency: int = 2) -> None:
+        self.log = log
+        self._environment = {**environment, "DATABASE_URL": environment["DATABASE_WORKER_URL"]}
+        self._concurrency = concurrency
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        options = [
+            "--queues",
+            "default",
+            "--concurrency",
+            str(self._concurrency),
+            "--without-gossip",
+            "--without-mingle",
+        ]
+        command = [sys.executable, "-m", "celery", "-A", "tests.jobs.worker_app", "worker", *options]
+        with self.log.open("ab") as output:
+            begun = output.tell()
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env=self._environment, stdout=output, stderr=output, start_new_session=True
+            )
+        try:
+            wait_until(lambda: self._is_ready(begun), what="the worker's start", seconds=30)
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}\n{self.log.read_text()[-3000:]}") from error
+
+    def _is_ready(self, begun: int) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "the worker has ended"
+        return " ready." in self.log.read_text()[begun:]
+
+    def kill(self) -> None:
+        """Kill the worker and its children with SIGKILL, as a crash of the machine would."""
+        if self._process is not None:
+            process, self._process = self._process, None
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(timeout=10)
+
+    def terminate(self, *, seconds: float = 20) -> int:
+        """Send SIGTERM to the main process, as a supervisor does, and return its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(timeout=seconds)
+        self._process = None
+        return code
