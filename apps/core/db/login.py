@@ -1,9 +1,11 @@
 """Refuses to run under a database login for which row-level security would not hold."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from django.db import connection
 
-# Every role that the login could become, itself included: a superuser's membership check is always true, which is
-# as it should be.
+# The login itself first, then every role that it may become. For a superuser that is every role there is.
 _ROLES = """
 SELECT r.rolname, r.rolname = session_user, r.rolsuper, r.rolbypassrls,
     EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -18,6 +20,17 @@ class UnsafeLogin(Exception):
     """The database login could see or change every tenant's rows."""
 
 
+@dataclass(frozen=True, slots=True)
+class LoginRole:
+    """A role that the login is or may become, and what makes it dangerous."""
+
+    name: str
+    is_login: bool
+    is_superuser: bool
+    bypasses_row_security: bool
+    owns_tables: bool
+
+
 def assert_safe_login() -> None:
     """Check the connection's login role; web, worker and beat call it before they serve.
 
@@ -26,16 +39,24 @@ def assert_safe_login() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(_ROLES)
-        for name, is_login, is_superuser, bypasses, owns_tables in cursor.fetchall():
-            facts = {
-                "is a superuser": is_superuser,
-                "has BYPASSRLS": bypasses,
-                "owns tables": owns_tables or name == "finops_owner",
-            }
-            reasons = [fact for fact, holds in facts.items() if holds]
-            if reasons:
-                who = f"The database login {name}" if is_login else f"The database login may become {name}, which"
-                raise UnsafeLogin(
-                    f"{who} {' and '.join(reasons)}: row-level security would not protect tenants. "
-                    f"Log in as finops_web or finops_worker (see deploy/postgres/roles.sql)."
-                )
+        danger = find_danger(LoginRole(*row) for row in cursor.fetchall())
+    if danger:
+        raise UnsafeLogin(
+            f"The database login {danger}: row-level security would not protect tenants. "
+            f"Log in as finops_web or finops_worker (see deploy/postgres/roles.sql)."
+        )
+
+
+def find_danger(roles: Iterable[LoginRole]) -> str:
+    """Return what is wrong with the first dangerous role, as the rest of a sentence; empty when none is."""
+    for role in roles:
+        facts = {
+            "is a superuser": role.is_superuser,
+            "has BYPASSRLS": role.bypasses_row_security,
+            "owns the tables": role.owns_tables or role.name == "finops_owner",
+        }
+        reasons = [fact for fact, holds in facts.items() if holds]
+        if reasons:
+            who = role.name if role.is_login else f"may become {role.name}, which"
+            return f"{who} {' and '.join(reasons)}"
+    return ""

@@ -1,0 +1,142 @@
+"""A session is a family of refresh tokens: each works once, and a copied one ends them all."""
+
+import hashlib
+from datetime import datetime, timedelta
+from threading import Barrier, Thread
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from apps.core.actor import Actor
+from apps.core.errors import NotFound
+from apps.users.models import Session, User
+from apps.users.services import (
+    OpenSession,
+    refresh_session,
+    revoke_by_refresh_token,
+    revoke_session,
+    start_session,
+)
+from apps.users.types import Origin
+from tests.factories.users import make_user
+from tests.tenants.records import actions, leaves
+
+TENANT = uuid4()
+ORIGIN = Origin(request_id="r-1", ip="192.0.2.7", user_agent="curl/8")
+
+
+@pytest.fixture
+def ada() -> User:
+    return make_user("ada")
+
+
+def start(user: User, now: datetime) -> OpenSession:
+    return start_session(user=user, tenant_id=TENANT, origin=ORIGIN, now=now)
+
+
+def test_a_session_starts_with_a_token_that_is_stored_as_its_hash(ada: User, now: datetime) -> None:
+    opened = start(ada, now)
+    stored = Session.objects.get()
+    assert stored.id == opened.session.id
+    assert (stored.user_id, stored.tenant_id) == (ada.id, TENANT)
+    assert bytes(stored.refresh_hash) == hashlib.sha256(opened.refresh.encode()).digest()
+    assert stored.previous_refresh_hash is None
+    assert (stored.created_at, stored.last_used_at, stored.revoked_at) == (now, now, None)
+    assert stored.expires_at == now + timedelta(days=30)
+    assert (stored.ip, stored.user_agent) == ("192.0.2.7", "curl/8")
+    assert User.objects.get().last_login == now
+    assert leaves(TENANT) == [("session.started", {})]
+
+
+def test_each_refresh_gives_the_next_token_and_does_not_prolong_the_session(ada: User, now: datetime) -> None:
+    first = start(ada, now)
+    later = now + timedelta(hours=1)
+    second = refresh_session(refresh=first.refresh, origin=ORIGIN, now=later)
+    assert second is not None
+    third = refresh_session(refresh=second.refresh, origin=ORIGIN, now=later)
+    assert third is not None
+    assert len({first.refresh, second.refresh, third.refresh}) == 3
+    stored = Session.objects.get()
+    assert bytes(stored.previous_refresh_hash or b"") == hashlib.sha256(second.refresh.encode()).digest()
+    assert (stored.last_used_at, stored.expires_at) == (later, now + timedelta(days=30))
+
+
+def test_a_token_used_twice_revokes_the_session(ada: User, now: datetime) -> None:
+    first = start(ada, now)
+    second = refresh_session(refresh=first.refresh, origin=ORIGIN, now=now)
+    assert second is not None
+    assert refresh_session(refresh=first.refresh, origin=ORIGIN, now=now) is None
+    assert Session.objects.get().revoked_at == now
+    assert leaves(TENANT)[1:] == [("session.revoked", {"reason": [None, "refresh_token_reused"]})]
+    assert refresh_session(refresh=second.refresh, origin=ORIGIN, now=now) is None
+
+
+def test_an_expired_session_gives_nothing(ada: User, now: datetime) -> None:
+    opened = start(ada, now)
+    assert refresh_session(refresh=opened.refresh, origin=ORIGIN, now=now + timedelta(days=30)) is None
+    assert refresh_session(refresh=opened.refresh, origin=ORIGIN, now=now + timedelta(days=29)) is not None
+
+
+def test_an_unknown_token_gives_nothing(now: datetime) -> None:
+    assert refresh_session(refresh="for_unknown", origin=ORIGIN, now=now) is None
+
+
+def test_a_deactivated_user_gets_nothing(ada: User, now: datetime) -> None:
+    opened = start(ada, now)
+    User.objects.update(is_active=False)
+    assert refresh_session(refresh=opened.refresh, origin=ORIGIN, now=now) is None
+
+
+def test_signing_out_by_refresh_token(ada: User, now: datetime) -> None:
+    opened, other = start(ada, now), start(ada, now)
+    revoke_by_refresh_token(refresh=opened.refresh, origin=ORIGIN, now=now)
+    assert list(Session.objects.filter(revoked_at=now)) == [opened.session]
+    assert refresh_session(refresh=other.refresh, origin=ORIGIN, now=now) is not None
+    assert leaves(TENANT)[2:] == [("session.revoked", {"reason": [None, "signed_out"]})]
+
+
+def test_signing_out_with_an_unknown_token_changes_nothing(ada: User, now: datetime) -> None:
+    start(ada, now)
+    revoke_by_refresh_token(refresh="for_unknown", origin=ORIGIN, now=now)
+    assert Session.objects.get().revoked_at is None
+    assert actions(TENANT) == ["session.started"]
+
+
+def test_a_session_is_revoked_by_its_user_in_its_tenant_alone(ada: User, now: datetime) -> None:
+    opened = start(ada, now)
+
+    def revoke(user: User, tenant_id: object) -> None:
+        actor = Actor(kind="user", label="x", user_id=user.id, tenant_id=tenant_id)  # type: ignore[arg-type]
+        revoke_session(session_id=opened.session.id, actor=actor, now=now)
+
+    for user, tenant_id in [(make_user("eve"), TENANT), (ada, uuid4())]:
+        with pytest.raises(NotFound):
+            revoke(user, tenant_id)
+    assert Session.objects.get().revoked_at is None
+    revoke(ada, TENANT)
+    assert Session.objects.get().revoked_at == now
+    with pytest.raises(NotFound):
+        revoke(ada, TENANT)
+
+
+@pytest.mark.commits
+def test_of_two_refreshes_at_once_one_wins_and_the_copy_ends_the_session(now: datetime) -> None:
+    opened = start(make_user("ada"), now)
+    barrier, results = Barrier(2), []
+
+    def refresh() -> None:
+        try:
+            connection.ensure_connection()
+            barrier.wait(timeout=10)
+            results.append(refresh_session(refresh=opened.refresh, origin=ORIGIN, now=now))
+        finally:
+            connection.close()
+
+    threads = [Thread(target=refresh) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert sorted(result is None for result in results) == [False, True]
+    assert Session.objects.get().revoked_at == now
