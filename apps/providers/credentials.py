@@ -65,7 +65,7 @@ def open_sealed(row: Credentials) -> dict[str, str]:
     Raises:
         DecryptionFailed: the ciphertext was altered, moved, or its key is gone.
     """
-    plaintext = crypto.decrypt(row.ciphertext, bound_to=Credentials.bound_to(row.tenant_id, row.connection_id))
+    plaintext = crypto.decrypt(bytes(row.ciphertext), bound_to=Credentials.bound_to(row.tenant_id, row.connection_id))
     return msgspec.json.decode(plaintext, type=dict[str, str])
 
 

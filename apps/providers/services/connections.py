@@ -25,6 +25,12 @@ from apps.providers.services.locking import active_run, close_run, disconnected,
 from apps.providers.services.runs import INCIDENT_KIND, request_sync, schedule_next
 
 _ONE_PER_ENROLLMENT = ("providers_connection_credentials", "providers_connection_enrollment")
+_TRIGGERS = {
+    "staff": SyncTrigger.STAFF,
+    "user": SyncTrigger.API,
+    "api_key": SyncTrigger.API,
+    "system": SyncTrigger.SCHEDULE,
+}
 
 
 def create_connection(
@@ -51,8 +57,7 @@ def create_connection(
             changes=changes,
         )
         outbox.emit_many([events.connection_created(connection)], actor=actor, now=now)
-        trigger = SyncTrigger.STAFF if actor.kind == "staff" else SyncTrigger.API
-        request_sync(connection_id=connection.id, trigger=trigger, actor=actor, now=now)
+        request_sync(connection_id=connection.id, trigger=_TRIGGERS[actor.kind], actor=actor, now=now)
         connection.refresh_from_db()
         return connection
 

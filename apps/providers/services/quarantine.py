@@ -19,7 +19,7 @@ KEPT_PER_RUN = 500
 
 def quarantine(run: SyncRun, rejected: Sequence[RejectedRow], *, now: datetime) -> None:
     """Keep each refused row once per connection; a row that was kept before counts up."""
-    fresh = {(row.entity, _key(row)): row for row in rejected[:KEPT_PER_RUN]}
+    fresh: dict[tuple[str, str], RejectedRow] = {(row.entity, _key(row)): row for row in rejected[:KEPT_PER_RUN]}
     if not fresh:
         return
     known = QuarantinedRow.objects.filter(connection=run.connection, row_key__in=[key for _entity, key in fresh])

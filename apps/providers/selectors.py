@@ -1,0 +1,109 @@
+"""Reads of the providers room."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from apps.core.errors import NotFound
+from apps.providers import registry
+from apps.providers.enums import BreakerState, ConnectionStatus
+from apps.providers.models import Connection, QuarantinedRow, SyncRun
+from apps.providers.protocols import CredentialField, Limit
+from apps.providers.transport.breaker import provider_breaker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderHealth:
+    """What the breaker says: `up`, `down` (calls are held back until `retry_at`), `recovering`, or `unknown`."""
+
+    status: str
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A provider as clients and staff see it."""
+
+    name: str
+    title: str
+    status: str  # available or disabled
+    reason: str
+    capabilities: tuple[str, ...]
+    limits: tuple[Limit, ...]
+    credential_fields: tuple[CredentialField, ...]
+    health: ProviderHealth
+
+
+def providers(*, now: datetime) -> list[Provider]:
+    """Return every provider by name, disabled ones too."""
+    return [_provider(entry, now) for _name, entry in sorted(registry.registrations().items())]
+
+
+def connections_for(*, tenant_id: UUID, provider: str | None = None, status: str | None = None) -> QuerySet[Connection]:
+    """Return the tenant's connections; deleted ones only when asked for by status `disabled`."""
+    rows = Connection.objects.filter(tenant_id=tenant_id)
+    rows = rows.filter(status=status) if status else rows.exclude(status=ConnectionStatus.DISABLED)
+    return rows.filter(provider=provider) if provider else rows
+
+
+def get_connection(*, tenant_id: UUID, connection_id: UUID) -> Connection:
+    """Return a connection, deleted or not: accounts and runs go on referring to it.
+
+    Raises:
+        NotFound: the tenant has none of this id.
+    """
+    connection = Connection.objects.filter(tenant_id=tenant_id, id=connection_id).first()
+    if connection is None:
+        raise NotFound
+    return connection
+
+
+def runs_for(*, tenant_id: UUID, connection_id: UUID) -> QuerySet[SyncRun]:
+    """Return a connection's runs."""
+    return SyncRun.objects.filter(tenant_id=tenant_id, connection_id=connection_id)
+
+
+def get_run(*, tenant_id: UUID, run_id: UUID) -> SyncRun:
+    """Return a run.
+
+    Raises:
+        NotFound: the tenant has none of this id.
+    """
+    run = SyncRun.objects.filter(tenant_id=tenant_id, id=run_id).first()
+    if run is None:
+        raise NotFound
+    return run
+
+
+def quarantined_rows_for(*, tenant_id: UUID, connection_ids: Iterable[UUID]) -> QuerySet[QuarantinedRow]:
+    """Return the rows of these connections that did not map."""
+    return QuarantinedRow.objects.filter(tenant_id=tenant_id, connection_id__in=list(connection_ids))
+
+
+def _provider(entry: registry.Registration, now: datetime) -> Provider:
+    spec = entry.spec
+    return Provider(
+        name=entry.name,
+        title=spec.title if spec else entry.name,
+        status="available" if spec else "disabled",
+        reason=entry.reason,
+        capabilities=tuple(sorted(str(item) for item in spec.capabilities)) if spec else (),
+        limits=spec.limits if spec else (),
+        credential_fields=spec.credentials if spec else (),
+        health=_health(entry.name, now) if spec else ProviderHealth(status="unknown"),
+    )
+
+
+def _health(name: str, now: datetime) -> ProviderHealth:
+    seen = provider_breaker(name).look()
+    if seen is None:
+        return ProviderHealth(status="unknown")
+    state, seconds = seen
+    if state is BreakerState.CLOSED:
+        return ProviderHealth(status="up")
+    if state is BreakerState.HALF_OPEN:
+        return ProviderHealth(status="recovering")
+    return ProviderHealth(status="down", retry_at=now + timedelta(seconds=seconds))
