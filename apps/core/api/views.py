@@ -59,7 +59,7 @@ class ApiView(APIView):
         if not header or header == "*":
             return None
         number = header.strip('"')
-        if not number.isascii() or not number.isdigit():
+        if not number.isascii() or not number.isdigit() or len(number) > 18:
             raise VersionConflict
         return int(number)
 
