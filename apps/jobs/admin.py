@@ -17,14 +17,15 @@ from apps.core.admin import (
     Stat,
     Table,
     TenantFilter,
-    changelist_url,
+    about_url,
     chip,
     column,
     duration,
     moment,
+    pretty,
     status_chip,
+    two_lines,
 )
-from apps.core.admin.display import pretty, two_lines
 from apps.core.redaction import redact_text
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
@@ -89,9 +90,13 @@ class JobAdmin(StaffModelAdmin):
             remedy = _("Remove the cause, then replay it; or discard it with a reason if it is no longer wanted.")
             return Notice(_("Dead letter: %(code)s") % {"code": redact_text(job.last_error_code)}, text, remedy)
         if job.state == JobState.DISCARDED:
-            return Notice(_("Discarded after: %(code)s") % {"code": redact_text(job.last_error_code)}, text, tone="info")
+            return Notice(
+                _("Discarded after: %(code)s") % {"code": redact_text(job.last_error_code)}, text, tone="info"
+            )
         remedy = _("It is tried again by itself, at the time it is due.")
-        return Notice(_("The last attempt failed: %(code)s") % {"code": redact_text(job.last_error_code)}, text, remedy, "warn")
+        return Notice(
+            _("The last attempt failed: %(code)s") % {"code": redact_text(job.last_error_code)}, text, remedy, "warn"
+        )
 
     def stats(self, job: Job) -> Sequence[Stat]:
         exhausted = job.attempts >= job.max_attempts and job.state == JobState.DEAD
@@ -117,11 +122,11 @@ class JobAdmin(StaffModelAdmin):
         return [*panels, Source(_("Payload (redacted)"), pretty(job.payload))]
 
     def related_links(self, job: Job) -> Sequence[tuple[str, str]]:
-        links = [(_("Audit log"), changelist_url("audit.auditentry", q=job.pk))]
+        links = [(_("Audit log"), about_url("audit.auditentry", job))]
         if job.unique_key:
-            links.append((_("Jobs with the same key"), changelist_url("jobs.job", q=job.unique_key)))
+            links.append((_("Jobs with the same key"), about_url("jobs.job", job, job.unique_key)))
         if job.request_id:
-            links.append((_("Everything of this request"), changelist_url("audit.auditentry", q=job.request_id)))
+            links.append((_("Everything of this request"), about_url("audit.auditentry", job, job.request_id)))
         return links
 
 

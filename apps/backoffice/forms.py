@@ -1,0 +1,80 @@
+"""The staff sign-in form: username, password and a one-time code, in one step."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import get_user_model
+from django.contrib.auth.signals import user_login_failed
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from unfold.forms import AuthenticationForm
+from unfold.widgets import BASE_INPUT_CLASSES
+
+_REFUSED = _(
+    "The username, password or code is not right. A code works once: if you have just used it, "
+    "wait until your app shows the next one."
+)
+_NO_DEVICE = _(
+    "This account has no confirmed authenticator, so it cannot enter yet. Ask an operator to run "
+    "“manage.py enrol_staff %(username)s” and scan the QR code that it prints, then sign in again."
+)
+
+
+class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no types
+    """Signs in active staff with a confirmed TOTP device.
+
+    Which of the three was wrong is not told. A wrong code counts towards the lockout as a wrong password does.
+    `refusal` says why the form refused: "credentials", "code" or "no_device".
+    """
+
+    otp_token = forms.CharField(
+        label=_("One-time code"),
+        max_length=6,
+        validators=[RegexValidator(r"^\d{6}$", _("The code has six digits."))],
+        error_messages={"required": _("Enter the six-digit code from your authenticator app.")},
+        widget=forms.TextInput(
+            attrs={
+                "class": " ".join(BASE_INPUT_CLASSES),
+                "autocomplete": "one-time-code",
+                "inputmode": "numeric",
+                "placeholder": "000000",
+            }
+        ),
+    )
+    error_messages = {**AuthenticationForm.error_messages, "invalid_login": _REFUSED, "inactive": _REFUSED}
+    refusal = ""
+
+    def clean(self) -> dict[str, Any]:
+        """Check the password, then the code; without a code nothing is checked."""
+        if self.errors:
+            return self.cleaned_data
+        self.refusal = "credentials"
+        cleaned = super().clean()
+        self.refusal = ""
+        self._verify(self.get_user(), cleaned["otp_token"])
+        return cleaned
+
+    def _verify(self, user: Any, token: str) -> None:
+        with transaction.atomic():
+            devices = list(TOTPDevice.objects.select_for_update().filter(user=user, confirmed=True))
+            user.otp_device = next((device for device in devices if device.verify_token(token)), None)
+        if user.otp_device is None:
+            self.refusal = "code" if devices else "no_device"
+            if devices:
+                self._count_failure()
+                raise self.get_invalid_login_error()
+            raise ValidationError(_NO_DEVICE, params={"username": user.get_username()}, code="no_device")
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        """Refuse whoever is not active staff, as if the password were wrong."""
+        if not (user.is_active and user.is_staff):
+            self._count_failure()
+            raise self.get_invalid_login_error()
+
+    def _count_failure(self) -> None:
+        # django-axes counts by this signal; `authenticate` has only sent it for a wrong password.
+        credentials = {get_user_model().USERNAME_FIELD: self.cleaned_data["username"]}
+        user_login_failed.send(sender=__name__, credentials=credentials, request=self.request)

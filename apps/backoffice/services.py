@@ -1,0 +1,169 @@
+"""What staff do beyond a single room: an operation of a lower room and its audit leaf, in one transaction."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django_celery_beat.models import PeriodicTask
+
+from apps.audit.services import record
+from apps.core import context
+from apps.core.actor import Actor
+from apps.core.errors import NotFound
+from apps.core.scope import staff_scope, tenant_scope, write_scope
+from apps.incidents.enums import IncidentState
+from apps.incidents.errors import IncidentAlreadyResolved
+from apps.incidents.models import Incident
+from apps.incidents.services import acknowledge_incident, resolve_incident
+from apps.jobs.models import Job
+from apps.jobs.services import discard_job, replay_job
+from apps.users.models import Session
+
+# Jobs and incidents stand beside the audit room and cannot know it, so their staff actions are composed here.
+
+
+def replay_dead_letter(*, job_id: UUID, actor: Actor, now: datetime) -> Job:
+    """Queue a dead or discarded job again, with all its attempts.
+
+    Raises:
+        NotFound, JobNotReplayable, JobAlreadyQueued: see `apps.jobs.services.replay_job`.
+    """
+    with write_scope(actor):
+        job = replay_job(job_id=job_id, actor=actor, now=now)
+        changes = {"state": ["dead", job.state], "kind": [job.kind, job.kind]}
+        record(action="job.replayed", actor=actor, target_type="job", target_id=job_id, now=now, changes=changes)
+    return job
+
+
+def discard_dead_letter(*, job_id: UUID, reason: str, actor: Actor, now: datetime) -> Job:
+    """Take a dead or queued job out of the queue for good, and keep the reason.
+
+    Raises:
+        NotFound, JobNotDiscardable: see `apps.jobs.services.discard_job`.
+    """
+    with write_scope(actor):
+        job = discard_job(job_id=job_id, actor=actor, now=now)
+        changes = {"state": [None, job.state], "reason": [None, reason]}
+        record(action="job.discarded", actor=actor, target_type="job", target_id=job_id, now=now, changes=changes)
+    return job
+
+
+def acknowledge(*, incident_id: UUID, actor: Actor, now: datetime) -> Incident:
+    """Say that the staff user is looking at an incident.
+
+    Raises:
+        NotFound, IncidentAlreadyResolved: see `apps.incidents.services.acknowledge_incident`.
+    """
+    with write_scope(actor):
+        incident = acknowledge_incident(incident_id=incident_id, actor=actor, now=now)
+        changes = {"state": ["open", incident.state]}
+        _record_incident("incident.acknowledged", incident, changes, actor, now)
+    return incident
+
+
+def resolve(*, incident_id: UUID, reason: str, actor: Actor, now: datetime) -> None:
+    """Close a standing incident, and keep what was done about it.
+
+    Raises:
+        NotFound, IncidentAlreadyResolved: see `apps.incidents.services.acknowledge_incident`.
+    """
+    with write_scope(actor):
+        incident = Incident.objects.select_for_update().filter(pk=incident_id).first()
+        if incident is None:
+            raise NotFound
+        if incident.state == IncidentState.RESOLVED:
+            raise IncidentAlreadyResolved
+        resolve_incident(kind=incident.kind, key=incident.key, actor=actor, now=now)
+        changes = {"state": [incident.state, IncidentState.RESOLVED], "reason": [None, reason]}
+        _record_incident("incident.resolved", incident, changes, actor, now)
+
+
+def _record_incident(action: str, incident: Incident, changes: dict[str, Any], actor: Actor, now: datetime) -> None:
+    record(action=action, actor=actor, target_type="incident", target_id=incident.pk, now=now, changes=changes)
+
+
+def revoke_session(*, session_id: UUID, reason: str, actor: Actor, now: datetime) -> bool:
+    """Sign a user out of the API, and keep why; return False when the session was revoked before.
+
+    Raises:
+        NotFound: there is no such session.
+    """
+    with staff_scope():
+        session = Session.objects.select_for_update(of=("self",)).filter(pk=session_id).first()
+        if session is None:
+            raise NotFound
+        if session.revoked_at is not None:
+            return False
+        session.revoked_at = now
+        session.save(update_fields=["revoked_at"])
+        # As when users sign out themselves: the leaf is the tenant's, and written even while it is read-only.
+        with tenant_scope(session.tenant_id):
+            changes = {"user_id": [None, str(session.user_id)], "reason": [None, reason]}
+            record(
+                action="session.revoked",
+                actor=actor.for_tenant(session.tenant_id),
+                target_type="session",
+                target_id=session_id,
+                now=now,
+                changes=changes,
+            )
+    return True
+
+
+def set_task_enabled(*, task_id: int, enabled: bool, actor: Actor, now: datetime) -> None:
+    """Pause or resume a task of the schedule; beat notices within seconds.
+
+    Raises:
+        NotFound: there is no such task.
+    """
+    with staff_scope():
+        task = PeriodicTask.objects.select_for_update().filter(pk=task_id).first()
+        if task is None:
+            raise NotFound
+        changes = {"enabled": [task.enabled, enabled], "name": [task.name, task.name]}
+        task.enabled = enabled
+        task.save()  # it also tells beat that the schedule has changed
+        action = "schedule.resumed" if enabled else "schedule.paused"
+        record(
+            action=action, actor=actor, target_type="periodic_task", target_id=str(task_id), now=now, changes=changes
+        )
+
+
+# Signing in happens before any tenant: the leaves go to the installation's own log.
+
+
+def visitor(request: HttpRequest) -> Actor:
+    """Return whoever tries to sign in, as an actor without an identity."""
+    return Actor(
+        kind="staff",
+        label="anonymous",
+        request_id=context.current().request_id,
+        ip=request.META.get("REMOTE_ADDR", ""),
+    )
+
+
+def record_sign_in(*, actor: Actor, now: datetime) -> None:
+    """Record that a staff user signed in."""
+    _record_access("staff.signed_in", actor, actor.user_id, now)
+
+
+def record_sign_out(*, actor: Actor, now: datetime) -> None:
+    """Record that a staff user signed out."""
+    _record_access("staff.signed_out", actor, actor.user_id, now)
+
+
+def record_refused_sign_in(*, actor: Actor, user: Any, reason: str, now: datetime) -> None:
+    """Record a refused sign-in and why.
+
+    A name that no staff user has is not kept: people type passwords into the wrong field.
+    """
+    target = user.pk if user else "unknown"
+    _record_access("staff.sign_in_refused", actor, target, now, {"reason": [None, reason]})
+
+
+def _record_access(
+    action: str, actor: Actor, target: Any, now: datetime, changes: dict[str, Any] | None = None
+) -> None:
+    with staff_scope():
+        record(action=action, actor=actor, target_type="user", target_id=target, now=now, changes=changes)

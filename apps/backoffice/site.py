@@ -1,0 +1,111 @@
+"""The staff site: who may enter, and the scope that every page runs in."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from unfold.sites import UnfoldAdminSite
+
+from apps.backoffice import selectors, services
+from apps.backoffice.board import present
+from apps.backoffice.forms import StaffLoginForm
+from apps.core import clock
+from apps.core.admin import staff_actor
+from apps.core.scope import staff_scope
+from apps.tenants.models import Tenant
+
+View = Callable[..., HttpResponse]
+_TENANTS_IN_A_FILTER = 500
+
+
+class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
+    """The admin: for active staff who signed in with a one-time code, reading across tenants."""
+
+    login_form = StaffLoginForm
+    login_template = "backoffice/login.html"
+    logout_template = "backoffice/signed_out.html"
+    index_title = _("Overview")
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the user is active staff and verified by a one-time code in this session."""
+        user: Any = request.user
+        return bool(user.is_active and user.is_staff and user.is_verified())
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """Run the view, and the rendering of what it returns, as finops_staff; signing out runs as the login role."""
+        if view == self.logout:
+            return super().admin_view(view, cacheable)
+
+        def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            with staff_scope():
+                response = view(request, *args, **kwargs)
+                # A template's querysets run when it is rendered: later would be after the scope.
+                if isinstance(response, TemplateResponse):
+                    response.render()
+            return response
+
+        scoped.__name__ = getattr(view, "__name__", "view")
+        return super().admin_view(scoped, cacheable)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [path("live/", self.admin_view(self.live), name="live"), *super().get_urls()]
+
+    # Signing in and out.
+
+    @never_cache
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Sign a staff user in; the outcome is audited."""
+        response = super().login(request, extra_context)
+        if request.method != "POST":
+            return response
+        form = (getattr(response, "context_data", None) or {}).get("form")
+        if form is None:
+            services.record_sign_in(actor=staff_actor(request), now=clock.now())
+        elif form.refusal:
+            username = form.cleaned_data.get("username", "")
+            user = get_user_model().objects.filter(username=username, is_staff=True).first()
+            locked = bool(getattr(request, "axes_locked_out", False))
+            services.record_refused_sign_in(
+                actor=services.visitor(request),
+                user=user,
+                reason="locked_out" if locked else form.refusal,
+                now=clock.now(),
+            )
+        return response
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Sign the staff user out; audited."""
+        if request.user.is_authenticated:
+            services.record_sign_out(actor=staff_actor(request), now=clock.now())
+        return super().logout(request, extra_context)
+
+    # The dashboard.
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Show the dashboard."""
+        context = {**self.each_context(request), "title": self.index_title, "board": _board()}
+        return TemplateResponse(request, "backoffice/dashboard.html", context)
+
+    def live(self, request: HttpRequest) -> HttpResponse:
+        """Return the dashboard's content alone; the page fetches it every two seconds."""
+        return TemplateResponse(request, "backoffice/board.html", {"board": _board()})
+
+    # Tenants by name, for rooms below apps.tenants that know only ids.
+
+    def tenant_slugs(self, ids: Collection[UUID]) -> dict[UUID, str]:
+        """Return {tenant id: slug} in one query."""
+        return dict(Tenant.objects.filter(pk__in=ids).values_list("pk", "slug"))
+
+    def tenant_choices(self) -> list[tuple[UUID, str]]:
+        """Return the tenants that a filter offers: (id, slug), by slug."""
+        return list(Tenant.objects.order_by("slug").values_list("pk", "slug")[:_TENANTS_IN_A_FILTER])
+
+
+def _board() -> dict[str, Any]:
+    return present(selectors.dashboard(now=clock.now()))

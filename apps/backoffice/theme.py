@@ -1,0 +1,115 @@
+"""How the admin looks and what its sidebar holds: the UNFOLD setting."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+
+def _asset(name: str) -> Callable[[HttpRequest], str]:
+    return lambda _request: static(f"backoffice/{name}")
+
+
+def _may_see(label: str) -> Callable[[HttpRequest], bool]:
+    app, model = label.split(".")
+    return lambda request: any(request.user.has_perm(f"{app}.{verb}_{model}") for verb in ("view", "change"))
+
+
+def _item(title: Any, icon: str, label: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{label.replace('.', '_')}_changelist"),
+        "permission": _may_see(label),
+    }
+
+
+def _group(title: Any, *items: dict[str, Any]) -> dict[str, Any]:
+    return {"title": title, "items": list(items)}
+
+
+NAVIGATION = [
+    {
+        "items": [
+            {"title": _("Overview"), "icon": "space_dashboard", "link": reverse_lazy("admin:index")},
+        ]
+    },
+    _group(
+        _("Connections"),
+        _item(_("Connections"), "cable", "providers.connection"),
+        _item(_("Sync runs"), "sync", "providers.syncrun"),
+        _item(_("Quarantine"), "report", "providers.quarantinedrow"),
+    ),
+    _group(
+        _("Money"),
+        _item(_("Accounts"), "account_balance_wallet", "accounts.account"),
+        _item(_("Transactions"), "receipt_long", "accounts.transaction"),
+    ),
+    _group(
+        _("Operations"),
+        _item(_("Incidents"), "warning", "incidents.incident"),
+        _item(_("Jobs"), "bolt", "jobs.job"),
+        _item(_("Events"), "outbox", "outbox.outboxevent"),
+        _item(_("Schedule"), "schedule", "django_celery_beat.periodictask"),
+    ),
+    _group(
+        _("Trust"),
+        _item(_("Audit log"), "verified_user", "audit.auditentry"),
+        _item(_("API keys"), "key", "tenants.apikey"),
+    ),
+    _group(
+        _("Identity"),
+        _item(_("Tenants"), "apartment", "tenants.tenant"),
+        _item(_("Members"), "groups", "tenants.membership"),
+        _item(_("Users"), "person", "users.user"),
+        _item(_("Sessions"), "devices", "users.session"),
+        _item(_("Authenticators"), "phonelink_lock", "otp_totp.totpdevice"),
+    ),
+]
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "finops",
+    "SITE_HEADER": "finops",
+    "SITE_SUBHEADER": _("Back office"),
+    "SITE_URL": None,
+    "SITE_ICON": _asset("mark.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _asset("mark.svg")}],
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "7px",
+    "STYLES": [_asset("admin.css")],
+    "SCRIPTS": [_asset("admin.js")],
+    "SIDEBAR": {"navigation": NAVIGATION},
+    "COLORS": {
+        # Ink: a cool grey that leans to the brand's petrol.
+        "base": {
+            "50": "oklch(98.3% .004 222)",
+            "100": "oklch(96.3% .006 222)",
+            "200": "oklch(92.2% .009 222)",
+            "300": "oklch(86.4% .013 222)",
+            "400": "oklch(70.5% .022 224)",
+            "500": "oklch(55.4% .028 226)",
+            "600": "oklch(45.0% .030 228)",
+            "700": "oklch(36.6% .031 230)",
+            "800": "oklch(26.8% .029 232)",
+            "900": "oklch(20.6% .026 234)",
+            "950": "oklch(15.4% .022 236)",
+        },
+        "primary": {
+            "50": "oklch(97.6% .017 205)",
+            "100": "oklch(94.4% .036 205)",
+            "200": "oklch(88.9% .066 206)",
+            "300": "oklch(81.0% .096 208)",
+            "400": "oklch(71.6% .112 212)",
+            "500": "oklch(61.8% .110 217)",
+            "600": "oklch(52.2% .098 221)",
+            "700": "oklch(44.6% .083 224)",
+            "800": "oklch(38.0% .069 227)",
+            "900": "oklch(32.4% .057 230)",
+            "950": "oklch(24.0% .044 233)",
+        },
+    },
+}

@@ -1,0 +1,62 @@
+"""What every room's admin.py is made of: read-only pages, keyset lists, actions that call services.
+
+The admin never writes by itself. A page reads inside the site's staff scope; an action calls the room's service
+once per object, as the staff user, acting upon the object's tenant.
+"""
+
+from apps.core.admin.actions import Outcome, ServiceAction, staff_actor
+from apps.core.admin.base import StaffModelAdmin, contribute_actions, contributes_panels
+from apps.core.admin.changelist import TenantFilter
+from apps.core.admin.display import (
+    NOTHING,
+    about_url,
+    bar,
+    changelist_url,
+    chip,
+    code,
+    column,
+    duration,
+    link,
+    moment,
+    money,
+    number,
+    pretty,
+    record_url,
+    short_id,
+    status_chip,
+    two_lines,
+)
+from apps.core.admin.panels import Facts, Notice, Panel, Source, Stat, Table
+
+__all__ = [
+    "NOTHING",
+    "Facts",
+    "Notice",
+    "Outcome",
+    "Panel",
+    "ServiceAction",
+    "Source",
+    "StaffModelAdmin",
+    "Stat",
+    "Table",
+    "TenantFilter",
+    "about_url",
+    "bar",
+    "changelist_url",
+    "chip",
+    "code",
+    "column",
+    "contribute_actions",
+    "contributes_panels",
+    "duration",
+    "link",
+    "moment",
+    "money",
+    "number",
+    "pretty",
+    "record_url",
+    "short_id",
+    "staff_actor",
+    "status_chip",
+    "two_lines",
+]

@@ -1,0 +1,97 @@
+"""Actions of the admin: each calls a service once per object and reports what happened, exactly."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from apps.core import clock, context
+from apps.core.actor import Actor
+from apps.core.admin.panels import Text
+from apps.core.errors import DomainError
+
+MAX_OBJECTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an action did to one object; `one` and `many` are gettext messages with `%(count)s`."""
+
+    one: str
+    many: str
+
+    def __call__(self, count: int) -> str:
+        return ngettext(self.one, self.many, count) % {"count": count}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceAction:
+    """A button on a record's page and an entry in its list's action menu.
+
+    `run(obj, actor, now, reason)` calls one service; `actor` acts upon the object's tenant. `confirm` is the question
+    that a page of its own asks first; `needs_reason` makes that page ask for a reason. `available` hides the button.
+    `permission` is the codename's verb: staff need "<app>.<permission>_<model>".
+    """
+
+    name: str
+    label: Text
+    icon: str
+    run: Callable[[Any, Actor, datetime, str], Outcome]
+    confirm: Text = ""
+    needs_reason: bool = False
+    danger: bool = False
+    permission: str = "change"
+    available: Callable[[Any], bool] = lambda _obj: True
+
+    @property
+    def asks_first(self) -> bool:
+        """Tell whether a page stands between the button and the service."""
+        return bool(self.confirm) or self.needs_reason
+
+
+def staff_actor(request: HttpRequest) -> Actor:
+    """Return the signed-in staff user as an actor that acts upon no tenant yet."""
+    return Actor(
+        kind="staff",
+        label=request.user.get_username(),
+        user_id=request.user.pk,
+        request_id=context.current().request_id,
+        ip=request.META.get("REMOTE_ADDR", ""),
+    )
+
+
+def run(action: ServiceAction, objects: Iterable[Any], request: HttpRequest, reason: str = "") -> None:
+    """Call the action's service for each object and say what came of it.
+
+    Each object is a unit of work of its own: one that is refused does not undo the others.
+    """
+    actor, now = staff_actor(request), clock.now()
+    done: Counter[Outcome] = Counter()
+    refused: Counter[str] = Counter()
+    for obj in objects:
+        tenant_id = getattr(obj, "tenant_id", None)
+        try:
+            done[action.run(obj, actor.for_tenant(tenant_id) if tenant_id else actor, now, reason)] += 1
+        except DomainError as error:
+            refused[str(error.message)] += 1
+    if done:
+        messages.success(request, _sentence(outcome(count) for outcome, count in done.items()))
+    for message, count in refused.items():
+        messages.error(request, message if count == 1 else f"{count} × {message}")
+
+
+def _sentence(parts: Iterable[str]) -> str:
+    return ", ".join(parts) + "."
+
+
+def too_many(request: HttpRequest) -> None:
+    """Refuse a selection that one request should not work through."""
+    text: str | Promise = _("At most %(count)s rows at once. Narrow the selection and run it again.")
+    messages.error(request, text % {"count": MAX_OBJECTS})

@@ -1,0 +1,173 @@
+"""How values look in the admin: chips, money, moments, durations, links."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from apps.core import clock
+from apps.core.admin.panels import Text, Tone
+from apps.core.money import plain
+from apps.core.redaction import redact, redact_text
+
+NOTHING = mark_safe('<span class="fo-nil">–</span>')
+
+TONES: dict[str, Tone] = {
+    "active": "ok",
+    "succeeded": "ok",
+    "posted": "ok",
+    "open": "ok",
+    "relayed": "ok",
+    "resolved": "ok",
+    "enabled": "ok",
+    "running": "run",
+    "leased": "run",
+    "queued": "info",
+    "pending": "info",
+    "invited": "info",
+    "acknowledged": "info",
+    "needs_attention": "warn",
+    "warning": "warn",
+    "retrying": "warn",
+    "failed": "bad",
+    "dead": "bad",
+    "critical": "bad",
+    "error": "bad",
+}
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def column(description: Text) -> Callable[[Function], Function]:
+    """Name a column or fact that a method computes."""
+    return admin.display(description=description)  # type: ignore[return-value]
+
+
+def chip(text: Text, tone: Tone = "idle") -> SafeString:
+    """Return a status chip."""
+    return format_html('<span class="fo-chip fo-{}">{}</span>', tone, text)
+
+
+def status_chip(obj: Model, name: str = "status") -> SafeString:
+    """Return the chip of a choice field: its label, in the tone of its value."""
+    label = getattr(obj, f"get_{name}_display")() if hasattr(obj, f"get_{name}_display") else getattr(obj, name)
+    return chip(label, TONES.get(str(getattr(obj, name)), "idle"))
+
+
+def moment(value: datetime | None) -> SafeString:
+    """Return how long ago or ahead a time is, with the exact time on hover."""
+    if value is None:
+        return NOTHING
+    distance = clock.now() - value
+    text = _("in {time}") if distance < timedelta(0) else _("{time} ago")
+    return format_html(
+        '<time class="fo-time" datetime="{}" title="{} UTC">{}</time>',
+        value.isoformat(),
+        value.strftime("%Y-%m-%d %H:%M:%S"),
+        text.format(time=duration(abs(distance))) if abs(distance) >= timedelta(seconds=1) else _("now"),
+    )
+
+
+def duration(value: timedelta | None) -> str:
+    """Return a duration in its largest unit: "840 ms", "12 s", "4 min", "3 h", "12 d"."""
+    if value is None:
+        return "–"
+    seconds = value.total_seconds()
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
+    for size, unit in ((86_400, _("d")), (3_600, _("h")), (60, _("min"))):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{seconds:.1f} {_('s')}" if seconds < 10 else f"{int(seconds)} {_('s')}"
+
+
+def number(value: int | None) -> str:
+    """Return a whole number with thousands separated."""
+    return "–" if value is None else f"{value:,}"
+
+
+def money(amount: Decimal | None, currency: str = "", *, signed: bool = False) -> SafeString:
+    """Return an amount with at least two decimals; `signed` colours money in and money out."""
+    if amount is None:
+        return NOTHING
+    whole, _dot, fraction = plain(abs(amount)).partition(".")
+    sign = "−" if amount < 0 else ("+" if signed and amount > 0 else "")
+    tone = ("out" if amount < 0 else "in") if signed else "plain"
+    return format_html(
+        '<span class="fo-money fo-money-{}">{}{}.{}<span class="fo-ccy">{}</span></span>',
+        tone,
+        sign,
+        f"{int(whole):,}",
+        fraction.ljust(2, "0"),
+        currency,
+    )
+
+
+def two_lines(first: Text, second: Text) -> SafeString:
+    """Return a cell with a quiet second line, or the first alone."""
+    if not second:
+        return format_html("{}", first)
+    return format_html('<span class="fo-two">{}<small title="{}">{}</small></span>', first, second, second)
+
+
+def bar(value: float, maximum: float, text: str) -> SafeString:
+    """Return a small horizontal bar with its label, drawn as SVG."""
+    width = 0 if maximum <= 0 else max(2, min(100, round(100 * value / maximum)))
+    return format_html(
+        '<span class="fo-barcell">'
+        '<svg class="fo-bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="fo-bar-bg" width="100" height="6" rx="2"/><rect width="{}" height="6" rx="2"/></svg>{}</span>',
+        width,
+        text,
+    )
+
+
+def code(value: object) -> SafeString:
+    """Return JSON-like data or text, redacted and preformatted."""
+    text = redact_text(value) if isinstance(value, str) else pretty(value)
+    return format_html('<pre class="fo-pre">{}</pre>', text) if text not in {"", "{}", "[]"} else NOTHING
+
+
+def pretty(value: object) -> str:
+    """Return JSON-like data as indented text, redacted."""
+    return json.dumps(redact(value), indent=2, ensure_ascii=False, default=str)
+
+
+def short_id(value: UUID | str | None) -> SafeString:
+    """Return the telling end of an id, with the whole on hover."""
+    if not value:
+        return NOTHING
+    return format_html('<span class="fo-id" title="{}">{}</span>', value, str(value)[-8:])
+
+
+def link(url: str, text: Text) -> SafeString:
+    """Return a link."""
+    return format_html('<a class="fo-link" href="{}">{}</a>', url, text)
+
+
+def record_url(label: str, key: object) -> str:
+    """Return the page of a record; `label` is "app.model" in lower case."""
+    return reverse(f"admin:{label.replace('.', '_')}_change", args=[key])
+
+
+def changelist_url(label: str, **filters: object) -> str:
+    """Return a list, filtered; `label` is "app.model" in lower case."""
+    query = f"?{urlencode(filters)}" if filters else ""
+    return reverse(f"admin:{label.replace('.', '_')}_changelist") + query
+
+
+def about_url(label: str, obj: Any, key: object = None) -> str:
+    """Return a list about a record, or about `key`, within its tenant: so the search is a tenant's index range."""
+    tenant_id = getattr(obj, "tenant_id", None)
+    filters = {"tenant": tenant_id} if tenant_id else {}
+    return changelist_url(label, **filters, q=key or obj.pk)

@@ -1,0 +1,66 @@
+"""The building blocks of a record's page, as data; `templates/core/detail.html` draws them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from django.utils.functional import Promise
+
+Text = str | Promise
+Tone = Literal["ok", "warn", "bad", "info", "run", "idle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """One number of the strip under the title."""
+
+    label: Text
+    value: Text
+    hint: Text = ""
+    tone: Tone = "idle"
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is wrong, why, and what to do next."""
+
+    title: Text
+    text: Text = ""
+    remedy: Text = ""
+    tone: Tone = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Related rows. `numeric` holds the indexes of the columns that are aligned to the right."""
+
+    title: Text
+    headers: Sequence[Text]
+    rows: Sequence[Sequence[Text]]
+    empty: Text
+    numeric: frozenset[int] = frozenset()
+    more_url: str = ""
+    more_label: Text = ""
+    kind: str = field(default="table", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Labelled values of the record itself; drawn in the side column."""
+
+    title: Text
+    items: Sequence[tuple[Text, Text]]
+    kind: str = field(default="facts", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Preformatted text: a payload, a traceback. Redact it before."""
+
+    title: Text
+    text: str
+    kind: str = field(default="source", init=False)
+
+
+Panel = Table | Facts | Source

@@ -1,0 +1,105 @@
+"""Incidents, as staff see them. Acknowledging and resolving are added by the back office, with their audit leaf."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.core.admin import (
+    Notice,
+    Panel,
+    Source,
+    StaffModelAdmin,
+    Stat,
+    TenantFilter,
+    about_url,
+    column,
+    moment,
+    number,
+    pretty,
+    record_url,
+    status_chip,
+)
+from apps.incidents.enums import IncidentState
+from apps.incidents.models import Incident
+
+# Pages of what an incident can be about; the rooms above are known by name only.
+TARGET_PAGES = {"connection": "providers.connection", "sync_run": "providers.syncrun", "job": "jobs.job"}
+_TONES = {"critical": "bad", "warning": "warn", "info": "info"}
+
+
+@admin.register(Incident)
+class IncidentAdmin(StaffModelAdmin):
+    list_display = ("title", "tenant", "urgency", "standing", "kind", "count", "first", "last")
+    list_filter = (TenantFilter, "state", "severity", "kind")
+    search_fields = ("title", "kind", "key")
+    search_ids = ("id", "target_id")
+    empty_hint = gettext_lazy("Nothing has gone wrong for long enough to need a person.")
+    facts = (
+        (gettext_lazy("Incident"), ("kind", "key", "target_type", "target_id", "id")),
+        (gettext_lazy("People"), ("opener", "acknowledger", "acknowledged_at", "resolver", "resolved_at")),
+    )
+
+    @column(gettext_lazy("severity"))
+    def urgency(self, incident: Incident) -> str:
+        return status_chip(incident, "severity")
+
+    @column(gettext_lazy("state"))
+    def standing(self, incident: Incident) -> str:
+        return status_chip(incident, "state")
+
+    @column(gettext_lazy("first seen"))
+    def first(self, incident: Incident) -> str:
+        return moment(incident.first_seen_at)
+
+    @column(gettext_lazy("last seen"))
+    def last(self, incident: Incident) -> str:
+        return moment(incident.last_seen_at)
+
+    @column(gettext_lazy("opened by"))
+    def opener(self, incident: Incident) -> str:
+        return _label(incident.opened_by)
+
+    @column(gettext_lazy("acknowledged by"))
+    def acknowledger(self, incident: Incident) -> str:
+        return _label(incident.acknowledged_by)
+
+    @column(gettext_lazy("resolved by"))
+    def resolver(self, incident: Incident) -> str:
+        return _label(incident.resolved_by)
+
+    def status(self, incident: Incident) -> str:
+        return status_chip(incident, "state")
+
+    def notice(self, incident: Incident) -> Notice | None:
+        """Say what to do about a standing incident."""
+        if incident.state == IncidentState.RESOLVED:
+            return None
+        remedy = _("Open what it is about, remove the cause, then resolve it. Acknowledge it so that others know.")
+        if incident.state == IncidentState.ACKNOWLEDGED:
+            remedy = _("%(who)s is looking at it.") % {"who": _label(incident.acknowledged_by)}
+        tone: Any = _TONES.get(incident.severity, "warn")
+        return Notice(incident.title, str(incident.detail.get("message", "")), remedy, tone)
+
+    def stats(self, incident: Incident) -> Sequence[Stat]:
+        return (
+            Stat(_("Severity"), status_chip(incident, "severity")),
+            Stat(_("Times seen"), number(incident.count)),
+            Stat(_("First seen"), moment(incident.first_seen_at)),
+            Stat(_("Last seen"), moment(incident.last_seen_at)),
+        )
+
+    def panels(self, request: HttpRequest, incident: Incident) -> Sequence[Panel]:
+        return [Source(_("Detail"), pretty(incident.detail))]
+
+    def related_links(self, incident: Incident) -> Sequence[tuple[str, str]]:
+        links = [(_("Audit log of what it is about"), about_url("audit.auditentry", incident, incident.target_id))]
+        page = TARGET_PAGES.get(incident.target_type)
+        return [(_("What it is about"), record_url(page, incident.target_id)), *links] if page else links
+
+
+def _label(actor: dict[str, Any] | None) -> str:
+    return str((actor or {}).get("label", ""))

@@ -1,0 +1,104 @@
+"""Events, as staff see them: read-only."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.core.admin import (
+    NOTHING,
+    Panel,
+    Source,
+    StaffModelAdmin,
+    Stat,
+    TenantFilter,
+    about_url,
+    chip,
+    column,
+    duration,
+    moment,
+    number,
+    pretty,
+    short_id,
+)
+from apps.outbox.models import OutboxEvent
+
+
+class RelayFilter(SimpleListFilter):
+    """Relayed or still waiting."""
+
+    title = gettext_lazy("relay")
+    parameter_name = "relay"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("waiting", _("Waiting")), ("done", _("Relayed"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[OutboxEvent]) -> QuerySet[OutboxEvent]:
+        if self.value() in {"waiting", "done"}:
+            return queryset.filter(sequence__isnull=self.value() == "waiting")
+        return queryset
+
+
+@admin.register(OutboxEvent)
+class OutboxEventAdmin(StaffModelAdmin):
+    list_display = ("event", "tenant", "sequence", "relay", "entity", "by", "occurred")
+    list_filter = (TenantFilter, RelayFilter)
+    search_fields = ("type__startswith", "request_id__exact")
+    search_ids = ("id", "entity_id", "request_id")
+    search_help_text = gettext_lazy("Beginning of a type, request id, or an id")
+    empty_hint = gettext_lazy("Every change that clients may want to know of leaves an event.")
+    facts = (
+        (gettext_lazy("Event"), ("type", "schema_version", "entity_type", "entity_id", "position", "id")),
+        (gettext_lazy("Origin"), ("by", "request_id", "traceparent")),
+    )
+
+    @column(gettext_lazy("event"))
+    def event(self, event: OutboxEvent) -> str:
+        return event.type
+
+    @column(gettext_lazy("relay"))
+    def relay(self, event: OutboxEvent) -> str:
+        return chip(_("relayed"), "ok") if event.sequence is not None else chip(_("waiting"), "info")
+
+    @column(gettext_lazy("entity"))
+    def entity(self, event: OutboxEvent) -> str:
+        return short_id(event.entity_id)
+
+    @column(gettext_lazy("by"))
+    def by(self, event: OutboxEvent) -> str:
+        return str(event.actor.get("label", "")) or NOTHING
+
+    @column(gettext_lazy("occurred"))
+    def occurred(self, event: OutboxEvent) -> str:
+        return moment(event.occurred_at)
+
+    def headline(self, event: OutboxEvent) -> str:
+        return event.type
+
+    def status(self, event: OutboxEvent) -> str:
+        return self.relay(event)
+
+    def stats(self, event: OutboxEvent) -> Sequence[Stat]:
+        lag = None if event.relayed_at is None else event.relayed_at - event.occurred_at
+        return (
+            Stat(_("Sequence in its tenant"), number(event.sequence)),
+            Stat(_("Occurred"), moment(event.occurred_at)),
+            Stat(_("Relayed after"), duration(lag)),
+        )
+
+    def panels(self, request: HttpRequest, event: OutboxEvent) -> Sequence[Panel]:
+        return [Source(_("Data"), pretty(event.data)), Source(_("Actor"), pretty(event.actor))]
+
+    def related_links(self, event: OutboxEvent) -> Sequence[tuple[str, str]]:
+        links = [
+            (_("Events of this entity"), about_url("outbox.outboxevent", event, event.entity_id)),
+            (_("Audit log of this entity"), about_url("audit.auditentry", event, event.entity_id)),
+        ]
+        if event.request_id:
+            links.append((_("Everything of this request"), about_url("audit.auditentry", event, event.request_id)))
+        return links

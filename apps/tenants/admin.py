@@ -1,0 +1,270 @@
+"""Tenants, members and API keys, as staff see them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as message
+
+from apps.core import clock
+from apps.core.actor import Actor
+from apps.core.admin import (
+    Notice,
+    Outcome,
+    Panel,
+    ServiceAction,
+    StaffModelAdmin,
+    Stat,
+    Table,
+    TenantFilter,
+    about_url,
+    changelist_url,
+    chip,
+    column,
+    link,
+    moment,
+    record_url,
+    status_chip,
+    two_lines,
+)
+from apps.tenants.enums import TenantStatus
+from apps.tenants.models import ApiKey, Membership, Tenant
+from apps.tenants.services import reactivate_tenant, revoke_api_key, suspend_tenant
+
+_ROWS = 50
+
+SUSPENDED = Outcome(message("%(count)s tenant suspended"), message("%(count)s tenants suspended"))
+REACTIVATED = Outcome(message("%(count)s tenant reactivated"), message("%(count)s tenants reactivated"))
+REVOKED = Outcome(message("%(count)s key revoked"), message("%(count)s keys revoked"))
+REVOKED_BEFORE = Outcome(message("%(count)s was revoked before"), message("%(count)s were revoked before"))
+
+
+def _suspend(tenant: Tenant, actor: Actor, now: datetime, _reason: str) -> Outcome:
+    suspend_tenant(tenant_id=tenant.pk, actor=actor, now=now)
+    return SUSPENDED
+
+
+def _reactivate(tenant: Tenant, actor: Actor, now: datetime, _reason: str) -> Outcome:
+    reactivate_tenant(tenant_id=tenant.pk, actor=actor, now=now)
+    return REACTIVATED
+
+
+def _revoke(key: ApiKey, actor: Actor, now: datetime, _reason: str) -> Outcome:
+    revoked = revoke_api_key(api_key_id=key.pk, actor=actor, now=now)
+    return REVOKED if revoked.revoked_at == now else REVOKED_BEFORE
+
+
+def key_chip(key: ApiKey) -> str:
+    """Return whether a key works."""
+    if key.revoked_at is not None:
+        return chip(_("Revoked"), "idle")
+    if key.expires_at is not None and key.expires_at <= clock.now():
+        return chip(_("Expired"), "warn")
+    return chip(_("Active"), "ok")
+
+
+@admin.register(Tenant)
+class TenantAdmin(StaffModelAdmin):
+    list_display = ("name", "slug", "state", "since")
+    list_filter = ("status",)
+    ordering = ("slug", "pk")
+    search_fields = ("name", "slug")
+    empty_hint = gettext_lazy("An operator creates tenants; the demo brings two.")
+    facts = ((gettext_lazy("Tenant"), ("slug", "created_at", "updated_at", "version", "id")),)
+    service_actions = (
+        ServiceAction(
+            name="suspend",
+            label=gettext_lazy("Suspend"),
+            icon="block",
+            run=_suspend,
+            confirm=gettext_lazy("All credentials of the tenant are refused at once. Syncs and data stay as they are."),
+            danger=True,
+            available=lambda tenant: tenant.status == TenantStatus.ACTIVE,
+        ),
+        ServiceAction(
+            name="reactivate",
+            label=gettext_lazy("Reactivate"),
+            icon="play_arrow",
+            run=_reactivate,
+            available=lambda tenant: tenant.status == TenantStatus.SUSPENDED,
+        ),
+    )
+
+    @column(gettext_lazy("status"))
+    def state(self, tenant: Tenant) -> str:
+        return status_chip(tenant)
+
+    @column(gettext_lazy("created"))
+    def since(self, tenant: Tenant) -> str:
+        return moment(tenant.created_at)
+
+    def notice(self, tenant: Tenant) -> Notice | None:
+        if tenant.status == TenantStatus.ACTIVE:
+            return None
+        remedy = _("Reactivate the tenant to accept its keys and members again.")
+        return Notice(_("Suspended"), _("Its API keys and members are refused."), remedy, "warn")
+
+    def panels(self, request: HttpRequest, tenant: Tenant) -> Sequence[Panel]:
+        members = Membership.objects.filter(tenant_id=tenant.pk).order_by("id")[:_ROWS]
+        keys = ApiKey.objects.filter(tenant_id=tenant.pk).defer("secret_hash").order_by("-id")[:_ROWS]
+        return [_members_table(members), _keys_table(keys)]
+
+    def related_links(self, tenant: Tenant) -> Sequence[tuple[str, str]]:
+        key = tenant.pk
+        return (
+            (_("Connections"), changelist_url("providers.connection", tenant=key)),
+            (_("Accounts"), changelist_url("accounts.account", tenant=key)),
+            (_("Transactions"), changelist_url("accounts.transaction", tenant=key)),
+            (_("Incidents"), changelist_url("incidents.incident", tenant=key)),
+            (_("Jobs"), changelist_url("jobs.job", tenant=key)),
+            (_("Audit log"), changelist_url("audit.auditentry", tenant=key)),
+        )
+
+
+def _members_table(members: QuerySet[Membership]) -> Table:
+    rows = [
+        [link(record_url("users.user", member.user_id), member.name), member.email, member.get_role_display()]
+        for member in members
+    ]
+    return Table(_("Members"), [_("name"), _("email"), _("role")], rows, empty=_("Nobody yet."))
+
+
+def _keys_table(keys: QuerySet[ApiKey]) -> Table:
+    rows = [
+        [
+            link(record_url("tenants.apikey", key.pk), key.name),
+            f"{key.prefix}…",
+            key_chip(key),
+            moment(key.last_used_at),
+        ]
+        for key in keys
+    ]
+    return Table(_("API keys"), [_("name"), _("prefix"), _("state"), _("last used")], rows, empty=_("None yet."))
+
+
+@admin.register(Membership)
+class MembershipAdmin(StaffModelAdmin):
+    list_display = ("name", "tenant", "role_name", "email", "since")
+    list_filter = (TenantFilter, "role")
+    search_fields = ("name", "email")
+    search_ids = ("id", "user_id")
+    empty_hint = gettext_lazy("A tenant's owner invites its members.")
+    facts = ((gettext_lazy("Membership"), ("role", "email", "created_at", "updated_at", "id")),)
+
+    @column(gettext_lazy("role"))
+    def role_name(self, member: Membership) -> str:
+        return member.get_role_display()
+
+    @column(gettext_lazy("since"))
+    def since(self, member: Membership) -> str:
+        return moment(member.created_at)
+
+    def headline(self, member: Membership) -> str:
+        return member.name
+
+    def status(self, member: Membership) -> str:
+        return chip(member.get_role_display())
+
+    def related_links(self, member: Membership) -> Sequence[tuple[str, str]]:
+        return (
+            (_("User"), record_url("users.user", member.user_id)),
+            (_("Everything they did"), about_url("audit.auditentry", member, member.user_id)),
+        )
+
+
+class KeyStateFilter(SimpleListFilter):
+    """Active, expired or revoked."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("active", _("Active")), ("expired", _("Expired")), ("revoked", _("Revoked"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        expired = Q(expires_at__lte=clock.now())
+        states = {
+            "active": Q(revoked_at=None) & ~expired,
+            "expired": Q(revoked_at=None) & expired,
+            "revoked": Q(revoked_at__isnull=False),
+        }
+        return queryset.filter(states.get(self.value() or "", Q()))
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(StaffModelAdmin):
+    list_display = ("key", "tenant", "state", "mode", "scope_count", "last_use", "expiry")
+    list_filter = (TenantFilter, KeyStateFilter, "mode")
+    search_fields = ("name", "prefix")
+    empty_hint = gettext_lazy("A tenant creates keys with POST /api/v1/api-keys; the secret is shown once.")
+    facts = (
+        (
+            gettext_lazy("Key"),
+            ("prefix", "mode", "created_by", "created_at", "last_used_at", "expires_at", "revoked_at", "id"),
+        ),
+        (gettext_lazy("May"), ("networks", "permissions")),
+    )
+    service_actions = (
+        ServiceAction(
+            name="revoke",
+            label=gettext_lazy("Revoke"),
+            icon="key_off",
+            run=_revoke,
+            confirm=gettext_lazy("Requests with the key are refused at once. This cannot be undone."),
+            danger=True,
+            available=lambda key: key.revoked_at is None,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
+        return super().get_queryset(request).defer("secret_hash")
+
+    @column(gettext_lazy("key"))
+    def key(self, key: ApiKey) -> str:
+        return two_lines(key.name, f"{key.prefix}…")
+
+    @column(gettext_lazy("state"))
+    def state(self, key: ApiKey) -> str:
+        return key_chip(key)
+
+    @column(gettext_lazy("permissions"))
+    def scope_count(self, key: ApiKey) -> str:
+        return str(len(key.scopes))
+
+    @column(gettext_lazy("last used"))
+    def last_use(self, key: ApiKey) -> str:
+        return moment(key.last_used_at)
+
+    @column(gettext_lazy("expires"))
+    def expiry(self, key: ApiKey) -> str:
+        return moment(key.expires_at)
+
+    @column(gettext_lazy("networks"))
+    def networks(self, key: ApiKey) -> str:
+        return ", ".join(key.allowed_networks) or _("every address")
+
+    @column(gettext_lazy("permissions"))
+    def permissions(self, key: ApiKey) -> str:
+        return ", ".join(sorted(key.scopes))
+
+    def headline(self, key: ApiKey) -> str:
+        return key.name
+
+    def status(self, key: ApiKey) -> str:
+        return key_chip(key)
+
+    def stats(self, key: ApiKey) -> Sequence[Stat]:
+        return (
+            Stat(_("Last used"), moment(key.last_used_at)),
+            Stat(_("Expires"), moment(key.expires_at)),
+            Stat(_("Mode"), key.get_mode_display()),
+        )
+
+    def related_links(self, key: ApiKey) -> Sequence[tuple[str, str]]:
+        return ((_("Everything it did"), about_url("audit.auditentry", key)),)
