@@ -12,7 +12,7 @@ WIDTH = 8
 _COLOURS = {"postgres": 34, "valkey": 31, "sandbox": 35, "web": 32, "worker": 33, "beat": 36, "finops": 1}
 _LEVELS = {"ERROR": 31, "CRITICAL": 31, "WARNING": 33}
 # What every JSON line of the platform carries and a terminal does not need.
-_UNSHOWN = {"message", "level", "timestamp", "at", "logger", "service", "exc_info"}
+_UNSHOWN = {"event", "level", "at", "logger", "trace_id", "exc_info"}
 
 
 class Console:
@@ -27,9 +27,9 @@ class Console:
         self.line("finops", text)
 
     def line(self, name: str, text: str) -> None:
-        """Write a line of a process; a JSON log line becomes level, message and fields."""
+        """Write a line of a process; a JSON log line becomes level, event and fields, an empty one nothing."""
         prefix = self._paint(f"{name:<{WIDTH}}", _COLOURS.get(name, 37))
-        parts = self._readable(text.rstrip()).splitlines() or [""]
+        parts = self._readable(text.rstrip()).splitlines()
         self._write("".join(f"{prefix} │ {part}\n" for part in parts))
 
     def frame(self, rows: list[tuple[str, str]], *, title: str) -> None:
@@ -58,10 +58,10 @@ class Console:
             return text
         level = str(entry.get("level", ""))
         fields = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _UNSHOWN and value)
-        shown = " ".join(part for part in (str(entry.get("message", "")), fields) if part)
+        shown = " ".join(part for part in (str(entry.get("event", "")), self._paint(fields, 2)) if part)
         if level in _LEVELS:
             shown = f"{self._paint(level, _LEVELS[level])} {shown}"
         return f"{shown}\n{entry['exc_info']}" if entry.get("exc_info") else shown
 
     def _paint(self, text: str, colour: int) -> str:
-        return f"\x1b[{colour}m{text}\x1b[0m" if self.colourful else text
+        return f"\x1b[{colour}m{text}\x1b[0m" if self.colourful and text else text

@@ -10,6 +10,8 @@ from finops.embedded.environment import PROJECT, for_sandbox, for_web, for_worke
 from finops.embedded.ports import HOST
 from finops.embedded.process import Command
 
+# Celery's warning is about untrusted pickles; our messages are JSON and our broker has a password.
+ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"
 QUEUES = ("default", "sync", "webhooks", "orders", "market")
 
 
@@ -34,13 +36,12 @@ def worker(environment: Mapping[str, str]) -> Command:
     concurrency = environment.get("FINOPS_WORKER_CONCURRENCY", str(min(4, os.cpu_count() or 2)))
     options = ["--queues", ",".join(QUEUES), "--concurrency", concurrency, "--loglevel", "INFO"]
     options += ["--without-gossip", "--without-mingle"]
-    return _python("worker", ["-m", "celery", "-A", "finops", "worker", *options], for_worker(environment), grace=20)
+    return _celery("worker", options, environment, grace=20)
 
 
 def beat(environment: Mapping[str, str]) -> Command:
     """Return the scheduler."""
-    options = ["--loglevel", "INFO"]
-    return _python("beat", ["-m", "celery", "-A", "finops", "beat", *options], for_worker(environment), grace=5)
+    return _celery("beat", ["--loglevel", "INFO"], environment, grace=5)
 
 
 def migrate(environment: Mapping[str, str]) -> Command:
@@ -51,6 +52,11 @@ def migrate(environment: Mapping[str, str]) -> Command:
 def load_demo(environment: Mapping[str, str]) -> Command:
     """Return the loading of the demo tenants, which changes nothing when they are there."""
     return _python("demo", ["manage.py", "load_demo"], for_web(environment))
+
+
+def _celery(name: str, options: Sequence[str], environment: Mapping[str, str], *, grace: float) -> Command:
+    arguments = ["-W", ROOT_IS_FINE, "-m", "celery", "--quiet", "-A", "finops", name, *options]
+    return _python(name, arguments, for_worker(environment), grace=grace)
 
 
 def _python(name: str, arguments: Sequence[str], environment: Mapping[str, str], *, grace: float = 10) -> Command:

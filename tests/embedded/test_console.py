@@ -29,14 +29,15 @@ def shown(line: str) -> str:
     ("line", "expected"),
     [
         ("plain text\n", "web      │ plain text\n"),
+        ("\n", ""),
         ("{not json", "web      │ {not json\n"),
         (
-            '{"level": "WARNING", "message": "sync.failed", "tenant": "acme", "trace": null}',
+            '{"level": "WARNING", "event": "sync.failed", "tenant": "acme", "actor": null}',
             "web      │ WARNING sync.failed tenant=acme\n",
         ),
-        ('{"level": "INFO", "message": "sync.started", "logger": "apps"}', "web      │ sync.started\n"),
+        ('{"level": "INFO", "event": "sync.started", "logger": "apps"}', "web      │ sync.started\n"),
         (
-            '{"level": "ERROR", "message": "broke", "exc_info": "Traceback:\\nBoom"}',
+            '{"level": "ERROR", "event": "broke", "exc_info": "Traceback:\\nBoom"}',
             "web      │ ERROR broke\nweb      │ Traceback:\nweb      │ Boom\n",
         ),
     ],
