@@ -1,0 +1,112 @@
+"""Connections that the sandbox serves, and their syncs, for tests."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import connection as database
+
+from apps.accounts import tasks  # registers the handler of SYNC_CONNECTION
+from apps.accounts.models import Account, Transaction
+from apps.core import clock
+from apps.core.actor import system_actor
+from apps.core.ids import new_id
+from apps.core.scope import tenant_scope, write_scope
+from apps.jobs.runner import run_next
+from apps.providers.models import Connection, SyncRun
+from apps.providers.services import create_connection, request_sync
+from apps.tenants.models import Tenant
+
+
+def make_connection(tenant: Tenant, label: str, *, now: datetime | None = None) -> Connection:
+    """Connect the tenant to the sandbox's enrolment `test_tkn_<label>`; its first sync is queued, not run."""
+    return create_connection(
+        provider="teller",
+        credentials={"access_token": f"test_tkn_{label}"},
+        label=label,
+        actor=system_actor("tests", tenant_id=tenant.id),
+        now=now or clock.now(),
+    )
+
+
+def sync(connection: Connection) -> SyncRun:
+    """Ask for a sync (or take the one that waits), run its job in this process, and return the run."""
+    actor = system_actor("tests", tenant_id=connection.tenant_id)
+    run = request_sync(connection_id=connection.id, trigger="api", actor=actor, now=clock.now())
+    run_next(tasks.SYNC_CONNECTION.queue, worker="tests")
+    with tenant_scope(connection.tenant_id):
+        return SyncRun.objects.get(id=run.id)
+
+
+def make_account(tenant: Tenant, *, connection: Connection | None = None, **values: Any) -> Account:
+    """Create an open USD account, without asking a provider."""
+    connection = connection or _bare_connection(tenant)
+    created = clock.now()
+    defaults: dict[str, Any] = {
+        "external_id": f"acc_{new_id().hex}",
+        "name": "Everyday Checking",
+        "kind": "depository",
+        "subtype": "checking",
+        "currency": "USD",
+        "last_four": "4242",
+        "institution": "Bank of Many",
+        "status": "open",
+        "first_read_at": created,
+    }
+    with write_scope(system_actor("tests", tenant_id=tenant.id)):
+        return Account.objects.create(
+            tenant_id=tenant.id,
+            connection=connection,
+            provider=connection.provider,
+            created_at=created,
+            updated_at=created,
+            **{**defaults, **values},
+        )
+
+
+def make_transaction(account: Account, amount: str = "-12.30", **values: Any) -> Transaction:
+    """Create a posted transaction, without asking a provider and without touching balances."""
+    created = clock.now()
+    defaults: dict[str, Any] = {
+        "external_id": f"txn_{new_id().hex}",
+        "currency": account.currency,
+        "date": date(2026, 3, 1),
+        "description": "TRADER JOE S #542",
+        "counterparty": "TRADER JOE'S",
+        "provider_category": "groceries",
+        "status": "posted",
+    }
+    with write_scope(system_actor("tests", tenant_id=account.tenant_id)):
+        return Transaction.objects.create(
+            tenant_id=account.tenant_id,
+            account=account,
+            amount=Decimal(amount),
+            created_at=created,
+            updated_at=created,
+            **{**defaults, **values},
+        )
+
+
+def make_transactions(account: Account, count: int) -> None:
+    """Create many posted transactions over the days before 2026-03-01, in one statement."""
+    with write_scope(system_actor("tests", tenant_id=account.tenant_id)), database.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO accounts_transaction (id, tenant_id, account_id, external_id, amount, currency, date,
+                   description, counterparty, provider_category, category_override, note, status, version, created_at,
+                   updated_at)
+               SELECT gen_random_uuid(), %s, %s, 'txn_' || n, -n, 'USD', DATE '2026-03-01' - n %% 700,
+                   'PAYMENT ' || n, 'SHOP ' || n %% 50, 'shopping', '', '', 'posted', 1, now(), now()
+               FROM generate_series(1, %s) AS n""",
+            [account.tenant_id, account.id, count],
+        )
+
+
+def _bare_connection(tenant: Tenant) -> Connection:
+    return make_connection(tenant, f"bare-{new_id().hex[-12:]}")
+
+
+def transactions_of(account: Account | UUID) -> dict[str, Transaction]:
+    """Return an account's rows by external id; call it in the tenant's scope."""
+    account_id = account if isinstance(account, UUID) else account.id
+    return {row.external_id: row for row in Transaction.objects.filter(account_id=account_id)}
