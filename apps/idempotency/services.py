@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import psycopg
 from django.db import OperationalError, connection
@@ -71,9 +72,10 @@ def expire_records(*, now: datetime, batch: int = EXPIRY_BATCH) -> int:
     """Forget one batch of outlived secret bodies and one of records; return how many rows changed."""
     with system_scope(), connection.cursor() as cursor:
         cursor.execute(_FORGET_BODIES, {"now": now, "batch": batch})
-        changed = cursor.rowcount
+        changed: int = cursor.rowcount
         cursor.execute(_FORGET_RECORDS, {"now": now, "batch": batch})
-        return changed + cursor.rowcount
+        changed += cursor.rowcount
+    return changed
 
 
 @contextmanager
@@ -91,10 +93,17 @@ def _bounded_wait() -> Iterator[None]:
 
 
 def _insert(key: str, fingerprint: bytes, now: datetime) -> bool:
-    values = {"id": new_id(), "tenant_id": current_tenant_id(), "key": key, "fingerprint": fingerprint}
+    values: dict[str, UUID | str | bytes | datetime] = {
+        "id": new_id(),
+        "tenant_id": current_tenant_id(),
+        "key": key,
+        "fingerprint": fingerprint,
+        "now": now,
+        "expires_at": now + KEPT,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {**values, "now": now, "expires_at": now + KEPT})
-        return cursor.rowcount == 1
+        cursor.execute(_TAKE, values)
+        return bool(cursor.rowcount)
 
 
 def _take_over(key: str, fingerprint: bytes, now: datetime) -> bool:

@@ -29,7 +29,7 @@ INSERT = (
 )
 
 
-def _run(sql: str, params: list[object] | None = None) -> None:
+def _run(sql: str, params: list[UUID | str | int | None] | None = None) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, params)
 
@@ -40,23 +40,22 @@ def owner(database: str) -> Iterator[psycopg.Connection]:
         yield connected
 
 
-@pytest.mark.commits
-@pytest.mark.parametrize("rewrite", REWRITES)
-def test_no_role_of_the_web_rewrites_the_log(rewrite: str) -> None:
+def test_no_role_of_the_web_rewrites_the_log() -> None:
     entry = make_entry(ACME)
-    for scope in (tenant_scope(ACME), staff_scope()):
-        with scope, pytest.raises(DatabaseError, match="permission denied"):
-            _run(rewrite)
+    for rewrite in REWRITES:
+        for scope in (tenant_scope(ACME), staff_scope()):
+            with scope, pytest.raises(DatabaseError, match="permission denied"):
+                _run(rewrite)
     with tenant_scope(ACME):
         assert AuditEntry.objects.get() == entry
 
 
 @pytest.mark.worker_login
-@pytest.mark.parametrize("rewrite", REWRITES)
-def test_the_sequencer_rewrites_nothing(rewrite: str) -> None:
+def test_the_sequencer_rewrites_nothing() -> None:
     make_entry(ACME)
-    with system_scope(), pytest.raises(DatabaseError, match="permission denied"):
-        _run(rewrite)
+    for rewrite in REWRITES:
+        with system_scope(), pytest.raises(DatabaseError, match="permission denied"):
+            _run(rewrite)
 
 
 @pytest.mark.commits
@@ -85,14 +84,12 @@ def test_two_entries_never_share_a_sequence(owner: psycopg.Connection) -> None:
     owner.execute(INSERT, [new_id(), GLOBEX, 1])
 
 
-@pytest.mark.commits
 def test_only_the_sequencer_gives_sequences() -> None:
     for scope, tenant in ((tenant_scope(ACME), ACME), (staff_scope(), None)):
         with scope, pytest.raises(DatabaseError, match="audit_entry_unsequenced"):
             _run(INSERT, [new_id(), tenant, 1])
 
 
-@pytest.mark.commits
 def test_a_tenant_reads_and_writes_its_own_log_alone() -> None:
     mine = make_entry(ACME)
     theirs = make_entry(GLOBEX)
@@ -105,7 +102,6 @@ def test_a_tenant_reads_and_writes_its_own_log_alone() -> None:
         assert set(AuditEntry.objects.all()) == {mine, theirs}
 
 
-@pytest.mark.commits
 def test_staff_writes_the_installations_log_alone() -> None:
     with staff_scope():
         _run(INSERT, [new_id(), None, None])

@@ -90,7 +90,7 @@ def test_secrets_are_masked_before_they_are_stored(now: datetime) -> None:
 
 
 def test_an_entry_is_of_the_scope_that_it_is_written_in(now: datetime) -> None:
-    arguments = {"action": "order.submitted", "target_type": "order", "target_id": ORDER, "now": now}
+    arguments: dict[str, Any] = {"action": "order.submitted", "target_type": "order", "target_id": ORDER, "now": now}
     with pytest.raises(RuntimeError, match=r"order\.submitted is recorded outside of its actor's scope"):
         record(actor=TRADER, **arguments)
     with pytest.raises(RuntimeError, match="outside"), write_scope(TRADER.for_tenant(GLOBEX)):

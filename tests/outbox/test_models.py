@@ -28,7 +28,7 @@ INSERT = (
 )
 
 
-def _run(sql: str, params: list[object] | None = None) -> None:
+def _run(sql: str, params: list[UUID | str | int | None] | None = None) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, params)
 
@@ -39,23 +39,22 @@ def owner(database: str) -> Iterator[psycopg.Connection]:
         yield connected
 
 
-@pytest.mark.commits
-@pytest.mark.parametrize("rewrite", REWRITES)
-def test_no_role_of_the_web_rewrites_events(rewrite: str) -> None:
+def test_no_role_of_the_web_rewrites_events() -> None:
     event = make_event(ACME)
-    for scope in (tenant_scope(ACME), staff_scope()):
-        with scope, pytest.raises(DatabaseError, match="permission denied"):
-            _run(rewrite)
+    for rewrite in REWRITES:
+        for scope in (tenant_scope(ACME), staff_scope()):
+            with scope, pytest.raises(DatabaseError, match="permission denied"):
+                _run(rewrite)
     with tenant_scope(ACME):
         assert OutboxEvent.objects.get() == event
 
 
 @pytest.mark.worker_login
-@pytest.mark.parametrize("rewrite", REWRITES)
-def test_the_relay_rewrites_nothing(rewrite: str) -> None:
+def test_the_relay_rewrites_nothing() -> None:
     make_event(ACME)
-    with system_scope(), pytest.raises(DatabaseError, match="permission denied"):
-        _run(rewrite)
+    for rewrite in REWRITES:
+        with system_scope(), pytest.raises(DatabaseError, match="permission denied"):
+            _run(rewrite)
 
 
 @pytest.mark.commits
@@ -75,14 +74,12 @@ def test_sequence_and_relay_time_are_given_once(owner: psycopg.Connection) -> No
             owner.execute(f"UPDATE outbox_event SET {change}")
 
 
-@pytest.mark.commits
 def test_only_the_relay_gives_sequences() -> None:
     for sequence, relayed_at in ((1, None), (None, "2026-03-02T12:00:00Z")):
         with tenant_scope(ACME), pytest.raises(DatabaseError, match="outbox_event_pending"):
             _run(INSERT, [new_id(), ACME, new_id(), sequence, relayed_at])
 
 
-@pytest.mark.commits
 def test_a_tenant_reads_and_writes_its_own_events_alone() -> None:
     mine = make_event(ACME)
     make_event(GLOBEX)
@@ -92,7 +89,6 @@ def test_a_tenant_reads_and_writes_its_own_events_alone() -> None:
             _run(INSERT, [new_id(), GLOBEX, new_id(), None, None])
 
 
-@pytest.mark.commits
 def test_staff_reads_events_and_writes_none() -> None:
     make_event(ACME)
     with staff_scope():

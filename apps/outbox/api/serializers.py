@@ -31,6 +31,7 @@ class EventSerializer(serializers.Serializer[OutboxEvent]):
     sequence = serializers.IntegerField()
     schema_version = serializers.IntegerField()
     entity = EventEntitySerializer(source="*")
-    data = serializers.DictField()
+    # DRF takes declared fields off the class, so the property `data` of serializers stays what it is.
+    data = serializers.DictField()  # type: ignore[assignment]
     occurred_at = serializers.DateTimeField()
     request_id = serializers.CharField()
