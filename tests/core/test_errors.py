@@ -8,7 +8,7 @@ pytestmark = pytest.mark.no_database
 
 
 def test_every_code_has_a_title_a_status_and_an_explanation() -> None:
-    for code, error in ERRORS.items():
+    for code, error in list(ERRORS.items()):
         assert error.code == code
         assert 400 <= error.status <= 599, code
         assert str(error.title), code
@@ -47,7 +47,7 @@ def test_nested_validation_errors_name_each_field() -> None:
 
 
 def test_every_problem_type_resolves_to_its_page(client) -> None:
-    for code, error in ERRORS.items():
+    for code, error in list(ERRORS.items()):
         response = client.get(reverse("problem", args=[code]))
         assert response.status_code == 200
         assert str(error.title) in response.content.decode().replace("&#x27;", "'")
