@@ -18,8 +18,9 @@ from finops.wakes import Waker
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops.settings.embedded")
 
 DEFAULT_QUEUE = "default"
-# A hint that waits longer than this is dropped: by then the sweep has sent a newer one.
-HINT_SECONDS = 30
+# A hint that waits longer than this is dropped, since the sweep has sent newer ones. Generous, because the
+# worker's clock decides: machines further apart than this would drop every hint.
+HINT_SECONDS = 60
 # Topics other than "jobs:<queue>" and the tasks that they wake.
 TASKS = {"outbox": "outbox.relay", "audit": "audit.sequence"}
 

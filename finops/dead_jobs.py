@@ -5,9 +5,8 @@ from django.utils.translation import gettext as _
 from apps.core import clock
 from apps.incidents.enums import Severity
 from apps.incidents.services import open_incident
+from apps.jobs.events import JOB_DEAD
 from apps.jobs.types import Lease
-
-JOB_DEAD = "job.dead"
 
 
 def open_incident_for_dead_job(lease: Lease, error: Exception) -> None:

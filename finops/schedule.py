@@ -11,7 +11,7 @@ SCHEDULE = {
     "idempotency.expire": 3600,
 }
 # A tick that nobody took in this time is dropped: the next one does the same work.
-_EXPIRE_SECONDS = 10
+_EXPIRE_SECONDS = 60
 
 
 def ensure_schedule() -> list[str]:

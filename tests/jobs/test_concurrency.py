@@ -76,9 +76,14 @@ def test_concurrent_enqueues_of_one_key_make_one_job(now: datetime) -> None:
 def test_a_locked_job_does_not_hold_up_the_queue(now: datetime) -> None:
     first, second = make_job(now=now), make_job(now=now)
     seen = make_handler()
+
+    def work() -> None:
+        runner.run_next("test", worker="w2", now=now)
+        connection.close()
+
     with system_scope():
         Job.objects.select_for_update().get(id=first.id)
-        worker = threading.Thread(target=lambda: (runner.run_next("test", worker="w2", now=now), connection.close()))
+        worker = threading.Thread(target=work)
         worker.start()
         worker.join(timeout=5)
     assert [lease.job_id for lease in seen] == [second.id]

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -110,9 +111,10 @@ def test_a_zombie_cannot_settle_and_its_work_is_rolled_back(now: datetime) -> No
         zombie.settle(now=later)
     successor = _lease(later, "w2")
     assert (zombie.fence, successor.fence) == (1, 2)
-    for act in (lambda: zombie.settle(now=later), lambda: leasing.extend(zombie, now=later)):
-        with pytest.raises(LeaseLost), system_scope():
-            act()
+    with pytest.raises(LeaseLost), system_scope():
+        zombie.settle(now=later)
+    with pytest.raises(LeaseLost), system_scope():
+        leasing.extend(zombie, now=later)
     with tenant_scope(TENANT):
         assert Incident.objects.count() == 0
     assert (_stored(job).state, _stored(job).leased_by, _stored(job).fence) == ("leased", "w2", 2)
@@ -187,9 +189,12 @@ def test_read_only_gives_the_attempt_back(now: datetime) -> None:
 
 
 def test_what_a_death_hook_writes_commits_with_the_death(now: datetime) -> None:
+    def mourn(lease: Lease, _error: Exception) -> None:
+        make_incident(now=now, actor=lease.actor)
+
     make_handler(
         act=raiser(PermanentFailure("gone", "Gone.")),
-        on_dead=lambda lease, _error: make_incident(now=now, actor=lease.actor) and None,
+        on_dead=mourn,
     )
     job = make_job(now=now)
     _run(now)
@@ -289,7 +294,7 @@ def test_leasing_reads_the_partial_index_and_no_more(now: datetime) -> None:
             for number in range(4000)
         )
     plan_of = "EXPLAIN (ANALYZE, FORMAT TEXT) " + leasing._LEASE
-    values = {"queue": "test", "kinds": ["test.note"], "worker": "w1", "now": now + timedelta(hours=1)}
+    values: dict[str, Any] = {"queue": "test", "kinds": ["test.note"], "worker": "w1", "now": now + timedelta(hours=1)}
     with system_scope(), connection.cursor() as cursor:
         cursor.execute(plan_of, values)
         plan = "\n".join(row[0] for row in cursor.fetchall())

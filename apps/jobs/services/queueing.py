@@ -44,8 +44,8 @@ def enqueue(
 def replay_job(*, job_id: UUID, actor: Actor, now: datetime) -> Job:
     """Queue a dead or discarded job again, with all its attempts, due now.
 
-    Staff act through the back office, which adds the audit leaf in the same write_scope: this room stands
-    beside the audit room and does not know it.
+    Staff act through the back office, which in the same write_scope adds the audit leaf and resolves the
+    incident (kind `events.JOB_DEAD`, key the job's id): this room stands beside those and does not know them.
 
     Raises:
         NotFound: the actor's tenant has no such job.
