@@ -1,0 +1,128 @@
+"""Takes the pictures in docs/images from the running platform: `make run` in one terminal, `make screenshots` in another.
+
+Signs in as the demo's staff user with a one-time code and drives Chromium (`chromium` on the path, or the
+executable that FINOPS_CHROMIUM names).
+"""
+
+import argparse
+import base64
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE = {"width": 1440, "height": 900}
+PERIOD = 30
+MORE = {
+    "accounts": "accounts/account/",
+    "runs": "providers/syncrun/",
+    "jobs": "jobs/job/",
+    "audit": "audit/auditentry/",
+    "incidents": "incidents/incident/",
+    "schedule": "django_celery_beat/periodictask/",
+    "keys": "tenants/apikey/",
+    "users": "users/user/",
+    "devices": "otp_totp/totpdevice/",
+    "events": "outbox/outboxevent/",
+}
+
+
+def one_time_code(secret: str, at: float) -> str:
+    """Return the RFC 6238 code of a base32 secret: SHA-1, 30 seconds, six digits."""
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8), casefold=True)
+    digest = hmac.new(key, struct.pack(">Q", int(at) // PERIOD), hashlib.sha1).digest()
+    offset = digest[-1] & 0x0F
+    number = struct.unpack(">I", digest[offset : offset + 4])[0] & 0x7FFFFFFF
+    return f"{number % 1_000_000:06d}"
+
+
+def demo() -> dict[str, Any]:
+    """Return the running platform's demo.json, or end with what to do."""
+    path = Path(os.environ.get("FINOPS_HOME", ROOT / ".finops")) / "demo.json"
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        sys.exit(f"{path} cannot be read ({error.strerror}). Start the platform with `make run` first.")
+    return content
+
+
+def sign_in(page: Page, base: str, staff: dict[str, str]) -> None:
+    """Fill the sign-in form; a code works once, so a refused one is followed by the next."""
+    for _attempt in range(3):
+        page.goto(f"{base}/admin/login/?next=/admin/")
+        page.fill("[name=username]", staff["username"])
+        page.fill("[name=password]", staff["password"])
+        page.fill("[name=otp_token]", one_time_code(staff["totp_secret"], time.time()))
+        page.click("button[type=submit]")
+        page.wait_for_load_state()
+        if "/login/" not in page.url:
+            return
+        time.sleep(PERIOD - time.time() % PERIOD + 0.5)
+    sys.exit("Signing in was refused three times; see the audit log of the installation.")
+
+
+def shoot(page: Page, folder: Path, name: str) -> None:
+    """Write a picture of what is visible."""
+    page.wait_for_load_state("networkidle", timeout=5_000) if name == "login" else page.wait_for_timeout(400)
+    path = folder / f"{name}.png"
+    page.screenshot(path=path)
+    print(f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}  {path.stat().st_size // 1024} kB")
+
+
+def take(page: Page, base: str, staff: dict[str, str], folder: Path, extra: list[str]) -> None:
+    """Go through the pages of the README, and `extra` ones by name."""
+    page.goto(f"{base}/admin/login/")
+    shoot(page, folder, "login")
+    sign_in(page, base, staff)
+    page.wait_for_selector(".fo-tiles")
+    shoot(page, folder, "dashboard")
+    page.goto(f"{base}/admin/providers/connection/")
+    if "connections" in extra:
+        shoot(page, folder, "connections")
+    page.click("#result_list th a")
+    page.wait_for_selector(".fo-hero")
+    shoot(page, folder, "connection")
+    page.goto(f"{base}/admin/accounts/transaction/")
+    shoot(page, folder, "transactions")
+    for name in [name for name in extra if name in MORE]:
+        page.goto(f"{base}/admin/{MORE[name]}")
+        shoot(page, folder, name)
+        first = page.query_selector("#result_list th a")
+        if first:
+            first.click()
+            page.wait_for_selector(".fo-hero")
+            shoot(page, folder, f"{name}-detail")
+
+
+def main() -> None:
+    """Take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("--dark", action="store_true", help="in dark colours")
+    parser.add_argument("extra", nargs="*", help=f"also: connections, {', '.join(MORE)}")
+    options = parser.parse_args()
+    executable = os.environ.get("FINOPS_CHROMIUM") or shutil.which("chromium")
+    if executable is None:
+        sys.exit("Chromium is not on the path. Install it, or name it in FINOPS_CHROMIUM.")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    content = demo()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        )
+        page = browser.new_page(viewport=SIZE, color_scheme="dark" if options.dark else "light")
+        take(page, content["base_url"], content["staff"], options.folder, options.extra)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
