@@ -1,7 +1,5 @@
 """What went wrong on the wire, as httpx tells it, in our categories."""
 
-from dataclasses import dataclass
-
 import httpx
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -10,12 +8,12 @@ from apps.providers.enums import ErrorCategory
 from apps.providers.transport.classification import Blame, Verdict
 
 
-@dataclass(frozen=True, slots=True)
 class BadAnswer(Exception):
-    """An answer that cannot be used: too large, not JSON, cut off."""
+    """An answer that cannot be used: too large, or not JSON."""
 
-    code: str
-    message: str | Promise
+    def __init__(self, code: str, message: str | Promise) -> None:
+        super().__init__(code)
+        self.code, self.message = code, message
 
 
 class DeadlinePassed(Exception):

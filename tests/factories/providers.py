@@ -1,0 +1,54 @@
+"""Connections and runs for tests."""
+
+from datetime import datetime
+from typing import Any
+
+from apps.core import clock
+from apps.core.actor import Actor, system_actor
+from apps.core.scope import tenant_scope
+from apps.providers.enums import SyncTrigger
+from apps.providers.models import Connection, SyncRun
+from apps.providers.services import create_connection, request_sync, start_run
+from apps.providers.types import SyncFailure
+from apps.tenants.models import Tenant
+
+AWAY = SyncFailure(code="provider_unavailable", message="The provider is away.")
+REFUSED = SyncFailure(code="credentials_refused", message="Connect again.", needs_attention=True, permanent=True)
+
+
+def actor_of(tenant: Tenant) -> Actor:
+    """Return an actor of the tenant."""
+    return system_actor("tests", tenant_id=tenant.id)
+
+
+def make_connection(
+    tenant: Tenant, token: str = "test_tkn_first", *, label: str = "Bank", now: datetime | None = None, **more: Any
+) -> Connection:
+    """Connect to the sandbox's Teller; each token is an enrolment of its own. Its first sync is queued."""
+    return create_connection(
+        provider="teller",
+        credentials={"access_token": token, **more},
+        label=label,
+        actor=actor_of(tenant),
+        now=now or clock.now(),
+    )
+
+
+def make_running_run(connection: Connection, *, now: datetime | None = None) -> SyncRun:
+    """Return the connection's active run, or a new one, started."""
+    now = now or clock.now()
+    actor = system_actor("tests", tenant_id=connection.tenant_id)
+    run = request_sync(connection_id=connection.id, trigger=SyncTrigger.API, actor=actor, now=now)
+    return start_run(run_id=run.id, attempt=1, actor=actor, now=now)
+
+
+def read_connection(connection: Connection) -> Connection:
+    """Return the connection as it is stored now."""
+    with tenant_scope(connection.tenant_id):
+        return Connection.objects.get(id=connection.id)
+
+
+def read_run(run: SyncRun) -> SyncRun:
+    """Return the run as it is stored now."""
+    with tenant_scope(run.tenant_id):
+        return SyncRun.objects.get(id=run.id)

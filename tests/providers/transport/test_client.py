@@ -1,0 +1,200 @@
+"""What a call does when the other side answers, refuses, dawdles or dies. Real sockets throughout."""
+
+import socket
+import time
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+from prometheus_client import REGISTRY
+
+from apps.providers.enums import ErrorCategory
+from apps.providers.errors import ProviderError
+from apps.providers.transport.guard import CallInsideTransaction
+from tests.providers.transport.server import ScriptedServer, answer, dripping, dropped, raw, silent, truncated
+
+OK = answer({"ok": True})
+
+
+@pytest.fixture
+def server():
+    with ScriptedServer(OK) as running:
+        yield running
+
+
+def failed(call) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        call()
+    return caught.value
+
+
+class TestAnswers:
+    def test_decimals_are_exact(self, server, make_client):
+        server.play(answer(b'{"price": 0.1000000000000000055511151231257827, "big": 1e2}'))
+        assert make_client(server.url).get("op", "/x") == {
+            "price": Decimal("0.1000000000000000055511151231257827"),
+            "big": Decimal("1e2"),
+        }
+
+    def test_headers_credentials_and_parameters_arrive(self, server, make_client):
+        client = make_client(server.url, auth=("token", ""), headers={"Teller-Version": "2020-10-12"})
+        client.get("op", "/accounts/a%2Fb", params={"count": 5})
+        [request] = server.requests
+        assert request.startswith("GET /accounts/a%2Fb?count=5 HTTP/1.1\r\n")
+        assert "Authorization: Basic dG9rZW46\r\n" in request
+        assert "Teller-Version: 2020-10-12\r\n" in request
+
+    def test_an_empty_answer_is_none(self, server, make_client):
+        server.play(answer(b"", status=200))
+        assert make_client(server.url).get("op", "/x") is None
+
+
+class TestRetries:
+    @pytest.mark.parametrize(
+        ("action", "code"),
+        [
+            (answer(status=500), "provider_unavailable"),
+            (answer(status=503), "provider_unavailable"),
+            (answer(b'{"ok": tr'), "malformed_answer"),
+            (answer(b"[" * 100_000), "malformed_answer"),
+            (answer(b"\xff\xfe"), "malformed_answer"),
+            (answer(b"plainly not gzip", headers={"Content-Encoding": "gzip"}), "malformed_answer"),
+            (truncated(), "connection_lost"),
+            (dropped(), "connection_lost"),
+            (raw(b""), "connection_lost"),
+            (raw(b"SSH-2.0-OpenSSH\r\n"), "connection_lost"),
+            (silent(0.6), "timeout"),
+        ],
+    )
+    def test_a_read_is_tried_three_times(self, server, make_client, action, code):
+        server.play(action)
+        error = failed(lambda: make_client(server.url).get("op", "/x"))
+        assert (error.category, error.code, len(server.requests)) == (ErrorCategory.RETRYABLE, code, 3)
+
+    @pytest.mark.parametrize("action", [answer(status=502), answer(b"{"), truncated(), dropped()])
+    def test_one_failure_is_hidden(self, server, make_client, action):
+        server.play(action, OK)
+        assert make_client(server.url).get("op", "/x") == {"ok": True}
+        assert len(server.requests) == 2
+
+    @pytest.mark.parametrize(
+        ("status", "category"),
+        [
+            (400, ErrorCategory.PERMANENT),
+            (401, ErrorCategory.AUTH),
+            (403, ErrorCategory.AUTH),
+            (404, ErrorCategory.PERMANENT),
+        ],
+    )
+    def test_a_refusal_is_final(self, server, make_client, status, category):
+        server.play(answer({"error": "no"}, status=status))
+        error = failed(lambda: make_client(server.url).get("op", "/x"))
+        assert (error.category, error.status, len(server.requests)) == (category, status, 1)
+
+    def test_an_unreachable_host_is_retryable(self, make_client):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        error = failed(lambda: make_client(f"http://127.0.0.1:{port}").get("op", "/x"))
+        assert (error.category, error.code) == (ErrorCategory.RETRYABLE, "unreachable")
+
+    def test_a_redirect_is_not_followed(self, server, make_client):
+        with ScriptedServer(OK) as elsewhere:
+            server.play(answer(status=302, headers={"Location": elsewhere.url}))
+            error = failed(lambda: make_client(server.url, auth=("token", "")).get("op", "/x"))
+            assert (error.category, error.code) == (ErrorCategory.PERMANENT, "redirect_refused")
+            assert elsewhere.requests == []
+
+
+class TestThrottling:
+    def test_a_short_retry_after_is_waited_for(self, server, make_client):
+        server.play(answer(status=429, headers={"Retry-After": "1"}), OK)
+        started = time.monotonic()
+        assert make_client(server.url).get("op", "/x") == {"ok": True}
+        assert 1.0 <= time.monotonic() - started < 2.0
+
+    def test_a_long_retry_after_is_handed_up(self, server, make_client):
+        server.play(answer(status=429, headers={"Retry-After": "120"}))
+        error = failed(lambda: make_client(server.url).get("op", "/x"))
+        assert (error.category, error.retry_after) == (ErrorCategory.THROTTLED, 120.0)
+        assert len(server.requests) == 1
+
+    def test_without_retry_after_it_backs_off(self, server, make_client):
+        server.play(answer(status=429), OK)
+        assert make_client(server.url).get("op", "/x") == {"ok": True}
+
+
+class TestBounds:
+    def test_the_deadline_covers_a_trickling_body(self, server, make_client):
+        server.play(dripping(1000, 0.05))
+        started = time.monotonic()
+        error = failed(lambda: make_client(server.url, policy={"deadline_seconds": 0.5}).get("op", "/x"))
+        assert (error.category, error.code) == (ErrorCategory.RETRYABLE, "timeout")
+        assert time.monotonic() - started < 1.0
+
+    def test_the_deadline_covers_all_tries(self, server, make_client):
+        server.play(silent(0.6))
+        policy = {"deadline_seconds": 0.5, "tries": 100, "read_seconds": 0.2}
+        started = time.monotonic()
+        assert failed(lambda: make_client(server.url, policy=policy).get("op", "/x")).code == "timeout"
+        assert time.monotonic() - started < 1.0
+
+    def test_a_huge_answer_is_cut_off(self, server, make_client):
+        server.play(answer(b" " * 200_000))
+        error = failed(lambda: make_client(server.url, policy={"max_bytes": 100_000}).get("op", "/x"))
+        assert error.code == "answer_too_large"
+
+
+class TestUnsafeRequests:
+    """What may have been carried out is never sent twice."""
+
+    @pytest.mark.parametrize(
+        "action", [answer(status=500), answer(status=504), truncated(), dropped(), silent(0.6), answer(b"{")]
+    )
+    def test_an_unknown_outcome_is_called_so(self, server, make_client, action):
+        server.play(action)
+        error = failed(lambda: make_client(server.url).call("op", "POST", "/orders", body={"n": 1}))
+        assert (error.category, len(server.requests)) == (ErrorCategory.UNKNOWN_OUTCOME, 1)
+
+    def test_a_throttled_one_is_not_repeated(self, server, make_client):
+        server.play(answer(status=429))
+        error = failed(lambda: make_client(server.url).call("op", "POST", "/orders", body={}))
+        assert (error.category, len(server.requests)) == (ErrorCategory.THROTTLED, 1)
+
+    def test_one_that_was_never_sent_is_retryable(self, make_client):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        error = failed(lambda: make_client(f"http://127.0.0.1:{port}").call("op", "POST", "/orders", body={}))
+        assert error.category is ErrorCategory.RETRYABLE
+
+
+class TestTransactions:
+    def test_the_test_cases_own_block_does_not_count(self, server, make_client):
+        assert make_client(server.url).get("op", "/x") == {"ok": True}
+
+    @pytest.mark.commits
+    def test_no_call_inside_a_transaction(self, server, make_client):
+        with transaction.atomic(), pytest.raises(CallInsideTransaction):
+            make_client(server.url).get("op", "/x")
+        assert server.requests == []
+
+
+class TestWhatIsTold:
+    def test_metrics_name_provider_operation_and_outcome(self, server, make_client, provider):
+        server.play(answer(status=503), OK)
+        make_client(server.url).get("accounts.list", "/x")
+
+        def count(outcome: str) -> float | None:
+            labels = {"provider": provider, "operation": "accounts.list", "outcome": outcome}
+            return REGISTRY.get_sample_value("finops_provider_calls_total", labels)
+
+        assert (count("retryable"), count("ok")) == (1.0, 1.0)
+        labels = {"provider": provider, "operation": "accounts.list"}
+        assert REGISTRY.get_sample_value("finops_provider_call_seconds_count", labels) == 2.0
+
+    def test_no_secret_reaches_error_or_log(self, server, make_client, caplog):
+        server.play(answer({"error": {"message": "bad token test_tkn_abc"}}, status=403))
+        client = make_client(server.url, auth=("test_tkn_abc", ""))
+        error = failed(lambda: client.get("op", "/x"))
+        told = f"{error} {error.message} {caplog.text} {[vars(record) for record in caplog.records]}"
+        assert "provider.call_failed" in told
+        assert "test_tkn_abc" not in told
