@@ -42,7 +42,7 @@ def test_many_events_are_one_insert_in_their_order(now: datetime) -> None:
     types = ["order.submitted", "order.accepted", "order.filled"]
     with write_scope(TRADER), CaptureQueriesContext(connection) as queries:
         emit_many([_event(type) for type in types], actor=TRADER, now=now)
-        assert [query["sql"][:25] for query in queries.captured_queries] == ['INSERT INTO "outbox_event']
+        assert [query["sql"].split()[:3] for query in queries] == [["INSERT", "INTO", "outbox_event"]]
         events = list(OutboxEvent.objects.order_by("position"))
     assert [event.type for event in events] == types
 
