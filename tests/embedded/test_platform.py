@@ -94,8 +94,10 @@ def test_the_platform_survives_deaths_resumes_and_ends_without_a_trace(home_path
         assert (home_path / "demo.json").stat().st_mode & 0o777 == 0o600
         assert status_of("/readyz", ports["port"]) == 200
 
-        os.kill(platform.main_process_of("worker"), signal.SIGKILL)
-        assert platform.says("worker   │ ended with SIGKILL, restarting in 0.")
+        worker = platform.main_process_of("worker")
+        assert worker
+        os.kill(worker, signal.SIGKILL)
+        assert platform.says("worker   │ ended with SIGKILL, restarting in", seconds=20), "".join(platform.said)
         assert eventually(lambda: platform.main_process_of("worker"))
 
         before = platform.descendants()
