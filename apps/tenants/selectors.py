@@ -44,7 +44,7 @@ def memberships_of(user_id: UUID) -> list[MembershipChoice]:
     ]
 
 
-def get_api_key_principal(*, secret: str, ip: str, request_id: str, now: datetime) -> Principal:
+def get_api_key_principal(secret: str, *, ip: str, request_id: str, now: datetime) -> Principal:
     """Return whom an API key stands for, in one query; a mistyped key costs none.
 
     Raises:
@@ -64,7 +64,7 @@ def get_api_key_principal(*, secret: str, ip: str, request_id: str, now: datetim
     return Principal(actor=actor, permissions=frozenset(scopes), tenant=tenant, mode=ApiKeyMode(mode))
 
 
-def get_token_principal(*, token: str, ip: str, request_id: str, now: datetime) -> Principal:
+def get_token_principal(token: str, *, ip: str, request_id: str, now: datetime) -> Principal:
     """Return whom an access token stands for, in one query, while its session is alive.
 
     Raises:
@@ -100,4 +100,5 @@ def _refusal(reason: str) -> DomainError:
 def _rows(sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

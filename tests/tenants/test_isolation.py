@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -35,7 +36,7 @@ def denied(reason: str) -> Iterator[None]:
     assert isinstance(refusal.value.__cause__, psycopg.errors.InsufficientPrivilege)
 
 
-def execute(sql: str, *parameters: object) -> int:
+def execute(sql: str, *parameters: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.rowcount

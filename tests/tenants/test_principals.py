@@ -24,11 +24,11 @@ SYSTEM = system_actor("tests")
 
 
 def by_key(secret: str, now: datetime, ip: str = "192.0.2.7") -> Principal:
-    return selectors.get_api_key_principal(secret=secret, ip=ip, request_id="r-1", now=now)
+    return selectors.get_api_key_principal(secret, ip=ip, request_id="r-1", now=now)
 
 
 def by_token(token: str, now: datetime) -> Principal:
-    return selectors.get_token_principal(token=token, ip="192.0.2.7", request_id="r-1", now=now)
+    return selectors.get_token_principal(token, ip="192.0.2.7", request_id="r-1", now=now)
 
 
 def last_use(tenant: Tenant) -> datetime | None:
@@ -118,7 +118,7 @@ class TestApiKeys:
 
 class TestAccessTokens:
     @pytest.fixture(autouse=True)
-    def session(self, acme: Tenant, now: datetime) -> None:
+    def signed_in(self, acme: Tenant, now: datetime) -> None:
         self.acme = acme
         self.ada = make_member(acme, "ada", Role.TRADER)
         self.session = start_session(user=self.ada, tenant_id=acme.id, origin=Origin(), now=now).session
@@ -140,16 +140,17 @@ class TestAccessTokens:
         assert "api_keys:write" not in principal.permissions
 
     def test_it_dies_with_its_session_its_user_or_its_membership(self, now: datetime) -> None:
-        for table, change, back in [
+        changes: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
             (Session, {"revoked_at": now}, {"revoked_at": None}),
             (Session, {"expires_at": now}, {"expires_at": now + timedelta(days=1)}),
             (User, {"is_active": False}, {"is_active": True}),
             (Session, {"tenant_id": self.session.id}, {"tenant_id": self.acme.id}),
-        ]:
-            table.objects.update(**change)  # type: ignore[attr-defined]
+        ]
+        for table, change, back in changes:
+            table.objects.update(**change)
             with pytest.raises(AuthenticationRequired, match="The session has ended"):
                 by_token(self.token, now)
-            table.objects.update(**back)  # type: ignore[attr-defined]
+            table.objects.update(**back)
             assert by_token(self.token, now).actor.user_id == self.ada.id
 
     def test_a_suspended_tenants_token_is_refused(self, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Creating users and their second factors."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_the_name_to_show_is_the_display_name_or_else_the_user_name() -> None:
         ({"username": "ada", "password": GOOD, "email": "nowhere"}, ValidationFailed),
     ],
 )
-def test_a_refused_user_leaves_nothing(now: datetime, values: dict[str, str], error: type[DomainError]) -> None:
+def test_a_refused_user_leaves_nothing(now: datetime, values: dict[str, Any], error: type[DomainError]) -> None:
     with pytest.raises(error):
         create_user(**values, actor=ACTOR, now=now)
     assert User.objects.count() == 0

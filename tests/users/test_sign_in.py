@@ -1,7 +1,7 @@
 """Proving who somebody is: same answer and same cost for unknown users, lockout, second factor once."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -158,7 +158,7 @@ class TestWithASecondFactor:
             second_factor(self.user, "no code")
         with pytest.raises(InvalidCredentials):
             second_factor(self.user, current_code())
-        type(self.stored).objects.update(throttling_failure_timestamp=timezone.now() - timezone.timedelta(seconds=2))
+        type(self.stored).objects.update(throttling_failure_timestamp=timezone.now() - timedelta(seconds=2))
         second_factor(self.user, current_code())
 
     def test_failed_codes_count_towards_the_lockout(self) -> None:

@@ -42,7 +42,12 @@ def forge(key: bytes = OLD, *, kid: str = "old", algorithm: str = "HS256", **cha
         **changes,
     }
     claims = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(claims, key if algorithm != "none" else None, algorithm=algorithm, headers={"kid": kid})
+    return jwt.encode(claims, key if algorithm != "none" else "", algorithm=algorithm, headers={"kid": kid})
+
+
+def without(claim: str) -> str:
+    changes: dict[str, Any] = {claim: None}
+    return forge(**changes)
 
 
 def spliced(token: str, other: str) -> str:
@@ -111,7 +116,7 @@ def test_a_key_that_is_gone_verifies_nothing(settings: Any) -> None:
         spliced(forge(), forge(tenant=str(USER))),
         forge(iss="someone-else"),
         forge(sub="not-a-uuid"),
-        *[forge(**{claim: None}) for claim in ("iss", "sub", "tenant", "sid", "iat", "exp")],
+        *[without(claim) for claim in ("iss", "sub", "tenant", "sid", "iat", "exp")],
         forge(exp="later"),
         forge()[:-2],
     ],

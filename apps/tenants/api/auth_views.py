@@ -83,10 +83,10 @@ class TokenRevokeView(OpenView):
             users.revoke_by_refresh_token(refresh=refresh, origin=origin_of(request), now=now)
             return Response(status=204)
         authenticated = BearerAuthentication().authenticate(request)
-        if authenticated is None or authenticated[1].session_id is None:
+        session_id = authenticated[1].session_id if authenticated else None
+        if authenticated is None or session_id is None:
             raise AuthenticationRequired
-        principal = authenticated[1]
-        users.revoke_session(session_id=principal.session_id, actor=principal.actor, now=now)
+        users.revoke_session(session_id=session_id, actor=authenticated[1].actor, now=now)
         return Response(status=204)
 
 

@@ -7,7 +7,6 @@ from rest_framework import serializers
 from apps.core.api.permissions import Permission
 from apps.core.api.serializers import StrictSerializer
 from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
-from apps.tenants.models import ApiKey
 from apps.users.models import Session
 
 
@@ -44,7 +43,7 @@ class TokenPairSerializer(serializers.Serializer[Any]):
         return "Bearer"
 
 
-class SessionSerializer(serializers.Serializer[Session]):
+class SessionSerializer(serializers.Serializer[Any]):
     """A live session; `current` marks the one that asks."""
 
     id = serializers.UUIDField()
@@ -92,7 +91,8 @@ class TenantSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField()
     name = serializers.CharField()
     status = serializers.ChoiceField(TenantStatus.values)
-    read_only = serializers.BooleanField(source="is_read_only")
+    # DRF calls one of its own attributes the same.
+    read_only = serializers.BooleanField(source="is_read_only")  # type: ignore[assignment]
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -110,7 +110,7 @@ class ApiKeyRequestSerializer(StrictSerializer):
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
 
 
-class ApiKeySerializer(serializers.Serializer[ApiKey]):
+class ApiKeySerializer(serializers.Serializer[Any]):
     """An API key without its secret."""
 
     id = serializers.UUIDField()

@@ -1,9 +1,10 @@
 """Creating and revoking API keys."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_network
+from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
@@ -87,7 +88,7 @@ def revoke_api_key(*, api_key_id: UUID, actor: Actor, now: datetime) -> ApiKey:
     return key
 
 
-def _tell(key: ApiKey, event: str, changes: dict[str, object], actor: Actor, now: datetime) -> None:
+def _tell(key: ApiKey, event: str, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
     audit.record(action=event, actor=actor, target_type="api_key", target_id=key.id, now=now, changes=changes)
     data = events.api_key_payload(key)
     outbox.emit(type=event, entity_type="api_key", entity_id=key.id, data=data, actor=actor, now=now)
@@ -115,7 +116,9 @@ def _require_within_creator(key: ApiKey, actor: Actor) -> None:
     """Hold a new key to its creator's permissions and, if that is a key, to that key's limits."""
     if actor.kind in ("staff", "system"):
         return
+    permissions: Set[str]
     if actor.api_key_id is None:
+        assert actor.user_id is not None
         membership = Membership.objects.get(user_id=actor.user_id)
         permissions = permissions_of(Role(membership.role))
     else:

@@ -33,7 +33,7 @@ FIELDS = {
 
 
 def create(client: APIClient, key: str = "", **values: Any) -> Any:
-    headers = {"HTTP_IDEMPOTENCY_KEY": key} if key else {}
+    headers: dict[str, Any] = {"HTTP_IDEMPOTENCY_KEY": key} if key else {}
     return client.post(KEYS, {**BODY, **values}, format="json", **headers)
 
 
