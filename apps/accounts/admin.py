@@ -79,7 +79,7 @@ class AccountAdmin(StaffModelAdmin):
             gettext_lazy("Account"),
             ("provider", "institution", "kind", "subtype", "currency", "external_id", "first_read_at", "version", "id"),
         ),
-        (gettext_lazy("Balance"), ("opening_balance", "posted_total", "provider_balance_as_of")),
+        (gettext_lazy("Balance"), ("opening", "posted", "provider_balance_as_of")),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
@@ -118,11 +118,11 @@ class AccountAdmin(StaffModelAdmin):
         return moment(account.provider_balance_as_of)
 
     @column(gettext_lazy("opening balance"))
-    def opening_balance(self, account: Account) -> str:
+    def opening(self, account: Account) -> str:
         return money(account.opening_balance, account.currency)
 
     @column(gettext_lazy("sum of posted transactions"))
-    def posted_total(self, account: Account) -> str:
+    def posted(self, account: Account) -> str:
         return money(account.posted_total, account.currency)
 
     def subtitle(self, account: Account) -> str:

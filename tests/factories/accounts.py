@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection as database
 
-from apps.accounts import tasks  # registers the handler of SYNC_CONNECTION
+import apps.accounts.tasks  # noqa: F401  (registers the handler)
 from apps.accounts.models import Account, Transaction
 from apps.core import clock
 from apps.core.actor import system_actor
@@ -16,6 +16,7 @@ from apps.core.scope import tenant_scope, write_scope
 from apps.jobs.runner import run_next
 from apps.providers.models import Connection, SyncRun
 from apps.providers.services import create_connection, request_sync
+from apps.providers.types import SYNC_CONNECTION
 from apps.tenants.models import Tenant
 
 
@@ -34,7 +35,7 @@ def sync(connection: Connection) -> SyncRun:
     """Ask for a sync (or take the one that waits), run its job in this process, and return the run."""
     actor = system_actor("tests", tenant_id=connection.tenant_id)
     run = request_sync(connection_id=connection.id, trigger="api", actor=actor, now=clock.now())
-    run_next(tasks.SYNC_CONNECTION.queue, worker="tests")
+    run_next(SYNC_CONNECTION.queue, worker="tests")
     with tenant_scope(connection.tenant_id):
         return SyncRun.objects.get(id=run.id)
 
@@ -53,14 +54,14 @@ def make_account(tenant: Tenant, *, connection: Connection | None = None, **valu
         "institution": "Bank of Many",
         "status": "open",
         "first_read_at": created,
+        "created_at": created,
+        "updated_at": created,
     }
     with write_scope(system_actor("tests", tenant_id=tenant.id)):
         return Account.objects.create(
             tenant_id=tenant.id,
             connection=connection,
             provider=connection.provider,
-            created_at=created,
-            updated_at=created,
             **{**defaults, **values},
         )
 
@@ -76,14 +77,14 @@ def make_transaction(account: Account, amount: str = "-12.30", **values: Any) ->
         "counterparty": "TRADER JOE'S",
         "provider_category": "groceries",
         "status": "posted",
+        "created_at": created,
+        "updated_at": created,
     }
     with write_scope(system_actor("tests", tenant_id=account.tenant_id)):
         return Transaction.objects.create(
             tenant_id=account.tenant_id,
             account=account,
             amount=Decimal(amount),
-            created_at=created,
-            updated_at=created,
             **{**defaults, **values},
         )
 

@@ -1,0 +1,183 @@
+"""How a reading comes about: what is read again, what is believed, what is refused."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from apps.accounts.errors import ReadingUnstable
+from apps.accounts.sync.reading import READ_TRIES, read_connection
+from apps.accounts.types import AccountReading, Window
+from apps.providers.enums import ErrorCategory
+from apps.providers.errors import ProviderError
+from apps.providers.types import AccountData, BalanceData, Page, RejectedRow, TransactionData
+
+pytestmark = pytest.mark.no_database
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+SINCE = date(2026, 2, 20)
+REFUSED = RejectedRow(entity="transaction", external_id="b", reason="amount")
+
+
+def account(external_id: str = "acc", **values: Any) -> AccountData:
+    defaults = {"name": "Checking", "kind": "depository", "subtype": "checking", "currency": "USD", "status": "open"}
+    return AccountData(external_id=external_id, **{**defaults, **values})
+
+
+def txn(external_id: str, amount: str = "-1") -> TransactionData:
+    return TransactionData(
+        external_id=external_id,
+        account_external_id="acc",
+        amount=Decimal(amount),
+        currency="USD",
+        date=date(2026, 3, 1),
+        status="posted",
+        description="COFFEE",
+    )
+
+
+def failure(status: int, category: ErrorCategory = ErrorCategory.PERMANENT) -> ProviderError:
+    return ProviderError(
+        provider="teller", operation="transactions.list", category=category, code="code", message="", status=status
+    )
+
+
+class ScriptedBank:
+    """A bank that plays scripts: each balance and each list of pages is used once, the last one for ever."""
+
+    def __init__(
+        self, *lists: list[Page], balances: list[str] | None = None, accounts: list[Any] | None = None
+    ) -> None:
+        self.lists, self.balances = list(lists), balances or ["10"]
+        self.listed = [account()] if accounts is None else accounts
+        self.asked: list[tuple[str, date | None]] = []
+
+    def accounts(self) -> list[AccountData | RejectedRow]:
+        return self.listed
+
+    def balance(self, external_id: str) -> BalanceData | RejectedRow:
+        amount = self.balances.pop(0) if len(self.balances) > 1 else self.balances[0]
+        return BalanceData(external_id=external_id, currency="USD", current=Decimal(amount), available=None)
+
+    def transactions(self, external_id: str, *, since: date | None) -> Iterator[Page]:
+        self.asked.append((external_id, since))
+        pages = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
+        for page in pages:
+            if isinstance(page, Exception):
+                raise page
+            yield page
+
+    def __enter__(self) -> "ScriptedBank":
+        return self
+
+    def __exit__(self, *_error: object) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def window(*posted: str) -> dict[str, Window]:
+    return {"acc": Window(account_id=uuid4(), since=SINCE, posted=frozenset(posted))}
+
+
+def read(bank: ScriptedBank, plan: dict[str, Window]) -> AccountReading:
+    [reading] = read_connection(bank, plan, clock=lambda: NOW).accounts
+    return reading
+
+
+def shown(reading: AccountReading) -> dict[str, Decimal]:
+    return {external_id: row.amount for external_id, row in (reading.rows or {}).items()}
+
+
+def test_row_that_comes_twice_counts_once_as_it_was_last_read() -> None:
+    bank = ScriptedBank([Page((txn("a"), txn("a"))), Page((txn("a", "-2"), txn("b")))])
+    assert shown(read(bank, {})) == {"a": Decimal(-2), "b": Decimal(-1)}
+
+
+def test_one_page_of_a_known_account_is_believed_at_once() -> None:
+    bank = ScriptedBank([Page((txn("a"),))], balances=["10", "11", "12"])
+    reading = read(bank, window("a"))
+    assert bank.asked == [("acc", SINCE)]
+    assert bank.balances == ["11", "12"]
+    assert reading.balance is not None
+    assert reading.balance.current == Decimal(10)
+
+
+def test_reading_of_several_pages_is_repeated_until_the_balance_stands_still() -> None:
+    moved = [Page((txn("a"),)), Page((txn("b"),))]
+    calm = [Page((txn("n"), txn("a"))), Page((txn("b"),))]
+    bank = ScriptedBank(moved, calm, balances=["10", "9", "9"])
+    assert shown(read(bank, window("a"))).keys() == {"n", "a", "b"}
+    assert len(bank.asked) == 2
+
+
+def test_account_that_never_stands_still_is_not_believed() -> None:
+    bank = ScriptedBank([Page((txn("a"),))], balances=[str(n) for n in range(20)])
+    with pytest.raises(ReadingUnstable):
+        read(bank, {})
+    assert len(bank.asked) == READ_TRIES
+
+
+def test_missing_posted_row_widens_the_reading_to_the_whole_history() -> None:
+    bank = ScriptedBank([Page((txn("a"),))], [Page((txn("a"),)), Page((txn("b"),))])
+    reading = read(bank, window("a", "b"))
+    assert bank.asked == [("acc", SINCE), ("acc", None)]
+    assert reading.since is None
+    assert shown(reading).keys() == {"a", "b"}
+
+
+def test_refused_row_is_kept_apart_and_does_not_count_as_missing() -> None:
+    bank = ScriptedBank([Page((txn("a"), REFUSED))])
+    result = read_connection(bank, window("a", "b"), clock=lambda: NOW)
+    [reading] = result.accounts
+    assert bank.asked == [("acc", SINCE)]
+    assert (reading.refused, reading.is_complete) == (frozenset({"b"}), True)
+    assert result.rejected == (REFUSED,)
+
+
+def test_refused_row_without_an_id_makes_absence_meaningless() -> None:
+    nameless = RejectedRow(entity="transaction", external_id="", reason="id")
+    reading = read(ScriptedBank([Page((txn("a"), nameless))]), window("a"))
+    assert reading.is_complete is False
+
+
+@pytest.mark.parametrize(("error", "state"), [(failure(410), (True, False)), (failure(404), (False, True))])
+def test_account_that_cannot_be_read_is_a_state_of_it_alone(error: ProviderError, state: tuple[bool, bool]) -> None:
+    reading = read(ScriptedBank([error]), window())
+    assert (reading.is_closed, reading.is_out_of_reach) == state
+    assert reading.rows is None
+
+
+def test_account_listed_as_closed_is_not_read() -> None:
+    bank = ScriptedBank([Page((txn("a"),))], accounts=[account(status="closed")])
+    assert read(bank, {}).is_closed is True
+    assert bank.asked == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        failure(404, ErrorCategory.AUTH),  # Teller: the enrolment is disconnected
+        failure(502, ErrorCategory.RETRYABLE),
+        failure(429, ErrorCategory.THROTTLED),
+    ],
+)
+def test_any_other_failure_is_the_whole_runs(error: ProviderError) -> None:
+    bank = ScriptedBank([Page((txn("a"),)), error])
+    with pytest.raises(ProviderError):
+        read(bank, window())
+
+
+def test_account_listed_twice_is_read_once() -> None:
+    bank = ScriptedBank([Page((txn("a"),))], accounts=[account(), account()])
+    assert read(bank, window("a")).data == account()
+    assert len(bank.asked) == 1
+
+
+@pytest.mark.parametrize(("external_id", "lists_all"), [("gone", True), ("", False)])
+def test_refused_account_is_not_taken_for_gone(external_id: str, lists_all: bool) -> None:
+    refused = RejectedRow(entity="account", external_id=external_id, reason="currency")
+    result = read_connection(ScriptedBank([], accounts=[refused]), {}, clock=lambda: NOW)
+    assert (result.refused_accounts, result.lists_all) == (frozenset({external_id}) - {""}, lists_all)
