@@ -155,6 +155,7 @@ INDEXED = [
     ({}, "audit_entry_at"),
     ({"action": "order.filled"}, "audit_entry_action_at"),
     ({"actor_id": USER}, "audit_entry_actor_at"),
+    ({"target_id": "1"}, "audit_entry_target_at"),
     ({"target_type": "order", "target_id": "1"}, "audit_entry_target_at"),
 ]
 
