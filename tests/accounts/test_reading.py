@@ -1,6 +1,6 @@
 """How a reading comes about: what is read again, what is believed, what is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -49,7 +49,7 @@ class ScriptedBank:
     """A bank that plays scripts: each balance and each list of pages is used once, the last one for ever."""
 
     def __init__(
-        self, *lists: list[Page], balances: list[str] | None = None, accounts: list[Any] | None = None
+        self, *lists: Sequence[Page | Exception], balances: list[str] | None = None, accounts: list[Any] | None = None
     ) -> None:
         self.lists, self.balances = list(lists), balances or ["10"]
         self.listed = [account()] if accounts is None else accounts
