@@ -1,4 +1,6 @@
-"""Takes the pictures in docs/images from the running platform: `make run` in one terminal, `make screenshots` in another.
+"""Takes the pictures in docs/images from the running platform.
+
+`make run` in one terminal, `make screenshots` in another.
 
 Signs in as the demo's staff user with a one-time code and drives Chromium (`chromium` on the path, or the
 executable that FINOPS_CHROMIUM names).
@@ -75,7 +77,7 @@ def shoot(page: Page, folder: Path, name: str) -> None:
     page.wait_for_load_state("networkidle", timeout=5_000) if name == "login" else page.wait_for_timeout(400)
     path = folder / f"{name}.png"
     page.screenshot(path=path)
-    print(f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}  {path.stat().st_size // 1024} kB")
+    sys.stdout.write(f"{path}  {path.stat().st_size // 1024} kB\n")
 
 
 def take(page: Page, base: str, staff: dict[str, str], folder: Path, extra: list[str]) -> None:

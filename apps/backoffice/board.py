@@ -23,6 +23,7 @@ from apps.core.admin import (
     number,
     record_url,
     status_chip,
+    two_lines,
 )
 from apps.core.admin.panels import Tone
 from apps.providers.enums import ConnectionStatus
@@ -63,6 +64,7 @@ def present(board: Dashboard) -> dict[str, Any]:
         "tiles": _tiles(board),
         "charts": [_runs_chart(board.hours), _rows_chart(board.hours)],
         "runs": _latest_runs(board),
+        "connections": _connections(board),
         "queues": _queues(board.pulse, board.now),
         "attention": _attention(board),
     }
@@ -106,8 +108,7 @@ def _tiles(board: Dashboard) -> list[Stat]:
         Stat(
             _("Event and audit lag"),
             duration(lag) if lag else _("none"),
-            _("%(events)s events, %(entries)s entries to number")
-            % {"events": _bounded(pulse.events_waiting), "entries": _bounded(pulse.entries_waiting)},
+            _backlog(pulse),
             _lateness(_oldest(pulse.events_waiting_since, pulse.entries_waiting_since), board.now),
             changelist_url("outbox.outboxevent"),
         ),
@@ -124,6 +125,11 @@ def _tiles(board: Dashboard) -> list[Stat]:
 
 def _bounded(count: int) -> str:
     return f"{number(AT_MOST)}+" if count > AT_MOST else number(count)
+
+
+def _backlog(pulse: Pulse) -> str:
+    count = pulse.events_waiting + pulse.entries_waiting
+    return _("%(count)s waiting") % {"count": _bounded(count)} if count else _("nothing waits")
 
 
 def _oldest(*times: datetime | None) -> datetime | None:
@@ -237,6 +243,31 @@ def _latest_runs(board: Dashboard) -> Table:
         numeric=frozenset({3, 4, 5}),
         more_url=changelist_url("providers.syncrun"),
         more_label=_("All runs"),
+    )
+
+
+def _connections(board: Dashboard) -> Table:
+    rows = [
+        [
+            link(record_url("providers.connection", item.pk), str(item)),
+            chip(board.tenants.get(item.tenant_id, "")),
+            item.provider,
+            two_lines(status_chip(item), item.status_code),
+            number(item.consecutive_failures),
+            moment(item.last_synced_at),
+            moment(item.next_sync_at),
+        ]
+        for item in board.worst_connections
+    ]
+    headers = [_("connection"), _("tenant"), _("provider"), _("status"), _("failures"), _("last sync"), _("next sync")]
+    return Table(
+        _("Connections, the worst first"),
+        headers,
+        rows,
+        empty=_("None yet. POST /api/v1/connections makes the first."),
+        numeric=frozenset({4}),
+        more_url=changelist_url("providers.connection"),
+        more_label=_("All connections"),
     )
 
 

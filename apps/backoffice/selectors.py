@@ -20,7 +20,7 @@ from apps.tenants.models import Tenant
 
 HOURS = 24
 AT_MOST = 10_000  # a longer backlog is shown as "10,000+": counting it all every two seconds would add to it
-_RUNS, _TROUBLES = 9, 5
+_RUNS, _CONNECTIONS, _TROUBLES = 8, 6, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Dashboard:
     dead_jobs: Sequence[Job]
     failed_runs: Sequence[SyncRun]
     latest_runs: Sequence[SyncRun]
+    worst_connections: Sequence[Connection]
     tenants: dict[UUID, str] = field(default_factory=dict)
 
 
@@ -82,8 +83,18 @@ def dashboard(*, now: datetime) -> Dashboard:
         dead_jobs=list(_dead_jobs()[:_TROUBLES]),
         failed_runs=list(recent.filter(id__gte=first_id(since), status=SyncStatus.FAILED)[:_TROUBLES]),
         latest_runs=list(recent[:_RUNS]),
+        # "needs_attention" sorts behind "active"; a disabled connection is not live.
+        worst_connections=list(
+            Connection.objects.live().order_by("-status", "-consecutive_failures", "-last_synced_at")[:_CONNECTIONS]
+        ),
     )
-    rows: list[Any] = [*board.incidents, *board.dead_jobs, *board.failed_runs, *board.latest_runs]
+    rows: list[Any] = [
+        *board.incidents,
+        *board.dead_jobs,
+        *board.failed_runs,
+        *board.latest_runs,
+        *board.worst_connections,
+    ]
     board.tenants.update(Tenant.objects.filter(pk__in={row.tenant_id for row in rows}).values_list("pk", "slug"))
     return board
 

@@ -21,13 +21,15 @@ from apps.core.admin import (
     chip,
     column,
     duration,
+    exact,
     moment,
     pretty,
     status_chip,
     two_lines,
 )
+from apps.core.admin.panels import Tone
 from apps.core.redaction import redact_text
-from apps.jobs.enums import JobState
+from apps.jobs.enums import ACTIVE_STATES, JobState
 from apps.jobs.models import Job
 
 
@@ -121,6 +123,10 @@ class JobAdmin(StaffModelAdmin):
             panels.append(Source(_("Traceback of the last failure (redacted)"), redact_text(job.last_traceback)))
         return [*panels, Source(_("Payload (redacted)"), pretty(job.payload))]
 
+    def is_moving(self, job: Job) -> bool:
+        """Keep the page of a queued or running job current."""
+        return job.state in ACTIVE_STATES
+
     def related_links(self, job: Job) -> Sequence[tuple[str, str]]:
         links = [(_("Audit log"), about_url("audit.auditentry", job))]
         if job.unique_key:
@@ -135,15 +141,16 @@ def _span(start: datetime | None, end: datetime | None) -> timedelta | None:
 
 
 def _timeline(job: Job) -> Table:
+    held: Tone = "run" if job.state == JobState.LEASED else "info"
     steps = [
         (job.created_at, chip(_("enqueued"), "info"), ""),
-        (job.started_at, chip(_("attempt %(number)s leased") % {"number": job.attempts}, "run"), job.leased_by),
-        (job.heartbeat_at, chip(_("last heartbeat"), "run"), ""),
+        (job.started_at, chip(_("attempt %(number)s leased") % {"number": job.attempts}, held), job.leased_by),
+        (job.heartbeat_at, chip(_("last heartbeat"), held), ""),
         (job.finished_at, status_chip(job, "state"), redact_text(job.last_error_code)),
     ]
     if job.state == JobState.QUEUED:
         text = redact_text(job.last_error_message)
         steps.append((job.run_at, chip(_("due") if not job.attempts else _("next attempt"), "warn"), text))
     known = sorted(((at, what, note) for at, what, note in steps if at is not None), key=lambda step: step[0])
-    rows = [[moment(at), what, note] for at, what, note in known]
+    rows = [[exact(at), what, note] for at, what, note in known]
     return Table(_("Timeline"), [_("when"), _("what"), _("detail")], rows, empty="")

@@ -39,7 +39,7 @@ from apps.core.admin import (
 )
 from apps.core.redaction import redact_text
 from apps.providers.enums import ConnectionStatus, SyncStatus, SyncTrigger
-from apps.providers.models import Connection, QuarantinedRow, SyncRun
+from apps.providers.models import ACTIVE_RUN, Connection, QuarantinedRow, SyncRun
 from apps.providers.services import delete_connection, request_sync
 
 _HISTORY = 12
@@ -130,7 +130,10 @@ class ConnectionAdmin(StaffModelAdmin):
         return f"{connection.provider} · {connection.external_id or connection.pk}"
 
     def notice(self, connection: Connection) -> Notice | None:
-        """Say why it does not sync and what to do."""
+        """Say why it does not sync and what to do, or that it is syncing."""
+        run = _active_run(connection)
+        if run is not None:
+            return _progress(run)
         if connection.status == ConnectionStatus.DISABLED:
             return Notice(
                 _("This connection is disabled"),
@@ -146,6 +149,10 @@ class ConnectionAdmin(StaffModelAdmin):
             "when": _("on schedule") if connection.next_sync_at is None else _("by itself when the next sync is due")
         }
         return Notice(title % {"code": connection.status_code}, connection.status_message, remedy, tone)
+
+    def is_moving(self, connection: Connection) -> bool:
+        """Keep the page current while a sync waits or works."""
+        return _active_run(connection) is not None
 
     def stats(self, connection: Connection) -> Sequence[Stat]:
         failures = connection.consecutive_failures
@@ -168,6 +175,23 @@ class ConnectionAdmin(StaffModelAdmin):
             (_("Events"), about_url("outbox.outboxevent", connection)),
             (_("Audit log"), about_url("audit.auditentry", connection)),
         )
+
+
+def _active_run(connection: Connection) -> SyncRun | None:
+    if not hasattr(connection, "_shown_run"):
+        connection._shown_run = connection.runs.filter(status__in=ACTIVE_RUN).first()  # type: ignore[attr-defined]
+    return connection._shown_run  # type: ignore[attr-defined, no-any-return]
+
+
+def _progress(run: SyncRun) -> Notice:
+    if run.status == SyncStatus.QUEUED:
+        text = _("It waits for a worker since %(time)s.") % {"time": duration(clock.now() - run.created_at)}
+        return Notice(_("A sync is queued"), text, tone="run")
+    text = _("Attempt %(number)s, for %(time)s so far. This page follows it.") % {
+        "number": run.attempt,
+        "time": duration(run_time(run)),
+    }
+    return Notice(_("A sync is under way"), text, tone="run")
 
 
 def _runs_table(connection: Connection, runs: Sequence[SyncRun]) -> Table:
@@ -270,6 +294,8 @@ class SyncRunAdmin(StaffModelAdmin):
 
     def notice(self, run: SyncRun) -> Notice | None:
         """Say why it failed."""
+        if run.is_active and not run.error:
+            return _progress(run)
         if not run.error:
             return None
         error: dict[str, Any] = run.error
@@ -277,6 +303,10 @@ class SyncRunAdmin(StaffModelAdmin):
         title = _("Failed: %(code)s") % {"code": redact_text(str(error.get("code", "")))}
         tone = "bad" if run.status == SyncStatus.FAILED else "warn"
         return Notice(title, redact_text(str(error.get("message", ""))), remedy, tone)
+
+    def is_moving(self, run: SyncRun) -> bool:
+        """Keep the page current while the run waits or works."""
+        return run.is_active
 
     def stats(self, run: SyncRun) -> Sequence[Stat]:
         return (
@@ -310,7 +340,7 @@ def _stages_table(run: SyncRun) -> Table:
             bar(value, max(timed.values()), f"{value:,.0f} ms"),
             f"{value / total:.0%}",
         ]
-        for name, value in timed.items()
+        for name, value in sorted(timed.items(), key=lambda item: -item[1])
         if total
     ]
     empty = _("A run leaves its stages when it ends.")

@@ -57,6 +57,7 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     change_list_template = "core/changelist.html"
     detail_template = "core/detail.html"
+    live_template = "core/record.html"
     confirm_template = "core/confirm.html"
     list_per_page = 50
     show_full_result_count = False
@@ -154,7 +155,8 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
             raise PermissionDenied
         if obj is None:
             return self._missing(request, object_id)
-        return TemplateResponse(request, self.detail_template, self._detail_context(request, obj))
+        template = self.live_template if "live" in request.GET else self.detail_template
+        return TemplateResponse(request, template, self._detail_context(request, obj))
 
     def _missing(self, request: HttpRequest, object_id: str) -> HttpResponse:
         text = _("There is no %(name)s with the id %(id)s; it may have been removed.")
@@ -179,6 +181,7 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
             "main_panels": [panel for panel in panels if panel.kind != "facts"],
             "side_panels": [*self._facts(obj), *[panel for panel in panels if panel.kind == "facts"]],
             "related_links": self.related_links(obj),
+            "moving": self.is_moving(obj),
             "buttons": self._buttons(request, obj),
             "has_view_permission": True,
         }
@@ -187,6 +190,10 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_do"
         offered = [action for action in self._allowed_actions(request) if action.available(obj)]
         return [(action, reverse(name, args=[obj.pk, action.name])) for action in offered]
+
+    def is_moving(self, obj: Any) -> bool:
+        """Tell whether work is under way; the page then fetches itself anew every two seconds."""
+        return False
 
     def headline(self, obj: Any) -> str:
         """Return the page's title."""
@@ -225,7 +232,7 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         if field is None:
             return label, display_for_value(value, display.NOTHING)
         if isinstance(field, models.DateTimeField):
-            return label, display.moment(value)
+            return label, display.exact(value)
         if isinstance(field, models.JSONField):
             return label, display.code(value)
         if isinstance(field, models.UUIDField):

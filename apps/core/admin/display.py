@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -25,7 +25,6 @@ NOTHING = mark_safe('<span class="fo-nil">–</span>')
 TONES: dict[str, Tone] = {
     "active": "ok",
     "succeeded": "ok",
-    "posted": "ok",
     "open": "ok",
     "relayed": "ok",
     "resolved": "ok",
@@ -75,6 +74,19 @@ def moment(value: datetime | None) -> SafeString:
         value.isoformat(),
         value.strftime("%Y-%m-%d %H:%M:%S"),
         text.format(time=duration(abs(distance))) if abs(distance) >= timedelta(seconds=1) else _("now"),
+    )
+
+
+def exact(value: datetime | None) -> SafeString:
+    """Return a time to the millisecond, with how long ago it was."""
+    if value is None:
+        return NOTHING
+    utc = value.astimezone(UTC)
+    return format_html(
+        '<span class="fo-exact">{}<span class="fo-ms">.{}</span> <small>{}</small></span>',
+        utc.strftime("%Y-%m-%d %H:%M:%S"),
+        f"{utc.microsecond // 1000:03d}",
+        moment(value),
     )
 
 

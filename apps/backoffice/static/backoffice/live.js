@@ -1,39 +1,44 @@
-// Keeps the dashboard current: fetches its content every two seconds while the page is visible.
+// Keeps a part of a page current: fetches it every two seconds while the page is visible. With
+// data-live-until-still it ends when the part has no [data-moving] any more, that is, when the work is done.
 (() => {
   "use strict";
-  const board = document.getElementById("board");
+  const part = document.querySelector("[data-live]");
   const PERIOD = 2000;
   let failures = 0;
+  let done = false;
+
+  function lost() {
+    const live = part.querySelector(".fo-live");
+    if (failures < 2 || !live) return;
+    live.classList.add("fo-lost");
+    live.lastChild.textContent = part.dataset.lost;
+  }
 
   async function refresh() {
-    if (document.hidden) return;
+    // Never pull a button or a link from under the keyboard.
+    if (document.hidden || part.querySelector(":is(a, button, input):focus")) return;
     try {
-      const answer = await fetch(board.dataset.live, { headers: { "X-Requested-With": "fetch" }, redirect: "manual" });
+      const answer = await fetch(part.dataset.live, { redirect: "manual" });
       if (answer.type === "opaqueredirect") {
         window.location.reload(); // The session has ended: the reload leads to the sign-in page.
         return;
       }
       if (!answer.ok) throw new Error(String(answer.status));
-      // Do not pull a link from under the pointer or the keyboard.
-      if (!board.querySelector("a:focus")) board.innerHTML = await answer.text();
+      part.innerHTML = await answer.text();
+      done = "liveUntilStill" in part.dataset && !part.querySelector("[data-moving]");
       failures = 0;
     } catch {
       failures += 1;
-      const live = board.querySelector(".fo-live");
-      if (failures > 1 && live) {
-        live.classList.add("fo-lost");
-        live.lastChild.textContent = board.dataset.lost;
-      }
+      lost();
     }
   }
 
   function next() {
     window.setTimeout(async () => {
       await refresh();
-      next();
+      if (!done) next();
     }, Math.min(PERIOD * 2 ** Math.min(failures, 4), 30000));
   }
 
-  document.addEventListener("visibilitychange", refresh);
   next();
 })();
