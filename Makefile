@@ -108,7 +108,9 @@ install-base install-dev install-bench: install-%: venv
 	@cmp -s requirements/$*.txt .venv/installed-$*.txt || { \
 		echo "Installing requirements/$*.txt" && \
 		$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/$*.txt && \
-		cp requirements/$*.txt .venv/installed-$*.txt; }
+		cp requirements/$*.txt .venv/installed-$*.txt; } || { echo "The installation failed, as shown above;" \
+		"finops needs Linux with glibc 2.28 or later (x86-64, ARM64) or macOS (ARM64): elsewhere use docker compose."; \
+		exit 1; }
 
 venv:
 	@test -n "$(PYTHON)" || { echo "finops needs Python 3.11 or later: install it, or name it with PYTHON=..."; exit 1; }
