@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Any
 
+from apps.audit.models import AuditEntry
 from apps.core import clock
 from apps.core.actor import Actor, system_actor
 from apps.core.scope import tenant_scope
+from apps.outbox.models import OutboxEvent
 from apps.providers.enums import SyncTrigger
 from apps.providers.models import Connection, SyncRun
 from apps.providers.services import create_connection, request_sync, start_run
@@ -52,3 +54,17 @@ def read_run(run: SyncRun) -> SyncRun:
     """Return the run as it is stored now."""
     with tenant_scope(run.tenant_id):
         return SyncRun.objects.get(id=run.id)
+
+
+def leaves_of(connection: Connection) -> list[str]:
+    """Return the audit actions about a connection, oldest first."""
+    with tenant_scope(connection.tenant_id):
+        rows = AuditEntry.objects.filter(target_type="connection", target_id=str(connection.id))
+        return list(rows.order_by("position").values_list("action", flat=True))
+
+
+def events_of(connection: Connection) -> list[str]:
+    """Return the types of a connection's events, oldest first."""
+    with tenant_scope(connection.tenant_id):
+        rows = OutboxEvent.objects.filter(entity_id=connection.id)
+        return list(rows.order_by("position").values_list("type", flat=True))
