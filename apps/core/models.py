@@ -1,9 +1,12 @@
 """Base models and the read-only switch."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
+from apps.core.errors import ValidationFailed
 from apps.core.ids import new_id
 from apps.core.retention import Retention
 
@@ -23,6 +26,22 @@ class BaseModel(models.Model):
 
     class Meta:
         abstract = True
+
+    def require_valid_fields(self, *, exclude: Collection[str] = ()) -> None:
+        """Run the fields' validators; nothing is queried.
+
+        Raises:
+            ValidationFailed: `errors` names each field.
+        """
+        try:
+            self.clean_fields(exclude=exclude)
+        except ValidationError as error:
+            raise ValidationFailed(
+                errors=[
+                    {"field": field, "code": "invalid", "message": " ".join(messages)}
+                    for field, messages in error.message_dict.items()
+                ]
+            ) from error
 
 
 class TenantModel(BaseModel):

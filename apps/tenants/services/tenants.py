@@ -3,12 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
-
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.db.violations import translate_violations
-from apps.core.errors import ValidationFailed
 from apps.core.scope import write_scope
 from apps.outbox import services as outbox
 from apps.tenants import events
@@ -30,7 +27,7 @@ def create_tenant(*, slug: str, name: str, actor: Actor, now: datetime) -> Tenan
     """
     _require_staff(actor)
     tenant = Tenant(slug=slug, name=name, created_at=now, updated_at=now)
-    _check(tenant)
+    tenant.require_valid_fields()
     actor = actor.for_tenant(tenant.id)
     with write_scope(actor):
         with translate_violations({"tenants_tenant_slug_key": SlugTaken()}):
@@ -84,15 +81,3 @@ def _tell(tenant: Tenant, event: str, status_before: str | None, actor: Actor, n
 def _require_staff(actor: Actor) -> None:
     if actor.kind not in ("staff", "system"):
         raise StaffOnly
-
-
-def _check(tenant: Tenant) -> None:
-    try:
-        tenant.clean_fields()
-    except ValidationError as error:
-        raise ValidationFailed(
-            errors=[
-                {"field": field, "code": "invalid", "message": " ".join(messages)}
-                for field, messages in error.message_dict.items()
-            ]
-        ) from error

@@ -9,7 +9,6 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.db.violations import translate_violations
-from apps.core.errors import ValidationFailed
 from apps.core.scope import staff_scope
 from apps.users.errors import PasswordTooWeak, UsernameTaken
 from apps.users.models import User
@@ -41,7 +40,8 @@ def create_user(
         is_superuser=is_superuser,
         date_joined=now,
     )
-    _check(user, password)
+    user.require_valid_fields(exclude=["password"])
+    _require_strong(password, user)
     user.set_password(password)
     with staff_scope():
         with translate_violations({"users_user_username_key": UsernameTaken()}):
@@ -66,16 +66,7 @@ def add_totp_device(
     return device
 
 
-def _check(user: User, password: str) -> None:
-    try:
-        user.clean_fields(exclude=["password"])
-    except ValidationError as error:
-        raise ValidationFailed(
-            errors=[
-                {"field": field, "code": "invalid", "message": " ".join(messages)}
-                for field, messages in error.message_dict.items()
-            ]
-        ) from error
+def _require_strong(password: str, user: User) -> None:
     try:
         validate_password(password, user)
     except ValidationError as error:
