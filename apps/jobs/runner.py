@@ -89,7 +89,9 @@ def _run(lease: Lease, tick: Clock, random: Random) -> None:
     try:
         with Heartbeat(lease):
             registry.registration(lease.kind).handler(lease)
-        _complete(lease, tick())
+        if not lease.settled:
+            with system_scope():
+                lease.settle(now=tick())
     except LeaseLost:
         outcome = "lease_lost"
     except Exception as error:  # noqa: BLE001  (whatever a handler raises is judged, stored and shown to staff)
@@ -105,12 +107,6 @@ def _run(lease: Lease, tick: Clock, random: Random) -> None:
             "duration_ms": round((time.monotonic() - started) * 1000, 1),
         },
     )
-
-
-def _complete(lease: Lease, now: datetime) -> None:
-    with system_scope():
-        if not leasing.is_settled(lease):
-            lease.settle(now=now)
 
 
 def _fail(lease: Lease, error: Exception, now: datetime, random: Random) -> str:

@@ -46,6 +46,7 @@ class Lease:
     fence: int
     traceparent: str = ""
     settler: Callable[["Lease", datetime], None] = field(repr=False)
+    settled: bool = False  # The handler has called `settle`; its transaction decides.
     lost: bool = False  # Set by the heartbeat once the lease could not be extended in time.
 
     @property
@@ -62,3 +63,4 @@ class Lease:
         if self.lost:
             raise LeaseLost(f"the lease of job {self.job_id} was not extended in time")
         self.settler(self, now)
+        self.settled = True

@@ -1,10 +1,12 @@
 """Incidents: one standing per trouble, counted, acknowledged, resolved."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from apps.core.actor import Actor, system_actor
 from apps.core.errors import NotFound
@@ -123,3 +125,20 @@ def test_nothing_of_an_incident_can_be_deleted(now: datetime) -> None:
     make_incident(now=now)
     with pytest.raises(DatabaseError, match="permission denied"), write_scope(STAFF):
         Incident.objects.all().delete()
+
+
+@pytest.mark.commits
+def test_concurrent_sightings_are_one_incident_with_an_exact_count(now: datetime) -> None:
+    ready = threading.Barrier(4)
+
+    def see(_number: int) -> None:
+        try:
+            ready.wait(timeout=10)
+            for _ in range(5):
+                make_incident(now=now)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(see, range(4)))
+    assert _standing() == [("c-1", 20, "open")]

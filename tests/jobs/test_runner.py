@@ -100,6 +100,33 @@ def test_a_handler_settles_in_its_own_transaction(now: datetime) -> None:
         assert Incident.objects.get().count == 1
 
 
+def test_a_failure_after_settling_undoes_both_and_is_retried(now: datetime) -> None:
+    def act(lease: Lease) -> None:
+        with write_scope(lease.actor):
+            make_incident(now=now)
+            lease.settle(now=now)
+            raise ValueError
+
+    make_handler(act=act)
+    job = make_job(now=now)
+    _run(now)
+    assert (_stored(job).state, _stored(job).last_error_code) == ("queued", "unexpected_error")
+    with tenant_scope(TENANT):
+        assert Incident.objects.count() == 0
+
+
+def test_an_error_after_the_settling_commit_changes_nothing(now: datetime) -> None:
+    def act(lease: Lease) -> None:
+        with write_scope(lease.actor):
+            lease.settle(now=now)
+        raise ValueError
+
+    make_handler(act=act)
+    job = make_job(now=now)
+    _run(now)
+    assert (_stored(job).state, _stored(job).last_error_code) == ("succeeded", "")
+
+
 def test_a_zombie_cannot_settle_and_its_work_is_rolled_back(now: datetime) -> None:
     job = make_job(now=now)
     zombie = _lease(now)

@@ -83,11 +83,6 @@ def settle(lease: Lease, now: datetime) -> None:
         raise LeaseLost(f"job {lease.job_id} is no longer leased to this worker")
 
 
-def is_settled(lease: Lease) -> bool:
-    """Tell whether the job succeeded under this very lease."""
-    return Job.objects.filter(id=lease.job_id, fence=lease.fence, state=JobState.SUCCEEDED).exists()
-
-
 def fail(lease: Lease, failure: Failure, *, trace: str, now: datetime) -> None:
     """Queue the job again, or mark it dead, as the verdict says. `trace` is a redacted traceback.
 
