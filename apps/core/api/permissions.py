@@ -37,10 +37,13 @@ class Principal(Protocol):
 class HasRequiredPermission(BasePermission):
     """Deny unless the view names a permission for the method and the principal has it.
 
-    A view without an entry for its method is denied: forgetting one fails closed.
+    A view without an entry for its method is denied: forgetting one fails closed. A method that the view does not
+    take is nobody's to be permitted: a known caller is let through to the 405.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        if request.method not in view.allowed_methods:
+            return isinstance(request.auth, Principal)
         method = "GET" if request.method in ("HEAD", "OPTIONS") else request.method
         required = view.required_permissions.get(method)
         return isinstance(request.auth, Principal) and required is not None and required in request.auth.permissions
