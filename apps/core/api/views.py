@@ -1,6 +1,5 @@
 """Base views: authorise, parse, one service call, serialise."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
@@ -104,19 +103,20 @@ class TenantView(ApiView):
         return tenant_id
 
 
-class TenantListView(TenantView, ABC):
+class TenantListView(TenantView):
     """A keyset-paginated list of the tenant's rows.
 
     `rows()` returns the queryset for the parsed query; it is read and serialised inside the tenant's scope.
+    A list of something else than rows overrides `get` instead.
     """
 
     query_serializer: ClassVar[type[BaseSerializer[Any]]] = PageQuery
     serializer_class: ClassVar[type[BaseSerializer[Any]]]
     ordering: ClassVar[Sequence[str]] = ("-id",)
 
-    @abstractmethod
     def rows(self) -> QuerySet[Any]:
         """Return the rows to list, unordered."""
+        raise NotImplementedError
 
     def serialize(self, rows: Sequence[Any]) -> list[Any]:
         """Return the rows as the answer shows them; a hot list may do better than its serializer."""
