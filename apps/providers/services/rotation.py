@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 BATCH = 200
 
 
-def rotate_credentials(*, now: datetime, after: UUID | None = None) -> tuple[int, UUID | None]:
-    """Put up to 200 connections' credentials under the current key.
+def rotate_credentials(*, now: datetime, after: UUID | None = None, limit: int = BATCH) -> tuple[int, UUID | None]:
+    """Put up to `limit` connections' credentials under the current key.
 
     Returns how many were re-encrypted, and where the next call goes on (None: that was all). What cannot be
     opened, or belongs to a tenant that is switched to read-only, is passed over and logged.
@@ -28,9 +28,9 @@ def rotate_credentials(*, now: datetime, after: UUID | None = None) -> tuple[int
         stale = Credentials.objects.exclude(key_id=current_key_id()).order_by("id")
         if after is not None:
             stale = stale.filter(id__gt=after)
-        batch = list(stale.values_list("id", "tenant_id")[:BATCH])
+        batch = list(stale.values_list("id", "tenant_id")[:limit])
     rotated = sum(_rotate(row_id, tenant_id, now) for row_id, tenant_id in batch)
-    return rotated, batch[-1][0] if len(batch) == BATCH else None
+    return rotated, batch[-1][0] if len(batch) == limit else None
 
 
 def _rotate(row_id: UUID, tenant_id: UUID, now: datetime) -> bool:
