@@ -36,8 +36,10 @@ def record(
         RuntimeError: the open scope is not the actor's; a programming error.
     """
     scope = current_scope()
-    if scope is None or scope.tenant_id != actor.tenant_id:
-        raise RuntimeError(f"{action} is recorded outside of its actor's scope")
+    # Only a tenant can be switched to read-only; the installation's log has no write scope.
+    writable = scope is not None and (scope.writable or actor.tenant_id is None)
+    if scope is None or not writable or scope.tenant_id != actor.tenant_id:
+        raise RuntimeError(f"{action} is recorded outside of its actor's write scope")
     entry = AuditEntry(
         tenant_id=actor.tenant_id,
         action=action,

@@ -42,11 +42,11 @@ def emit_many(events: Sequence[NewEvent], *, actor: Actor, now: datetime) -> Non
     """Emit several events in their order, in one INSERT, in the write scope of the actor's tenant.
 
     Raises:
-        RuntimeError: the open scope is not the actor's; a programming error.
+        RuntimeError: the open scope is not the actor's write scope; a programming error.
     """
     scope = current_scope()
-    if actor.tenant_id is None or scope is None or scope.tenant_id != actor.tenant_id:
-        raise RuntimeError("events are emitted outside of their actor's scope")
+    if scope is None or not scope.writable or scope.tenant_id != actor.tenant_id:
+        raise RuntimeError("events are emitted outside of their actor's write scope")
     if not events:
         return
     shared: dict[str, Any] = {

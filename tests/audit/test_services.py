@@ -91,9 +91,11 @@ def test_secrets_are_masked_before_they_are_stored(now: datetime) -> None:
 
 def test_an_entry_is_of_the_scope_that_it_is_written_in(now: datetime) -> None:
     arguments: dict[str, Any] = {"action": "order.submitted", "target_type": "order", "target_id": ORDER, "now": now}
-    with pytest.raises(RuntimeError, match=r"order\.submitted is recorded outside of its actor's scope"):
+    with pytest.raises(RuntimeError, match=r"order\.submitted is recorded outside of its actor's write scope"):
         record(actor=TRADER, **arguments)
     with pytest.raises(RuntimeError, match="outside"), write_scope(TRADER.for_tenant(GLOBEX)):
+        record(actor=TRADER, **arguments)
+    with pytest.raises(RuntimeError, match="outside"), tenant_scope(ACME):
         record(actor=TRADER, **arguments)
     with pytest.raises(RuntimeError, match="outside"), staff_scope():
         record(actor=TRADER, **arguments)

@@ -65,9 +65,11 @@ def test_emitting_asks_for_the_relay(now: datetime) -> None:
 
 
 def test_an_event_is_of_the_scope_that_it_is_emitted_in(now: datetime) -> None:
-    with pytest.raises(RuntimeError, match="outside of their actor's scope"):
+    with pytest.raises(RuntimeError, match="outside of their actor's write scope"):
         emit_many([_event("order.filled")], actor=TRADER, now=now)
     with pytest.raises(RuntimeError, match="outside"), write_scope(TRADER.for_tenant(GLOBEX)):
+        emit_many([_event("order.filled")], actor=TRADER, now=now)
+    with pytest.raises(RuntimeError, match="outside"), tenant_scope(ACME):
         emit_many([_event("order.filled")], actor=TRADER, now=now)
     with pytest.raises(RuntimeError, match="outside"), staff_scope():
         emit_many([_event("order.filled")], actor=system_actor("tests"), now=now)
