@@ -71,15 +71,17 @@ def tenant_scope(tenant_id: UUID) -> Iterator[Scope]:
 
 
 @contextmanager
-def write_scope(actor: Actor) -> Iterator[Scope]:
+def write_scope(actor: Actor, *, even_if_read_only: bool = False) -> Iterator[Scope]:
     """Change the rows of the actor's tenant, as finops_app, in one transaction.
+
+    `even_if_read_only` is for what must go on while writing is switched off: signing in and out.
 
     Raises:
         ReadOnly: the tenant or the installation is switched to read-only.
     """
     if actor.tenant_id is None:
         raise RuntimeError(f"actor {actor.label!r} acts upon no tenant")
-    with _scope("finops_app", actor.tenant_id, writable=True) as scope:
+    with _scope("finops_app", actor.tenant_id, writable=True, ask_switch=not even_if_read_only) as scope:
         yield scope
 
 
@@ -98,7 +100,7 @@ def system_scope() -> Iterator[Scope]:
 
 
 @contextmanager
-def _scope(role: Role, tenant_id: UUID | None, *, writable: bool) -> Iterator[Scope]:
+def _scope(role: Role, tenant_id: UUID | None, *, writable: bool, ask_switch: bool = False) -> Iterator[Scope]:
     outer = _current.get()
     if outer and (outer.role, outer.tenant_id) == (role, tenant_id) and outer.writable >= writable:
         # Nothing to switch. No savepoint either: a failed service fails the unit of work that it is part of.
@@ -108,7 +110,7 @@ def _scope(role: Role, tenant_id: UUID | None, *, writable: bool) -> Iterator[Sc
     nested = connection.in_atomic_block
     scope = Scope(role, tenant_id, writable, outer.wakes if outer else set())
     with transaction.atomic():
-        _enter(scope)
+        _enter(scope, ask_switch=ask_switch)
         token = _current.set(scope)
         try:
             yield scope
@@ -122,18 +124,18 @@ def _scope(role: Role, tenant_id: UUID | None, *, writable: bool) -> Iterator[Sc
         wake.send(scope.wakes)
 
 
-def _enter(scope: Scope) -> None:
+def _enter(scope: Scope, *, ask_switch: bool) -> None:
     tenant = str(scope.tenant_id or "")
     sql: str = _ENTER
     params: list[str | None] = [scope.role, tenant]
-    if scope.writable:
+    if ask_switch:
         sql, params = sql + _READ_ONLY, [*params, tenant or None]
     connection.ensure_connection()
     # The pipeline sends BEGIN and this statement in one round trip (measured: a third of a scoped read's time).
     with connection.connection.pipeline(), connection.cursor() as cursor:
         cursor.execute(sql, params)
         row = cursor.fetchone()
-    if scope.writable and row[2] is not None:
+    if ask_switch and row[2] is not None:
         raise ReadOnly(row[2] or ReadOnly.title)
 
 

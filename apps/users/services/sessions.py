@@ -1,7 +1,6 @@
 """The life of a session: started, refreshed, revoked.
 
-Leaves are written in the tenant's scope without asking the read-only switch: signing in and out go on while
-writing is switched off.
+Signing in and out go on while writing is switched off.
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from django.db.models import Q
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
-from apps.core.scope import tenant_scope
+from apps.core.scope import write_scope
 from apps.users import selectors, tokens
 from apps.users.models import Session, User
 from apps.users.types import Origin
@@ -115,7 +114,7 @@ def _revoke(session: Session, actor: Actor, now: datetime, *, reason: str) -> No
 
 
 def _record(action: str, session: Session, actor: Actor, now: datetime, changes: dict[str, Any] | None = None) -> None:
-    with tenant_scope(session.tenant_id):
+    with write_scope(actor, even_if_read_only=True):
         audit.record(action=action, actor=actor, target_type="session", target_id=session.id, now=now, changes=changes)
 
 
