@@ -1,11 +1,12 @@
 """What the services of this room refuse, and how a call to a provider fails."""
 
+from dataclasses import dataclass
+
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.errors import DomainError
 from apps.providers.enums import ErrorCategory
-from apps.providers.types import SyncFailure
 
 
 class ConnectionExists(DomainError):
@@ -34,6 +35,21 @@ class ProviderUnavailable(DomainError):
 
 class SyncRunClosed(Exception):
     """The run has ended or another run of its connection has taken its place: there is nothing left to do for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncFailure:
+    """Why a run failed, readable by clients and staff.
+
+    `needs_attention`: no retry helps until a person acts. `retry_after`: seconds that the provider, or the
+    breaker before it, asks us to wait; None leaves it to the job's backoff.
+    """
+
+    code: str
+    message: str
+    needs_attention: bool = False
+    permanent: bool = False
+    retry_after: float | None = None
 
 
 class ProviderError(Exception):

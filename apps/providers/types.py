@@ -7,10 +7,24 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from apps.jobs.types import JobKind
+from apps.providers.errors import SyncFailure
+
+__all__ = [
+    "SYNC_CONNECTION",
+    "AccountData",
+    "AccountKind",
+    "BalanceData",
+    "Page",
+    "RejectedRow",
+    "SyncCounts",
+    "SyncFailure",
+    "TransactionData",
+    "TransactionStatus",
+]
 
 # The payload is {"connection_id", "run_id"}; apps.accounts.tasks carries it out. A bank that is away for a
-# minute is no news: five attempts with this backoff last about five minutes.
-SYNC_CONNECTION = JobKind("connection.sync", queue="sync", max_attempts=5, backoff_seconds=10, backoff_max_seconds=900)
+# minute is no news: eight attempts with this backoff take about ten minutes.
+SYNC_CONNECTION = JobKind("connection.sync", queue="sync", max_attempts=8, backoff_seconds=10, backoff_max_seconds=900)
 
 AccountKind = Literal["depository", "credit", "loan", "investment", "brokerage"]
 TransactionStatus = Literal["pending", "posted"]
@@ -96,18 +110,3 @@ class SyncCounts:
     removed: int = 0
     unchanged: int = 0
     quarantined: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncFailure:
-    """Why a run failed, readable by clients and staff.
-
-    `needs_attention`: no retry helps until a person acts. `retry_after`: seconds that the provider, or the
-    breaker before it, asks us to wait; None leaves it to the job's backoff.
-    """
-
-    code: str
-    message: str
-    needs_attention: bool = False
-    permanent: bool = False
-    retry_after: float | None = None

@@ -56,6 +56,11 @@ def read_run(run: SyncRun) -> SyncRun:
         return SyncRun.objects.get(id=run.id)
 
 
+def code_of(run: SyncRun) -> str:
+    """Return the code of a run's error, or "" without one."""
+    return run.error["code"] if run.error else ""
+
+
 def leaves_of(connection: Connection) -> list[str]:
     """Return the audit actions about a connection, oldest first."""
     with tenant_scope(connection.tenant_id):

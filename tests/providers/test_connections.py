@@ -19,6 +19,7 @@ from apps.providers.services import create_connection, delete_connection, fail_r
 from tests.factories.providers import (
     AWAY,
     actor_of,
+    code_of,
     events_of,
     leaves_of,
     make_connection,
@@ -169,7 +170,7 @@ class TestDelete:
         run = make_running_run(made, now=now)
         self.delete(made, now)
         stored = read_run(run)
-        assert (stored.status, stored.error["code"]) == ("failed", "connection_disabled")
+        assert (stored.status, code_of(stored)) == ("failed", "connection_disabled")
         with pytest.raises(SyncRunClosed):
             start_run(run_id=run.id, attempt=2, actor=actor_of(acme), now=now)
         assert fail_run(run_id=run.id, failure=AWAY, will_retry=False, actor=actor_of(acme), now=now) is None

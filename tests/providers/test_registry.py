@@ -53,7 +53,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_ours_is_there():
     spec = registry.registrations()["teller"].spec
     assert spec is not None
-    assert (spec.name, spec.title, spec.capabilities) == ("teller", "Teller", {Capability.BANKING})
+    assert (spec.name, spec.title, spec.capabilities) == ("teller", "Teller", frozenset({Capability.BANKING}))
     assert [(field.name, field.secret, field.required) for field in spec.credentials] == [
         ("access_token", True, True),
         ("enrollment_id", False, False),

@@ -20,6 +20,7 @@ from tests.factories.providers import (
     AWAY,
     REFUSED,
     actor_of,
+    code_of,
     events_of,
     leaves_of,
     make_connection,
@@ -78,7 +79,7 @@ class TestRequest:
         assert fresh.id != orphan.id
         assert (fresh.status, fresh.trigger) == ("queued", "api")
         stored = read_run(orphan)
-        assert (stored.status, stored.error["code"], stored.finished_at) == ("failed", "sync_interrupted", now)
+        assert (stored.status, code_of(stored), stored.finished_at) == ("failed", "sync_interrupted", now)
         assert read_connection(connection).consecutive_failures == 0
 
     def test_a_run_that_has_ended_while_its_job_has_not_is_returned(self, connection, actor, now):

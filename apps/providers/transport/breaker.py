@@ -53,8 +53,8 @@ class BreakerPolicy:
     """When a breaker opens and for how long; a probe that never reports back blocks others for `probe_seconds`."""
 
     failures: int = 5
-    open_seconds: float = 10.0
-    longest_open_seconds: float = 300.0
+    open_seconds: float = 5.0
+    longest_open_seconds: float = 60.0
     probe_seconds: float = 65.0
 
 

@@ -22,6 +22,7 @@ from apps.providers.protocols import Limit
 from apps.providers.transport import metrics
 from apps.providers.transport.breaker import BreakerPolicy, connection_breaker, provider_breaker
 from apps.providers.transport.classification import Blame, Verdict, default_verdict, parse_retry_after
+from apps.providers.transport.deadline import SocketWatch
 from apps.providers.transport.failures import BadAnswer, DeadlinePassed, wire_verdict
 from apps.providers.transport.guard import assert_no_transaction
 from apps.providers.transport.limiter import Limiter
@@ -91,6 +92,7 @@ class ProviderClient:
             Blame.PROVIDER: provider_breaker(provider, self._policy.breaker),
             Blame.CONNECTION: connection_breaker(provider, connection_key, self._policy.breaker),
         }
+        self._watch = SocketWatch()
         self._http = httpx.Client(
             base_url=base_url,
             auth=auth,
@@ -176,7 +178,8 @@ class ProviderClient:
                 self._settle(call, None, started, status)
                 return result
         except (httpx.TransportError, httpx.DecodingError, BadAnswer, DeadlinePassed) as error:
-            verdict = wire_verdict(error, is_safe=call.is_safe)
+            cause = DeadlinePassed() if call.remaining <= 0 else error
+            verdict = wire_verdict(cause, is_safe=call.is_safe)
             self._settle(call, verdict, started, None)
             raise self._error(call, verdict) from error
         verdict = self._classify(status, _parse_leniently(content))
@@ -195,12 +198,21 @@ class ProviderClient:
             min(self._policy.read_seconds, call.remaining),
             connect=min(self._policy.connect_seconds, call.remaining),
         )
-        options: dict[str, Any] = {} if call.body is None else {"json": call.body}
-        with self._http.stream(call.method, call.path, params=call.params, timeout=timeout, **options) as response:
+        options: dict[str, Any] = {
+            "params": call.params,
+            "timeout": timeout,
+            "extensions": {"trace": self._watch.trace},
+        }
+        if call.body is not None:
+            options["json"] = call.body
+        with (
+            self._watch.within(call.remaining),
+            self._http.stream(call.method, call.path, **options) as response,
+        ):
             return response.status_code, response.headers, self._read(response, call)
 
     def _read(self, response: httpx.Response, call: _Call) -> bytes:
-        """Read the body in pieces, so that neither a huge one nor a trickle outlasts its bound."""
+        """Read the body in pieces, so that a huge one ends at its bound."""
         content = bytearray()
         for piece in response.iter_bytes():
             content += piece

@@ -12,6 +12,7 @@ from apps.providers.errors import ProviderError
 from apps.providers.protocols import BankingAdapter
 from apps.providers.transport import CallPolicy
 from apps.providers.types import AccountData, BalanceData, Page, RejectedRow, TransactionData
+from tests.providers.transport.server import ScriptedServer, answer
 
 pytestmark = pytest.mark.no_database
 
@@ -191,48 +192,44 @@ class TestOddLists:
         return {**row, "status": "posted", **change}
 
     @pytest.fixture
-    def bank(self, settings):
-        from tests.providers.transport.server import ScriptedServer, answer
-
+    def server(self, settings):
         with ScriptedServer(answer([])) as server:
             settings.SANDBOX_URL = server.url
-            with TellerAdapter({"access_token": "t"}, uuid4().hex, policy=POLICY) as bank:
-                bank.play = lambda *bodies: server.play(*[answer(body) for body in [[self.ACCOUNT], *bodies]])
-                bank.server = server
-                yield bank
+            yield server
 
-    def read(self, bank, *bodies, since=None) -> list[Page]:
-        bank.play(*bodies)
-        bank.accounts()
-        return list(bank.transactions("acc_1", since=since))
+    def read(self, server: ScriptedServer, *bodies, since: date | None = None) -> list[Page]:
+        server.play(answer([self.ACCOUNT]), *[answer(body) for body in bodies])
+        with TellerAdapter({"access_token": "t"}, uuid4().hex, policy=POLICY) as bank:
+            bank.accounts()
+            return list(bank.transactions("acc_1", since=since))
 
-    def test_rows_that_do_not_map_stay_on_their_page(self, bank):
-        [page] = self.read(bank, [self.row(1), self.row(2, amount="?"), 7, self.row(3)], [])
+    def test_rows_that_do_not_map_stay_on_their_page(self, server):
+        [page] = self.read(server, [self.row(1), self.row(2, amount="?"), 7, self.row(3)], [])
         assert [row.external_id for row in page.rows] == ["txn_1", "txn_2", "", "txn_3"]
         assert [isinstance(row, RejectedRow) for row in page.rows] == [False, True, True, False]
 
-    def test_a_pending_row_below_the_last_posted_one_comes_again(self, bank):
+    def test_a_pending_row_below_the_last_posted_one_comes_again(self, server):
         old = self.row(2, status="pending")
-        pages = self.read(bank, [self.row(1), old], [old], [])
+        pages = self.read(server, [self.row(1), old], [old], [])
         assert [[row.external_id for row in page.rows] for page in pages] == [["txn_1", "txn_2"], ["txn_2"]]
-        assert [line.split()[1] for line in bank.server.requests[1:]] == [
+        assert [line.split()[1] for line in server.requests[1:]] == [
             "/teller/accounts/acc_1/transactions?count=1000",
             "/teller/accounts/acc_1/transactions?count=1000&from_id=txn_1",
             "/teller/accounts/acc_1/transactions?count=1000&from_id=txn_2",
         ]
 
-    def test_an_old_pending_row_does_not_end_the_history(self, bank):
+    def test_an_old_pending_row_does_not_end_the_history(self, server):
         first = [self.row(1, status="pending", date="2026-01-01"), self.row(2)]
-        pages = self.read(bank, first, [self.row(3), self.row(4, date="2026-02-01")], since=date(2026, 2, 20))
+        pages = self.read(server, first, [self.row(3), self.row(4, date="2026-02-01")], since=date(2026, 2, 20))
         assert [[row.external_id for row in page.rows] for page in pages] == [["txn_2"], ["txn_3"]]
 
-    def test_a_page_for_ever_is_an_error(self, bank):
+    def test_a_page_for_ever_is_an_error(self, server):
         with pytest.raises(ProviderError) as caught:
-            self.read(bank, [self.row(1)])
+            self.read(server, [self.row(1)])
         assert caught.value.code == "list_changed"
 
     @pytest.mark.parametrize("body", [{}, None, "text"])
-    def test_a_list_that_is_none_is_malformed(self, bank, body):
+    def test_a_list_that_is_none_is_malformed(self, server, body):
         with pytest.raises(ProviderError) as caught:
-            self.read(bank, body)
+            self.read(server, body)
         assert (caught.value.category, caught.value.code) == (ErrorCategory.RETRYABLE, "malformed_answer")

@@ -54,6 +54,18 @@ def dripping(pieces: int, seconds: float) -> Action:
     return drip
 
 
+def dripping_headers(seconds: float) -> Action:
+    """Send a header that does not end, one byte at a time."""
+
+    def drip(client: socket.socket) -> None:
+        client.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        for _ in range(1000):
+            time.sleep(seconds)
+            client.sendall(b"x")
+
+    return drip
+
+
 def _head(status: int, headers: Mapping[str, str]) -> bytes:
     lines = [f"HTTP/1.1 {status} Scripted", *[f"{name}: {value}" for name, value in headers.items()]]
     return "\r\n".join([*lines, "Content-Type: application/json", "Connection: close", "", ""]).encode()

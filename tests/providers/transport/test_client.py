@@ -11,7 +11,16 @@ from prometheus_client import REGISTRY
 from apps.providers.enums import ErrorCategory
 from apps.providers.errors import ProviderError
 from apps.providers.transport.guard import CallInsideTransaction
-from tests.providers.transport.server import ScriptedServer, answer, dripping, dropped, raw, silent, truncated
+from tests.providers.transport.server import (
+    ScriptedServer,
+    answer,
+    dripping,
+    dripping_headers,
+    dropped,
+    raw,
+    silent,
+    truncated,
+)
 
 OK = answer({"ok": True})
 
@@ -124,8 +133,9 @@ class TestThrottling:
 
 
 class TestBounds:
-    def test_the_deadline_covers_a_trickling_body(self, server, make_client):
-        server.play(dripping(1000, 0.05))
+    @pytest.mark.parametrize("action", [dripping(1000, 0.05), dripping_headers(0.05)], ids=["body", "headers"])
+    def test_the_deadline_covers_a_trickle(self, server, make_client, action):
+        server.play(action)
         started = time.monotonic()
         error = failed(lambda: make_client(server.url, policy={"deadline_seconds": 0.5}).get("op", "/x"))
         assert (error.category, error.code) == (ErrorCategory.RETRYABLE, "timeout")
