@@ -6,6 +6,8 @@
 import logging
 import logging.config
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery, signals
@@ -16,6 +18,8 @@ from apps.jobs import shutdown
 from finops.wakes import Waker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops.settings.embedded")
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_QUEUE = "default"
 # A hint that waits longer than this is dropped, since the sweep has sent newer ones. Generous, because the
@@ -44,6 +48,16 @@ waker = Waker(send_hint)
 wake.install(waker.request)
 
 
+@contextmanager
+def _or_exit() -> Iterator[None]:
+    """End the process when its preparation fails: Celery logs what a receiver raises, and would go on."""
+    try:
+        yield
+    except Exception as error:
+        logger.exception("boot.failed")
+        raise SystemExit(1) from error
+
+
 @signals.setup_logging.connect
 def _use_our_logging(**_signal: Any) -> None:
     """Keep Celery from configuring logging, and quiet what it says for every tick."""
@@ -59,9 +73,10 @@ def _prepare_worker(**_signal: Any) -> None:
     from finops.boot import refuse_unsafe_start
     from finops.dead_jobs import open_incident_for_dead_job
 
-    settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
-    refuse_unsafe_start()
-    registry.on_every_death(open_incident_for_dead_job)
+    with _or_exit():
+        settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
+        refuse_unsafe_start()
+        registry.on_every_death(open_incident_for_dead_job)
 
 
 @signals.worker_shutting_down.connect
@@ -79,5 +94,6 @@ def _prepare_beat(**_signal: Any) -> None:
     from finops.boot import refuse_unsafe_start
     from finops.schedule import ensure_schedule
 
-    refuse_unsafe_start()
-    ensure_schedule()
+    with _or_exit():
+        refuse_unsafe_start()
+        ensure_schedule()

@@ -24,6 +24,7 @@ from apps.core.admin import (
     exact,
     moment,
     pretty,
+    recent_values,
     status_chip,
     two_lines,
 )
@@ -36,7 +37,7 @@ from apps.jobs.models import Job
 @admin.register(Job)
 class JobAdmin(StaffModelAdmin):
     list_display = ("job", "tenant", "status_value", "queue", "tries", "due", "ended", "error")
-    list_filter = (TenantFilter, "state", "queue", "kind")
+    list_filter = (TenantFilter, "state", recent_values("kind", gettext_lazy("kind")))
     search_fields = ("kind", "last_error_code", "unique_key", "request_id__exact")
     search_ids = ("id", "unique_key", "request_id")
     search_help_text = gettext_lazy("Kind, error, key, request id or id")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from apps.core.errors import ReadOnly
+from apps.core.errors import DomainError, ReadOnly
 from apps.core.redaction import redact_text
 from apps.jobs.errors import PermanentFailure, RetryLater
 from apps.jobs.types import JobKind
@@ -56,7 +56,7 @@ def _describe(error: Exception) -> tuple[str, str]:
             code, message = error.code, error.message
         case RetryLater():
             code, message = "retry_later", error.reason
-        case ReadOnly():
+        case DomainError():
             code, message = error.code, str(error)
         case _:
             code, message = "unexpected_error", f"{type(error).__name__}: {error}"

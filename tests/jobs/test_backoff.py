@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from apps.core.errors import ReadOnly
+from apps.core.errors import NotFound, ReadOnly
 from apps.jobs.backoff import Failure, backoff, judge
 from apps.jobs.errors import PermanentFailure, RetryLater
 from apps.jobs.types import JobKind
@@ -46,6 +46,10 @@ def test_an_unexpected_error_is_retried_with_backoff_and_says_its_type() -> None
     assert _judge(ValueError("no such row"), attempt=2) == Failure(
         "unexpected_error", "ValueError: no such row", NOW + timedelta(seconds=10)
     )
+
+
+def test_a_refusal_of_a_service_keeps_its_code() -> None:
+    assert _judge(NotFound()) == Failure("not_found", "Not found", NOW + timedelta(seconds=5))
 
 
 def test_the_last_attempt_is_death() -> None:
