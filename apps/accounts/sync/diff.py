@@ -44,6 +44,7 @@ _VANISHED = """
     FOR UPDATE OF t
 """
 _BEGINNING = date.min
+_POSTED_STATUS = TransactionStatus.POSTED.value
 
 
 class ChangedRow(NamedTuple):
@@ -126,4 +127,4 @@ def _vanished(cursor: Any, tenant_id: UUID, readings: Sequence[tuple[UUID, Accou
 
 def posted_amount(status: str, amount: Decimal) -> Decimal:
     """Return what a row counts for in the balance."""
-    return amount if status == TransactionStatus.POSTED else Decimal(0)
+    return amount if status == _POSTED_STATUS else Decimal(0)

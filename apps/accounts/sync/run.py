@@ -18,6 +18,7 @@ from apps.accounts.sync.staging import Staged
 from apps.accounts.types import AccountReading, ConnectionReading
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope, write_scope
+from apps.jobs.errors import LeaseLost
 from apps.jobs.types import Lease
 from apps.providers.models import Connection
 from apps.providers.registry import adapter_for
@@ -80,6 +81,10 @@ def apply_reading(prepared: Prepared, *, run_id: UUID, lease: Lease, now: dateti
     """Compare and apply in one transaction, with its records, the run's end and the job's."""
     with write_scope(lease.actor):
         run = lock_run(run_id)
+        if not run.is_active or run.attempt != lease.attempt:
+            # What was read may be older than what the other one applied. Settling would refuse it, too, but only
+            # after all the work.
+            raise LeaseLost(f"attempt {run.attempt} of run {run_id} has overtaken attempt {lease.attempt}")
         with database.cursor() as cursor:
             cursor.execute(_APPLY_TIMEOUT)
             counts = _apply(cursor, prepared, run.connection, run_id, lease, now, stages)
