@@ -1,0 +1,61 @@
+"""Calls of the API: a good one for every operation, and blocks that leave nothing behind."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from django.db import transaction
+from rest_framework.test import APIClient
+
+from tests.factories.users import PASSWORD
+from tests.matrix.routes import Route
+from tests.matrix.world import World
+
+
+def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
+    """Return a body with which the operation succeeds; None where it takes none."""
+    bodies: dict[tuple[str, str], dict[str, Any]] = {
+        ("POST", "auth/token"): {"username": "jordan", "password": PASSWORD, "tenant": "acme"},
+        ("POST", "auth/token/refresh"): {"refresh": world.acme.refresh},
+        ("POST", "auth/token/revoke"): {"refresh": world.acme.refresh},
+        ("POST", "api-keys"): {"name": "another", "mode": "test", "scopes": ["tenant:read"]},
+        ("POST", "connections"): {"provider": "teller", "credentials": {"access_token": "test_tkn_new"}},
+        ("PATCH", "transactions/{transaction_id}"): {"category": "wages", "note": "for February"},
+    }
+    return bodies.get((method, route.path))
+
+
+def call(
+    client: APIClient,
+    method: str,
+    url: str,
+    body: object = None,
+    *,
+    raw: bytes | None = None,
+    content_type: str = "application/json",
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    """Send one request, with an Idempotency-Key of its own unless `headers` has one; `raw` is the body as bytes."""
+    data = raw if raw is not None else b"" if body is None else msgspec.json.encode(body)
+    sent = dict(headers or {})
+    if method == "POST":
+        sent.setdefault("Idempotency-Key", str(uuid4()))
+    return client.generic(method, url, data, content_type if data else "", headers=sent)
+
+
+def good_call(world: World, member: str, route: Route, method: str, ids: Mapping[str, UUID] | None = None) -> Any:
+    """Make the operation's good call as a cast member, upon acme's rows unless `ids` says otherwise."""
+    url = route.url(world.acme.ids if ids is None else ids)
+    return call(world.client(member), method, url, good_body(world, route, method))
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """Run a block in a transaction that leaves nothing behind."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]  # what Django's TestCase sets, for assertions on open transactions
+    with block:
+        yield
+        transaction.set_rollback(True)

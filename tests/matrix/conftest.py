@@ -1,0 +1,42 @@
+"""One database a module, with two tenants in it. Tests marked `commits` commit to it; the others roll back."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from tests import databases
+from tests.matrix.calls import rolled_back
+from tests.matrix.owner import Owner
+from tests.matrix.world import World, build, number_pending
+
+
+@pytest.fixture(scope="module")
+def world(own_valkey_database: None, django_db_blocker: pytest.FixtureDef) -> Iterator[World]:
+    """Two tenants, committed once for the module."""
+    with django_db_blocker.unblock(), databases.cloned_database() as name:  # type: ignore[attr-defined]
+        databases.log_in("web", name)
+        built = build(name)
+        databases.log_in("worker", name)
+        number_pending()
+        databases.log_in("web", name)
+        yield built
+        connection.close()
+
+
+@pytest.fixture(autouse=True)
+def database(request: pytest.FixtureRequest, world: World, django_db_blocker: pytest.FixtureDef) -> Iterator[str]:
+    """Stand in for the suite's fixture of this name: the module's database instead of an empty one."""
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        if request.node.get_closest_marker("commits"):
+            yield world.database
+            return
+        with rolled_back():
+            yield world.database
+
+
+@pytest.fixture(scope="module")
+def owner(world: World) -> Iterator[Owner]:
+    looking = Owner(world.database)
+    yield looking
+    looking.connection.close()

@@ -1,0 +1,77 @@
+"""What the database holds, as its owner sees it: every tenant, every table, byte for byte."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from tests import databases
+
+# Authentication stamps it, whatever becomes of the request.
+_UNWATCHED = "last_used_at"
+_TABLES = (
+    "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace ORDER BY 1"
+)
+_TENANT_TABLES = _TABLES.replace("ORDER BY", "AND relforcerowsecurity ORDER BY")
+_WITH_TENANT = (
+    "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public' AND column_name = 'tenant_id'"
+)
+
+
+class Owner:
+    """A look at the committed rows. Row security is forced on the owner too; its policy lets everything be seen."""
+
+    def __init__(self, database: str) -> None:
+        self.connection = psycopg.connect(databases.url("owner", database), autocommit=True)
+        self._tables = self.column(_TABLES)
+        self.tenant_tables = self.column(_TENANT_TABLES)
+        self._tenant_of = dict.fromkeys(self.column(_WITH_TENANT), "tenant_id") | {"tenants_tenant": "id"}
+
+    def column(self, sql: str, *parameters: object) -> list[Any]:
+        """Return the first column."""
+        return [row[0] for row in self.connection.execute(sql, parameters)]  # type: ignore[call-overload]
+
+    def tenant_column(self, table: str) -> str:
+        """Return the column that names the tenant."""
+        return self._tenant_of[table]
+
+    def everything(self) -> dict[str, tuple[int, str]]:
+        """Return row count and digest of every table."""
+        return self._digests(dict.fromkeys(self._tables, "true"))
+
+    def rows_of(self, tenant_id: UUID) -> dict[str, tuple[int, str]]:
+        """Return row count and digest of the tenant's rows in every table that has any notion of a tenant."""
+        return self._digests({table: f"{column} = '{tenant_id}'" for table, column in self._tenant_of.items()})
+
+    def texts_of(self, tenant_id: UUID) -> set[str]:
+        """Return every string in the tenant's rows, and in the rows of the users who belong to no other tenant."""
+        texts: set[str] = set()
+        for table, column in self._tenant_of.items():
+            for row in self.column(f"SELECT to_jsonb(t) FROM {table} t WHERE {column} = %s", tenant_id):
+                texts.update(_strings(row))
+        own_users = """SELECT to_jsonb(u) FROM users_user u WHERE EXISTS (
+            SELECT FROM tenants_membership m WHERE m.user_id = u.id HAVING bool_and(m.tenant_id = %s))"""
+        for row in self.column(own_users, tenant_id):
+            texts.update(_strings(row))
+        return texts
+
+    def _digests(self, conditions: dict[str, str]) -> dict[str, tuple[int, str]]:
+        parts = [
+            f"""SELECT '{table}', count(*), coalesce(md5(string_agg(row, '' ORDER BY row)), '') FROM (
+                SELECT (to_jsonb(t) - '{_UNWATCHED}')::text AS row FROM {table} t WHERE {condition}) AS rows"""
+            for table, condition in conditions.items()
+        ]
+        rows = self.connection.execute(" UNION ALL ".join(parts)).fetchall()  # type: ignore[call-overload]
+        return {table: (count, digest) for table, count, digest in rows}
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for member in value.values():
+            yield from _strings(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _strings(member)

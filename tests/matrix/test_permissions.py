@@ -1,0 +1,149 @@
+"""Who may do what: every operation of the API, by every member of the cast, upon acme's rows."""
+
+from typing import Any
+
+import pytest
+
+from tests.matrix.calls import call, good_body, good_call, rolled_back
+from tests.matrix.owner import Owner
+from tests.matrix.routes import METHODS, OPERATIONS, ROUTES, Route, operation_id
+from tests.matrix.world import World
+
+# The API keys have their role's permissions; acme_user is acme's owner with an access token, staff have signed in
+# to the admin, which is nothing to the API.
+CAST = ("acme_admin", "acme_trader", "acme_viewer", "acme_user", "globex_admin", "staff", "anonymous")
+MATRIX = """
+                                               admin trader viewer user   globex   staff anonymous
+GET     accounts                                 200  200    200   200     200      401   401
+GET     accounts/{account_id}                    200  200    200   200     404      401   401
+GET     api-keys                                 200  403    403   200     200      401   401
+POST    api-keys                                 201  403    403   201     201      401   401
+DELETE  api-keys/{api_key_id}                    204  403    403   204     404      401   401
+GET     audit/entries                            200  403    403   200     200      401   401
+GET     auth/sessions                            403  403    403   200     403      401   401
+DELETE  auth/sessions/{session_id}               403  403    403   204     403      401   401
+POST    auth/token                               200  200    200   200     200      200   200
+POST    auth/token/refresh                       200  200    200   200     200      200   200
+POST    auth/token/revoke                        204  204    204   204     204      204   204
+GET     connections                              200  200    200   200     200      401   401
+POST    connections                              201  403    403   201     201      401   401
+GET     connections/{connection_id}              200  200    200   200     404      401   401
+DELETE  connections/{connection_id}              204  403    403   204     404      401   401
+GET     connections/{connection_id}/runs         200  200    200   200     404      401   401
+POST    connections/{connection_id}/sync         202  403    403   202     404      401   401
+GET     docs                                     200  200    200   200     200      200   200
+GET     events                                   200  200    200   200     200      401   401
+GET     me                                       200  200    200   200     200      401   401
+GET     openapi.json                             200  200    200   200     200      200   200
+GET     providers                                200  200    200   200     200      401   401
+GET     redoc                                    200  200    200   200     200      200   200
+GET     sync-runs/{run_id}                       200  200    200   200     404      401   401
+GET     tenant                                   200  200    200   200     200      401   401
+GET     transactions                             200  200    200   200     200      401   401
+GET     transactions/{transaction_id}            200  200    200   200     404      401   401
+PATCH   transactions/{transaction_id}            200  200    403   200     404      401   401
+"""
+ROWS = {(line[1], line[0]): [int(status) for status in line[2:]] for line in map(str.split, MATRIX.splitlines()[2:])}
+CODES = {
+    401: "authentication_required",
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+}
+TITLES = {
+    401: "Authentication required",
+    403: "Permission missing",
+    404: "Not found",
+    405: "Method not allowed",
+}
+
+
+def assert_refusal(answer: Any, status: int, path: str) -> None:
+    assert answer.status_code == status, answer.content
+    assert answer["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["code"], problem["status"], problem["title"]) == (CODES[status], status, TITLES[status])
+    assert problem["type"] == f"http://testserver/problems/{CODES[status]}"
+    assert (problem["instance"], problem["request_id"]) == (path, answer["X-Request-ID"])
+    assert answer.get("WWW-Authenticate") == ('Bearer realm="finops"' if status == 401 else None)
+
+
+@pytest.mark.no_database
+def test_the_matrix_has_a_row_for_every_operation_and_no_other() -> None:
+    assert set(ROWS) == {(route.path, method) for route, method in OPERATIONS}
+    assert {len(row) for row in ROWS.values()} == {len(CAST)}
+
+
+@pytest.mark.commits
+@pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=operation_id)
+def test_operation(route: Route, method: str, world: World, owner: Owner) -> None:
+    """Refusals are committed and leave every table as it was: no row, no leaf, no event, no job."""
+    before = owner.everything()
+    for member, status in zip(CAST, ROWS[route.path, method], strict=True):
+        if status < 400:
+            with rolled_back():
+                answer = good_call(world, member, route, method)
+            assert answer.status_code == status, (member, answer.content)
+            continue
+        assert_refusal(good_call(world, member, route, method), status, route.url(world.acme.ids))
+    assert owner.everything() == before
+
+
+@pytest.mark.commits
+@pytest.mark.parametrize("route", ROUTES, ids=operation_id)
+def test_methods_that_the_route_does_not_take(route: Route, world: World, owner: Owner) -> None:
+    """405 once the caller is known, whatever permissions they have; before that 401."""
+    before, url = owner.everything(), route.url(world.acme.ids)
+    allowed = {*route.methods, "OPTIONS"}
+    for method in [*METHODS, "TRACE"]:
+        if method in route.methods:
+            continue
+        for member in ("acme_user", "acme_viewer", "anonymous"):
+            answer = call(world.client(member), method, url, {})
+            if _is_open(route) or member != "anonymous":
+                if "auth/sessions" in route.path and member == "acme_viewer":
+                    continue  # an API key has no sessions, whatever it would do with them
+                assert_refusal(answer, 405, url)
+                assert set(answer["Allow"].split(", ")) == allowed | ({"HEAD"} if "GET" in allowed else set())
+            else:
+                assert_refusal(answer, 401, url)
+    assert owner.everything() == before
+
+
+@pytest.mark.parametrize(("route", "method"), [entry for entry in OPERATIONS if entry[1] == "GET"], ids=operation_id)
+def test_head_is_get_without_the_body(route: Route, method: str, world: World) -> None:
+    for member in CAST:
+        if route.path in ("docs", "redoc", "openapi.json"):
+            continue
+        get, head = (good_call(world, member, route, asked) for asked in ("GET", "HEAD"))
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head["Content-Type"] == get["Content-Type"]
+
+
+BAD_CREDENTIALS = {
+    "a scheme that is not Bearer": "Basic YWNtZTphY21l",
+    "no scheme": "fop_test_000000",
+    "nothing after the scheme": "Bearer ",
+    "a mistyped key": "Bearer fop_test_abcdefghijklmnopqrstuvwxyz012345678999999",
+    "an unknown token": "Bearer e30.e30.e30",
+    "what is no token": "Bearer \x7f\xff",
+    "a huge token": "Bearer " + "a" * 8000,
+}
+
+
+@pytest.mark.commits
+@pytest.mark.parametrize("header", BAD_CREDENTIALS.values(), ids=BAD_CREDENTIALS)
+def test_bad_credentials_are_refused_everywhere(header: str, world: World, owner: Owner) -> None:
+    before = owner.everything()
+    for route, method in OPERATIONS:
+        if _is_open(route):
+            continue
+        url = route.url(world.acme.ids)
+        body = good_body(world, route, method)
+        answer = call(world.client("anonymous"), method, url, body, headers={"Authorization": header})
+        assert_refusal(answer, 401, url)
+    assert owner.everything() == before
+
+
+def _is_open(route: Route) -> bool:
+    return not route.is_tenants

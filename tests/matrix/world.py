@@ -1,0 +1,170 @@
+"""Two tenants with something in every table, made by the services and the API."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from rest_framework.test import APIClient
+
+from apps.accounts.models import Account, Transaction
+from apps.audit.services import sequence_entries
+from apps.core import clock
+from apps.core.actor import system_actor
+from apps.core.scope import write_scope
+from apps.jobs.models import Job
+from apps.outbox.services import relay_events
+from apps.providers.models import Connection
+from apps.providers.services import finish_run, request_sync
+from apps.providers.types import RejectedRow, SyncCounts
+from apps.tenants.models import Tenant
+from apps.users.models import User
+from tests.conftest import client_for
+from tests.factories.accounts import make_account, make_transaction
+from tests.factories.incidents import make_incident
+from tests.factories.providers import make_connection, make_running_run
+from tests.factories.tenants import make_api_key, make_member, make_tenant
+from tests.factories.users import PASSWORD, make_user
+
+IDEMPOTENCY_KEY = "the-key-that-both-use"
+_BACKEND = "django.contrib.auth.backends.ModelBackend"
+ROLES = ("admin", "trader", "viewer")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One tenant. `ids` are its rows by the name that a path gives them; `secrets` its API keys by role.
+
+    `access` and `refresh` are the tokens of its owner's session, who belongs to both tenants.
+    """
+
+    tenant: Tenant
+    ids: Mapping[str, UUID]
+    secrets: Mapping[str, str]
+    access: str
+    refresh: str
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a module's tests share; committed, so a test that changes it must roll back."""
+
+    database: str
+    acme: Side
+    globex: Side
+    _clients: dict[str, APIClient] = field(default_factory=dict)
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The cast, by the bearer that each sends."""
+        return {
+            "acme_admin": self.acme.secrets["admin"],
+            "acme_trader": self.acme.secrets["trader"],
+            "acme_viewer": self.acme.secrets["viewer"],
+            "acme_user": self.acme.access,
+            "globex_admin": self.globex.secrets["admin"],
+            "globex_user": self.globex.access,
+            "staff": "",
+            "anonymous": "",
+        }
+
+    def client(self, member: str) -> APIClient:
+        """Return the API client of a cast member."""
+        if member not in self._clients:
+            self._clients[member] = client_for(self.credentials[member])
+        return self._clients[member]
+
+    def sign_staff_in(self) -> None:
+        """Sign a staff member in to the admin, with the cookie that the admin sets."""
+        self.client("staff").force_login(User.objects.get(username="staff"), backend=_BACKEND)
+
+
+def build(database: str) -> World:
+    """Fill an empty database, logged in as finops_web."""
+    make_user("staff", is_staff=True, is_superuser=True)
+    jordan = make_user("jordan")
+    world = World(database, *[_build_side(slug, jordan) for slug in ("acme", "globex")])
+    world.sign_staff_in()
+    return world
+
+
+def number_pending() -> None:
+    """Give audit entries and events their sequences, logged in as finops_worker."""
+    relay_events(now=clock.now())
+    sequence_entries(now=clock.now())
+
+
+def _build_side(slug: str, jordan: User) -> Side:
+    tenant = make_tenant(slug)
+    make_member(tenant, "", "owner", user=jordan)
+    make_member(tenant, f"{slug}-clerk", "viewer")
+    secrets = {role: make_api_key(tenant, role) for role in ROLES}
+    _sign_in(slug)
+    access, refresh, session_id = _sign_in(slug)
+    make_account(tenant, connection=make_connection(tenant, f"test_tkn_{slug}_2"), external_id=f"acc_{slug}_second")
+    connection, run_id = _connect(tenant)
+    account = make_account(
+        tenant,
+        connection=connection,
+        external_id=f"acc_{slug}_operating",
+        name=f"{slug} operating account",
+        institution=f"Bank of {slug}",
+        provider_balance=Decimal("1204.55"),
+        provider_balance_as_of=clock.now(),
+        opening_balance=Decimal("1216.85"),
+    )
+    transactions = _make_transactions(account, slug)
+    make_incident(now=clock.now(), tenant_id=tenant.id, title=f"{slug} has an incident", target_id=connection.id)
+    client = client_for(secrets["admin"])
+    key = new_api_key(client, headers={"Idempotency-Key": IDEMPOTENCY_KEY})
+    assert key.status_code == 201, key.content
+    ids = {
+        "account_id": account.id,
+        "api_key_id": UUID(key.json()["id"]),
+        "connection_id": connection.id,
+        "run_id": run_id,
+        "session_id": session_id,
+        "transaction_id": transactions[-1].id,
+    }
+    return Side(tenant, ids, secrets, access, refresh)
+
+
+def new_api_key(client: APIClient, **options: Any) -> Any:
+    """Create an API key through the API."""
+    body = {"name": "robot", "mode": "test", "scopes": ["tenant:read"]}
+    return client.post("/api/v1/api-keys", body, format="json", **options)
+
+
+def _sign_in(slug: str) -> tuple[str, str, UUID]:
+    body = {"username": "jordan", "password": PASSWORD, "tenant": slug}
+    answer = client_for().post("/api/v1/auth/token", body, format="json")
+    assert answer.status_code == 200, answer.content
+    tokens = answer.json()
+    sessions = client_for(tokens["access"]).get("/api/v1/auth/sessions").json()["data"]
+    return tokens["access"], tokens["refresh"], UUID(sessions[0]["id"])
+
+
+def _connect(tenant: Tenant) -> tuple[Connection, UUID]:
+    """Return a connection with a finished run, which quarantined a row, and the id of one that waits."""
+    actor, now = system_actor("tests", tenant_id=tenant.id), clock.now()
+    connection = make_connection(tenant, f"test_tkn_{tenant.slug}", label=f"{tenant.slug} at the bank")
+    run = make_running_run(connection)
+    bad_row = RejectedRow(
+        entity="transaction", external_id=f"txn_{tenant.slug}_broken", reason="no amount", excerpt={"of": tenant.slug}
+    )
+    counts = SyncCounts(added=2, quarantined=1)
+    finish_run(run_id=run.id, counts=counts, stages={}, rejected=[bad_row], actor=actor, now=now)
+    with write_scope(actor):
+        Job.objects.filter(id=run.job_id).update(state="succeeded", finished_at=now)
+    waiting = request_sync(connection_id=connection.id, trigger="api", actor=actor, now=now)
+    assert waiting.id != run.id
+    return connection, waiting.id
+
+
+def _make_transactions(account: Account, slug: str) -> list[Transaction]:
+    """Return a pending transaction that was removed, the one that posted it, and another."""
+    pending = make_transaction(account, "-9.80", external_id=f"txn_{slug}_pending", status="removed")
+    words = {"description": f"{slug} PAYROLL 77", "counterparty": f"{slug} staff", "note": f"a note of {slug}"}
+    posted = make_transaction(account, "-9.80", external_id=f"txn_{slug}_posted", replaces=pending)
+    return [pending, posted, make_transaction(account, external_id=f"txn_{slug}_payroll", **words)]
