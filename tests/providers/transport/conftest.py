@@ -8,7 +8,7 @@ import pytest
 
 from apps.providers.transport import CallPolicy, ProviderClient
 
-QUICK: dict[str, Any] = {"read_seconds": 0.3, "deadline_seconds": 3.0, "backoff_seconds": 0.01}
+QUICK: dict[str, Any] = {"read_seconds": 2.0, "deadline_seconds": 10.0, "backoff_seconds": 0.01}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.providers.transport.server import ScriptedServer, answer
 
 pytestmark = pytest.mark.no_database
 
-QUICK = BreakerPolicy(failures=3, open_seconds=0.2, longest_open_seconds=0.4, probe_seconds=0.3)
+QUICK = BreakerPolicy(failures=3, open_seconds=0.5, longest_open_seconds=1.0, probe_seconds=0.5)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ class TestStates:
         breaker.succeed()
         assert [breaker.fail(), breaker.fail(), breaker.admit()] == [False, False, 0.0]
         assert breaker.fail()
-        assert 0.1 < breaker.admit() <= 0.2
+        assert 0.0 < breaker.admit() <= 0.5
         assert state_of(breaker) is BreakerState.OPEN
 
     def test_it_is_shared(self, breaker, provider):
@@ -46,21 +46,21 @@ class TestStates:
 
     def test_one_probe_at_a_time(self, breaker):
         trip(breaker)
-        time.sleep(0.21)
+        time.sleep(0.51)
         assert state_of(breaker) is BreakerState.HALF_OPEN
         assert breaker.admit() == 0.0
-        assert 0.0 < breaker.admit() <= 0.3
+        assert 0.0 < breaker.admit() <= 0.5
 
     def test_a_probe_that_never_reports_is_replaced(self, breaker):
         trip(breaker)
-        time.sleep(0.21)
+        time.sleep(0.51)
         assert breaker.admit() == 0.0
-        time.sleep(0.31)
+        time.sleep(0.51)
         assert breaker.admit() == 0.0
 
     def test_a_good_probe_closes(self, breaker):
         trip(breaker)
-        time.sleep(0.21)
+        time.sleep(0.51)
         assert breaker.admit() == 0.0
         breaker.succeed()
         assert state_of(breaker) is BreakerState.CLOSED
@@ -69,18 +69,18 @@ class TestStates:
     def test_a_failed_probe_opens_for_twice_as_long_within_a_bound(self, breaker):
         trip(breaker)
         waits = []
-        for wait in (0.21, 0.41, 0.41):
+        for wait in (0.51, 1.01):
             time.sleep(wait)
             assert breaker.admit() == 0.0
             assert breaker.fail()
-            waits.append(round(breaker.admit(), 1))
-        assert waits == [0.4, 0.4, 0.4]
+            waits.append(breaker.admit())
+        assert all(0.5 < wait <= 1.0 for wait in waits)
 
     def test_late_failures_of_older_calls_do_not_prolong(self, breaker):
         trip(breaker)
         before = breaker.admit()
         assert breaker.fail() is False
-        assert breaker.admit() <= before
+        assert 0.0 < breaker.admit() <= before
 
     def test_without_valkey_calls_go_through(self, breaker, settings):
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -99,10 +99,10 @@ class TestCalls:
             with pytest.raises(ProviderError) as caught:
                 client.get("op", "/x")
             assert (caught.value.category, caught.value.code) == (ErrorCategory.RETRYABLE, "circuit_open")
-            assert 0.0 < (caught.value.retry_after or 0) <= 0.2
+            assert 0.0 < (caught.value.retry_after or 0) <= 0.5
             assert len(server.requests) == 3
             server.play(answer({"ok": True}))
-            time.sleep(0.21)
+            time.sleep(0.51)
             assert client.get("op", "/x") == {"ok": True}
             assert state_of(provider_breaker(provider)) is BreakerState.CLOSED
 

@@ -14,7 +14,7 @@ from tests.providers.transport.server import ScriptedServer, answer
 
 pytestmark = pytest.mark.no_database
 
-THREE_THEN_TEN_A_SECOND = Limit(scope="application", requests=10, seconds=1.0, burst=3)
+THREE_THEN_TWO_A_SECOND = Limit(scope="application", requests=2, seconds=1.0, burst=3)
 
 
 def admitted(limiter: Limiter, tries: int) -> int:
@@ -32,19 +32,19 @@ def store(request, settings):
 
 class TestBucket:
     def test_a_burst_then_the_rate(self, store, provider):
-        limiter = Limiter(provider, "c1", [THREE_THEN_TEN_A_SECOND])
+        limiter = Limiter(provider, "c1", [THREE_THEN_TWO_A_SECOND])
         assert admitted(limiter, 10) == 3
         wait = limiter.admit()
-        assert 0.0 < wait <= 0.1
+        assert 0.0 < wait <= 0.5
         time.sleep(wait)
         assert limiter.admit() == 0.0
 
     def test_connections_share_an_application_limit(self, store, provider):
-        first, second = (Limiter(provider, name, [THREE_THEN_TEN_A_SECOND]) for name in ("c1", "c2"))
+        first, second = (Limiter(provider, name, [THREE_THEN_TWO_A_SECOND]) for name in ("c1", "c2"))
         assert admitted(first, 2) + admitted(second, 8) == 3
 
     def test_connections_do_not_share_a_connection_limit(self, store, provider):
-        limit = Limit(scope="connection", requests=10, seconds=1.0, burst=3)
+        limit = Limit(scope="connection", requests=1, seconds=60.0, burst=3)
         first, second = (Limiter(provider, name, [limit]) for name in ("c1", "c2"))
         assert (admitted(first, 10), admitted(second, 10)) == (3, 3)
 
@@ -55,9 +55,9 @@ class TestBucket:
         assert admitted(Limiter(provider, "c2", [wide]), 10) == 3
 
     def test_a_pause_holds_everyone_back(self, store, provider):
-        first, second = (Limiter(provider, name, [THREE_THEN_TEN_A_SECOND]) for name in ("c1", "c2"))
-        first.pause(0.3)
-        assert 0.2 < second.admit() <= 0.3
+        first, second = (Limiter(provider, name, [THREE_THEN_TWO_A_SECOND]) for name in ("c1", "c2"))
+        first.pause(60.0)
+        assert 50.0 < second.admit() <= 60.0
 
     def test_without_limits_everything_passes(self, provider):
         assert admitted(Limiter(provider, "c1", []), 100) == 100
@@ -67,7 +67,7 @@ def test_the_loss_of_valkey_is_counted(provider, settings):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         settings.REDIS_URL = f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
     before = REGISTRY.get_sample_value("finops_provider_shared_state_lost_total", {"part": "limiter"}) or 0.0
-    Limiter(provider, "c1", [THREE_THEN_TEN_A_SECOND]).admit()
+    Limiter(provider, "c1", [THREE_THEN_TWO_A_SECOND]).admit()
     after = REGISTRY.get_sample_value("finops_provider_shared_state_lost_total", {"part": "limiter"})
     assert after == before + 1
 
@@ -79,7 +79,7 @@ def test_a_call_waits_for_its_slot(provider, make_client):
         started = time.monotonic()
         for _ in range(3):
             client.get("op", "/x")
-        assert 0.2 <= time.monotonic() - started < 0.6
+        assert time.monotonic() - started >= 0.2
         assert len(server.requests) == 3
 
 
@@ -96,7 +96,7 @@ def test_a_call_that_would_wait_too_long_is_handed_up(provider, make_client):
 
 def test_a_throttle_answer_holds_back_other_connections(provider, make_client):
     with ScriptedServer(answer(status=429, headers={"Retry-After": "60"})) as server:
-        limits = [THREE_THEN_TEN_A_SECOND]
+        limits = [THREE_THEN_TWO_A_SECOND]
         for name in ("c1", "c2"):
             with pytest.raises(ProviderError):
                 make_client(server.url, connection=name, limits=limits).get("op", "/x")
