@@ -10,6 +10,7 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
 from apps.core import context, errors
+from apps.core.api.renderers import JSONRenderer
 from apps.core.errors import DomainError
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ def problem_handler(exception: Exception, handler_context: dict[str, Any]) -> Re
     if error is None:
         logger.exception("request.failed", exc_info=exception)
         error = errors.InternalError()
+    # Whatever the view renders (the documentation is HTML), its problems are JSON.
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     headers = {}
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="finops"'
