@@ -10,7 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from apps.core.ids import new_id
+from apps.core.scope import tenant_scope
 from apps.outbox.models import OutboxEvent
+from apps.outbox.selectors import relayed_events_for
+from apps.outbox.services import relay_events
 from tests import databases
 from tests.factories.outbox import make_event
 
@@ -19,8 +22,6 @@ URL = "/api/v1/events"
 
 def _relay(now: datetime) -> None:
     """Number what is pending, as the relay's worker login does, and come back to the web login."""
-    from apps.outbox.services import relay_events
-
     name = connection.settings_dict["NAME"]
     databases.log_in("worker", name)
     relay_events(now=now)
@@ -153,9 +154,6 @@ INDEXED = [
 
 @pytest.mark.parametrize(("filters", "index"), INDEXED)
 def test_a_page_reads_one_range_of_an_index(filters: dict[str, Any], index: str) -> None:
-    from apps.core.scope import tenant_scope
-    from apps.outbox.selectors import relayed_events_for
-
     tenant_id = new_id()
     with tenant_scope(tenant_id), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
