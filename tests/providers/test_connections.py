@@ -173,7 +173,8 @@ class TestDelete:
         assert (stored.status, code_of(stored)) == ("failed", "connection_disabled")
         with pytest.raises(SyncRunClosed):
             start_run(run_id=run.id, attempt=2, actor=actor_of(acme), now=now)
-        assert fail_run(run_id=run.id, failure=AWAY, will_retry=False, actor=actor_of(acme), now=now) is None
+        fail_run(run_id=run.id, failure=AWAY, will_retry=False, actor=actor_of(acme), now=now)
+        assert code_of(read_run(run)) == "connection_disabled"
 
     def test_its_incident_is_resolved(self, acme, now, settings):
         settings.SYNC_FAILURES_BEFORE_INCIDENT = 1

@@ -25,7 +25,7 @@ from apps.outbox import services as outbox
 from apps.providers import events
 from apps.providers.enums import ConnectionStatus, SyncStatus, SyncTrigger
 from apps.providers.errors import ConnectionDisabled, SyncRunClosed
-from apps.providers.models import Connection, SyncRun
+from apps.providers.models import ACTIVE_RUN, Connection, SyncRun
 from apps.providers.services.locking import active_run, close_run, interrupted, lock_connection, lock_run
 from apps.providers.services.quarantine import quarantine
 from apps.providers.types import SYNC_CONNECTION, RejectedRow, SyncCounts, SyncFailure
@@ -154,10 +154,14 @@ def fail_run(
     """Note that an attempt failed: the run waits again when its job will retry, otherwise it has failed.
 
     A failure that needs a person sets the connection to `needs_attention` at once. The N-th failure in a row
-    opens an incident. A run that has ended, or whose connection was deleted, is left alone; None means the
-    latter.
+    opens an incident. A run that has ended is left alone; None means that there is nothing of it any more.
     """
     with write_scope(actor):
+        ended = SyncRun.objects.filter(id=run_id).exclude(status__in=ACTIVE_RUN).first()
+        if ended is not None:
+            # Seen without a lock: the death of a job comes here with the job's row locked, while a request for
+            # a new run holds the connection and waits for that job.
+            return ended
         try:
             run = lock_run(run_id)
         except SyncRunClosed:
