@@ -16,7 +16,7 @@ from apps.core.scope import write_scope
 from apps.jobs.models import Job
 from apps.outbox.services import relay_events
 from apps.providers.models import Connection
-from apps.providers.services import finish_run, request_sync
+from apps.providers.services import delete_connection, finish_run, request_sync
 from apps.providers.types import RejectedRow, SyncCounts
 from apps.tenants.models import Tenant
 from apps.users.models import User
@@ -103,6 +103,8 @@ def _build_side(slug: str, jordan: User) -> Side:
     _sign_in(slug)
     access, refresh, session_id = _sign_in(slug)
     make_account(tenant, connection=make_connection(tenant, f"test_tkn_{slug}_2"), external_id=f"acc_{slug}_second")
+    gone = make_connection(tenant, f"test_tkn_{slug}_gone")
+    delete_connection(connection_id=gone.id, actor=system_actor("tests", tenant_id=tenant.id), now=clock.now())
     connection, run_id = _connect(tenant)
     account = make_account(
         tenant,
