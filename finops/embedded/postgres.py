@@ -40,7 +40,8 @@ _COMMON = {
 _TUNING: Mapping[Tuning, Mapping[str, str]] = {
     "dev": {},
     # A crash of the machine may lose a test's data, and nothing else.
-    "test": {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
+    # A database is dropped while it is in use; an autovacuum worker in it belongs to nobody who may end it.
+    "test": {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"},
 }
 
 

@@ -27,8 +27,12 @@ def test_a_secret_in_a_text_is_masked_wherever_it_stands(secret: str) -> None:
 
 def test_credentials_in_urls_and_headers_are_masked() -> None:
     assert redact_text("postgresql://web:pa55@db:5432/x") == "postgresql://[redacted]@db:5432/x"
-    assert redact_text("Authorization: Bearer abc.def") == "Authorization: Bearer [redacted]"
-    assert redact_text("Authorization: Basic dG9rZW46") == "Authorization: Basic [redacted]"
+    assert redact_text("Authorization: Bearer abcdefgh.ijklmnop") == "Authorization: Bearer [redacted]"
+    assert redact_text("Authorization: Basic dG9rZW46c2VjcmV0") == "Authorization: Basic [redacted]"
+
+
+def test_plain_prose_stays_as_it_is() -> None:
+    assert redact_text("Basic salary, paid by Bearer cheque") == "Basic salary, paid by Bearer cheque"
 
 
 def test_values_under_secret_names_are_masked_at_any_depth() -> None:
