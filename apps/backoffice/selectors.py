@@ -19,6 +19,7 @@ from apps.providers.models import Connection, SyncRun
 from apps.tenants.models import Tenant
 
 HOURS = 24
+BADGE_AT_MOST = 999
 AT_MOST = 10_000  # a longer backlog is shown as "10,000+": counting it all every two seconds would add to it
 _RUNS, _CONNECTIONS, _TROUBLES = 8, 6, 5
 
@@ -164,6 +165,18 @@ _PULSE = "SELECT " + ", ".join(
         _COUNT.format(table="incidents_incident", where="state IN ('open', 'acknowledged')"),
     ]
 )
+
+
+_STANDING = _COUNT.format(table="incidents_incident", where="state IN ('open', 'acknowledged')")
+_DEAD = _COUNT.format(table="jobs_job", where="state = 'dead'")
+
+
+def waiting_for_people() -> tuple[int, int]:
+    """Return (standing incidents, dead jobs), each counted up to `BADGE_AT_MOST` + 1."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_STANDING}, {_DEAD}", {"limit": BADGE_AT_MOST + 1})
+        standing, dead = cursor.fetchone()
+    return standing, dead
 
 
 def _pulse(now: datetime) -> Pulse:

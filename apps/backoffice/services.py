@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from axes.utils import reset as forget_failures
 from django.http import HttpRequest
 from django_celery_beat.models import PeriodicTask
 
@@ -11,7 +12,7 @@ from apps.audit.services import record
 from apps.core import context
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
-from apps.core.scope import staff_scope, tenant_scope, write_scope
+from apps.core.scope import staff_scope, write_scope
 from apps.incidents.enums import IncidentState
 from apps.incidents.errors import IncidentAlreadyResolved
 from apps.incidents.models import Incident
@@ -84,7 +85,7 @@ def _record_incident(action: str, incident: Incident, changes: dict[str, Any], a
 
 
 def revoke_session(*, session_id: UUID, reason: str, actor: Actor, now: datetime) -> bool:
-    """Sign a user out of the API, and keep why; return False when the session was revoked before.
+    """Sign a user out of the API in the actor's tenant, and keep why; return False when it was done before.
 
     Raises:
         NotFound: there is no such session.
@@ -97,18 +98,34 @@ def revoke_session(*, session_id: UUID, reason: str, actor: Actor, now: datetime
             return False
         session.revoked_at = now
         session.save(update_fields=["revoked_at"])
-        # As when users sign out themselves: the leaf is the tenant's, and written even while it is read-only.
-        with tenant_scope(session.tenant_id):
-            changes = {"user_id": [None, str(session.user_id)], "reason": [None, reason]}
+        changes = {"user_id": [None, str(session.user_id)], "reason": [None, reason]}
+        actor = actor.for_tenant(session.tenant_id)
+        with write_scope(actor):
             record(
                 action="session.revoked",
-                actor=actor.for_tenant(session.tenant_id),
+                actor=actor,
                 target_type="session",
                 target_id=session_id,
                 now=now,
                 changes=changes,
             )
     return True
+
+
+def lift_lockout(*, username: str, ip: str | None, actor: Actor, now: datetime) -> int:
+    """Forget the failed sign-ins of a username from an address; return how many attempts were forgotten."""
+    with staff_scope():
+        count: int = forget_failures(username=username, ip=ip)
+        changes = {"username": [username, None], "ip": [ip, None], "attempts": [count, 0]}
+        record(
+            action="staff.lockout_lifted",
+            actor=actor,
+            target_type="lockout",
+            target_id="sign-in",
+            now=now,
+            changes=changes,
+        )
+    return count
 
 
 def set_task_enabled(*, task_id: int, enabled: bool, actor: Actor, now: datetime) -> None:

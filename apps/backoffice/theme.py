@@ -18,8 +18,9 @@ def _may_see(label: str) -> Callable[[HttpRequest], bool]:
     return lambda request: any(request.user.has_perm(f"{app}.{verb}_{model}") for verb in ("view", "change"))
 
 
-def _item(title: Any, icon: str, label: str) -> dict[str, Any]:
+def _item(title: Any, icon: str, label: str, **more: Any) -> dict[str, Any]:
     return {
+        **more,
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{label.replace('.', '_')}_changelist"),
@@ -50,8 +51,8 @@ NAVIGATION = [
     ),
     _group(
         _("Operations"),
-        _item(_("Incidents"), "warning", "incidents.incident"),
-        _item(_("Jobs"), "bolt", "jobs.job"),
+        _item(_("Incidents"), "warning", "incidents.incident", badge="apps.backoffice.badges.incidents"),
+        _item(_("Jobs"), "bolt", "jobs.job", badge="apps.backoffice.badges.dead_letters"),
         _item(_("Events"), "outbox", "outbox.outboxevent"),
         _item(_("Schedule"), "schedule", "django_celery_beat.periodictask"),
     ),
@@ -67,6 +68,7 @@ NAVIGATION = [
         _item(_("Users"), "person", "users.user"),
         _item(_("Sessions"), "devices", "users.session"),
         _item(_("Authenticators"), "phonelink_lock", "otp_totp.totpdevice"),
+        _item(_("Failed sign-ins"), "lock_clock", "axes.accessattempt"),
     ),
 ]
 

@@ -20,6 +20,7 @@ from apps.core.admin import (
     moment,
     number,
     pretty,
+    recent_values,
     record_url,
     status_chip,
 )
@@ -34,7 +35,7 @@ _TONES = {"critical": "bad", "warning": "warn", "info": "info"}
 @admin.register(Incident)
 class IncidentAdmin(StaffModelAdmin):
     list_display = ("title", "tenant", "urgency", "standing", "kind", "count", "first", "last")
-    list_filter = (TenantFilter, "state", "severity", "kind")
+    list_filter = (TenantFilter, "state", "severity", recent_values("kind", gettext_lazy("kind")))
     search_fields = ("title", "kind", "key")
     search_ids = ("id", "target_id")
     empty_hint = gettext_lazy("Nothing has gone wrong for long enough to need a person.")

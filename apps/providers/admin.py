@@ -33,6 +33,7 @@ from apps.core.admin import (
     moment,
     number,
     pretty,
+    recent_values,
     record_url,
     status_chip,
     two_lines,
@@ -369,7 +370,7 @@ def _quarantine_table(rows: Any) -> Table:
 class QuarantinedRowAdmin(StaffModelAdmin):
     list_display = ("row", "tenant", "of_connection", "entity", "reason_text", "occurrences", "seen")
     list_select_related = ("connection",)
-    list_filter = (TenantFilter, "entity")
+    list_filter = (TenantFilter, recent_values("entity", gettext_lazy("entity")))
     search_fields = ("row_key", "reason")
     search_ids = ("id", "connection_id", "run_id")
     empty_hint = gettext_lazy(

@@ -6,7 +6,7 @@ once per object, as the staff user, acting upon the object's tenant.
 
 from apps.core.admin.actions import Outcome, ServiceAction, staff_actor
 from apps.core.admin.base import StaffModelAdmin, contribute_actions, contributes_panels
-from apps.core.admin.changelist import TenantFilter
+from apps.core.admin.changelist import TenantFilter, recent_values
 from apps.core.admin.display import (
     NOTHING,
     about_url,
@@ -56,6 +56,7 @@ __all__ = [
     "money",
     "number",
     "pretty",
+    "recent_values",
     "record_url",
     "short_id",
     "staff_actor",

@@ -130,7 +130,8 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         }
 
     def _allowed_actions(self, request: HttpRequest) -> list[ServiceAction]:
-        return [item for item in self.service_actions if request.user.has_perm(self._codename(item.permission))]
+        offered = [*self.service_actions, *_actions.get(self.model, [])]
+        return [item for item in offered if request.user.has_perm(self._codename(item.permission))]
 
     # A record's page.
 

@@ -129,7 +129,8 @@ def two_lines(first: Text, second: Text) -> SafeString:
     """Return a cell with a quiet second line, or the first alone."""
     if not second:
         return format_html("{}", first)
-    return format_html('<span class="fo-two">{}<small title="{}">{}</small></span>', first, second, second)
+    hover = "" if isinstance(second, SafeString) else second
+    return format_html('<span class="fo-two">{}<small title="{}">{}</small></span>', first, hover, second)
 
 
 def bar(value: float, maximum: float, text: str) -> SafeString:

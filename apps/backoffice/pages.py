@@ -1,0 +1,200 @@
+"""Pages of what other packages store: the schedule and the failed sign-ins."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as message
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+
+from apps.backoffice import services
+from apps.core.actor import Actor
+from apps.core.admin import (
+    Notice,
+    Outcome,
+    Panel,
+    ServiceAction,
+    Source,
+    StaffModelAdmin,
+    Stat,
+    chip,
+    column,
+    moment,
+    number,
+    two_lines,
+)
+
+PAUSED = Outcome(message("%(count)s task paused"), message("%(count)s tasks paused"))
+RESUMED = Outcome(message("%(count)s task resumed"), message("%(count)s tasks resumed"))
+LIFTED = Outcome(message("%(count)s lockout lifted"), message("%(count)s lockouts lifted"))
+
+# Their own pages write past our services, or show what nobody needs.
+_REPLACED = (
+    AccessAttempt,
+    AccessFailureLog,
+    AccessLog,
+    ClockedSchedule,
+    CrontabSchedule,
+    Group,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+for _model in _REPLACED:
+    if admin.site.is_registered(_model):
+        admin.site.unregister(_model)
+
+
+# The schedule. What runs when is set at start; staff may pause and resume.
+
+
+def _pause(task: PeriodicTask, actor: Actor, now: datetime, _reason: str) -> Outcome:
+    services.set_task_enabled(task_id=task.pk, enabled=False, actor=actor, now=now)
+    return PAUSED
+
+
+def _resume(task: PeriodicTask, actor: Actor, now: datetime, _reason: str) -> Outcome:
+    services.set_task_enabled(task_id=task.pk, enabled=True, actor=actor, now=now)
+    return RESUMED
+
+
+@admin.register(PeriodicTask)
+class ScheduleAdmin(StaffModelAdmin):
+    list_display = ("title", "state", "every", "queue", "last_run", "total_run_count")
+    list_filter = ("enabled",)
+    list_select_related = ("interval", "crontab", "solar", "clocked")
+    ordering = ("name", "pk")
+    search_fields = ("name", "task")
+    search_ids = ()
+    empty_hint = gettext_lazy("Beat writes its schedule here when it starts; start it with “make run”.")
+    facts = (
+        (gettext_lazy("Task"), ("task", "queue", "every", "last_run_at", "total_run_count", "date_changed")),
+        (gettext_lazy("Purpose"), ("description",)),
+    )
+    service_actions = (
+        ServiceAction(
+            name="resume",
+            label=gettext_lazy("Resume"),
+            icon="play_arrow",
+            run=_resume,
+            available=lambda task: not task.enabled,
+        ),
+        ServiceAction(
+            name="pause",
+            label=gettext_lazy("Pause"),
+            icon="pause",
+            run=_pause,
+            confirm=gettext_lazy("Beat stops sending the task until someone resumes it. What depends on it waits."),
+            danger=True,
+            available=lambda task: task.enabled,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PeriodicTask]:
+        return super().get_queryset(request).select_related(*self.list_select_related)
+
+    @column(gettext_lazy("task"))
+    def title(self, task: PeriodicTask) -> str:
+        return two_lines(task.name, task.task if task.task != task.name else "")
+
+    @column(gettext_lazy("state"))
+    def state(self, task: PeriodicTask) -> str:
+        return chip(_("Running"), "ok") if task.enabled else chip(_("Paused"), "warn")
+
+    @column(gettext_lazy("schedule"))
+    def every(self, task: PeriodicTask) -> str:
+        return str(task.interval or task.crontab or task.solar or task.clocked or "")
+
+    @column(gettext_lazy("last sent"))
+    def last_run(self, task: PeriodicTask) -> str:
+        return moment(task.last_run_at)
+
+    def headline(self, task: PeriodicTask) -> str:
+        return task.name
+
+    def status(self, task: PeriodicTask) -> str:
+        return self.state(task)
+
+    def notice(self, task: PeriodicTask) -> Notice | None:
+        """Warn about a paused task."""
+        if task.enabled:
+            return None
+        return Notice(_("Paused"), _("Beat does not send it, so what it does waits."), _("Resume it."), "warn")
+
+    def stats(self, task: PeriodicTask) -> Sequence[Stat]:
+        return (
+            Stat(_("Schedule"), self.every(task)),
+            Stat(_("Last sent"), moment(task.last_run_at)),
+            Stat(_("Times sent"), number(task.total_run_count)),
+        )
+
+    def panels(self, request: HttpRequest, task: PeriodicTask) -> Sequence[Panel]:
+        return [Source(_("Arguments"), f"{task.args} {task.kwargs}")]
+
+
+# Failed sign-ins: django-axes counts them per username, address and client.
+
+
+def _lift(attempt: AccessAttempt, actor: Actor, now: datetime, _reason: str) -> Outcome:
+    services.lift_lockout(username=attempt.username, ip=attempt.ip_address, actor=actor, now=now)
+    return LIFTED
+
+
+def _is_locking(attempt: AccessAttempt) -> bool:
+    return bool(attempt.failures_since_start >= settings.AXES_FAILURE_LIMIT)
+
+
+@admin.register(AccessAttempt)
+class FailedSignInAdmin(StaffModelAdmin):
+    list_display = ("who", "state", "failures", "ip_address", "client", "last")
+    list_select_related = ()
+    ordering = ("-attempt_time", "-pk")
+    search_fields = ("username", "ip_address__startswith")
+    search_ids = ()
+    empty_hint = gettext_lazy("Nobody has mistyped a password or a code since the last successful sign-in.")
+    facts = ((gettext_lazy("Attempt"), ("username", "ip_address", "client", "path_info", "attempt_time")),)
+    service_actions = (
+        ServiceAction(
+            name="lift",
+            label=gettext_lazy("Lift the lock"),
+            icon="lock_open",
+            run=_lift,
+            confirm=gettext_lazy("The count starts anew. Make sure that it was the person themselves who failed."),
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AccessAttempt]:
+        return super().get_queryset(request).defer("get_data", "post_data")
+
+    @column(gettext_lazy("username"))
+    def who(self, attempt: AccessAttempt) -> str:
+        return attempt.username or ""
+
+    @column(gettext_lazy("state"))
+    def state(self, attempt: AccessAttempt) -> str:
+        return chip(_("Locked"), "bad") if _is_locking(attempt) else chip(_("Counting"), "idle")
+
+    @column(gettext_lazy("failures"))
+    def failures(self, attempt: AccessAttempt) -> str:
+        return f"{attempt.failures_since_start} / {settings.AXES_FAILURE_LIMIT}"
+
+    @column(gettext_lazy("client"))
+    def client(self, attempt: AccessAttempt) -> str:
+        return attempt.user_agent[:60]
+
+    @column(gettext_lazy("last attempt"))
+    def last(self, attempt: AccessAttempt) -> str:
+        return moment(attempt.attempt_time)
+
+    def headline(self, attempt: AccessAttempt) -> str:
+        return attempt.username or _("unknown")
+
+    def status(self, attempt: AccessAttempt) -> str:
+        return self.state(attempt)

@@ -1,0 +1,104 @@
+"""The dashboard: exact numbers across tenants, few queries, a fragment that keeps it live."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import connection as database_connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from apps.backoffice import selectors
+from apps.backoffice.board import present
+from apps.core import clock
+from apps.core.ids import new_id
+from apps.core.scope import staff_scope
+from tests.backoffice.world import World
+
+QUERIES = 9
+
+
+def tiles_at(now) -> dict[str, tuple[str, str, str]]:
+    with staff_scope():
+        board = present(selectors.dashboard(now=now))
+    return {str(tile.label): (str(tile.value), str(tile.hint), tile.tone) for tile in board["tiles"]}
+
+
+def test_an_empty_platform_is_told_what_comes_next(staff_client):
+    text = staff_client.get("/admin/").content.decode()
+    assert "No sync in the last 24 hours." in text
+    assert "None yet. A tenant connects a bank through the API" in text
+    assert "All quiet." in text
+
+
+def test_the_tiles_count_both_tenants(world: World):
+    tiles = tiles_at(clock.now() + timedelta(seconds=5))
+    assert tiles["Active connections"] == ("2", "all healthy", "ok")
+    assert tiles["Syncs succeeded · 24 h"] == ("0", "2 failed, 0 under way", "bad")
+    assert tiles["Transactions in · 24 h"] == ("0", "0 rows in quarantine", "idle")
+    assert tiles["Open incidents"] == ("2", "2 dead letters", "bad")
+    value, hint, tone = tiles["Jobs due"]
+    assert (value, tone) == ("2", "ok")
+    assert hint.startswith("oldest waits ")
+
+
+def test_a_queue_that_waits_too_long_is_marked(world: World):
+    assert tiles_at(clock.now() + timedelta(seconds=40))["Jobs due"][2] == "warn"
+    assert tiles_at(clock.now() + timedelta(minutes=6))["Jobs due"][2] == "bad"
+
+
+def test_the_day_is_shown_by_hour(world: World):
+    now = clock.now()
+    with staff_scope():
+        hours = selectors.dashboard(now=now).hours
+    assert len(hours) == 24
+    assert hours[-1].at == now.replace(minute=0, second=0, microsecond=0)
+    assert sum(hour.failed for hour in hours) == 2
+    assert sum(hour.succeeded for hour in hours) == 0
+
+
+def test_runs_older_than_a_day_do_not_count(world: World):
+    tiles = tiles_at(clock.now() + timedelta(hours=25))
+    assert tiles["Syncs succeeded · 24 h"][1] == "0 failed, 0 under way"
+
+
+def test_what_needs_attention_is_linked(staff_client, world: World):
+    text = staff_client.get("/admin/").content.decode()
+    assert f"/admin/incidents/incident/{world.acme.incident.pk}/change/" in text
+    assert f"/admin/jobs/job/{world.globex.dead_job.pk}/change/" in text
+    assert f"/admin/providers/syncrun/{world.acme.run.pk}/change/" in text
+    assert "statement.import: TimeoutError" in text
+
+
+def test_the_board_takes_few_queries(world: World):
+    with staff_scope(), CaptureQueriesContext(database_connection) as captured:
+        present(selectors.dashboard(now=clock.now()))
+    assert len(captured) == QUERIES
+
+
+def test_the_fragment_is_the_board_alone(staff_client, world: World):
+    fragment = staff_client.get("/admin/live/")
+    text = fragment.content.decode()
+    assert fragment.status_code == 200
+    assert "<html" not in text
+    assert "Latest sync runs" in text
+    assert 'data-live="/admin/live/"' in staff_client.get("/admin/").content.decode()
+
+
+def test_the_fragment_is_for_staff(database):
+    assert Client().get("/admin/live/").status_code == 302
+
+
+def test_the_sidebar_counts_what_waits_for_people(staff_client, world: World):
+    text = staff_client.get("/admin/accounts/account/").content.decode()
+    assert text.count('<span class="fo-badge">2</span>') == 2
+
+
+def test_no_script_is_inline_in_ours(staff_client):
+    assert "<script" not in staff_client.get("/admin/live/").content.decode()
+
+
+def test_the_lowest_id_of_a_moment_is_below_every_id_after_it():
+    before = clock.now()
+    made = new_id()
+    assert selectors.first_id(before) <= made < selectors.first_id(clock.now() + timedelta(seconds=1))
+    assert selectors.first_id(before).version is None or isinstance(selectors.first_id(before), UUID)

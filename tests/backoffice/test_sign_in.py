@@ -1,0 +1,162 @@
+"""Signing in: username, password and a one-time code; what is refused, counted, locked and recorded."""
+
+import pytest
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.test import Client
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from apps.audit.models import AuditEntry
+from apps.core.scope import staff_scope
+from tests.backoffice.staff import LOGIN, code_of, enrol, open_session, post_login, wait_for_fresh_period, wrong_code_of
+from tests.factories.users import make_user
+
+REFUSED = "The username, password or code is not right."
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client(headers={"X-Request-ID": "sign-in"})
+
+
+def log() -> list[tuple]:
+    """Return the installation's log of access: (action, actor, target, changes)."""
+    with staff_scope():
+        entries = AuditEntry.objects.filter(tenant_id=None, action__startswith="staff.").order_by("position")
+        return [(entry.action, entry.actor["label"], entry.target_id, entry.changes) for entry in entries]
+
+
+def is_inside(client: Client) -> bool:
+    return client.get("/admin/").status_code == 200
+
+
+def test_the_right_three_open_the_admin(client, staff, device):
+    wait_for_fresh_period(device)
+    response = post_login(client, code=code_of(device))
+    assert (response.status_code, response["Location"]) == (302, "/admin/")
+    assert is_inside(client)
+    assert log() == [("staff.signed_in", "staff", str(staff.pk), {})]
+    with staff_scope():
+        entry = AuditEntry.objects.get(action="staff.signed_in")
+    assert entry.actor["ip"] == "127.0.0.1"
+    assert entry.request_id == "sign-in"
+
+
+def test_a_code_works_once(client, device):
+    wait_for_fresh_period(device)
+    code = code_of(device)
+    post_login(client, code=code)
+    second = Client()
+    response = post_login(second, code=code)
+    assert response.status_code == 200
+    assert REFUSED in response.content.decode()
+    assert not is_inside(second)
+
+
+@pytest.mark.parametrize(
+    ("username", "password"), [("staff", "not the password"), ("nobody", "correct horse battery"), ("Staff", "")]
+)
+def test_a_wrong_password_or_name_is_refused(client, staff, device, username, password):
+    response = post_login(client, username=username, password=password, code=code_of(device))
+    assert response.status_code == 200
+    assert not is_inside(client)
+    if password:
+        known = str(staff.pk) if username == "staff" else "unknown"
+        changes = {"reason": [None, "credentials"]}
+        assert log() == [("staff.sign_in_refused", "anonymous", known, changes)]
+
+
+def test_a_wrong_code_is_refused_in_the_same_words_and_counted(client, staff, device):
+    response = post_login(client, code=wrong_code_of(device))
+    assert response.status_code == 200
+    assert REFUSED in response.content.decode()
+    assert not is_inside(client)
+    changes = {"reason": [None, "code"]}
+    assert log() == [("staff.sign_in_refused", "anonymous", str(staff.pk), changes)]
+    assert AccessAttempt.objects.get().failures_since_start == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("", "Enter the six-digit code"), ("12345", "The code has six digits"), ("abcdef", "The code has six digits")],
+)
+def test_without_a_code_nothing_is_checked(client, device, code, message):
+    response = post_login(client, code=code)
+    assert message in response.content.decode()
+    assert not is_inside(client)
+    assert log() == []
+    assert not AccessAttempt.objects.exists()
+
+
+def test_without_a_confirmed_authenticator_nobody_enters(client, staff):
+    TOTPDevice.objects.create(user=staff, name="new phone", confirmed=False)
+    response = post_login(client, code="123456")
+    text = response.content.decode()
+    assert "no confirmed authenticator" in text
+    assert "manage.py enrol_staff staff" in text
+    assert not is_inside(client)
+    assert log() == [("staff.sign_in_refused", "anonymous", str(staff.pk), {"reason": [None, "no_device"]})]
+
+
+@pytest.mark.parametrize("role", ["member", "deactivated"])
+def test_only_active_staff_enter(client, database, role):
+    user = make_user("somebody", is_staff=role == "deactivated")
+    if role == "deactivated":
+        user.is_active = False
+        user.save(update_fields=["is_active"])
+    device = enrol(user)
+    response = post_login(client, username="somebody", code=code_of(device))
+    assert REFUSED in response.content.decode()
+    assert not is_inside(client)
+    assert not is_inside(open_session(user, device)), "a session from elsewhere does not open it either"
+
+
+def test_a_session_without_a_code_is_sent_to_the_sign_in(staff):
+    client = Client()
+    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    response = client.get("/admin/jobs/job/")
+    assert (response.status_code, response["Location"]) == (302, f"{LOGIN}?next=/admin/jobs/job/")
+
+
+def test_codes_cannot_be_tried_without_end(client, staff, device):
+    for _attempt in range(settings.AXES_FAILURE_LIMIT - 1):
+        assert post_login(client, code=wrong_code_of(device)).status_code == 200
+    response = post_login(client, code=wrong_code_of(device))
+    text = response.content.decode()
+    assert response.status_code == 429
+    assert "Too many failed sign-ins" in text
+    assert "for 15 minutes" in text
+    # Even the right three do not open it now, nor from a fresh client.
+    TOTPDevice.objects.filter(pk=device.pk).update(throttling_failure_timestamp=None, throttling_failure_count=0)
+    wait_for_fresh_period(device)
+    assert post_login(Client(), code=code_of(device)).status_code == 429
+    assert log()[-1][3] == {"reason": [None, "locked_out"]}
+    assert len(log()) == settings.AXES_FAILURE_LIMIT + 1
+
+
+def test_staff_lift_a_lock_and_it_is_recorded(staff_client, client, device):
+    for _attempt in range(settings.AXES_FAILURE_LIMIT):
+        post_login(client, username="locked", password="wrong password", code="123456")
+    attempt = AccessAttempt.objects.get(username="locked")
+    url = f"/admin/axes/accessattempt/{attempt.pk}/do/lift/"
+    assert "Make sure that it was the person themselves" in staff_client.post(url).content.decode()
+    assert AccessAttempt.objects.filter(username="locked").exists()
+    staff_client.post(url, {"confirmed": "1"})
+    assert not AccessAttempt.objects.filter(username="locked").exists()
+    action, who, _target, changes = log()[-1]
+    assert (action, who) == ("staff.lockout_lifted", "staff")
+    assert changes == {"username": ["locked", None], "ip": ["127.0.0.1", None], "attempts": [1, 0]}
+    assert post_login(client, username="locked", password="wrong password", code="123456").status_code == 200
+
+
+def test_signing_out_closes_the_session_and_is_recorded(staff_client, staff):
+    response = staff_client.post("/admin/logout/")
+    assert "You are signed out" in response.content.decode()
+    assert not is_inside(staff_client)
+    assert log() == [("staff.signed_out", "staff", str(staff.pk), {})]
+
+
+def test_the_sign_in_page_keeps_where_one_wanted_to_go(client, device):
+    text = client.get(f"{LOGIN}?next=/admin/jobs/job/").content.decode()
+    assert '<input type="hidden" name="next" value="/admin/jobs/job/">' in text
+    assert 'autocomplete="one-time-code"' in text
