@@ -11,7 +11,7 @@ from finops.embedded.ports import HOST
 from finops.embedded.process import Command
 
 # Celery's warning is about untrusted pickles; our messages are JSON and our broker has a password.
-ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"
+ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
 QUEUES = ("default", "sync", "webhooks", "orders", "market")
 
 
@@ -55,7 +55,7 @@ def load_demo(environment: Mapping[str, str]) -> Command:
 
 
 def _celery(name: str, options: Sequence[str], environment: Mapping[str, str], *, grace: float) -> Command:
-    arguments = ["-W", ROOT_IS_FINE, "-m", "celery", "--quiet", "-A", "finops", name, *options]
+    arguments = ["-W", ROOT_WARNING, "-m", "celery", "--quiet", "-A", "finops", name, *options]
     return _python(name, arguments, for_worker(environment), grace=grace)
 
 

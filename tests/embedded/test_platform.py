@@ -64,7 +64,7 @@ class RunningPlatform:
     def main_process_of(self, name: str) -> int:
         """Return the process directly below celery's guard of this kind, 0 if there is none now."""
         below = self.descendants()
-        guards = {pid for pid, line in below.items() if "guard.py" in line and f" {name} " in line}
+        guards = {pid for pid, line in below.items() if "guard.py" in line and f" -A finops {name} " in line}
         return next((pid for pid, parent in _parents().items() if parent in guards), 0)
 
     def end(self, number: signal.Signals) -> int:
