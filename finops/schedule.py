@@ -9,6 +9,7 @@ SCHEDULE = {
     "audit.sequence": 2,
     "providers.schedule_due_syncs": 15,
     "idempotency.expire": 3600,
+    "providers.rotate_credentials": 3600,
 }
 # A tick that nobody took in this time is dropped: the next one does the same work.
 _EXPIRE_SECONDS = 60

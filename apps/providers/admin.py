@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -38,6 +37,7 @@ from apps.core.admin import (
     status_chip,
     two_lines,
 )
+from apps.core.admin.panels import Tone
 from apps.core.redaction import redact_text
 from apps.providers.enums import ConnectionStatus, SyncStatus, SyncTrigger
 from apps.providers.models import ACTIVE_RUN, Connection, QuarantinedRow, SyncRun
@@ -145,7 +145,7 @@ class ConnectionAdmin(StaffModelAdmin):
         if connection.status != ConnectionStatus.NEEDS_ATTENTION and not connection.consecutive_failures:
             return None
         title = _("Needs attention: %(code)s") if connection.status_code else _("The last syncs failed")
-        tone = "bad" if connection.status == ConnectionStatus.NEEDS_ATTENTION else "warn"
+        tone: Tone = "bad" if connection.status == ConnectionStatus.NEEDS_ATTENTION else "warn"
         remedy = _("It is tried again %(when)s; “Sync now” tries at once.") % {
             "when": _("on schedule") if connection.next_sync_at is None else _("by itself when the next sync is due")
         }
@@ -264,9 +264,6 @@ class SyncRunAdmin(StaffModelAdmin):
         ),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRun]:
-        return super().get_queryset(request).select_related("connection")
-
     @column(gettext_lazy("requested"))
     def requested(self, run: SyncRun) -> str:
         return moment(run.created_at)
@@ -302,7 +299,7 @@ class SyncRunAdmin(StaffModelAdmin):
         error: dict[str, Any] = run.error
         remedy = _("See the connection for its state; “Sync now” there starts another run.")
         title = _("Failed: %(code)s") % {"code": redact_text(str(error.get("code", "")))}
-        tone = "bad" if run.status == SyncStatus.FAILED else "warn"
+        tone: Tone = "bad" if run.status == SyncStatus.FAILED else "warn"
         return Notice(title, redact_text(str(error.get("message", ""))), remedy, tone)
 
     def is_moving(self, run: SyncRun) -> bool:

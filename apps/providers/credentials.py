@@ -1,6 +1,5 @@
 """Credentials of connections: checked against the adapter's schema, sealed, opened."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -39,12 +38,6 @@ def check_credentials(spec: AdapterSpec, given: Mapping[str, Any]) -> dict[str, 
     if problems:
         raise ValidationFailed(errors=problems)
     return values
-
-
-def digest_of(spec: AdapterSpec, credentials: Mapping[str, str]) -> str:
-    """Return what tells the same credentials again: SHA-256, which is enough for values that cannot be guessed."""
-    secrets = sorted((field.name, credentials.get(field.name, "")) for field in spec.credentials if field.secret)
-    return hashlib.sha256(msgspec.json.encode([spec.name, secrets])).hexdigest()
 
 
 def seal(credentials: Mapping[str, str], *, tenant_id: UUID, connection_id: UUID) -> tuple[bytes, str]:

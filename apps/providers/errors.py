@@ -9,14 +9,6 @@ from apps.core.errors import DomainError
 from apps.providers.enums import ErrorCategory
 
 
-class ConnectionExists(DomainError):
-    """The tenant already has a connection with this enrolment; `connection_id` names it. Delete it to replace it."""
-
-    code = "connection_exists"
-    status = 409
-    title = _("The connection exists already")
-
-
 class ConnectionDisabled(DomainError):
     """The connection was deleted: its credentials are gone and it cannot be synchronised again."""
 

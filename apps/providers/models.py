@@ -26,8 +26,8 @@ class Connection(TenantModel, VersionedModel):
     """A tenant's link to one enrolment at one provider.
 
     `version` counts changes that a client decides on (status, deletion), not the progress of syncs, so that an
-    `If-Match` is not lost to the clock. `credentials_digest` and `external_id` find a second connection to the
-    same enrolment; the credentials themselves are in `Credentials`.
+    `If-Match` is not lost to the clock. `external_id` is the provider's name for the enrolment; the credentials
+    themselves are in `Credentials`.
     """
 
     retention = Retention.BUSINESS
@@ -40,7 +40,6 @@ class Connection(TenantModel, VersionedModel):
     status_code = models.CharField(_("reason"), max_length=100, blank=True)
     status_message = models.CharField(_("what to do"), max_length=500, blank=True)
     external_id = models.CharField(_("enrolment"), max_length=200, blank=True)
-    credentials_digest = models.CharField(max_length=64, blank=True, editable=False)
     last_synced_at = models.DateTimeField(_("last synced"), null=True, blank=True)
     next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True)
     consecutive_failures = models.PositiveIntegerField(_("consecutive failures"), default=0)
@@ -54,16 +53,6 @@ class Connection(TenantModel, VersionedModel):
         constraints = [
             *TenantModel.Meta.constraints,
             TenantForeignKey(field="tenant_id", to="tenants.Tenant", name="providers_connection_tenant"),
-            models.UniqueConstraint(
-                fields=["tenant_id", "provider", "credentials_digest"],
-                condition=models.Q(deleted_at__isnull=True),
-                name="providers_connection_credentials",
-            ),
-            models.UniqueConstraint(
-                fields=["tenant_id", "provider", "external_id"],
-                condition=models.Q(deleted_at__isnull=True) & ~models.Q(external_id=""),
-                name="providers_connection_enrollment",
-            ),
         ]
         indexes = [
             models.Index(

@@ -18,6 +18,7 @@ def test_the_command_writes_the_whole_table_once() -> None:
         "outbox.relay": ("outbox.relay", 2, "default"),
         "audit.sequence": ("audit.sequence", 2, "default"),
         "providers.schedule_due_syncs": ("providers.schedule_due_syncs", 15, "default"),
+        "providers.rotate_credentials": ("providers.rotate_credentials", 3600, "default"),
         "idempotency.expire": ("idempotency.expire", 3600, "default"),
     }
     again = StringIO()

@@ -9,7 +9,7 @@ from django.db import connection as database_connection
 from apps.core.errors import DomainError
 from apps.core.scope import tenant_scope
 from apps.jobs.models import Job
-from apps.providers.models import Connection, SyncRun
+from apps.providers.models import SyncRun
 from apps.providers.services import request_sync
 from tests.factories.providers import actor_of, make_connection, make_running_run
 
@@ -50,10 +50,3 @@ def test_requests_for_one_connection_share_a_run(acme, now):
     assert len(set(at_once(ask))) == 1
     with tenant_scope(acme.id):
         assert list(SyncRun.objects.order_by("id").values_list("status", flat=True)) == ["failed", "queued"]
-
-
-def test_one_connection_per_enrolment(acme, now):
-    results = at_once(lambda: make_connection(acme, now=now).provider)
-    assert sorted(map(str, results)) == ["connection_exists"] * 3 + ["teller"]
-    with tenant_scope(acme.id):
-        assert (Connection.objects.count(), SyncRun.objects.count()) == (1, 1)

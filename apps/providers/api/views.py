@@ -127,6 +127,9 @@ class ConnectionSync(TenantView):
         responses={202: SyncRunSerializer},
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            # What is not there, or not theirs, is a 404 before the key is looked at.
+            selectors.get_connection(tenant_id=self.tenant_id, connection_id=connection_id)
         return run_idempotently(self, lambda: self._sync(connection_id))
 
     def _sync(self, connection_id: UUID) -> Response:

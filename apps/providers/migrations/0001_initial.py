@@ -30,7 +30,6 @@ class Migration(migrations.Migration):
                 ('status_code', models.CharField(blank=True, max_length=100, verbose_name='reason')),
                 ('status_message', models.CharField(blank=True, max_length=500, verbose_name='what to do')),
                 ('external_id', models.CharField(blank=True, max_length=200, verbose_name='enrolment')),
-                ('credentials_digest', models.CharField(blank=True, editable=False, max_length=64)),
                 ('last_synced_at', models.DateTimeField(blank=True, null=True, verbose_name='last synced')),
                 ('next_sync_at', models.DateTimeField(blank=True, null=True, verbose_name='next sync')),
                 ('consecutive_failures', models.PositiveIntegerField(default=0, verbose_name='consecutive failures')),
@@ -41,7 +40,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'connections',
                 'abstract': False,
                 'indexes': [models.Index(condition=models.Q(('deleted_at__isnull', True)), fields=['next_sync_at'], name='providers_connection_due')],
-                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='providers_connection_tenant_id_id'), apps.core.db.TenantForeignKey(field='tenant_id', name='providers_connection_tenant', to='tenants.Tenant'), models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('tenant_id', 'provider', 'credentials_digest'), name='providers_connection_credentials'), models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True), models.Q(('external_id', ''), _negated=True)), fields=('tenant_id', 'provider', 'external_id'), name='providers_connection_enrollment')],
+                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='providers_connection_tenant_id_id'), apps.core.db.TenantForeignKey(field='tenant_id', name='providers_connection_tenant', to='tenants.Tenant')],
             },
         ),
         migrations.CreateModel(
@@ -144,7 +143,7 @@ class Migration(migrations.Migration):
         ),
         SecureTenantTable(
             "providers_connection",
-            app="SELECT, INSERT, UPDATE (status, status_code, status_message, external_id, credentials_digest, last_synced_at, next_sync_at, "
+            app="SELECT, INSERT, UPDATE (status, status_code, status_message, external_id, last_synced_at, next_sync_at, "
             "consecutive_failures, version, updated_at, deleted_at)",
             staff="SELECT",
             system="SELECT, UPDATE (next_sync_at)",

@@ -9,22 +9,20 @@ from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.core.actor import Actor
-from apps.core.db.violations import translate_violations
 from apps.core.errors import ValidationFailed
 from apps.core.ids import new_id
 from apps.core.scope import write_scope
 from apps.incidents import services as incidents
 from apps.outbox import services as outbox
 from apps.providers import events, registry
-from apps.providers.credentials import check_credentials, digest_of, seal
+from apps.providers.credentials import check_credentials, seal
 from apps.providers.enums import Capability, ConnectionStatus, SyncTrigger
-from apps.providers.errors import ConnectionExists, ProviderUnavailable
+from apps.providers.errors import ProviderUnavailable
 from apps.providers.models import Connection, Credentials
 from apps.providers.protocols import AdapterSpec
 from apps.providers.services.locking import active_run, close_run, disconnected, lock_connection
 from apps.providers.services.runs import INCIDENT_KIND, request_sync, schedule_next
 
-_ONE_PER_ENROLLMENT = ("providers_connection_credentials", "providers_connection_enrollment")
 _TRIGGERS = {
     "staff": SyncTrigger.STAFF,
     "user": SyncTrigger.API,
@@ -38,10 +36,11 @@ def create_connection(
 ) -> Connection:
     """Store a connection and ask for its first sync, which is what tries the credentials at the provider.
 
+    The same enrolment may be connected more than once: each connection has accounts of its own.
+
     Raises:
         ValidationFailed: the provider is not known, or the credentials do not have the form that it asks for.
         ProviderUnavailable: its adapter is switched off.
-        ConnectionExists: the tenant has a connection to the same enrolment.
     """
     spec = _find_spec(provider)
     checked = check_credentials(spec, credentials)
@@ -116,16 +115,11 @@ def _insert(spec: AdapterSpec, credentials: dict[str, str], label: str, actor: A
         provider=spec.name,
         label=label,
         external_id=spec.enrollment_of(credentials),
-        credentials_digest=digest_of(spec, credentials),
         created_at=now,
         updated_at=now,
     )
     schedule_next(connection, now=now)
-    try:
-        with translate_violations({name: ConnectionExists() for name in _ONE_PER_ENROLLMENT}):
-            connection.save(force_insert=True)
-    except ConnectionExists as error:
-        raise ConnectionExists(connection_id=_twin_of(connection)) from error
+    connection.save(force_insert=True)
     ciphertext, key_id = seal(credentials, tenant_id=actor.tenant_id, connection_id=connection.id)
     Credentials.objects.create(
         tenant_id=actor.tenant_id, connection=connection, ciphertext=ciphertext, key_id=key_id, created_at=now
@@ -133,18 +127,10 @@ def _insert(spec: AdapterSpec, credentials: dict[str, str], label: str, actor: A
     return connection
 
 
-def _twin_of(connection: Connection) -> UUID | None:
-    same = Connection.objects.live().filter(provider=connection.provider)
-    found = same.filter(credentials_digest=connection.credentials_digest).first()
-    if found is None and connection.external_id:
-        found = same.filter(external_id=connection.external_id).first()
-    return found.id if found else None
-
-
 def _disable(connection: Connection, now: datetime) -> None:
     connection.status, connection.status_code, connection.status_message = ConnectionStatus.DISABLED, "", ""
     connection.deleted_at = connection.updated_at = now
-    connection.next_sync_at, connection.credentials_digest = None, ""
+    connection.next_sync_at = None
     connection.version += 1
     connection.save(
         update_fields=[
@@ -154,7 +140,6 @@ def _disable(connection: Connection, now: datetime) -> None:
             "deleted_at",
             "updated_at",
             "next_sync_at",
-            "credentials_digest",
             "version",
         ]
     )
