@@ -21,14 +21,17 @@ class Bank:
 
     def __init__(self, sandbox: SandboxProcess, label: str) -> None:
         self.sandbox, self.label, self.token = sandbox, label, f"test_tkn_{label}"
+        self._accounts: dict[str, str] = {}
 
     def state(self) -> dict[str, Any]:
         """Return the bank's truth."""
         return self.sandbox.teller_state(self.token)
 
     def accounts(self) -> dict[str, str]:
-        """Return {subtype: account id}."""
-        return {account["subtype"]: account["id"] for account in self.state()["accounts"]}
+        """Return {subtype: account id}; an account that was given up keeps its place."""
+        if not self._accounts:
+            self._accounts = {account["subtype"]: account["id"] for account in self.state()["accounts"]}
+        return self._accounts
 
     def rows(self, subtype: str = "checking", status: str = "posted") -> list[dict[str, Any]]:
         """Return an account's rows of one status as the wire shows them, newest first."""
