@@ -82,9 +82,6 @@ class AccountAdmin(StaffModelAdmin):
         (gettext_lazy("Balance"), ("opening", "posted", "provider_balance_as_of")),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
-        return super().get_queryset(request).select_related("connection")
-
     @column(gettext_lazy("account"))
     def account(self, account: Account) -> str:
         return str(account)
@@ -235,9 +232,6 @@ class TransactionAdmin(StaffModelAdmin):
         (gettext_lazy("Provider's"), ("external_id", "provider_category", "created_at", "updated_at", "version", "id")),
         (gettext_lazy("Client's own"), ("category_override", "note")),
     )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
-        return super().get_queryset(request).select_related("account")
 
     @column(gettext_lazy("date"))
     def booked(self, row: Transaction) -> str:

@@ -50,9 +50,9 @@ class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no
     def clean(self) -> dict[str, Any]:
         """Check the password, then the code; without a code nothing is checked."""
         if self.errors:
-            return self.cleaned_data
+            return {}
         self.refusal = "credentials"
-        cleaned = super().clean()
+        cleaned: dict[str, Any] = super().clean()
         self.refusal = ""
         self._verify(self.get_user(), cleaned["otp_token"])
         return cleaned

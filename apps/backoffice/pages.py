@@ -7,7 +7,6 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -97,9 +96,6 @@ class ScheduleAdmin(StaffModelAdmin):
         ),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[PeriodicTask]:
-        return super().get_queryset(request).select_related(*self.list_select_related)
-
     @column(gettext_lazy("task"))
     def title(self, task: PeriodicTask) -> str:
         return two_lines(task.name, task.task if task.task != task.name else "")
@@ -117,7 +113,7 @@ class ScheduleAdmin(StaffModelAdmin):
         return moment(task.last_run_at)
 
     def headline(self, task: PeriodicTask) -> str:
-        return task.name
+        return str(task.name)
 
     def status(self, task: PeriodicTask) -> str:
         return self.state(task)
@@ -153,6 +149,7 @@ def _is_locking(attempt: AccessAttempt) -> bool:
 
 @admin.register(AccessAttempt)
 class FailedSignInAdmin(StaffModelAdmin):
+    never_read = ("get_data", "post_data")
     list_display = ("who", "state", "failures", "ip_address", "client", "last")
     list_select_related = ()
     ordering = ("-attempt_time", "-pk")
@@ -170,12 +167,9 @@ class FailedSignInAdmin(StaffModelAdmin):
         ),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AccessAttempt]:
-        return super().get_queryset(request).defer("get_data", "post_data")
-
     @column(gettext_lazy("username"))
     def who(self, attempt: AccessAttempt) -> str:
-        return attempt.username or ""
+        return str(attempt.username or "")
 
     @column(gettext_lazy("state"))
     def state(self, attempt: AccessAttempt) -> str:
@@ -187,14 +181,14 @@ class FailedSignInAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("client"))
     def client(self, attempt: AccessAttempt) -> str:
-        return attempt.user_agent[:60]
+        return str(attempt.user_agent[:60])
 
     @column(gettext_lazy("last attempt"))
     def last(self, attempt: AccessAttempt) -> str:
         return moment(attempt.attempt_time)
 
     def headline(self, attempt: AccessAttempt) -> str:
-        return attempt.username or _("unknown")
+        return str(attempt.username or _("unknown"))
 
     def status(self, attempt: AccessAttempt) -> str:
         return self.state(attempt)

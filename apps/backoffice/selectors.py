@@ -72,7 +72,7 @@ class Dashboard:
 def dashboard(*, now: datetime) -> Dashboard:
     """Return the dashboard's content; call it in a staff scope."""
     since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
-    by_hour = list(_runs_by_hour(since))
+    by_hour = _runs_by_hour(since)
     recent = SyncRun.objects.select_related("connection").order_by("-id")
     board = Dashboard(
         now=now,
@@ -110,14 +110,15 @@ def _connections_by_status() -> dict[str, int]:
     return dict(rows.order_by())
 
 
-def _runs_by_hour(since: datetime) -> "QuerySet[SyncRun, dict[str, Any]]":
-    return (
+def _runs_by_hour(since: datetime) -> list[dict[str, Any]]:
+    rows = (
         SyncRun.objects.filter(id__gte=first_id(since))
         .annotate(hour=TruncHour("created_at"))
         .values("hour", "status")
         .annotate(count=Count("id"), rows=Sum("added"), quarantined=Sum("quarantined"))
         .order_by()
     )
+    return [dict(row) for row in rows]
 
 
 def _hours(since: datetime, by_hour: Sequence[dict[str, Any]]) -> list[Hour]:

@@ -41,7 +41,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Run the view, and the rendering of what it returns, as finops_staff; signing out runs as the login role."""
         if view == self.logout:
-            return super().admin_view(view, cacheable)
+            return self._guarded(view, cacheable)
 
         def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             with staff_scope():
@@ -52,7 +52,11 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
             return response
 
         scoped.__name__ = getattr(view, "__name__", "view")
-        return super().admin_view(scoped, cacheable)
+        return self._guarded(scoped, cacheable)
+
+    def _guarded(self, view: View, cacheable: bool) -> View:
+        guarded: View = super().admin_view(view, cacheable)
+        return guarded
 
     def get_urls(self) -> list[URLPattern]:
         return [path("live/", self.admin_view(self.live), name="live"), *super().get_urls()]
@@ -62,7 +66,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sign a staff user in; the outcome is audited."""
-        response = super().login(request, extra_context)
+        response: HttpResponse = super().login(request, extra_context)
         if request.method != "POST":
             return response
         form = (getattr(response, "context_data", None) or {}).get("form")
@@ -84,7 +88,8 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         """Sign the staff user out; audited."""
         if request.user.is_authenticated:
             services.record_sign_out(actor=staff_actor(request), now=clock.now())
-        return super().logout(request, extra_context)
+        response: HttpResponse = super().logout(request, extra_context)
+        return response
 
     # The dashboard.
 

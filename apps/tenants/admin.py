@@ -199,6 +199,7 @@ class KeyStateFilter(SimpleListFilter):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(StaffModelAdmin):
+    never_read = ("secret_hash",)
     list_display = ("key", "tenant", "state", "mode", "scope_count", "last_use", "expiry")
     list_filter = (TenantFilter, KeyStateFilter, "mode")
     search_fields = ("name", "prefix")
@@ -221,9 +222,6 @@ class ApiKeyAdmin(StaffModelAdmin):
             available=lambda key: key.revoked_at is None,
         ),
     )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
-        return super().get_queryset(request).defer("secret_hash")
 
     @column(gettext_lazy("key"))
     def key(self, key: ApiKey) -> str:

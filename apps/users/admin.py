@@ -129,6 +129,7 @@ class AliveFilter(SimpleListFilter):
 
 @admin.register(Session)
 class SessionAdmin(StaffModelAdmin):
+    never_read = ("refresh_hash", "previous_refresh_hash")
     list_display = ("whose", "tenant", "state", "ip", "agent", "began", "used")
     list_filter = (TenantFilter, AliveFilter)
     list_select_related = ("user",)
@@ -138,9 +139,6 @@ class SessionAdmin(StaffModelAdmin):
     facts = (
         (gettext_lazy("Session"), ("ip", "user_agent", "created_at", "last_used_at", "expires_at", "revoked_at", "id")),
     )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
-        return super().get_queryset(request).select_related("user").defer("refresh_hash", "previous_refresh_hash")
 
     @column(gettext_lazy("user"))
     def whose(self, session: Session) -> str:
@@ -188,6 +186,7 @@ if admin.site.is_registered(TOTPDevice):
 
 @admin.register(TOTPDevice)
 class AuthenticatorAdmin(StaffModelAdmin):
+    never_read = ("key",)
     list_display = ("whose", "name", "state", "failures", "used")
     list_filter = ("confirmed",)
     list_select_related = ("user",)
@@ -201,12 +200,9 @@ class AuthenticatorAdmin(StaffModelAdmin):
         ),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[TOTPDevice]:
-        return super().get_queryset(request).select_related("user").defer("key")
-
     @column(gettext_lazy("user"))
     def whose(self, device: TOTPDevice) -> str:
-        return device.user.username
+        return str(device.user.username)
 
     @column(gettext_lazy("state"))
     def state(self, device: TOTPDevice) -> str:

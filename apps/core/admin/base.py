@@ -52,7 +52,7 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     `facts` are the groups of the side column: (title, names of fields or methods). `empty_hint` says what to do
     when the list is empty. `ordering` ends with the key. `search_fields` are searched as text, `search_ids` when the
-    term is a UUID.
+    term is a UUID. Columns in `never_read`, such as secrets, do not leave the database.
     """
 
     change_list_template = "core/changelist.html"
@@ -66,6 +66,7 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     sortable_by: ClassVar[Sequence[str]] = ()
     ordering: Sequence[str] = ("-pk",)
     service_actions: ClassVar[Sequence[ServiceAction]] = ()
+    never_read: ClassVar[Sequence[str]] = ()
     search_ids: ClassVar[Sequence[str]] = ("id",)
     facts: ClassVar[Sequence[tuple[Text, Sequence[str]]]] = ()
     empty_hint: ClassVar[Text] = ""
@@ -92,6 +93,11 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request).defer(*self.never_read)
+        # A record's page shows the same relations as its row in the list.
+        return rows.select_related(*self.list_select_related) if self.list_select_related else rows
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Attach to the rows what one query can fetch for all of them: by default the tenants' slugs."""
@@ -229,7 +235,7 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     def _fact(self, name: str, obj: Any) -> tuple[Text, Text]:
         field, _attribute, value = lookup_field(name, obj, self)
-        label = label_for_field(name, self.model, self)
+        label = str(label_for_field(name, self.model, self))
         if field is None:
             return label, display_for_value(value, display.NOTHING)
         if isinstance(field, models.DateTimeField):

@@ -60,7 +60,8 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
         self.paginator = Paginator(page, self.list_per_page)
 
     def _field(self, name: str) -> "Field[Any, Any]":
-        return self.opts.pk if name == "pk" else self.opts.get_field(name)
+        field: Field[Any, Any] = self.opts.pk if name == "pk" else self.opts.get_field(name)
+        return field
 
     def _encode(self, ordering: "Sequence[tuple[str, bool]]", row: Model) -> str:
         values = [self._field(name).value_to_string(row) for name, _descending in ordering]
@@ -91,7 +92,7 @@ def recent_values(name: str, label: Text) -> type[SimpleListFilter]:
     """Return a filter on a column's values in the newest rows: DISTINCT over a big table would read all of it."""
 
     class RecentValues(SimpleListFilter):
-        title = label
+        title = label  # type: ignore[assignment]  # lazy text is fine here
         parameter_name = name
 
         def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
