@@ -7,6 +7,7 @@ from uuid import UUID
 from axes.utils import reset as forget_failures
 from django.http import HttpRequest
 from django_celery_beat.models import PeriodicTask
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.audit.services import record
 from apps.core import context
@@ -19,7 +20,8 @@ from apps.incidents.models import Incident
 from apps.incidents.services import acknowledge_incident, resolve_incident
 from apps.jobs.models import Job
 from apps.jobs.services import discard_job, replay_job
-from apps.users.models import Session
+from apps.users.models import Session, User
+from apps.users.services import add_totp_device
 
 # Jobs and incidents stand beside the audit room and cannot know it, so their staff actions are composed here.
 
@@ -110,6 +112,21 @@ def revoke_session(*, session_id: UUID, reason: str, actor: Actor, now: datetime
                 changes=changes,
             )
     return True
+
+
+def enrol_authenticator(*, user: User, actor: Actor, now: datetime) -> TOTPDevice:
+    """Give a user a new authenticator in the place of all earlier ones."""
+    with staff_scope():
+        removed, _by_model = TOTPDevice.objects.filter(user=user).delete()
+        if removed:
+            changes = {"authenticators": [removed, 0]}
+            _record_access("user.second_factor_removed", actor, user.pk, now, changes)
+        return add_totp_device(user=user, actor=actor, now=now)
+
+
+def record_password_change(*, actor: Actor, now: datetime) -> None:
+    """Record that a staff user changed their own password."""
+    _record_access("staff.password_changed", actor, actor.user_id, now)
 
 
 def lift_lockout(*, username: str, ip: str | None, actor: Actor, now: datetime) -> int:

@@ -1,6 +1,7 @@
 """The staff site: who may enter, and the scope that every page runs in."""
 
 from collections.abc import Callable, Collection
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -89,6 +90,13 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         if request.user.is_authenticated:
             services.record_sign_out(actor=staff_actor(request), now=clock.now())
         response: HttpResponse = super().logout(request, extra_context)
+        return response
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Let staff change their own password; audited."""
+        response: HttpResponse = super().password_change(request, extra_context)
+        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+            services.record_password_change(actor=staff_actor(request), now=clock.now())
         return response
 
     # The dashboard.

@@ -1,15 +1,18 @@
 """Signing in: username, password and a one-time code; what is refused, counted, locked and recorded."""
 
+from io import StringIO
+
 import pytest
 from axes.models import AccessAttempt
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.audit.models import AuditEntry
 from apps.core.scope import staff_scope
 from tests.backoffice.staff import LOGIN, code_of, enrol, open_session, post_login, wait_for_fresh_period, wrong_code_of
-from tests.factories.users import make_user
+from tests.factories.users import PASSWORD, make_user
 
 REFUSED = "The username, password or code is not right."
 
@@ -160,3 +163,37 @@ def test_the_sign_in_page_keeps_where_one_wanted_to_go(client, device):
     text = client.get(f"{LOGIN}?next=/admin/jobs/job/").content.decode()
     assert '<input type="hidden" name="next" value="/admin/jobs/job/">' in text
     assert 'autocomplete="one-time-code"' in text
+
+
+def test_enrolling_prints_the_address_once_and_replaces_earlier_authenticators(staff, device):
+    out = StringIO()
+    call_command("enrol_staff", "staff", stdout=out)
+    new = TOTPDevice.objects.get(user=staff)
+    assert new.key != device.key
+    assert out.getvalue().splitlines()[-2] == new.config_url
+    assert new.config_url.startswith("otpauth://totp/finops%3Astaff?secret=")
+    assert "█" in out.getvalue() or "▀" in out.getvalue()
+    with staff_scope():
+        actions = AuditEntry.objects.filter(target_id=str(staff.pk), tenant_id=None).order_by("position")
+        assert list(actions.values_list("action", flat=True))[-2:] == [
+            "user.second_factor_removed",
+            "user.second_factor_added",
+        ]
+
+
+@pytest.mark.parametrize(("username", "complaint"), [("nobody", "no user 'nobody'"), ("member", "is not active staff")])
+def test_only_active_staff_are_enrolled(database, username, complaint):
+    make_user("member")
+    with pytest.raises(CommandError, match=complaint):
+        call_command("enrol_staff", username)
+    assert not TOTPDevice.objects.exists()
+
+
+def test_changing_the_own_password_is_recorded(staff_client, staff):
+    page = staff_client.get("/admin/password_change/")
+    assert page.status_code == 200
+    words = {"old_password": PASSWORD, "new_password1": "another long phrase", "new_password2": "another long phrase"}
+    assert staff_client.post("/admin/password_change/", {**words, "old_password": "wrong"}).status_code == 200
+    assert log() == []
+    assert staff_client.post("/admin/password_change/", words).status_code == 302
+    assert log() == [("staff.password_changed", "staff", str(staff.pk), {})]
