@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api.exceptions import problem_handler, to_domain_error
+from apps.core.api.parsers import UNREADABLE
 from apps.core.api.renderers import to_json
 from apps.core.api.views import TenantView
 from apps.core.scope import write_scope
@@ -72,7 +73,7 @@ def _fingerprint(request: Request) -> bytes:
     It reads the raw body, not `request.data`: a malformed body is `execute`'s to refuse, after its 404.
     """
     raw: bytes = request._request.body or b"{}"
-    with suppress(msgspec.DecodeError, RecursionError):
+    with suppress(*UNREADABLE):
         raw = _canonical.encode(_body.decode(raw))
     return hashlib.sha256(b"\n".join([str(request.method).encode(), request.path.encode(), raw])).digest()
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -21,7 +21,7 @@ def encode_cursor(values: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(list(values))).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, types: Sequence[type]) -> list[Any]:
+def decode_cursor(cursor: str, types: Sequence[Any]) -> list[Any]:
     """Return the ordering values of a cursor.
 
     Raises:
@@ -66,13 +66,13 @@ def _after(fields: Sequence[str], values: Sequence[Any], operator: str) -> Q:
     return condition
 
 
-_TYPES: dict[str, type] = {
+_TYPES: dict[str, Any] = {
     "UUIDField": UUID,
-    "DateTimeField": datetime,
+    "DateTimeField": Annotated[datetime, msgspec.Meta(tz=True)],
     "DateField": date,
     "BigIntegerField": int,
 }
 
 
-def _python_type(model: type[Model], name: str) -> type:
+def _python_type(model: type[Model], name: str) -> Any:
     return _TYPES[model._meta.get_field(name).get_internal_type()]

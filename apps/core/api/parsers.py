@@ -5,10 +5,14 @@ from decimal import Decimal
 from typing import IO, Any
 
 import msgspec
+from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework.parsers import BaseParser
 
-from apps.core.errors import MalformedRequest
+from apps.core.errors import BodyTooLarge, MalformedRequest
+
+# What decoding raises: also for bytes that are not UTF-8, and for an exponent beyond what Decimal holds.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, RecursionError)
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -17,6 +21,7 @@ class JSONParser(BaseParser):
     """Decode a JSON object; fractions become Decimal, never float.
 
     Raises:
+        BodyTooLarge: the body is larger than DATA_UPLOAD_MAX_MEMORY_SIZE.
         MalformedRequest: the body is not JSON, or not an object.
     """
 
@@ -25,9 +30,14 @@ class JSONParser(BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
+        # Django holds only `request.body` to its limit, and DRF reads the stream.
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise BodyTooLarge
         try:
-            data = _decoder.decode(stream.read())
-        except (msgspec.DecodeError, RecursionError) as error:
+            data = _decoder.decode(body)
+        except UNREADABLE as error:
             raise MalformedRequest(_("The body is not valid JSON: %(reason)s") % {"reason": error}) from error
         if not isinstance(data, dict):
             raise MalformedRequest(_("The body must be a JSON object."))
