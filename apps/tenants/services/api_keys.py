@@ -105,6 +105,9 @@ def _normal_networks(networks: Collection[str]) -> list[str]:
     normal = []
     for network in networks:
         try:
+            # PostgreSQL's inet knows no zones (fe80::%eth0), and a zone of the caller's means nothing here.
+            if "%" in network:
+                raise ValueError(_("A network has no zone."))
             normal.append(str(ip_network(network)))
         except ValueError as error:
             message = {"field": "allowed_networks", "code": "invalid_network", "message": str(error)}
