@@ -7,6 +7,7 @@ from django.db import connection
 
 from tests import databases
 from tests.matrix.calls import rolled_back
+from tests.matrix.contract import Contract
 from tests.matrix.owner import Owner
 from tests.matrix.world import World, build, number_pending
 
@@ -40,3 +41,11 @@ def owner(world: World) -> Iterator[Owner]:
     looking = Owner(world.database)
     yield looking
     looking.connection.close()
+
+
+@pytest.fixture(scope="module")
+def contract(world: World) -> Contract:
+    """The OpenAPI document that this server serves."""
+    answer = world.client("anonymous").get("/api/v1/openapi.json")
+    assert answer.status_code == 200
+    return Contract(answer.json())

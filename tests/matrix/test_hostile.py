@@ -1,0 +1,227 @@
+"""What nobody sends by accident: every field of every operation, with every value that ever broke an API."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.matrix.calls import call, good_body, rolled_back
+from tests.matrix.contract import Contract, check_problem
+from tests.matrix.owner import Owner
+from tests.matrix.routes import OPERATIONS, Route, operation_id
+from tests.matrix.world import World
+
+pytestmark = pytest.mark.commits
+
+WITH_BODY = [(route, method) for route, method in OPERATIONS if method in ("POST", "PATCH", "PUT")]
+POSTS = [(route, method) for route, method in OPERATIONS if method == "POST"]
+
+# Each is a whole JSON value, as it would stand after the field's name.
+NEVER_JSON = {
+    "NaN": b"NaN",
+    "infinity": b"-Infinity",
+    "a lone surrogate": rb'"\ud800"',
+    "surrogates in the wrong order": rb'"\udc00\ud800"',
+    "an encoded surrogate": b'"\xed\xa0\x80"',
+    "no UTF-8": b'"\xff\xfe"',
+    "an overlong encoding": b'"\xc0\x80"',
+    "a raw control character": b'"\x00"',
+    "5,000 digits": b"9" * 5000,
+    "an exponent beyond all": b"1e99999999999999999999",
+    "an exponent below all": b"-1e-99999999999999999999",
+    "100,000 open brackets": b"[" * 100_000,
+    "100,000 objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+}
+NEVER_VALID = {
+    "NUL": rb'"a\u0000b"',
+    "100,000 characters": b'"' + b"a" * 100_000 + b'"',
+    "true": b"true",
+    "an array of nothings": b"[null, [], {}]",
+    "an object": rb'{"\u0000": null}',
+    "1e400": b"1e400",
+    "1e999999999": b"1e999999999",
+    "half": b"0.5",
+}
+# Whether these are valid depends on the field; an error of ours they never are.
+ODD = {
+    "null": b"null",
+    "an empty string": b'""',
+    "spaces": b'"   "',
+    "an empty array": b"[]",
+    "4,000 digits": b"9" * 4000,
+    "minus zero": b"-0",
+    "a text of NULs' neighbours": rb'"\u0001\u001f\u007f\ufffe\uffff\u202e"',
+    "beyond the basic plane": '"😀𐍈"'.encode(),
+    "SQL": b'"\'; DROP TABLE tenants_tenant; --"',
+    "a template": b'"{{7*7}} ${7*7} %s %(a)s {0}"',
+    "CRLF": rb'"a\r\nX-Evil: 1"',
+}
+
+
+@pytest.fixture(autouse=True)
+def globex_is_untouched(world: World, owner: Owner) -> Iterator[None]:
+    before = owner.rows_of(world.globex.tenant.id)
+    yield
+    assert owner.rows_of(world.globex.tenant.id) == before
+
+
+def with_value(world: World, route: Route, method: str, name: str, value: bytes) -> bytes:
+    """Return the good body with one field's value replaced by raw JSON."""
+    body: dict[str, Any] = {**(good_body(world, route, method) or {}), name: msgspec.Raw(value)}
+    return msgspec.json.encode(body)
+
+
+def send(world: World, route: Route, method: str, raw: bytes) -> Any:
+    return call(world.client("acme_user"), method, route.url(world.acme.ids), raw=raw)
+
+
+@pytest.mark.parametrize(("route", "method"), WITH_BODY, ids=operation_id)
+def test_what_is_no_json(route: Route, method: str, world: World, contract: Contract, owner: Owner) -> None:
+    before = owner.everything()
+    for name in contract.request_fields(route, method):
+        for label, value in NEVER_JSON.items():
+            answer = send(world, route, method, with_value(world, route, method, name, value))
+            assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request"), (name, label)
+            check_problem(answer)
+    assert owner.everything() == before
+
+
+@pytest.mark.parametrize(("route", "method"), WITH_BODY, ids=operation_id)
+def test_what_is_no_value(route: Route, method: str, world: World, contract: Contract, owner: Owner) -> None:
+    before = owner.everything()
+    for name in contract.request_fields(route, method):
+        for label, value in NEVER_VALID.items():
+            answer = send(world, route, method, with_value(world, route, method, name, value))
+            assert (answer.status_code, answer.json()["code"]) == (400, "validation_failed"), (name, label)
+            assert {error["field"].split(".")[0] for error in answer.json()["errors"]} == {name}, label
+            contract.check(answer, route, method)
+    assert owner.everything() == before
+
+
+@pytest.mark.parametrize(("route", "method"), WITH_BODY, ids=operation_id)
+def test_what_is_odd(route: Route, method: str, world: World, contract: Contract) -> None:
+    for name in contract.request_fields(route, method):
+        for label, value in ODD.items():
+            with rolled_back():
+                answer = send(world, route, method, with_value(world, route, method, name, value))
+            assert answer.status_code < 500, (name, label, answer.content)
+            contract.check(answer, route, method)
+
+
+@pytest.mark.parametrize(("route", "method"), WITH_BODY, ids=operation_id)
+def test_names_of_fields(route: Route, method: str, world: World, contract: Contract) -> None:
+    if not contract.request_fields(route, method):
+        return
+    for name in (rb"\u0000", rb"__proto__", rb"", rb"a" * 10_000, "ключ".encode()):
+        answer = send(world, route, method, b'{"' + name + b'": 1}')
+        assert (answer.status_code, answer.json()["code"]) == (400, "validation_failed"), name[:20]
+        contract.check(answer, route, method)
+
+
+WRONG_TYPES = ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/jsonx", "*", "a" * 3000]
+
+
+@pytest.mark.parametrize(("route", "method"), WITH_BODY, ids=operation_id)
+def test_media_types(route: Route, method: str, world: World, contract: Contract, owner: Owner) -> None:
+    if not contract.request_fields(route, method):
+        return
+    before, url = owner.everything(), route.url(world.acme.ids)
+    raw = msgspec.json.encode(good_body(world, route, method))
+    kinds = [
+        "text/plain",
+        "application/xml",
+        "multipart/form-data; boundary=x",
+        "application/jsonx",
+        "*",
+        "/",
+        "a" * 3000,
+    ]
+    for kind in kinds:
+        answer = call(world.client("acme_user"), method, url, raw=raw, content_type=kind)
+        assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type"), kind
+        contract.check(answer, route, method)
+    assert owner.everything() == before
+    with rolled_back():
+        answer = call(world.client("acme_user"), method, url, raw=raw, content_type="application/json; charset=utf-8")
+        assert answer.status_code < 300
+
+
+@pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=operation_id)
+def test_accept(route: Route, method: str, world: World) -> None:
+    for accept in ("application/xml", "text/plain;q=0.5", "nonsense"):
+        if route.path in ("docs", "redoc", "openapi.json"):
+            continue
+        answer = call(world.client("anonymous"), method, route.url(world.acme.ids), {}, headers={"Accept": accept})
+        assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
+        check_problem(answer)
+
+
+BAD_KEYS = ["", "x" * 256, "é", "a\tb", "a\x7f", "\x00"]
+
+
+@pytest.mark.parametrize(("route", "method"), POSTS, ids=operation_id)
+def test_idempotency_keys(route: Route, method: str, world: World, contract: Contract, owner: Owner) -> None:
+    """Refused where they are bad; the same key with another body is 422; `/auth/*` does not look at them."""
+    url, body, client = route.url(world.acme.ids), good_body(world, route, method), world.client("acme_user")
+    if not route.is_tenants:
+        with rolled_back():
+            assert call(client, method, url, body, headers={"Idempotency-Key": "x" * 256}).status_code < 300
+        return
+    before = owner.everything()
+    for key in BAD_KEYS:
+        answer = call(client, method, url, body, headers={"Idempotency-Key": key})
+        assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_invalid"), key
+        contract.check(answer, route, method)
+    assert owner.everything() == before
+    with rolled_back():
+        headers = {"Idempotency-Key": "x" * 255}
+        first, again = (call(client, method, url, body, headers=headers) for _ in range(2))
+        assert (first.status_code, first.content) == (again.status_code, again.content)
+        assert (first.get("Idempotency-Replayed"), again["Idempotency-Replayed"]) == (None, "true")
+        other = call(client, method, url, {"surprise": 1}, headers=headers)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+        contract.check(other, route, method)
+
+
+def test_keys_are_required_where_the_contract_says_so(world: World, contract: Contract) -> None:
+    body = {"provider": "teller", "credentials": {"access_token": "test_tkn_new"}}
+    answer = world.client("acme_user").post("/api/v1/connections", body, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required")
+
+
+ODD_NETWORKS = ["fe80::%1/64", "fe80::1%eth0", "10.0.0.1/8", "0/0", "::ffff:1.2.3.4/120", "1.2.3.4/0.0.0.0", "٣.1.1.1"]
+
+
+@pytest.mark.parametrize("network", ODD_NETWORKS)
+def test_a_key_that_is_taken_can_be_used(network: str, world: World) -> None:
+    """A network that PostgreSQL cannot read would make every later request with the key an error."""
+    body = {"name": "odd", "mode": "test", "scopes": ["tenant:read"], "allowed_networks": [network, "127.0.0.0/8"]}
+    with rolled_back():
+        created = call(world.client("acme_user"), "POST", "/api/v1/api-keys", body)
+        assert created.status_code in (201, 400)
+        if created.status_code == 201:
+            headers = {"Authorization": f"Bearer {created.json()['secret']}"}
+            answer = call(world.client("anonymous"), "GET", "/api/v1/me", headers=headers)
+            assert answer.status_code == 200
+
+
+ODD_QUERIES = {
+    "transactions": ["since=0001-01-01", "until=9999-12-31", "search=%25_%5C", "search=%ED%A0%80", "search=%F0%9F"],
+    "audit/entries": ["since=0001-01-01T00:00:00%2B14:00", "until=9999-12-31T23:59-14:00", f"target_id={'x' * 7000}"],
+    "events": ["after=9223372036854775807", "after=99999999999999999999", f"type={'x' * 7000}", "entity_id=1"],
+    "connections": ["provider=%25", "status=", f"provider={'x' * 51}"],
+}
+
+
+@pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=operation_id)
+def test_odd_queries(route: Route, method: str, world: World, contract: Contract) -> None:
+    """No value of a query parameter is an error of ours; NUL is a 400 everywhere."""
+    if method != "GET" or not route.is_tenants:
+        return
+    url, client = route.url(world.acme.ids), world.client("acme_user")
+    for query in ODD_QUERIES.get(route.path, []):
+        contract.check(client.get(f"{url}?{query}"), route, method)
+    for name in route.view.query_serializer().fields:
+        answer = client.get(f"{url}?{name}=a%00b")
+        assert (answer.status_code, answer.json()["code"]) == (400, "validation_failed"), name
