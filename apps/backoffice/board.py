@@ -80,8 +80,11 @@ def _tiles(board: Dashboard) -> list[Stat]:
         Stat(
             _("Active connections"),
             number(board.connections.get(ConnectionStatus.ACTIVE, 0)),
-            _("%(count)s need attention") % {"count": attention} if attention else _("all healthy"),
-            "warn" if attention else "ok",
+            _("%(attention)s need attention, %(failing)s failing")
+            % {"attention": number(attention), "failing": number(board.failing)}
+            if attention or board.failing
+            else _("all healthy"),
+            "warn" if attention or board.failing else "ok",
             changelist_url("providers.connection"),
         ),
         Stat(
@@ -253,7 +256,7 @@ def _connections(board: Dashboard) -> Table:
             chip(board.tenants.get(item.tenant_id, "")),
             item.provider,
             two_lines(status_chip(item), item.status_code),
-            number(item.consecutive_failures),
+            chip(number(item.consecutive_failures), "bad") if item.consecutive_failures else "0",
             moment(item.last_synced_at),
             moment(item.next_sync_at),
         ]

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncHour
 
 from apps.incidents.enums import STANDING_STATES
@@ -58,6 +58,7 @@ class Dashboard:
 
     now: datetime
     connections: dict[str, int]
+    failing: int
     hours: Sequence[Hour]
     quarantined: int
     pulse: Pulse
@@ -73,10 +74,12 @@ def dashboard(*, now: datetime) -> Dashboard:
     """Return the dashboard's content; call it in a staff scope."""
     since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     by_hour = _runs_by_hour(since)
+    by_status = _connections_by_status()
     recent = SyncRun.objects.select_related("connection").order_by("-id")
     board = Dashboard(
         now=now,
-        connections=_connections_by_status(),
+        connections={row["status"]: row["count"] for row in by_status},
+        failing=sum(row["failing"] for row in by_status),
         hours=_hours(since, by_hour),
         quarantined=sum(row["quarantined"] or 0 for row in by_hour),
         pulse=_pulse(now),
@@ -105,9 +108,10 @@ def first_id(at: datetime) -> UUID:
     return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
-def _connections_by_status() -> dict[str, int]:
-    rows = Connection.objects.live().values_list("status").annotate(count=Count("id"))
-    return dict(rows.order_by())
+def _connections_by_status() -> list[dict[str, Any]]:
+    failing = Count("id", filter=Q(consecutive_failures__gt=0))
+    rows = Connection.objects.live().values("status").annotate(count=Count("id"), failing=failing).order_by()
+    return [dict(row) for row in rows]
 
 
 def _runs_by_hour(since: datetime) -> list[dict[str, Any]]:

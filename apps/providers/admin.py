@@ -185,6 +185,14 @@ def _active_run(connection: Connection) -> SyncRun | None:
 
 
 def _progress(run: SyncRun) -> Notice:
+    if run.error:
+        error: dict[str, Any] = run.error
+        title = _("Attempt %(number)s failed: %(code)s") % {
+            "number": run.attempt,
+            "code": redact_text(str(error.get("code", ""))),
+        }
+        remedy = _("It is tried again by itself; the job says when.")
+        return Notice(title, redact_text(str(error.get("message", ""))), remedy, "warn")
     if run.status == SyncStatus.QUEUED:
         text = _("It waits for a worker since %(time)s.") % {"time": duration(clock.now() - run.created_at)}
         return Notice(_("A sync is queued"), text, tone="run")
@@ -292,7 +300,7 @@ class SyncRunAdmin(StaffModelAdmin):
 
     def notice(self, run: SyncRun) -> Notice | None:
         """Say why it failed."""
-        if run.is_active and not run.error:
+        if run.is_active:
             return _progress(run)
         if not run.error:
             return None

@@ -32,7 +32,7 @@ def test_an_empty_platform_is_told_what_comes_next(staff_client):
 
 def test_the_tiles_count_both_tenants(world: World):
     tiles = tiles_at(clock.now() + timedelta(seconds=5))
-    assert tiles["Active connections"] == ("2", "all healthy", "ok")
+    assert tiles["Active connections"] == ("2", "0 need attention, 2 failing", "warn")
     assert tiles["Syncs succeeded · 24 h"] == ("0", "2 failed, 0 under way", "bad")
     assert tiles["Transactions in · 24 h"] == ("0", "0 rows in quarantine", "idle")
     assert tiles["Open incidents"] == ("2", "2 dead letters", "bad")

@@ -135,6 +135,12 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
             action.name: (_menu_entry(action), action.name, action.label) for action in self._allowed_actions(request)
         }
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list, with a button for each action that the user may run on chosen rows."""
+        menu = self._allowed_actions(request)
+        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "menu": menu})
+        return response
+
     def _allowed_actions(self, request: HttpRequest) -> list[ServiceAction]:
         offered = [*self.service_actions, *_actions.get(self.model, [])]
         return [item for item in offered if request.user.has_perm(self._codename(item.permission))]

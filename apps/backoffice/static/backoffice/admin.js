@@ -9,6 +9,13 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close(null);
   });
+  // How many rows are chosen.
+  document.addEventListener("change", (event) => {
+    const list = event.target.closest("#changelist-form");
+    const chosen = list && list.querySelector("[data-chosen]");
+    // The box in the head ticks the others in a listener of its own, which may run after this one.
+    if (chosen) window.setTimeout(() => (chosen.textContent = list.querySelectorAll("tbody input.action-select:checked").length));
+  });
   // A second click must not run an action twice.
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented || event.target.method !== "post") return;
