@@ -30,7 +30,7 @@ class Owner:
 
     def column(self, sql: str, *parameters: object) -> list[Any]:
         """Return the first column."""
-        return [row[0] for row in self.connection.execute(sql, parameters)]  # type: ignore[call-overload]
+        return [row[0] for row in self.connection.execute(sql, parameters)]
 
     def tenant_column(self, table: str) -> str:
         """Return the column that names the tenant."""
@@ -62,7 +62,7 @@ class Owner:
                 SELECT (to_jsonb(t) - '{_UNWATCHED}')::text AS row FROM {table} t WHERE {condition}) AS rows"""
             for table, condition in conditions.items()
         ]
-        rows = self.connection.execute(" UNION ALL ".join(parts)).fetchall()  # type: ignore[call-overload]
+        rows = self.connection.execute(" UNION ALL ".join(parts)).fetchall()
         return {table: (count, digest) for table, count, digest in rows}
 
 

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.urls import URLPattern, URLResolver
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from apps.core.api.serializers import NoQuery
 from apps.core.api.views import TenantListView, TenantView
 from finops.urls import api
 
@@ -43,6 +46,12 @@ class Route:
         """Whether it acts for the tenant of the caller's credentials."""
         return issubclass(self.view, TenantView)
 
+    @property
+    def query_fields(self) -> dict[str, Any]:
+        """The query parameters of GET, with their fields."""
+        serializer: type[Serializer[Any]] = getattr(self.view, "query_serializer", NoQuery)
+        return dict(serializer().fields)
+
     def url(self, ids: Mapping[str, UUID | str]) -> str:
         """Return the URL with these ids in the path."""
         return BASE + self.path.format(**ids)
@@ -54,7 +63,8 @@ def _walk(patterns: Sequence[URLPattern | URLResolver], prefix: str = "") -> Ite
         if isinstance(entry, URLResolver):
             yield from _walk(entry.url_patterns, path)
         else:
-            yield Route(path, entry.callback.view_class)
+            view: Any = entry.callback
+            yield Route(path, view.view_class)
 
 
 ROUTES = sorted(_walk(api), key=lambda route: route.path)

@@ -72,10 +72,10 @@ BAD_LIMITS = ["0", "-1", "201", "abc", "", "1.5", "1e1", "9" * 5000, "%00", "1&l
 @pytest.mark.parametrize("route", LISTS, ids=operation_id)
 def test_limits(route: Route, world: World, contract: Contract) -> None:
     url, client = route.url(world.acme.ids), world.client("acme_user")
-    for limit in (1, 200):
-        answer = client.get(url, {"limit": limit})
+    for good in (1, 200):
+        answer = client.get(url, {"limit": good})
         assert answer.status_code == 200
-        assert len(answer.json()["data"]) <= limit
+        assert len(answer.json()["data"]) <= good
     for limit in BAD_LIMITS:
         answer = client.get(f"{url}?limit={limit}")
         contract.check(answer, route, "GET")

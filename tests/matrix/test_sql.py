@@ -46,7 +46,7 @@ def refused(*errors: type[psycopg.Error]) -> Iterator[pytest.ExceptionInfo[Datab
     assert isinstance(refusal.value.__cause__, errors), repr(refusal.value)
 
 
-def execute(statement: str, *parameters: object) -> int:
+def execute(statement: str, *parameters: str | UUID) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.rowcount

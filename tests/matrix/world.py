@@ -84,7 +84,7 @@ def build(database: str) -> World:
     """Fill an empty database, logged in as finops_web."""
     make_user("staff", is_staff=True, is_superuser=True)
     jordan = make_user("jordan")
-    world = World(database, *[_build_side(slug, jordan) for slug in ("acme", "globex")])
+    world = World(database, acme=_build_side("acme", jordan), globex=_build_side("globex", jordan))
     world.sign_staff_in()
     return world
 
