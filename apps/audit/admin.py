@@ -61,6 +61,7 @@ class ActorFilter(SimpleListFilter):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(StaffModelAdmin):
+    plural = gettext_lazy("audit log")
     list_display = ("action", "log", "sequence", "who", "target", "changed", "when")
     list_filter = (TenantFilter, LogFilter, ActorFilter)
     search_fields = ("action__startswith", "request_id__exact")

@@ -106,7 +106,7 @@ def _tiles(board: Dashboard) -> list[Stat]:
             _bounded(pulse.jobs_due),
             _waiting(pulse.jobs_due_since, board.now),
             _lateness(pulse.jobs_due_since, board.now),
-            changelist_url("jobs.job", state="queued"),
+            changelist_url("jobs.job", state__exact="queued"),
         ),
         Stat(
             _("Event and audit lag"),

@@ -66,6 +66,7 @@ def _resume(task: PeriodicTask, actor: Actor, now: datetime, _reason: str) -> Ou
 
 @admin.register(PeriodicTask)
 class ScheduleAdmin(StaffModelAdmin):
+    plural = gettext_lazy("schedule")
     list_display = ("title", "state", "every", "queue", "last_run", "total_run_count")
     list_filter = ("enabled",)
     list_select_related = ("interval", "crontab", "solar", "clocked")
@@ -150,6 +151,7 @@ def _is_locking(attempt: AccessAttempt) -> bool:
 @admin.register(AccessAttempt)
 class FailedSignInAdmin(StaffModelAdmin):
     never_read = ("get_data", "post_data")
+    plural = gettext_lazy("failed sign-ins")
     list_display = ("who", "state", "failures", "ip_address", "client", "last")
     list_select_related = ()
     ordering = ("-attempt_time", "-pk")

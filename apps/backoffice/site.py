@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
+from psycopg.errors import QueryCanceled
 from unfold.sites import UnfoldAdminSite
 
 from apps.backoffice import selectors, services
@@ -45,12 +47,12 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
             return self._guarded(view, cacheable)
 
         def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            with staff_scope():
-                response = view(request, *args, **kwargs)
-                # A template's querysets run when it is rendered: later would be after the scope.
-                if isinstance(response, TemplateResponse):
-                    response.render()
-            return response
+            try:
+                return _rendered(view, request, *args, **kwargs)
+            except OperationalError as error:
+                if isinstance(error.__cause__, QueryCanceled):
+                    return _rendered(self._too_slow, request)
+                raise
 
         scoped.__name__ = getattr(view, "__name__", "view")
         return self._guarded(scoped, cacheable)
@@ -58,6 +60,10 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     def _guarded(self, view: View, cacheable: bool) -> View:
         guarded: View = super().admin_view(view, cacheable)
         return guarded
+
+    def _too_slow(self, request: HttpRequest) -> HttpResponse:
+        context = {**self.each_context(request), "title": _("Too slow")}
+        return TemplateResponse(request, "backoffice/too_slow.html", context, status=HTTPStatus.SERVICE_UNAVAILABLE)
 
     def get_urls(self) -> list[URLPattern]:
         return [path("live/", self.admin_view(self.live), name="live"), *super().get_urls()]
@@ -119,6 +125,15 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     def tenant_choices(self) -> list[tuple[UUID, str]]:
         """Return the tenants that a filter offers: (id, slug), by slug."""
         return list(Tenant.objects.order_by("slug").values_list("pk", "slug")[:_TENANTS_IN_A_FILTER])
+
+
+def _rendered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    with staff_scope():
+        response = view(request, *args, **kwargs)
+        # A template's querysets run when it is rendered: later would be after the scope.
+        if isinstance(response, TemplateResponse):
+            response.render()
+    return response
 
 
 def _board() -> dict[str, Any]:

@@ -24,6 +24,7 @@ from apps.core.admin import (
     record_url,
     status_chip,
 )
+from apps.core.redaction import redact_text
 from apps.incidents.enums import IncidentState
 from apps.incidents.models import Incident
 
@@ -50,7 +51,7 @@ class IncidentAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("state"))
     def standing(self, incident: Incident) -> str:
-        return status_chip(incident, "state")
+        return status_chip(incident, "state", open="bad", acknowledged="warn")
 
     @column(gettext_lazy("first seen"))
     def first(self, incident: Incident) -> str:
@@ -73,7 +74,7 @@ class IncidentAdmin(StaffModelAdmin):
         return _label(incident.resolved_by)
 
     def status(self, incident: Incident) -> str:
-        return status_chip(incident, "state")
+        return status_chip(incident, "state", open="bad", acknowledged="warn")
 
     def notice(self, incident: Incident) -> Notice | None:
         """Say what to do about a standing incident."""
@@ -83,7 +84,9 @@ class IncidentAdmin(StaffModelAdmin):
         if incident.state == IncidentState.ACKNOWLEDGED:
             remedy = _("%(who)s is looking at it.") % {"who": _label(incident.acknowledged_by)}
         tone: Any = _TONES.get(incident.severity, "warn")
-        return Notice(incident.title, str(incident.detail.get("message", "")), remedy, tone)
+        error = incident.detail.get("error") or {}
+        title = _("It stands, seen %(times)s times") % {"times": number(incident.count)}
+        return Notice(title, redact_text(str(error.get("message", ""))), remedy, tone)
 
     def stats(self, incident: Incident) -> Sequence[Stat]:
         return (

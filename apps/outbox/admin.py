@@ -46,6 +46,7 @@ class RelayFilter(SimpleListFilter):
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(StaffModelAdmin):
+    plural = gettext_lazy("events")
     list_display = ("event", "tenant", "sequence", "relay", "entity", "by", "occurred")
     list_filter = (TenantFilter, RelayFilter)
     search_fields = ("type__startswith", "request_id__exact")

@@ -43,7 +43,7 @@ from apps.providers.enums import ConnectionStatus, SyncStatus, SyncTrigger
 from apps.providers.models import ACTIVE_RUN, Connection, QuarantinedRow, SyncRun
 from apps.providers.services import delete_connection, request_sync
 
-_HISTORY = 12
+_HISTORY = 10
 
 SYNC_QUEUED = Outcome(message("%(count)s sync queued"), message("%(count)s syncs queued"))
 SYNC_RUNNING = Outcome(message("%(count)s already under way"), message("%(count)s already under way"))
@@ -209,11 +209,10 @@ def _runs_table(connection: Connection, runs: Sequence[SyncRun]) -> Table:
     rows = [
         [
             link(record_url("providers.syncrun", run.pk), moment(run.created_at)),
-            status_chip(run),
+            two_lines(status_chip(run), _error(run)),
             run.get_trigger_display(),
             *[number(getattr(run, name)) for name in ("added", "modified", "removed", "unchanged", "quarantined")],
             bar(time.total_seconds(), longest, duration(time) if run.started_at else "–"),
-            _error(run),
         ]
         for run, time in zip(runs, times, strict=True)
     ]
@@ -229,7 +228,6 @@ def _runs_table(connection: Connection, runs: Sequence[SyncRun]) -> Table:
             _("same"),
             _("quarantine"),
             _("took"),
-            _("error"),
         ],
         rows,
         empty=_("It has not synced yet. “Sync now” starts the first run."),

@@ -186,6 +186,7 @@ if admin.site.is_registered(TOTPDevice):
 
 @admin.register(TOTPDevice)
 class AuthenticatorAdmin(StaffModelAdmin):
+    plural = gettext_lazy("authenticators")
     never_read = ("key",)
     list_display = ("whose", "name", "state", "failures", "used")
     list_filter = ("confirmed",)

@@ -7,7 +7,7 @@ from axes.models import AccessAttempt
 from django.apps import apps
 from django.contrib import admin
 from django.db import connection as database_connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -187,3 +187,17 @@ def test_a_record_moves_only_while_work_is_under_way(staff_client, world: World)
     assert "data-live" not in get(staff_client, page)
     fragment = get(staff_client, f"{page}?live")
     assert fragment.lstrip().startswith('<div class="fo-detail"')
+
+
+def test_a_page_that_takes_too_long_says_how_to_narrow_it(staff, device):
+    def slow(_request):
+        with database_connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 50")
+            cursor.execute("SELECT pg_sleep(5)")
+
+    request = RequestFactory().get("/admin/audit/auditentry/?q=anything")
+    request.user, request.session = staff, {}
+    staff.is_verified = lambda: True
+    response = admin.site.admin_view(slow)(request)
+    assert response.status_code == 503
+    assert "Choose a tenant first" in response.content.decode()

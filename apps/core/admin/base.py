@@ -70,6 +70,7 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     search_ids: ClassVar[Sequence[str]] = ("id",)
     facts: ClassVar[Sequence[tuple[Text, Sequence[str]]]] = ()
     empty_hint: ClassVar[Text] = ""
+    plural: ClassVar[Text] = ""  # what the list is called, where the model's own name would not say it
 
     # Nothing is added, edited or deleted outside of services.
 
@@ -90,6 +91,11 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         return f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
 
     # Lists.
+
+    @property
+    def list_name(self) -> Text:
+        """Return what the list is called."""
+        return self.plural or self.opts.verbose_name_plural
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList
@@ -177,13 +183,13 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
 
     def _detail_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        panels = [*self.panels(request, obj)]
-        for source in _panels.get(self.model, []):
-            panels += source(request, obj)
+        panels = [panel for source in _panels.get(self.model, []) for panel in source(request, obj)]
+        panels += self.panels(request, obj)
         return {
             **self.admin_site.each_context(request),
             "title": self.headline(obj),
             "opts": self.opts,
+            "list_name": self.list_name,
             "original": obj,
             "object": obj,
             "headline": self.headline(obj),
@@ -290,6 +296,7 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
             **self.admin_site.each_context(request),
             "title": action.label,
             "opts": self.opts,
+            "list_name": self.list_name,
             "action": action,
             "objects": objects,
             "back": back,

@@ -38,7 +38,7 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
             request.GET = request.GET.copy()  # type: ignore[assignment]
             request.GET.pop(CURSOR)  # type: ignore[misc]
         super().__init__(request, *args, **kwargs)
-        self.title = self.opts.verbose_name_plural
+        self.title = self.model_admin.list_name
 
     def get_results(self, request: HttpRequest) -> None:
         """Fetch one page and one row more, which tells whether another page follows."""

@@ -61,10 +61,11 @@ def chip(text: Text, tone: Tone = "idle") -> SafeString:
     return format_html('<span class="fo-chip fo-{}">{}</span>', tone, text)
 
 
-def status_chip(obj: Model, name: str = "status") -> SafeString:
-    """Return the chip of a choice field: its label, in the tone of its value."""
+def status_chip(obj: Model, name: str = "status", **tones: Tone) -> SafeString:
+    """Return the chip of a choice field: its label, in the tone of its value; `tones` differ from `TONES`."""
     label = getattr(obj, f"get_{name}_display")() if hasattr(obj, f"get_{name}_display") else getattr(obj, name)
-    return chip(label, TONES.get(str(getattr(obj, name)), "idle"))
+    value = str(getattr(obj, name))
+    return chip(label, tones.get(value) or TONES.get(value, "idle"))
 
 
 def moment(value: datetime | None) -> SafeString:
