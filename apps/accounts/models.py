@@ -134,8 +134,9 @@ class Transaction(TenantModel, VersionedModel):
             TenantForeignKey(field="replaces", to="accounts.Transaction", name="accounts_transaction_replaces"),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["tenant_id", "-date", "-id"], name="accounts_txn_list"),
-            models.Index(fields=["tenant_id", "account", "-date", "-id"], name="accounts_txn_by_account"),
+            # Ascending, though lists read them backwards: a backfill then appends to them, which costs half.
+            models.Index(fields=["tenant_id", "date", "id"], name="accounts_txn_list"),
+            models.Index(fields=["tenant_id", "account", "date", "id"], name="accounts_txn_by_account"),
             models.Index(
                 fields=["tenant_id", "account", "date"],
                 condition=Q(status="pending"),

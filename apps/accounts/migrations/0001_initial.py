@@ -139,11 +139,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='transaction',
-            index=models.Index(fields=['tenant_id', '-date', '-id'], name='accounts_txn_list'),
+            index=models.Index(fields=['tenant_id', 'date', 'id'], name='accounts_txn_list'),
         ),
         migrations.AddIndex(
             model_name='transaction',
-            index=models.Index(fields=['tenant_id', 'account', '-date', '-id'], name='accounts_txn_by_account'),
+            index=models.Index(fields=['tenant_id', 'account', 'date', 'id'], name='accounts_txn_by_account'),
         ),
         migrations.AddIndex(
             model_name='transaction',

@@ -23,7 +23,6 @@ _INSERT = """
     SELECT s.id, %(tenant)s, s.account_id, s.external_id, s.amount, s.currency, s.date, s.description,
         s.counterparty, s.provider_category, s.category_override, s.note, s.status, s.replaces_id, 1, %(now)s, %(now)s
     FROM accounts_staged s {where}
-    ORDER BY s.n
 """
 _UPDATE = """
     UPDATE accounts_transaction t

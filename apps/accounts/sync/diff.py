@@ -102,6 +102,8 @@ def compare(
     new = [n for n, account_id in enumerate(accounts_of) if account_id in firsts] if firsts else []
     if not known:
         return Difference(new, [], [])
+    # A fresh table has no statistics, and the planner would choose a nested loop over a hash join.
+    cursor.execute("ANALYZE accounts_staged")
     cursor.execute(_NEW, {"tenant": tenant_id, "known": known})
     new += [row[0] for row in cursor.fetchall()]
     cursor.execute(_CHANGED, {"tenant": tenant_id})

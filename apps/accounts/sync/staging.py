@@ -83,8 +83,6 @@ def copy(cursor: Any, staged: Staged) -> None:
     cursor.execute(_CREATE)
     with cursor.copy(_COPY) as target:
         target.write(staged.body)
-    # A fresh table has no statistics, and the planner would choose a nested loop over a hash join.
-    cursor.execute("ANALYZE accounts_staged")
 
 
 def _row(source: TransactionData, account_id: str) -> StagedRow:

@@ -1,0 +1,38 @@
+"""Run every benchmark, or those named."""
+
+import argparse
+import os
+from collections.abc import Callable, Iterator, Mapping
+
+from benchmarks.platform import platform
+from benchmarks.result import Result
+
+Benchmark = Callable[[Mapping[str, str]], Iterator[Result]]
+
+
+def main() -> None:
+    """Print each result as soon as it is known."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=["sync", "list", []], help="all by default")
+    names = parser.parse_args().names
+    with platform() as environment:
+        # In this process the platform is a worker: it runs the sync's jobs.
+        os.environ.update({**environment, "DATABASE_URL": environment["DATABASE_WORKER_URL"]})
+        for name, benchmark in _benchmarks().items():
+            if not names or name in names:
+                for result in benchmark(environment):
+                    print(*result.lines(), sep="\n", flush=True)
+
+
+def _benchmarks() -> dict[str, Benchmark]:
+    import django
+
+    django.setup()
+    from benchmarks.listing import list_benchmark
+    from benchmarks.sync import sync_benchmark
+
+    return {"sync": sync_benchmark, "list": list_benchmark}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the benchmarks measure against: the plain way of doing the same."""

@@ -1,0 +1,75 @@
+"""Reads: what is found, and by which index on a large table."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection as database_connection
+from django.db.models import QuerySet
+
+from apps.accounts.models import Account
+from apps.accounts.selectors import accounts_with_wrong_total, transactions_for
+from apps.core.scope import tenant_scope
+from tests import databases
+from tests.factories.accounts import make_account, make_transaction, make_transactions
+
+
+def test_kept_totals_are_compared_with_the_rows(acme) -> None:
+    right = make_account(acme, posted_total=Decimal("-30"))
+    wrong = make_account(acme, posted_total=Decimal("1.5"))
+    make_account(acme)
+    make_transaction(right, "-30")
+    make_transaction(right, "-5", status="pending")
+    make_transaction(right, "-7", status="removed")
+    with tenant_scope(acme.id):
+        assert accounts_with_wrong_total(tenant_id=acme.id) == {wrong.id: (Decimal("1.5"), Decimal(0))}
+
+
+@pytest.fixture
+def large(acme, globex, database: str) -> Account:
+    """An account of 20,000 transactions beside another tenant's 20,000, with the planner's statistics."""
+    account = make_account(acme)
+    make_transactions(account, 20_000)
+    make_transactions(make_account(globex), 20_000)
+    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        owner.execute("ANALYZE")
+    return account
+
+
+def plan_of(rows: QuerySet[Any]) -> list[dict[str, Any]]:
+    """Return the nodes of the query's plan, as finops_app gets it."""
+    [explained] = json.loads(rows.explain(format="json", analyze=True))
+    nodes, found = [explained["Plan"]], []
+    while nodes:
+        node = nodes.pop()
+        found.append(node)
+        nodes += node.get("Plans", [])
+    return found
+
+
+@pytest.mark.commits
+def test_a_page_reads_its_rows_off_an_index(large: Account) -> None:
+    with tenant_scope(large.tenant_id):
+        for rows, index in (
+            (transactions_for(tenant_id=large.tenant_id), "accounts_txn_list"),
+            (transactions_for(tenant_id=large.tenant_id, account_id=large.id), "accounts_txn_by_account"),
+        ):
+            nodes = plan_of(rows.order_by("-date", "-id")[:51])
+            # The Result is row-level security's check of the tenant, once a query.
+            assert [node["Node Type"] for node in nodes] == ["Limit", "Result", "Index Scan"]
+            assert (nodes[2]["Index Name"], nodes[2]["Scan Direction"]) == (index, "Backward")
+            assert nodes[2]["Actual Rows"] == 51
+
+
+@pytest.mark.commits
+def test_search_reads_the_trigram_index_under_row_level_security(large: Account, database: str) -> None:
+    make_transaction(large, external_id="needle", description="ZANZIBAR FERRY")
+    with tenant_scope(large.tenant_id), database_connection.cursor() as cursor:
+        found = transactions_for(tenant_id=large.tenant_id, search="zibar fer")
+        assert [row.external_id for row in found] == ["needle"]
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        scans = owner.execute("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'accounts_txn_search'")
+        assert scans.fetchone() == (1,)
