@@ -24,6 +24,7 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = ViewportSize(width=1440, height=900)
 PERIOD = 30
+DAY = 24 * 3600
 MORE = {
     "accounts": "accounts/account/",
     "runs": "providers/syncrun/",
@@ -80,11 +81,24 @@ def shoot(page: Page, folder: Path, name: str) -> None:
     sys.stdout.write(f"{path}  {path.stat().st_size // 1024} kB\n")
 
 
-def take(page: Page, base: str, staff: dict[str, str], folder: Path, extra: list[str]) -> None:
+def bring_news(page: Page, base: str, sandbox: str) -> None:
+    """Bring the sandbox's banks a day forward and sync everything, so that there is something new to see."""
+    page.request.post(f"{sandbox}/_control/advance", data={"seconds": DAY})
+    page.goto(f"{base}/admin/providers/connection/")
+    for box in page.query_selector_all("#result_list tbody input.action-select"):
+        box.check()
+    page.click(".fo-actionbar button[value=sync_now]")
+    page.wait_for_timeout(4_000)
+
+
+def take(page: Page, content: dict[str, Any], folder: Path, extra: list[str]) -> None:
     """Go through the pages of the README, and `extra` ones by name."""
+    base = content["base_url"]
     page.goto(f"{base}/admin/login/")
     shoot(page, folder, "login")
-    sign_in(page, base, staff)
+    sign_in(page, base, content["staff"])
+    bring_news(page, base, content["sandbox_url"])
+    page.goto(f"{base}/admin/")
     page.wait_for_selector(".fo-tiles")
     shoot(page, folder, "dashboard")
     page.goto(f"{base}/admin/providers/connection/")
@@ -122,7 +136,7 @@ def main() -> None:
             executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         )
         page = browser.new_page(viewport=SIZE, color_scheme="dark" if options.dark else "light")
-        take(page, content["base_url"], content["staff"], options.folder, options.extra)
+        take(page, content, options.folder, options.extra)
         browser.close()
 
 

@@ -1,6 +1,7 @@
 """`manage.py enrol_staff USERNAME`: gives a staff user an authenticator and prints the QR code to scan."""
 
 from argparse import ArgumentParser
+from io import StringIO
 from typing import Any
 
 import segno
@@ -30,6 +31,8 @@ class Command(BaseCommand):
             raise CommandError(f"{username!r} is not active staff, so an authenticator would not let them in.")
         device = services.enrol_authenticator(user=user, actor=system_actor("enrol_staff"), now=clock.now())
         if not options["no_qr"]:
-            segno.make(device.config_url, error="m").terminal(out=self.stdout, compact=True)
+            picture = StringIO()
+            segno.make(device.config_url, error="m").terminal(out=picture, compact=True)
+            self.stdout.write(picture.getvalue())
         self.stdout.write(device.config_url)
         self.stdout.write("Scan it with an authenticator app now: it is not shown again.")
