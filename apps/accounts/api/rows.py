@@ -1,8 +1,8 @@
 """The transaction list's fast path: the columns of the answer and nothing else.
 
-Building model instances and running a field serializer took more time than everything else in the request together;
-the database trims the decimals, and each row becomes its dictionary at once. A test compares the result with what
-`transaction_data` makes of the same rows.
+Building model instances and running a field serializer took more time than everything else in the request together.
+Here the database writes decimals and times as text, which costs Django 10 microseconds a value, and each row becomes
+its dictionary at once. A test compares the bytes with those that `transaction_data` makes of the same rows.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,13 @@ class PlainText(Func):
     """A numeric in plain notation, without trailing zeros."""
 
     template = "trim_scale(%(expressions)s)::text"
+    output_field = CharField()
+
+
+class UtcText(Func):
+    """A time in RFC 3339 with microseconds; the connection's time zone is UTC."""
+
+    template = "to_char(%(expressions)s, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
     output_field = CharField()
 
 
@@ -36,9 +43,9 @@ def answer_columns(rows: QuerySet[Transaction]) -> QuerySet[Transaction, Any]:
         "status",
         "replaces_id",
         "version",
-        "created_at",
-        "updated_at",
         PlainText(F("amount")),
+        UtcText(F("created_at")),
+        UtcText(F("updated_at")),
         named=True,
     )
 
@@ -50,7 +57,7 @@ def answer_rows(rows: Sequence[Any]) -> list[dict[str, Any]]:
             "id": row[0],
             "account_id": row[1],
             "external_id": row[2],
-            "amount": row[15],
+            "amount": row[13],
             "currency": row[3],
             "date": row[4],
             "description": row[5],
@@ -60,8 +67,8 @@ def answer_rows(rows: Sequence[Any]) -> list[dict[str, Any]]:
             "status": row[10],
             "replaces": row[11],
             "version": row[12],
-            "created_at": row[13],
-            "updated_at": row[14],
+            "created_at": row[14].replace(".000000Z", "Z"),
+            "updated_at": row[15].replace(".000000Z", "Z"),
         }
         for row in rows
     ]
