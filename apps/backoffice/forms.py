@@ -23,6 +23,13 @@ _NO_DEVICE = _(
 )
 
 
+class CodeInput(forms.TextInput):
+    """A field for a one-time code, empty again after each try."""
+
+    def format_value(self, value: Any) -> None:
+        """Return nothing: the code that was sent is used or wrong."""
+
+
 class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no types
     """Signs in active staff with a confirmed TOTP device.
 
@@ -35,7 +42,7 @@ class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no
         max_length=6,
         validators=[RegexValidator(r"^\d{6}$", _("The code has six digits."))],
         error_messages={"required": _("Enter the six-digit code from your authenticator app.")},
-        widget=forms.TextInput(
+        widget=CodeInput(
             attrs={
                 "class": " ".join(BASE_INPUT_CLASSES),
                 "autocomplete": "one-time-code",

@@ -70,8 +70,10 @@ def test_a_wrong_password_or_name_is_refused(client, staff, device, username, pa
 
 
 def test_a_wrong_code_is_refused_in_the_same_words_and_counted(client, staff, device):
-    response = post_login(client, code=wrong_code_of(device))
+    code = wrong_code_of(device)
+    response = post_login(client, code=code)
     assert response.status_code == 200
+    assert f'value="{code}"' not in response.content.decode()
     assert REFUSED in response.content.decode()
     assert not is_inside(client)
     changes = {"reason": [None, "code"]}
