@@ -1,4 +1,7 @@
-"""One database a module, with two tenants in it. Tests marked `commits` commit to it; the others roll back."""
+"""One database for all of the matrix, with two tenants in it.
+
+Tests marked `commits` send requests that commit, and show that these changed nothing; the others roll back.
+"""
 
 from collections.abc import Iterator
 
@@ -12,9 +15,9 @@ from tests.matrix.owner import Owner
 from tests.matrix.world import World, build, number_pending
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def world(own_valkey_database: None, django_db_blocker: pytest.FixtureDef) -> Iterator[World]:
-    """Two tenants, committed once for the module."""
+    """Two tenants, committed once."""
     with django_db_blocker.unblock(), databases.cloned_database() as name:  # type: ignore[attr-defined]
         databases.log_in("web", name)
         built = build(name)
@@ -22,13 +25,14 @@ def world(own_valkey_database: None, django_db_blocker: pytest.FixtureDef) -> It
         number_pending()
         databases.log_in("web", name)
         yield built
-        connection.close()
 
 
 @pytest.fixture(autouse=True)
 def database(request: pytest.FixtureRequest, world: World, django_db_blocker: pytest.FixtureDef) -> Iterator[str]:
-    """Stand in for the suite's fixture of this name: the module's database instead of an empty one."""
+    """Stand in for the suite's fixture of this name: the matrix's database instead of an empty one."""
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        if connection.settings_dict["NAME"] != world.database:
+            databases.log_in("web", world.database)
         if request.node.get_closest_marker("commits"):
             yield world.database
             return
@@ -36,14 +40,14 @@ def database(request: pytest.FixtureRequest, world: World, django_db_blocker: py
             yield world.database
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def owner(world: World) -> Iterator[Owner]:
     looking = Owner(world.database)
     yield looking
     looking.connection.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def contract(world: World) -> Contract:
     """The OpenAPI document that this server serves."""
     answer = world.client("anonymous").get("/api/v1/openapi.json")

@@ -112,9 +112,9 @@ def test_methods_that_the_route_does_not_take(route: Route, world: World, owner:
 
 @pytest.mark.parametrize(("route", "method"), [entry for entry in OPERATIONS if entry[1] == "GET"], ids=operation_id)
 def test_head_is_get_without_the_body(route: Route, method: str, world: World) -> None:
-    for member in CAST:
-        if route.path in ("docs", "redoc", "openapi.json"):
-            continue
+    if route.path in ("docs", "redoc", "openapi.json"):
+        return
+    for member in ("acme_viewer", "globex_admin", "anonymous"):
         get, head = (good_call(world, member, route, asked) for asked in ("GET", "HEAD"))
         assert (head.status_code, head.content) == (get.status_code, b"")
         assert head["Content-Type"] == get["Content-Type"]

@@ -48,7 +48,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a module's tests share; committed, so a test that changes it must roll back."""
+    """What all tests share; committed, so a test that changes it must roll back."""
 
     database: str
     acme: Side
