@@ -78,7 +78,7 @@ class TokenRevokeView(OpenView):
         responses={204: None},
     )
     def post(self, request: Request) -> Response:
-        refresh, now = self.parse(RevokeRequestSerializer)["refresh"], clock.now()
+        refresh, now = self.parse(RevokeRequestSerializer).get("refresh"), clock.now()
         if refresh:
             users.revoke_by_refresh_token(refresh=refresh, origin=origin_of(request), now=now)
             return Response(status=204)

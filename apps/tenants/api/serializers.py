@@ -28,7 +28,7 @@ class RefreshRequestSerializer(StrictSerializer):
 class RevokeRequestSerializer(StrictSerializer):
     """A sign-out: of this refresh token's session, or without one of the access token's."""
 
-    refresh = serializers.CharField(max_length=128, required=False, default="")
+    refresh = serializers.CharField(max_length=128, required=False)
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):
