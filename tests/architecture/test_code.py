@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.db import models
 
+from apps.core.models import BaseModel
 from apps.core.retention import Retention
 
 pytestmark = pytest.mark.no_database
@@ -103,10 +104,11 @@ def test_every_model_names_its_retention_class() -> None:
 
 def test_personal_fields_exist_and_know_their_subject() -> None:
     for model in _our_models():
-        fields = getattr(model, "personal_fields", ())
+        assert issubclass(model, BaseModel)
+        fields = model.personal_fields
         names = {field.name for field in model._meta.get_fields()}
         assert set(fields) <= names, model._meta.label
-        assert not fields or getattr(model, "data_subject", ""), model._meta.label
+        assert not fields or model.data_subject, model._meta.label
 
 
 def test_migrations_import_nothing_of_ours_but_the_database_building_blocks() -> None:
