@@ -121,11 +121,6 @@ class Transaction(TenantModel, VersionedModel):
             models.UniqueConstraint(
                 fields=["tenant_id", "account", "external_id"], name="accounts_transaction_one_per_external_id"
             ),
-            models.UniqueConstraint(
-                fields=["tenant_id", "replaces"],
-                condition=Q(replaces__isnull=False),
-                name="accounts_transaction_replaced_once",
-            ),
             models.CheckConstraint(
                 condition=Q(status__in=TransactionStatus.values), name="accounts_transaction_status_known"
             ),
@@ -137,6 +132,12 @@ class Transaction(TenantModel, VersionedModel):
             # Ascending, though lists read them backwards: a backfill then appends to them, which costs half.
             models.Index(fields=["tenant_id", "date", "id"], name="accounts_txn_list"),
             models.Index(fields=["tenant_id", "account", "date", "id"], name="accounts_txn_by_account"),
+            # Not unique: a bank may take a posted row back, show the pending one again and post it anew.
+            models.Index(
+                fields=["tenant_id", "replaces"],
+                condition=Q(replaces__isnull=False),
+                name="accounts_txn_replaces",
+            ),
             models.Index(
                 fields=["tenant_id", "account", "date"],
                 condition=Q(status="pending"),

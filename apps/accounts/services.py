@@ -71,7 +71,8 @@ def _lock(transaction_id: UUID) -> Transaction:
 
 
 def _removed(row: Transaction) -> TransactionRemoved:
-    successor = Transaction.objects.filter(tenant_id=row.tenant_id, replaces_id=row.id).first()
+    successors = Transaction.objects.filter(tenant_id=row.tenant_id, replaces_id=row.id)
+    successor = successors.exclude(status=TransactionStatus.REMOVED).order_by("-id").first()
     return TransactionRemoved(replaced_by=successor and successor.id)
 
 

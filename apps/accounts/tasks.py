@@ -3,10 +3,13 @@
 import logging
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from apps.accounts.errors import ReadingUnstable
 from apps.accounts.sync.run import Stages, synchronise
 from apps.core import clock
-from apps.jobs.errors import PermanentFailure, RetryLater
+from apps.core.errors import ReadOnly
+from apps.jobs.errors import LeaseLost, PermanentFailure, RetryLater
 from apps.jobs.registry import handles
 from apps.jobs.types import Lease
 from apps.providers.errors import ProviderError, SyncRunClosed
@@ -19,8 +22,9 @@ UNSTABLE_RETRY_SECONDS = 60
 
 
 def _on_dead(lease: Lease, error: Exception) -> None:
-    """Fail the run whose job died without telling, such as one that killed every worker which held it."""
-    failure = SyncFailure(code="sync_interrupted", message=str(error) or type(error).__name__)
+    """Fail the run of a job that died without telling, such as one that killed every worker which held it."""
+    message = _("The sync was interrupted: %(reason)s") % {"reason": str(error) or type(error).__name__}
+    failure = SyncFailure(code="sync_interrupted", message=message)
     fail_run(run_id=_run_id(lease), failure=failure, will_retry=False, actor=lease.actor, now=clock.now())
 
 
@@ -33,11 +37,21 @@ def sync_connection(lease: Lease) -> None:
         synchronise(connection=run.connection, run_id=run.id, lease=lease, clock=clock.now, stages=stages)
     except SyncRunClosed as closed:
         logger.info("sync.not_needed", extra={"reason": str(closed)})
-    except ProviderError as error:
-        _fail(lease, error.as_failure(), stages, error)
-    except ReadingUnstable as error:
-        failure = SyncFailure(code="reading_unstable", message=str(error), retry_after=UNSTABLE_RETRY_SECONDS)
-        _fail(lease, failure, stages, error)
+    except (LeaseLost, ReadOnly):
+        raise  # The run is someone else's, or waits as it is until writing is switched on.
+    except Exception as error:  # noqa: BLE001  (whatever failed, the run says so, and `_fail` raises it again)
+        _fail(lease, _failure_of(error), stages, error)
+
+
+def _failure_of(error: Exception) -> SyncFailure:
+    if isinstance(error, ProviderError):
+        return error.as_failure()
+    if isinstance(error, ReadingUnstable):
+        message = _("The bank's data kept changing while it was read; the sync is tried again.")
+        return SyncFailure(code="reading_unstable", message=message, retry_after=UNSTABLE_RETRY_SECONDS)
+    # The runner keeps the traceback with the job, for staff.
+    message = _("The sync failed on our side; it is tried again.")
+    return SyncFailure(code="internal_error", message=message)
 
 
 def _fail(lease: Lease, failure: SyncFailure, stages: Stages, error: Exception) -> None:

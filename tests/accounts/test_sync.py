@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from apps.accounts.errors import TransactionRemoved
 from apps.accounts.models import Account, Transaction
 from apps.accounts.services import annotate_transaction
 from apps.audit import merkle
@@ -199,6 +200,24 @@ def test_row_that_comes_back_is_restored(connection: Connection, bank: Bank) -> 
     assert counts(sync(connection)) == (0, 1, 0)
     row = find_row(pending["id"], connection.tenant_id)
     assert (row.status, row.version) == ("posted", 3)
+    assert_equal(bank, connection)
+
+
+def test_pending_that_posts_anew_is_replaced_again(connection: Connection, bank: Bank) -> None:
+    pending = bank.add("-12.30", **COFFEE)
+    sync(connection)
+    first = bank.post(pending)
+    sync(connection)
+    bank.remove(first)
+    bank.add("-12.30", transaction_id=pending["id"], **COFFEE)
+    assert counts(sync(connection)) == (0, 1, 1)
+    second = bank.post(pending)
+    assert counts(sync(connection)) == (1, 0, 1)
+    old, new = (find_row(row["id"], connection.tenant_id) for row in (pending, second))
+    assert new.replaces_id == old.id
+    with pytest.raises(TransactionRemoved) as refusal:
+        words(connection, pending["id"], category="x", note="x")
+    assert refusal.value.extra["replaced_by"] == new.id
     assert_equal(bank, connection)
 
 

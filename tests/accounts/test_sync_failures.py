@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from threading import Thread
 
+import psycopg
 import pytest
-from django.db import connection as database
+from django.db import connection as django_connection
 
 from apps.accounts.models import Account, Transaction
 from apps.accounts.services import annotate_transaction
@@ -20,6 +21,7 @@ from apps.outbox.models import OutboxEvent
 from apps.providers.models import Connection, SyncRun
 from apps.providers.services import delete_connection, request_sync
 from apps.providers.types import SYNC_CONNECTION
+from tests import databases
 from tests.accounts.bank import Bank, assert_equal, find_row
 from tests.factories.accounts import make_connection, sync
 
@@ -100,6 +102,17 @@ def test_failure_in_the_middle_of_a_later_sync_applies_nothing(connection: Conne
     assert_equal(bank, connection)
 
 
+def test_failure_of_our_own_is_readable_and_applies_nothing(connection: Connection, bank: Bank, database: str) -> None:
+    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        owner.execute("ALTER TABLE audit_entry ADD CONSTRAINT broken CHECK (action <> 'transactions.synced')")
+        run = sync(connection)
+        assert (run.status, reason_of(run), written(connection)) == ("queued", "internal_error", (0, 0, 0))
+        assert "broken" in job_of(run).last_traceback
+        owner.execute("ALTER TABLE audit_entry DROP CONSTRAINT broken")
+    assert run_again(run).status == "succeeded"
+    assert_equal(bank, connection)
+
+
 def test_single_lost_answer_is_asked_for_again(connection: Connection, bank: Bank) -> None:
     bank.sandbox.fault("drop_response", count=1, match="/transactions")
     run = sync(connection)
@@ -155,7 +168,7 @@ def in_background() -> Iterator[Callable[[], Thread]]:
         try:
             run_next("sync", worker="slow")
         finally:
-            database.close()
+            django_connection.close()
 
     def start() -> Thread:
         threads.append(Thread(target=work))
@@ -167,11 +180,11 @@ def in_background() -> Iterator[Callable[[], Thread]]:
         thread.join(timeout=20)
 
 
-def wait_for_job(connection: Connection, state: str) -> None:
+def wait_for_run(connection: Connection, status: str) -> None:
     deadline = clock.now() + timedelta(seconds=10)
     while True:
         with tenant_scope(connection.tenant_id):
-            if Job.objects.filter(state=state).exists():
+            if SyncRun.objects.filter(status=status).exists():
                 return
         assert clock.now() < deadline
 
@@ -181,7 +194,7 @@ def test_worker_that_was_thought_dead_changes_nothing(
 ) -> None:
     bank.sandbox.fault("delay:1500", count=1, match="/transactions")
     slow = in_background()
-    wait_for_job(connection, "leased")
+    wait_for_run(connection, "running")
     sweep(now=clock.now() + timedelta(minutes=10))
     assert run_next("sync", worker="tests", now=clock.now() + LATER)
     after = written(connection)
@@ -206,7 +219,7 @@ def test_clients_edit_during_a_sync_survives_it(
     request_sync(connection_id=connection.id, trigger="api", actor=actor, now=clock.now())
     bank.sandbox.fault("delay:800", count=1, match="/transactions")
     thread = in_background()
-    wait_for_job(connection, "leased")
+    wait_for_run(connection, "running")
     row = find_row(new["id"], connection.tenant_id)
     annotate_transaction(transaction_id=row.id, note="with Ana", actor=actor, now=clock.now())
     thread.join(timeout=20)

@@ -147,6 +147,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='transaction',
+            index=models.Index(condition=models.Q(('replaces__isnull', False)), fields=['tenant_id', 'replaces'], name='accounts_txn_replaces'),
+        ),
+        migrations.AddIndex(
+            model_name='transaction',
             index=models.Index(condition=models.Q(('status', 'pending')), fields=['tenant_id', 'account', 'date'], name='accounts_txn_pending'),
         ),
         migrations.AddConstraint(
@@ -156,10 +160,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='transaction',
             constraint=models.UniqueConstraint(fields=('tenant_id', 'account', 'external_id'), name='accounts_transaction_one_per_external_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('replaces__isnull', False)), fields=('tenant_id', 'replaces'), name='accounts_transaction_replaced_once'),
         ),
         migrations.AddConstraint(
             model_name='transaction',
