@@ -24,7 +24,13 @@ PRODUCTION = {
 def _run(*command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     clean = {"PATH": os.environ["PATH"], "HOME": "/"}
     return subprocess.run(
-        [sys.executable, *command], cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, timeout=60
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -86,6 +92,7 @@ def test_a_web_process_starts_only_with_the_web_login(login: str, process_enviro
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     if login == "web":
         assert result.returncode == 0, result.stderr

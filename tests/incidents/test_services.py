@@ -105,7 +105,7 @@ def test_another_tenants_incident_is_not_found(now: datetime) -> None:
 
 
 def test_secrets_are_masked(now: datetime) -> None:
-    incident = make_incident(now=now, title="Bearer abcdef was refused", detail={"access_token": "x", "tries": 3})
+    incident = make_incident(now=now, title="Bearer abcdefghijklmnop0123 was refused", detail={"access_token": "x", "tries": 3})
     assert incident.title == "Bearer [redacted] was refused"
     assert incident.detail == {"access_token": "[redacted]", "tries": 3}
 

@@ -74,5 +74,5 @@ def test_a_read_only_platform_costs_no_attempt_even_the_last() -> None:
 
 
 def test_secrets_do_not_reach_the_message() -> None:
-    failure = _judge(RuntimeError("401 for Bearer abc.def.ghi with whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+    failure = _judge(RuntimeError("401 for Bearer abcdef.ghijkl.mnopqr with whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
     assert failure.message == "RuntimeError: 401 for Bearer [redacted] with [redacted]"

@@ -65,7 +65,7 @@ def test_an_error_after_the_settling_commit_changes_nothing(now: datetime) -> No
 
 
 def test_a_failed_attempt_is_kept_with_its_reason_and_retried(now: datetime) -> None:
-    make_handler(act=raiser(ValueError("no row for Bearer abc")))
+    make_handler(act=raiser(ValueError("no row for Bearer abcdefghijklmnop0123")))
     job = make_job(now=now)
     _run(now)
     stored = _stored(job)
@@ -75,7 +75,7 @@ def test_a_failed_attempt_is_kept_with_its_reason_and_retried(now: datetime) -> 
         "ValueError: no row for Bearer [redacted]",
     )
     assert stored.last_traceback.startswith("Traceback (most recent call last)")
-    assert "Bearer abc" not in stored.last_traceback
+    assert "abcdefghijklmnop0123" not in stored.last_traceback
     assert now <= stored.run_at <= now + timedelta(seconds=10)
     assert _run(now - timedelta(seconds=1)) is False
 

@@ -156,7 +156,7 @@ INDEXED = [
 def test_a_page_reads_one_range_of_an_index(filters: dict[str, Any], index: str) -> None:
     tenant_id = new_id()
     with tenant_scope(tenant_id), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")
         rows = relayed_events_for(tenant_id=tenant_id, **filters).order_by("-sequence")[:50]
         plan = rows.explain()
     assert f"Index Scan Backward using {index}" in plan
