@@ -38,10 +38,10 @@ manage: install-base ## manage.py against the running platform: make manage do="
 ##@ Test
 
 test: install-dev ## The whole test suite
-	@$(BIN)/python -m pytest -n $(WORKERS) $(args)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(args)
 
 prove: install-dev ## The long proofs in full
-	@$(BIN)/python -m pytest -n $(WORKERS) -m prove $(args)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m prove $(args)
 
 bench: install-bench ## Every benchmark with its peer in the same run
 	@$(BIN)/python -m benchmarks $(args)
