@@ -134,7 +134,7 @@ class Tour:
         print(f"  dashboard    {base}/admin/")
         print(f"  connection   {base}/admin/providers/connection/{connection['id']}/change/")
         print(f"  transactions {base}/admin/accounts/transaction/")
-        print(f"  audit        {base}/admin/audit/entry/")
+        print(f"  audit        {base}/admin/audit/auditentry/")
         print(f"  login        {staff['username']} / {staff['password']}, TOTP secret {staff['totp_secret']}")
 
     def sync(self, connection: dict[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from apps.core.wake import WAKES_LOST
+from prometheus_client import Counter
 
 logger = logging.getLogger(__name__)
+
+WAKES_LOST = Counter("finops_wakes_lost_total", "Wakes that the broker did not take", ["topic"])
 
 PAUSE_SECONDS = 0.02
 _EXIT_SECONDS = 0.5

@@ -121,7 +121,8 @@ def _scope(role: Role, tenant_id: UUID | None, *, writable: bool, ask_switch: bo
             # An exception needs no restoring: the rollback to the savepoint undoes set_config.
             _leave(outer)
     if outer is None and scope.wakes:
-        wake.send(scope.wakes)
+        # At once, unless the scope was opened inside somebody's transaction: then after that has committed.
+        transaction.on_commit(lambda: wake.send(scope.wakes))
 
 
 def _enter(scope: Scope, *, ask_switch: bool) -> None:

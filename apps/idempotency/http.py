@@ -48,7 +48,7 @@ def run_idempotently(
             return execute()
     now = clock.now()
     with write_scope(view.actor):
-        kept = take_key(key=key, fingerprint=_fingerprint(view.request), now=now)
+        kept = take_key(key=key, fingerprint=_fingerprint(view), now=now)
         if kept is not None:
             return _replay(kept)
         response = _run(view, execute)
@@ -67,15 +67,17 @@ def _read_key(request: Request, *, required: bool) -> str | None:
     return key
 
 
-def _fingerprint(request: Request) -> bytes:
-    """Return SHA-256 over method, path and canonical body.
+def _fingerprint(view: TenantView) -> bytes:
+    """Return SHA-256 over principal, method, path and canonical body: nobody gets an answer to another principal.
 
     It reads the raw body, not `request.data`: a malformed body is `execute`'s to refuse, after its 404.
     """
+    request, actor = view.request, view.actor
+    principal = str(actor.api_key_id or actor.user_id).encode()
     raw: bytes = request._request.body or b"{}"
     with suppress(*UNREADABLE):
         raw = _canonical.encode(_body.decode(raw))
-    return hashlib.sha256(b"\n".join([str(request.method).encode(), request.path.encode(), raw])).digest()
+    return hashlib.sha256(b"\n".join([principal, str(request.method).encode(), request.path.encode(), raw])).digest()
 
 
 def _run(view: TenantView, execute: Callable[[], Response]) -> Response:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from django.db import connection
@@ -32,9 +31,8 @@ ORDER BY ordinal
 """
 
 
-def emit(*, type: str, entity_type: str, entity_id: UUID, data: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+def emit(event: NewEvent, *, actor: Actor, now: datetime) -> None:
     """Emit one event; call it while the entity's row is locked, so that its events keep their order."""
-    event = NewEvent(type=type, entity_type=entity_type, entity_id=entity_id, data=data)
     emit_many([event], actor=actor, now=now)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from apps.outbox.types import NewEvent
 from apps.tenants.models import ApiKey, Membership, Tenant
 
 TENANT_CREATED = "tenant.created"
@@ -12,19 +13,21 @@ API_KEY_CREATED = "api_key.created"
 API_KEY_REVOKED = "api_key.revoked"
 
 
-def tenant_payload(tenant: Tenant) -> dict[str, Any]:
-    """Return what events say about a tenant."""
-    return {"id": tenant.id, "slug": tenant.slug, "name": tenant.name, "status": str(tenant.status)}
+def tenant_event(type_: str, tenant: Tenant) -> NewEvent:
+    """Build an event about a tenant."""
+    data = {"id": tenant.id, "slug": tenant.slug, "name": tenant.name, "status": str(tenant.status)}
+    return NewEvent(type=type_, entity_type="tenant", entity_id=tenant.id, data=data)
 
 
-def member_payload(membership: Membership) -> dict[str, Any]:
-    """Return what events say about a member."""
-    return {"id": membership.id, "user_id": membership.user_id, "role": str(membership.role)}
+def member_event(type_: str, membership: Membership) -> NewEvent:
+    """Build an event about a member."""
+    data = {"id": membership.id, "user_id": membership.user_id, "role": str(membership.role)}
+    return NewEvent(type=type_, entity_type="member", entity_id=membership.id, data=data)
 
 
-def api_key_payload(key: ApiKey) -> dict[str, Any]:
-    """Return what events say about an API key."""
-    return {
+def api_key_event(type_: str, key: ApiKey) -> NewEvent:
+    """Build an event about an API key."""
+    data: dict[str, Any] = {
         "id": key.id,
         "name": key.name,
         "mode": str(key.mode),
@@ -33,3 +36,4 @@ def api_key_payload(key: ApiKey) -> dict[str, Any]:
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
     }
+    return NewEvent(type=type_, entity_type="api_key", entity_id=key.id, data=data)

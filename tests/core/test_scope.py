@@ -137,18 +137,17 @@ def test_a_rolled_back_scope_sends_no_wake() -> None:
         wake.install(None)
 
 
-def test_a_broker_that_is_down_does_not_fail_the_commit() -> None:
-    def refuse(topic: str) -> None:
-        raise ConnectionError(topic)
-
-    before = wake.WAKES_LOST.labels("outbox")._value.get()
-    wake.install(refuse)
+def test_inside_somebodys_transaction_wakes_wait_for_its_commit() -> None:
+    sent: list[bool] = []
+    wake.install(lambda _topic: sent.append(connection.in_atomic_block))
     try:
-        with write_scope(ACTOR):
-            scope.request_wake("outbox")
+        with transaction.atomic():
+            with write_scope(ACTOR):
+                scope.request_wake("audit")
+            assert sent == []
+        assert sent == [False]
     finally:
         wake.install(None)
-    assert wake.WAKES_LOST.labels("outbox")._value.get() == before + 1
 
 
 def test_scopes_of_two_threads_do_not_meet() -> None:

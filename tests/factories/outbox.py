@@ -10,6 +10,7 @@ from apps.core.ids import new_id
 from apps.core.scope import write_scope
 from apps.outbox.models import OutboxEvent
 from apps.outbox.services import emit
+from apps.outbox.types import NewEvent
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -27,12 +28,6 @@ def make_event(
     """Emit one event in a write scope of its own and return it."""
     actor = actor or system_actor("tests", tenant_id=tenant_id)
     with write_scope(actor):
-        emit(
-            type=type,
-            entity_type=entity_type,
-            entity_id=entity_id or new_id(),
-            data=data or {},
-            actor=actor,
-            now=now,
-        )
+        event = NewEvent(type=type, entity_type=entity_type, entity_id=entity_id or new_id(), data=data or {})
+        emit(event, actor=actor, now=now)
         return OutboxEvent.objects.filter(tenant_id=tenant_id).latest("position")

@@ -22,6 +22,7 @@ from apps.core.ids import new_id
 from apps.core.money import plain
 from apps.idempotency.http import run_idempotently
 from apps.outbox.services import emit
+from apps.outbox.types import NewEvent
 
 
 class SoldOut(DomainError):
@@ -80,14 +81,8 @@ class PurchaseList(TenantView):
             raise errors.NotFound
         data = self.parse(Purchase)
         purchase_id = new_id()
-        emit(
-            type="purchase.made",
-            entity_type="purchase",
-            entity_id=purchase_id,
-            data={},
-            actor=self.actor,
-            now=clock.now(),
-        )
+        event = NewEvent(type="purchase.made", entity_type="purchase", entity_id=purchase_id, data={})
+        emit(event, actor=self.actor, now=clock.now())
         if data["outcome"] in FAILURES:
             raise FAILURES[data["outcome"]]
         if data["outcome"] == "204":

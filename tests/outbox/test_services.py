@@ -58,7 +58,7 @@ def test_no_events_are_no_statement(now: datetime) -> None:
 
 def test_emitting_asks_for_the_relay(now: datetime) -> None:
     with write_scope(TRADER):
-        emit(type="order.filled", entity_type="order", entity_id=ORDER, data={}, actor=TRADER, now=now)
+        emit(NewEvent(type="order.filled", entity_type="order", entity_id=ORDER, data={}), actor=TRADER, now=now)
         scope = current_scope()
         assert scope is not None
         assert scope.wakes == {"outbox"}

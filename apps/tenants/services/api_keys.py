@@ -90,8 +90,7 @@ def revoke_api_key(*, api_key_id: UUID, actor: Actor, now: datetime) -> ApiKey:
 
 def _tell(key: ApiKey, event: str, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
     audit.record(action=event, actor=actor, target_type="api_key", target_id=key.id, now=now, changes=changes)
-    data = events.api_key_payload(key)
-    outbox.emit(type=event, entity_type="api_key", entity_id=key.id, data=data, actor=actor, now=now)
+    outbox.emit(events.api_key_event(event, key), actor=actor, now=now)
 
 
 def _known_scopes(scopes: Collection[str]) -> list[str]:

@@ -40,12 +40,5 @@ def add_member(*, user: User, role: Role, actor: Actor, now: datetime) -> Member
             now=now,
             changes={"user_id": [None, str(user.id)], "role": [None, str(role)]},
         )
-        outbox.emit(
-            type=events.MEMBER_ADDED,
-            entity_type="member",
-            entity_id=membership.id,
-            data=events.member_payload(membership),
-            actor=actor,
-            now=now,
-        )
+        outbox.emit(events.member_event(events.MEMBER_ADDED, membership), actor=actor, now=now)
     return membership

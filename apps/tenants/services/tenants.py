@@ -74,8 +74,7 @@ def _tell(tenant: Tenant, event: str, status_before: str | None, actor: Actor, n
     if status_before is None:
         changes |= {"slug": [None, tenant.slug], "name": [None, tenant.name]}
     audit.record(action=event, actor=actor, target_type="tenant", target_id=tenant.id, now=now, changes=changes)
-    data = events.tenant_payload(tenant)
-    outbox.emit(type=event, entity_type="tenant", entity_id=tenant.id, data=data, actor=actor, now=now)
+    outbox.emit(events.tenant_event(event, tenant), actor=actor, now=now)
 
 
 def _require_staff(actor: Actor) -> None:
