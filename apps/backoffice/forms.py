@@ -6,7 +6,7 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -53,6 +53,12 @@ class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no
     )
     error_messages = {**AuthenticationForm.error_messages, "invalid_login": _REFUSED, "inactive": _REFUSED}
     refusal = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Django sets the attribute of the input alone, and a longer name fits no column of the lockout.
+        longest = get_user_model()._meta.get_field("username").max_length
+        self.fields["username"].validators.append(MaxLengthValidator(longest))
 
     def clean(self) -> dict[str, Any]:
         """Check the password, then the code; without a code nothing is checked."""

@@ -49,8 +49,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.core.middleware.TrustedProxyMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "apps.core.middleware.RequestContextMiddleware",
+    "apps.core.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -134,6 +136,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 3600
 CSRF_COOKIE_HTTPONLY = True
@@ -193,13 +196,16 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 # Where a provider's hosts are replaced by the sandbox's (embedded, tests); empty means the real hosts.
 SANDBOX_URL = env.text("FINOPS_SANDBOX_URL")
+ALLOW_SANDBOX = True
 TELLER_CERTIFICATE = env.text("TELLER_CERTIFICATE_PATH")
 TELLER_PRIVATE_KEY = env.text("TELLER_PRIVATE_KEY_PATH")
 SYNC_INTERVAL_SECONDS = env.integer("FINOPS_SYNC_INTERVAL_SECONDS", 6 * 3600)
 SYNC_FAILURES_BEFORE_INCIDENT = env.integer("FINOPS_SYNC_FAILURES_BEFORE_INCIDENT", 3)
 
 # Who may read /metrics; loopback by default.
-METRICS_ALLOWED_NETWORKS = env.items("FINOPS_METRICS_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
+METRICS_ALLOWED_NETWORKS = env.networks("FINOPS_METRICS_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
+# Whose X-Forwarded-For is believed; nobody's by default.
+TRUSTED_PROXIES = env.networks("FINOPS_TRUSTED_PROXIES")
 
 CELERY_BROKER_URL = BROKER_URL
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -212,6 +218,10 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a broker may be away for an hour; beat and workers wait for it
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 5}
 CELERY_TASK_DEFAULT_QUEUE = "default"
+# All queues: a worker takes from each unless --queues says otherwise. A queue's exchange has its name; hints go
+# without one (finops.celery.send_hint).
+QUEUES = ("default", "sync", "webhooks", "orders", "market")
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in QUEUES}
 
 LOG_LEVEL = env.text("FINOPS_LOG_LEVEL", "INFO")
 LOGGING: dict[str, Any] = {

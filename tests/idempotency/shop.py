@@ -58,7 +58,13 @@ class HeaderAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[None, Any]:
         request_id = context.current().request_id
-        actor = Actor(kind="api_key", label="key", tenant_id=UUID(request.headers["X-Tenant"]), request_id=request_id)
+        actor = Actor(
+            kind="api_key",
+            label="key",
+            tenant_id=UUID(request.headers["X-Tenant"]),
+            api_key_id=UUID(request.headers["X-Key"]) if "X-Key" in request.headers else None,
+            request_id=request_id,
+        )
         return None, SimpleNamespace(actor=actor, permissions={"buy"})
 
 

@@ -65,6 +65,13 @@ def test_the_first_answer_comes_again_byte_for_byte(post: Post) -> None:
     assert (_effects(), _records()) == (1, 1)
 
 
+def test_another_principal_of_the_tenant_does_not_get_the_answer(post: Post) -> None:
+    first = post(**{"X-Key": str(ACME)})
+    other = post(**{"X-Key": str(GLOBEX)})
+    assert (first.status_code, other.status_code, other.json()["code"]) == (201, 422, "idempotency_key_reused")
+    assert (_effects(), _records()) == (1, 1)
+
+
 def test_an_answer_without_a_body_comes_again(post: Post) -> None:
     body = {"amount": "1", "outcome": "204"}
     first, again = post(body), post(body)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import (
     display_for_field,
     display_for_value,
@@ -12,7 +13,7 @@ from django.contrib.admin.utils import (
     lookup_field,
     unquote,
 )
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -145,6 +146,18 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         """Show the list, with a button for each action that the user may run on chosen rows."""
         menu = self._allowed_actions(request)
         response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "menu": menu})
+        return response
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Refuse chosen ids that cannot be ids before they reach the database."""
+        key = self.opts.pk
+        try:
+            for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                key.clean(chosen, None)
+        except ValidationError:
+            messages.error(request, _("A chosen row has an id that cannot be one; nothing was done."))
+            return HttpResponseRedirect(request.get_full_path())
+        response: HttpResponse | None = super().response_action(request, queryset)
         return response
 
     def _allowed_actions(self, request: HttpRequest) -> list[ServiceAction]:

@@ -37,6 +37,8 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
             # The base class takes every parameter it does not know for a field look-up.
             request.GET = request.GET.copy()  # type: ignore[assignment]
             request.GET.pop(CURSOR)  # type: ignore[misc]
+        if any("\x00" in value for values in request.GET.lists() for value in values[1]):
+            raise IncorrectLookupParameters(_("A parameter has a character that no text can have."))
         super().__init__(request, *args, **kwargs)
         self.title = self.model_admin.list_name
 

@@ -1,0 +1,38 @@
+"""Forged input to the admin: an answer that says so, never an error of ours."""
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.test import Client
+
+from tests.backoffice.test_pages import BASELINES, list_url
+from tests.backoffice.world import World
+
+FORGED_IDS = ["abc", "\x00", "9" * 50, "", "' OR 1=1 --"]
+
+
+@pytest.mark.parametrize("label", sorted(BASELINES))
+def test_chosen_ids_that_are_none_do_nothing(label: str, world: World, staff_client: Client) -> None:
+    model_admin = admin.site._registry[apps.get_model(label)]
+    for action in getattr(model_admin, "service_actions", ()):
+        for forged in FORGED_IDS:
+            response = staff_client.post(list_url(label), {"action": action.name, "_selected_action": [forged]})
+            assert response.status_code == 302, (action.name, forged)
+
+
+@pytest.mark.parametrize("label", sorted(BASELINES))
+@pytest.mark.parametrize("query", ["q=%00", "status__exact=%00", "after=%00", "after=W10", "q=%25_'\"", "e=1", "p=x"])
+def test_odd_parameters_of_a_list_are_answered(label: str, query: str, world: World, staff_client: Client) -> None:
+    assert staff_client.get(f"{list_url(label)}?{query}").status_code in (200, 302)
+
+
+@pytest.mark.parametrize("username", ["x" * 300, "a\x00b", "é" * 151])
+def test_a_name_that_no_user_can_have_is_refused_by_the_form(username: str) -> None:
+    response = Client().post("/admin/login/", {"username": username, "password": "x", "otp_token": "123456"})
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example/x", "javascript:alert(1)"])
+def test_an_unsafe_next_leads_to_the_dashboard(target: str, world: World, staff_client: Client) -> None:
+    response = staff_client.get(f"/admin/login/?next={target}")
+    assert (response.status_code, response["Location"]) == (302, "/admin/")
