@@ -1,16 +1,21 @@
-"""Incidents, as staff see them. Acknowledging and resolving are added by the back office, with their audit leaf."""
+"""Incidents, as staff see them and deal with them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as message
 
+from apps.core.actor import Actor
 from apps.core.admin import (
     Notice,
+    Outcome,
     Panel,
+    ServiceAction,
     Source,
     StaffModelAdmin,
     Stat,
@@ -25,12 +30,25 @@ from apps.core.admin import (
     status_chip,
 )
 from apps.core.redaction import redact_text
+from apps.incidents import services
 from apps.incidents.enums import IncidentState
 from apps.incidents.models import Incident
 
 # Pages of what an incident can be about; the rooms above are known by name only.
 TARGET_PAGES = {"connection": "providers.connection", "sync_run": "providers.syncrun", "job": "jobs.job"}
 _TONES = {"critical": "bad", "warning": "warn", "info": "info"}
+ACKNOWLEDGED = Outcome(message("%(count)s incident acknowledged"), message("%(count)s incidents acknowledged"))
+RESOLVED = Outcome(message("%(count)s incident resolved"), message("%(count)s incidents resolved"))
+
+
+def _acknowledge(incident: Incident, actor: Actor, now: datetime, _reason: str) -> Outcome:
+    services.acknowledge_incident(incident_id=incident.pk, actor=actor, now=now)
+    return ACKNOWLEDGED
+
+
+def _resolve(incident: Incident, actor: Actor, now: datetime, reason: str) -> Outcome:
+    services.resolve_incident_by_id(incident_id=incident.pk, reason=reason, actor=actor, now=now)
+    return RESOLVED
 
 
 @admin.register(Incident)
@@ -43,6 +61,24 @@ class IncidentAdmin(StaffModelAdmin):
     facts = (
         (gettext_lazy("Incident"), ("kind", "key", "target_type", "target_id", "id")),
         (gettext_lazy("People"), ("opener", "acknowledger", "acknowledged_at", "resolver", "resolved_at")),
+    )
+    service_actions = (
+        ServiceAction(
+            name="acknowledge",
+            label=gettext_lazy("Acknowledge"),
+            icon="visibility",
+            run=_acknowledge,
+            available=lambda incident: incident.state == IncidentState.OPEN,
+        ),
+        ServiceAction(
+            name="resolve",
+            label=gettext_lazy("Resolve"),
+            icon="task_alt",
+            run=_resolve,
+            confirm=gettext_lazy("Say what was done. If the trouble returns, a new incident opens."),
+            needs_reason=True,
+            available=lambda incident: incident.state != IncidentState.RESOLVED,
+        ),
     )
 
     @column(gettext_lazy("severity"))

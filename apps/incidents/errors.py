@@ -6,7 +6,7 @@ from apps.core.errors import DomainError
 
 
 class IncidentAlreadyResolved(DomainError):
-    """The incident is resolved: there is nothing left to acknowledge."""
+    """The incident is resolved: there is nothing left to acknowledge or resolve."""
 
     code = "incident_already_resolved"
     title = _("The incident is already resolved")

@@ -1,4 +1,4 @@
-"""Open, acknowledge and resolve incidents."""
+"""Open, acknowledge and resolve incidents. Each change leaves its leaf and its event; a repeat only counts."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,14 +7,17 @@ from uuid import UUID
 
 from django.db.models import F
 
+from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
 from apps.core.ids import new_id
 from apps.core.redaction import redact, redact_text
 from apps.core.scope import current_tenant_id, write_scope
+from apps.incidents import events
 from apps.incidents.enums import STANDING_STATES, IncidentState, Severity
 from apps.incidents.errors import IncidentAlreadyResolved
 from apps.incidents.models import Incident
+from apps.outbox import services as outbox
 
 _OPEN_TRIES = 5
 
@@ -37,22 +40,25 @@ def open_incident(
     `severity` is one of `Severity`. Secrets in `title` and `detail` are masked.
     """
     with write_scope(actor):
-        return _insert_or_count(
-            Incident(
-                id=new_id(),
-                tenant_id=current_tenant_id(),
-                kind=kind,
-                key=key,
-                title=redact_text(title)[:200],
-                severity=Severity(severity),
-                target_type=target_type,
-                target_id=target_id,
-                detail=redact(detail),
-                first_seen_at=now,
-                last_seen_at=now,
-                opened_by=actor.as_json(),
-            )
+        seen = Incident(
+            id=new_id(),
+            tenant_id=current_tenant_id(),
+            kind=kind,
+            key=key,
+            title=redact_text(title)[:200],
+            severity=Severity(severity),
+            target_type=target_type,
+            target_id=target_id,
+            detail=redact(detail),
+            first_seen_at=now,
+            last_seen_at=now,
+            opened_by=actor.as_json(),
         )
+        incident = _insert_or_count(seen)
+        if incident.id == seen.id:
+            changes = {name: [None, getattr(incident, name)] for name in ("state", "kind", "key", "severity")}
+            _tell(events.OPENED, incident, changes, actor, now)
+    return incident
 
 
 def acknowledge_incident(*, incident_id: UUID, actor: Actor, now: datetime) -> Incident:
@@ -63,24 +69,60 @@ def acknowledge_incident(*, incident_id: UUID, actor: Actor, now: datetime) -> I
         IncidentAlreadyResolved: see the class.
     """
     with write_scope(actor):
-        incident = Incident.objects.select_for_update().filter(id=incident_id).first()
-        if incident is None:
-            raise NotFound
-        if incident.state == IncidentState.RESOLVED:
-            raise IncidentAlreadyResolved
+        incident = _locked_standing(incident_id)
         if incident.state == IncidentState.OPEN:
             incident.state = IncidentState.ACKNOWLEDGED
             incident.acknowledged_by, incident.acknowledged_at = actor.as_json(), now
             incident.save(update_fields=["state", "acknowledged_by", "acknowledged_at"])
+            changes = {"state": [IncidentState.OPEN, incident.state]}
+            _tell(events.ACKNOWLEDGED, incident, changes, actor, now)
     return incident
 
 
-def resolve_incident(*, kind: str, key: str, actor: Actor, now: datetime) -> None:
-    """Resolve the standing incident of this kind and key, if there is one."""
+def resolve_incident(*, kind: str, key: str, actor: Actor, now: datetime, reason: str = "") -> None:
+    """Resolve the standing incident of this kind and key, if there is one: its trouble is over."""
     with write_scope(actor):
-        Incident.objects.filter(kind=kind, key=key, state__in=STANDING_STATES).update(
-            state=IncidentState.RESOLVED, resolved_by=actor.as_json(), resolved_at=now
-        )
+        standing = Incident.objects.filter(kind=kind, key=key, state__in=STANDING_STATES)
+        incident = standing.select_for_update().first()
+        if incident is not None:
+            _resolve(incident, reason, actor, now)
+
+
+def resolve_incident_by_id(*, incident_id: UUID, reason: str, actor: Actor, now: datetime) -> Incident:
+    """Resolve one incident by hand, and keep what was done about it.
+
+    Raises:
+        NotFound: the actor's tenant has no such incident.
+        IncidentAlreadyResolved: see the class.
+    """
+    with write_scope(actor):
+        incident = _locked_standing(incident_id)
+        _resolve(incident, reason, actor, now)
+    return incident
+
+
+def _locked_standing(incident_id: UUID) -> Incident:
+    incident = Incident.objects.select_for_update().filter(id=incident_id).first()
+    if incident is None:
+        raise NotFound
+    if incident.state == IncidentState.RESOLVED:
+        raise IncidentAlreadyResolved
+    return incident
+
+
+def _resolve(incident: Incident, reason: str, actor: Actor, now: datetime) -> None:
+    changes: dict[str, Any] = {"state": [incident.state, IncidentState.RESOLVED]}
+    if reason:
+        changes["reason"] = [None, reason]
+    incident.state, incident.resolved_by, incident.resolved_at = IncidentState.RESOLVED, actor.as_json(), now
+    incident.save(update_fields=["state", "resolved_by", "resolved_at"])
+    _tell(events.RESOLVED, incident, changes, actor, now)
+
+
+def _tell(what: str, incident: Incident, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+    """Leave the leaf and the event of a change that was just made to the locked row."""
+    audit.record(action=what, actor=actor, target_type="incident", target_id=incident.id, now=now, changes=changes)
+    outbox.emit_many([events.incident_changed(what, incident)], actor=actor, now=now)
 
 
 def _insert_or_count(incident: Incident) -> Incident:

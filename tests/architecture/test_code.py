@@ -21,7 +21,8 @@ LAYERS = [
     "providers",
     "tenants",
     "users",
-    ("audit", "outbox", "jobs", "idempotency", "incidents"),
+    "incidents",
+    ("audit", "outbox", "jobs", "idempotency"),
     "core",
 ]
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in (layer if isinstance(layer, tuple) else (layer,))}

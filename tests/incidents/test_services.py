@@ -14,8 +14,9 @@ from apps.core.scope import staff_scope, tenant_scope, write_scope
 from apps.incidents.enums import IncidentState
 from apps.incidents.errors import IncidentAlreadyResolved
 from apps.incidents.models import Incident
-from apps.incidents.services import acknowledge_incident, resolve_incident
+from apps.incidents.services import acknowledge_incident, resolve_incident, resolve_incident_by_id
 from tests.factories.incidents import TARGET, TENANT, make_incident
+from tests.tenants.records import emitted, leaves
 
 OTHER_TENANT = uuid4()
 STAFF = Actor(kind="staff", label="ada", user_id=uuid4(), tenant_id=TENANT)
@@ -104,8 +105,55 @@ def test_another_tenants_incident_is_not_found(now: datetime) -> None:
         acknowledge_incident(incident_id=incident.id, actor=STAFF, now=now)
 
 
+def test_each_change_leaves_one_leaf_and_one_event_and_a_repeat_none(now: datetime) -> None:
+    incident = make_incident(now=now)
+    make_incident(now=now)
+    acknowledge_incident(incident_id=incident.id, actor=STAFF, now=now)
+    acknowledge_incident(incident_id=incident.id, actor=STAFF, now=now)
+    _resolve(now)
+    _resolve(now)
+    opened = {
+        "state": [None, "open"],
+        "kind": [None, "connection.sync_failed"],
+        "key": [None, "c-1"],
+        "severity": [None, "warning"],
+    }
+    assert leaves(TENANT) == [
+        ("incident.opened", opened),
+        ("incident.acknowledged", {"state": ["open", "acknowledged"]}),
+        ("incident.resolved", {"state": ["acknowledged", "resolved"]}),
+    ]
+    told = {
+        "kind": "connection.sync_failed",
+        "severity": "warning",
+        "title": "First Bank cannot be synced",
+        "target_type": "connection",
+        "target_id": str(TARGET),
+    }
+    assert emitted(TENANT) == [
+        ("incident.opened", {"state": "open", **told}),
+        ("incident.acknowledged", {"state": "acknowledged", **told}),
+        ("incident.resolved", {"state": "resolved", **told}),
+    ]
+
+
+def test_one_incident_is_resolved_by_hand_once_with_what_was_done(now: datetime) -> None:
+    incident, other = make_incident(now=now), make_incident(now=now, key="c-2")
+    resolve_incident_by_id(incident_id=incident.id, reason="bank is back", actor=STAFF, now=now)
+    assert _standing() == [("c-1", 1, "resolved"), ("c-2", 1, "open")]
+    changes = {"state": ["open", "resolved"], "reason": [None, "bank is back"]}
+    assert leaves(TENANT)[2:] == [("incident.resolved", changes)]
+    with pytest.raises(IncidentAlreadyResolved):
+        resolve_incident_by_id(incident_id=incident.id, reason="again", actor=STAFF, now=now)
+    with pytest.raises(NotFound):
+        stranger = system_actor("tests", tenant_id=OTHER_TENANT)
+        resolve_incident_by_id(incident_id=other.id, reason="not mine", actor=stranger, now=now)
+
+
 def test_secrets_are_masked(now: datetime) -> None:
-    incident = make_incident(now=now, title="Bearer abcdefghijklmnop0123 was refused", detail={"access_token": "x", "tries": 3})
+    incident = make_incident(
+        now=now, title="Bearer abcdefghijklmnop0123 was refused", detail={"access_token": "x", "tries": 3}
+    )
     assert incident.title == "Bearer [redacted] was refused"
     assert incident.detail == {"access_token": "[redacted]", "tries": 3}
 
