@@ -23,7 +23,7 @@ class Heartbeat:
     """Extends a lease three times per lease period, from a thread with a connection of its own.
 
     A job that ends within the first period costs a thread and no connection. Once the lease is gone, or could
-    not be extended until it ran out, `lease.lost` is set: the handler's `settle` then raises, and its
+    not be extended until it ran out, `lease.lost` is set: `settle` then raises, and its
     transaction rolls back.
     """
 

@@ -26,8 +26,9 @@ _death_hooks: list[DeathHook] = []
 def handles(kind: JobKind, *, on_dead: DeathHook | None = None) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of a kind.
 
-    `on_dead` runs in the transaction that marks the job dead, in a savepoint of its own: it opens a
-    `write_scope(lease.actor)`, may call services and must do no I/O. The job is dead even if it fails.
+    `on_dead` runs in the transaction that marks the job dead, in a savepoint of its own that is a
+    `write_scope(lease.actor)`, open even while writing is switched off: it may call services and must do no I/O.
+    The job is dead even if it fails.
     """
 
     def register(handler: Handler) -> Handler:

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from datetime import datetime
 from random import Random
 
-from django.db import connection, transaction
+from django.db import connection
 
 from apps.core import clock, context
 from apps.core.context import Context
 from apps.core.redaction import redact_text
-from apps.core.scope import request_wake, system_scope
+from apps.core.scope import request_wake, system_scope, write_scope
 from apps.jobs import registry
 from apps.jobs.backoff import judge
 from apps.jobs.enums import JobState
@@ -91,7 +91,7 @@ def _run(lease: Lease, tick: Clock, random: Random) -> None:
             registry.registration(lease.kind).handler(lease)
         if not lease.settled:
             with system_scope():
-                lease.settle(now=tick())
+                leasing.settle(lease, now=tick())
     except LeaseLost:
         outcome = "lease_lost"
     except Exception as error:  # noqa: BLE001  (whatever a handler raises is judged, stored and shown to staff)
@@ -134,11 +134,14 @@ def _fail(lease: Lease, error: Exception, now: datetime, random: Random) -> str:
 
 
 def _mourn(lease: Lease, error: Exception) -> None:
-    """Tell the room and the platform of a death, in the transaction that marks it."""
+    """Tell the room and the platform of a death, in the transaction that marks it.
+
+    While writing is switched off, too: a dead job without its incident would never be found.
+    """
     logger.error("job.dead", extra={"job_id": str(lease.job_id), "kind": lease.kind, "error": str(error)})
     for hook in registry.death_hooks(lease.kind):
         try:
-            with transaction.atomic():
+            with write_scope(lease.actor, even_if_read_only=True):
                 hook(lease, error)
         except Exception:  # A broken hook must not keep a dead job alive.
             logger.exception("job.death_hook_failed", extra={"job_id": str(lease.job_id)})

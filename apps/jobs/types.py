@@ -1,13 +1,11 @@
 """Kinds of jobs, and the lease under which a handler runs one."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from apps.core.actor import Actor
-from apps.jobs.errors import LeaseLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class JobKind:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Lease:
-    """The right to run one job, until it expires.
+    """The right to run one job, until it expires. `apps.jobs.services.settle` ends it well.
 
     `actor` is a system actor bound to the job's tenant, which keeps the request id of whoever enqueued it.
     `fence` is the fencing token: it grows with each lease, so that a worker which was only slow cannot settle
@@ -45,22 +43,10 @@ class Lease:
     lease_seconds: int
     fence: int
     traceparent: str = ""
-    settler: Callable[["Lease", datetime], None] = field(repr=False)
-    settled: bool = False  # The handler has called `settle`; its transaction decides.
+    settled: bool = False  # The handler has settled it; its transaction decides.
     lost: bool = False  # Set by the heartbeat once the lease could not be extended in time.
 
     @property
     def is_last_attempt(self) -> bool:
         """Tell whether a failure now is the job's death."""
         return self.attempt >= self.max_attempts
-
-    def settle(self, *, now: datetime) -> None:
-        """Mark the job succeeded, in the caller's transaction.
-
-        Raises:
-            LeaseLost: the fencing token no longer holds; let it roll the transaction back.
-        """
-        if self.lost:
-            raise LeaseLost(f"the lease of job {self.job_id} was not extended in time")
-        self.settler(self, now)
-        self.settled = True

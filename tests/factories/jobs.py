@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from random import Random
 from typing import Any
 from uuid import UUID
 
 from apps.core.actor import system_actor
+from apps.core.scope import system_scope, tenant_scope
+from apps.jobs import runner
 from apps.jobs.models import Job
 from apps.jobs.registry import DeathHook, handles
-from apps.jobs.services import enqueue
+from apps.jobs.services import enqueue, leasing
 from apps.jobs.types import JobKind, Lease
 
 TENANT = UUID("0198c5a0-0000-7000-8000-00000000000a")
@@ -64,3 +67,22 @@ def raiser(error: Exception) -> Callable[[Lease], None]:
         raise error
 
     return act
+
+
+def run_job(now: datetime, queue: str = "test") -> bool:
+    """Run the next due job with the clock stopped and the same jitter each time; tell whether there was one."""
+    return runner.run_next(queue, worker="w1", now=now, random=Random(1))
+
+
+def lease_job(now: datetime, worker: str = "w1") -> Lease:
+    """Lease the next due note, as a worker would."""
+    with system_scope():
+        lease = leasing.lease_next(queue="test", kinds=[NOTE.name], worker=worker, now=now)
+    assert lease is not None
+    return lease
+
+
+def stored_job(job: Job) -> Job:
+    """Read a job anew."""
+    with tenant_scope(job.tenant_id):
+        return Job.objects.get(id=job.id)

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from apps.jobs import registry
+from tests.providers.conftest import switch_read_only_as_owner
+
+__all__ = ["switch_read_only_as_owner"]
 
 
 @pytest.fixture(autouse=True)

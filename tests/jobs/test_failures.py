@@ -1,53 +1,37 @@
 """What becomes of a job whose handler fails, on real commits, as the worker's login."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from random import Random
+from uuid import UUID
 
 import pytest
 from django.db import connection
 
 from apps.core.errors import ReadOnly
-from apps.core.scope import system_scope, tenant_scope, write_scope
+from apps.core.scope import tenant_scope, write_scope
 from apps.incidents.models import Incident
 from apps.jobs import registry, runner
 from apps.jobs.enums import JobState
 from apps.jobs.errors import PermanentFailure, RetryLater, WorkerLost
-from apps.jobs.models import Job
-from apps.jobs.services import leasing
+from apps.jobs.services import settle
 from apps.jobs.types import Lease
 from tests.factories.incidents import make_incident
-from tests.factories.jobs import TENANT, make_handler, make_job, raiser
+from tests.factories.jobs import TENANT, lease_job, make_handler, make_job, raiser, run_job, stored_job
 
 pytestmark = pytest.mark.worker_login
-
-
-def _run(now: datetime, queue: str = "test") -> bool:
-    return runner.run_next(queue, worker="w1", now=now, random=Random(1))
-
-
-def _lease(now: datetime, worker: str = "w1") -> Lease:
-    with system_scope():
-        lease = leasing.lease_next(queue="test", kinds=["test.note"], worker=worker, now=now)
-    assert lease is not None
-    return lease
-
-
-def _stored(job: Job) -> Job:
-    with tenant_scope(job.tenant_id):
-        return Job.objects.get(id=job.id)
 
 
 def test_a_failure_after_settling_undoes_both_and_is_retried(now: datetime) -> None:
     def act(lease: Lease) -> None:
         with write_scope(lease.actor):
             make_incident(now=now)
-            lease.settle(now=now)
+            settle(lease, now=now)
             raise ValueError
 
     make_handler(act=act)
     job = make_job(now=now)
-    _run(now)
-    assert (_stored(job).state, _stored(job).last_error_code) == ("queued", "unexpected_error")
+    run_job(now)
+    assert (stored_job(job).state, stored_job(job).last_error_code) == ("queued", "unexpected_error")
     with tenant_scope(TENANT):
         assert Incident.objects.count() == 0
 
@@ -55,20 +39,20 @@ def test_a_failure_after_settling_undoes_both_and_is_retried(now: datetime) -> N
 def test_an_error_after_the_settling_commit_changes_nothing(now: datetime) -> None:
     def act(lease: Lease) -> None:
         with write_scope(lease.actor):
-            lease.settle(now=now)
+            settle(lease, now=now)
         raise ValueError
 
     make_handler(act=act)
     job = make_job(now=now)
-    _run(now)
-    assert (_stored(job).state, _stored(job).last_error_code) == ("succeeded", "")
+    run_job(now)
+    assert (stored_job(job).state, stored_job(job).last_error_code) == ("succeeded", "")
 
 
 def test_a_failed_attempt_is_kept_with_its_reason_and_retried(now: datetime) -> None:
     make_handler(act=raiser(ValueError("no row for Bearer abcdefghijklmnop0123")))
     job = make_job(now=now)
-    _run(now)
-    stored = _stored(job)
+    run_job(now)
+    stored = stored_job(job)
     assert (stored.state, stored.attempts, stored.finished_at) == ("queued", 1, None)
     assert (stored.last_error_code, stored.last_error_message) == (
         "unexpected_error",
@@ -77,7 +61,7 @@ def test_a_failed_attempt_is_kept_with_its_reason_and_retried(now: datetime) -> 
     assert stored.last_traceback.startswith("Traceback (most recent call last)")
     assert "abcdefghijklmnop0123" not in stored.last_traceback
     assert now <= stored.run_at <= now + timedelta(seconds=10)
-    assert _run(now - timedelta(seconds=1)) is False
+    assert run_job(now - timedelta(seconds=1)) is False
 
 
 def test_a_job_dies_after_its_attempts_and_both_hooks_hear_of_it(now: datetime) -> None:
@@ -87,26 +71,26 @@ def test_a_job_dies_after_its_attempts_and_both_hooks_hear_of_it(now: datetime) 
     seen = make_handler(act=raiser(ValueError("still broken")), on_dead=on_dead)
     job = make_job(now=now)
     for minutes in range(5):
-        _run(now + timedelta(minutes=minutes))
+        run_job(now + timedelta(minutes=minutes))
     assert [(lease.attempt, lease.is_last_attempt) for lease in seen] == [(1, False), (2, False), (3, True)]
     assert deaths == [("own", 3, "still broken"), ("every", 3, "still broken")]
-    stored = _stored(job)
+    stored = stored_job(job)
     assert (stored.state, stored.attempts, stored.finished_at) == ("dead", 3, now + timedelta(minutes=2))
 
 
 def test_a_permanent_failure_dies_at_once(now: datetime) -> None:
     make_handler(act=raiser(PermanentFailure("credentials_refused", "The bank refused.")))
     job = make_job(now=now)
-    _run(now)
-    stored = _stored(job)
+    run_job(now)
+    stored = stored_job(job)
     assert (stored.state, stored.attempts, stored.last_error_code) == ("dead", 1, "credentials_refused")
 
 
 def test_retry_later_sets_the_time(now: datetime) -> None:
     make_handler(act=raiser(RetryLater(90, "throttled")))
     job = make_job(now=now)
-    _run(now)
-    stored = _stored(job)
+    run_job(now)
+    stored = stored_job(job)
     assert (stored.state, stored.attempts, stored.run_at) == ("queued", 1, now + timedelta(seconds=90))
 
 
@@ -114,8 +98,8 @@ def test_read_only_gives_the_attempt_back(now: datetime) -> None:
     make_handler(act=raiser(ReadOnly("maintenance")))
     job = make_job(now=now)
     for minutes in range(9):
-        _run(now + timedelta(minutes=minutes))
-    stored = _stored(job)
+        run_job(now + timedelta(minutes=minutes))
+    stored = stored_job(job)
     assert (stored.state, stored.attempts, stored.last_error_code) == ("queued", 0, "read_only")
 
 
@@ -128,10 +112,25 @@ def test_what_a_death_hook_writes_commits_with_the_death(now: datetime) -> None:
         on_dead=mourn,
     )
     job = make_job(now=now)
-    _run(now)
+    run_job(now)
     with tenant_scope(TENANT):
         assert Incident.objects.get().opened_by == {"kind": "system", "label": "test.note", "tenant_id": str(TENANT)}
-    assert _stored(job).state == JobState.DEAD
+    assert stored_job(job).state == JobState.DEAD
+
+
+def test_a_death_is_told_even_while_the_tenant_is_read_only(
+    now: datetime, switch_read_only_as_owner: Callable[[UUID], None]
+) -> None:
+    def mourn(lease: Lease, _error: Exception) -> None:
+        make_incident(now=now, actor=lease.actor)
+
+    make_handler(act=raiser(PermanentFailure("gone", "Gone.")), on_dead=mourn)
+    job = make_job(now=now)
+    switch_read_only_as_owner(TENANT)
+    run_job(now)
+    assert stored_job(job).state == JobState.DEAD
+    with tenant_scope(TENANT):
+        assert Incident.objects.get().state == "open"
 
 
 def test_a_broken_death_hook_keeps_no_dead_job_alive(now: datetime) -> None:
@@ -142,8 +141,8 @@ def test_a_broken_death_hook_keeps_no_dead_job_alive(now: datetime) -> None:
 
     make_handler(act=raiser(PermanentFailure("gone", "Gone.")), on_dead=broken)
     job = make_job(now=now)
-    _run(now)
-    assert _stored(job).state == JobState.DEAD
+    run_job(now)
+    assert stored_job(job).state == JobState.DEAD
     with tenant_scope(TENANT):
         assert Incident.objects.count() == 0
 
@@ -154,11 +153,11 @@ def test_a_job_that_outlives_its_workers_is_set_aside(now: datetime) -> None:
     job = make_job(now=now)
     at = now
     for _attempt in range(3):
-        assert _stored(job).state == JobState.QUEUED
-        _lease(at)
+        assert stored_job(job).state == JobState.QUEUED
+        lease_job(at)
         at += timedelta(seconds=61)
         runner.sweep(now=at)
-    stored = _stored(job)
+    stored = stored_job(job)
     assert (stored.state, stored.attempts, stored.last_error_code) == ("dead", 3, "worker_lost")
     assert stored.last_error_message == "The worker w1 fell silent during attempt 3."
     [error] = deaths

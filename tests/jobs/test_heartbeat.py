@@ -10,6 +10,7 @@ from apps.core.scope import system_scope, tenant_scope, write_scope
 from apps.incidents.models import Incident
 from apps.jobs import runner
 from apps.jobs.models import Job
+from apps.jobs.services import settle
 from apps.jobs.types import JobKind, Lease
 from tests.factories.incidents import make_incident
 from tests.factories.jobs import TENANT, make_handler, make_job
@@ -54,7 +55,7 @@ def test_a_worker_that_has_lost_its_lease_learns_of_it_and_commits_nothing() -> 
         lost.append(lease.lost)
         with write_scope(lease.actor):
             make_incident(now=clock.now())
-            lease.settle(now=clock.now())
+            settle(lease, now=clock.now())
 
     make_handler(SHORT, act)
     make_job(kind=SHORT, now=clock.now())

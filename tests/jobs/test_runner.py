@@ -1,7 +1,6 @@
 """Leasing and running, on real commits, as the worker's login."""
 
 from datetime import datetime, timedelta
-from random import Random
 from typing import Any
 
 import pytest
@@ -15,30 +14,14 @@ from apps.jobs import runner
 from apps.jobs.enums import JobState
 from apps.jobs.errors import LeaseLost
 from apps.jobs.models import Job
-from apps.jobs.services import leasing
+from apps.jobs.services import leasing, settle
 from apps.jobs.types import JobKind, Lease
 from tests.factories.incidents import make_incident
-from tests.factories.jobs import OTHER_TENANT, TENANT, make_handler, make_job
+from tests.factories.jobs import OTHER_TENANT, TENANT, lease_job, make_handler, make_job, run_job, stored_job
 
 pytestmark = pytest.mark.worker_login
 
 ACTOR = system_actor("tests", tenant_id=TENANT)
-
-
-def _run(now: datetime, queue: str = "test") -> bool:
-    return runner.run_next(queue, worker="w1", now=now, random=Random(1))
-
-
-def _lease(now: datetime, worker: str = "w1") -> Lease:
-    with system_scope():
-        lease = leasing.lease_next(queue="test", kinds=["test.note"], worker=worker, now=now)
-    assert lease is not None
-    return lease
-
-
-def _stored(job: Job) -> Job:
-    with tenant_scope(job.tenant_id):
-        return Job.objects.get(id=job.id)
 
 
 def test_a_job_is_leased_run_and_settled(now: datetime) -> None:
@@ -46,24 +29,24 @@ def test_a_job_is_leased_run_and_settled(now: datetime) -> None:
     job = make_job(now=now, payload={"id": "7"}, request_id="r-1")
     seen = make_handler(
         act=lambda _: states.append(
-            (_stored(job).state, _stored(job).attempts, _stored(job).fence, _stored(job).leased_by)
+            (stored_job(job).state, stored_job(job).attempts, stored_job(job).fence, stored_job(job).leased_by)
         )
     )
-    assert _run(now) is True
+    assert run_job(now) is True
     assert states == [("leased", 1, 1, "w1")]
     [lease] = seen
     assert (lease.payload, lease.attempt, lease.max_attempts, lease.is_last_attempt) == ({"id": "7"}, 1, 3, False)
     assert lease.actor == system_actor("test.note", tenant_id=TENANT, request_id="r-1")
-    stored = _stored(job)
+    stored = stored_job(job)
     assert (stored.state, stored.finished_at, stored.leased_until) == ("succeeded", now, None)
-    assert _run(now) is False
+    assert run_job(now) is False
 
 
 def test_the_handler_runs_outside_any_scope_with_the_jobs_context(now: datetime) -> None:
     seen: list[tuple[object, str, Actor | None]] = []
     make_handler(act=lambda _: seen.append((current_scope(), context.current().request_id, context.current().actor)))
     make_job(now=now, request_id="r-9")
-    _run(now)
+    run_job(now)
     [(scope, request_id, actor)] = seen
     assert (scope, request_id) == (None, "r-9")
     assert actor == system_actor("test.note", tenant_id=TENANT, request_id="r-9")
@@ -74,49 +57,49 @@ def test_higher_priority_first_then_the_longest_due(now: datetime) -> None:
     seen = make_handler()
     for name, priority, minutes in [("late", 0, 5), ("early", 0, 9), ("urgent", 5, 1), ("future", 9, -1)]:
         make_job(now=now, payload={"n": name}, priority=priority, run_at=now - timedelta(minutes=minutes))
-    while _run(now):
+    while run_job(now):
         pass
     assert [lease.payload["n"] for lease in seen] == ["urgent", "early", "late"]
 
 
 def test_a_worker_leaves_kinds_that_it_does_not_know(now: datetime) -> None:
     job = make_job(now=now)
-    assert _run(now) is False
-    assert (_stored(job).state, _stored(job).attempts) == ("queued", 0)
+    assert run_job(now) is False
+    assert (stored_job(job).state, stored_job(job).attempts) == ("queued", 0)
 
 
 def test_a_handler_settles_in_its_own_transaction(now: datetime) -> None:
     def act(lease: Lease) -> None:
         with write_scope(lease.actor):
             make_incident(now=now)
-            lease.settle(now=now)
+            settle(lease, now=now)
 
     make_handler(act=act)
     job = make_job(now=now)
-    _run(now)
-    assert _stored(job).state == JobState.SUCCEEDED
+    run_job(now)
+    assert stored_job(job).state == JobState.SUCCEEDED
     with tenant_scope(TENANT):
         assert Incident.objects.get().count == 1
 
 
 def test_a_zombie_cannot_settle_and_its_work_is_rolled_back(now: datetime) -> None:
     job = make_job(now=now)
-    zombie = _lease(now)
+    zombie = lease_job(now)
     later = now + timedelta(seconds=61)
     runner.sweep(now=later)
-    assert (_stored(job).state, _stored(job).last_error_code) == ("queued", "worker_lost")
+    assert (stored_job(job).state, stored_job(job).last_error_code) == ("queued", "worker_lost")
     with pytest.raises(LeaseLost), write_scope(zombie.actor):
         make_incident(now=later)
-        zombie.settle(now=later)
-    successor = _lease(later, "w2")
+        settle(zombie, now=later)
+    successor = lease_job(later, "w2")
     assert (zombie.fence, successor.fence) == (1, 2)
     with pytest.raises(LeaseLost), system_scope():
-        zombie.settle(now=later)
+        settle(zombie, now=later)
     with pytest.raises(LeaseLost), system_scope():
         leasing.extend(zombie, now=later)
     with tenant_scope(TENANT):
         assert Incident.objects.count() == 0
-    assert (_stored(job).state, _stored(job).leased_by, _stored(job).fence) == ("leased", "w2", 2)
+    assert (stored_job(job).state, stored_job(job).leased_by, stored_job(job).fence) == ("leased", "w2", 2)
 
 
 def test_a_zombies_failure_does_not_touch_the_successors_lease(now: datetime) -> None:
@@ -124,19 +107,19 @@ def test_a_zombies_failure_does_not_touch_the_successors_lease(now: datetime) ->
 
     def act(_lease_: Lease) -> None:
         runner.sweep(now=now + timedelta(seconds=61))
-        _lease(now + timedelta(seconds=61), "w2")
+        lease_job(now + timedelta(seconds=61), "w2")
         raise ValueError
 
     make_handler(act=act)
-    _run(now)
-    assert (_stored(job).state, _stored(job).leased_by, _stored(job).attempts) == ("leased", "w2", 2)
+    run_job(now)
+    assert (stored_job(job).state, stored_job(job).leased_by, stored_job(job).attempts) == ("leased", "w2", 2)
 
 
 def test_the_sweep_leaves_leases_that_hold(now: datetime) -> None:
     job = make_job(now=now)
-    _lease(now)
+    lease_job(now)
     runner.sweep(now=now + timedelta(seconds=60))
-    assert _stored(job).state == JobState.LEASED
+    assert stored_job(job).state == JobState.LEASED
 
 
 def test_the_sweep_wakes_queues_with_due_jobs_alone(now: datetime) -> None:
@@ -171,7 +154,7 @@ def test_a_drain_leases_nothing_once_the_worker_is_stopping(now: datetime) -> No
 
 def test_the_platform_role_cannot_read_a_tenants_business_rows_while_leasing(now: datetime) -> None:
     make_job(now=now, tenant_id=OTHER_TENANT)
-    assert _lease(now).tenant_id == OTHER_TENANT
+    assert lease_job(now).tenant_id == OTHER_TENANT
     with system_scope(), pytest.raises(Exception, match="permission denied"):
         Incident.objects.count()
 

@@ -15,7 +15,7 @@ from apps.jobs.enums import JobState
 from apps.jobs.errors import JobAlreadyQueued, JobNotDiscardable, JobNotReplayable
 from apps.jobs.models import Job
 from apps.jobs.services import discard_job, enqueue, replay_job
-from tests.factories.jobs import NOTE, OTHER_TENANT, TENANT, make_job
+from tests.factories.jobs import NOTE, OTHER_TENANT, TENANT, make_job, stored_job
 
 ACTOR = system_actor("tests", tenant_id=TENANT)
 STAFF = Actor(kind="staff", label="ada", user_id=uuid4(), tenant_id=TENANT, request_id="r-staff")
@@ -26,17 +26,12 @@ def _kill(job: Job) -> None:
         Job.objects.filter(id=job.id).update(state=JobState.DEAD, finished_at=job.created_at)
 
 
-def _stored(job: Job) -> Job:
-    with tenant_scope(job.tenant_id):
-        return Job.objects.get(id=job.id)
-
-
 def test_a_job_keeps_what_was_asked_for_and_who_asked(now: datetime) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     user = Actor(kind="user", label="ada", user_id=uuid4(), tenant_id=TENANT, request_id="r-1")
     with context.use(Context("r-1", trace, user)):
         job = enqueue(kind=NOTE, payload={"id": "7"}, actor=user, now=now, priority=5)
-    stored = _stored(job)
+    stored = stored_job(job)
     assert (stored.kind, stored.queue, stored.priority, stored.payload) == ("test.note", "test", 5, {"id": "7"})
     assert (stored.state, stored.attempts, stored.max_attempts, stored.fence) == ("queued", 0, 3, 0)
     assert (stored.run_at, stored.created_at, stored.lease_seconds) == (now, now, 60)
@@ -79,15 +74,17 @@ def test_a_dead_job_is_replayed_with_all_its_attempts(now: datetime) -> None:
     with write_scope(STAFF) as scope:
         replay_job(job_id=job.id, actor=STAFF, now=later)
         assert scope.wakes == {"jobs:test"}
-    stored = _stored(job)
+    stored = stored_job(job)
     assert (stored.state, stored.attempts, stored.run_at, stored.finished_at) == ("queued", 0, later, None)
 
 
 def test_a_discarded_job_can_come_back_too(now: datetime) -> None:
     job = make_job(now=now)
-    discard_job(job_id=job.id, actor=STAFF, now=now)
-    assert (_stored(job).state, _stored(job).finished_at) == ("discarded", now)
-    assert replay_job(job_id=job.id, actor=STAFF, now=now).state == JobState.QUEUED
+    discarded, before = discard_job(job_id=job.id, actor=STAFF, now=now)
+    assert (before, discarded.state) == ("queued", "discarded")
+    assert (stored_job(job).state, stored_job(job).finished_at) == ("discarded", now)
+    replayed, before = replay_job(job_id=job.id, actor=STAFF, now=now)
+    assert (before, replayed.state) == ("discarded", "queued")
 
 
 def test_a_queued_job_is_not_replayed(now: datetime) -> None:
@@ -102,7 +99,7 @@ def test_a_dead_job_is_not_replayed_while_its_work_is_queued_again(now: datetime
     make_job(now=now, unique_key="c-1")
     with pytest.raises(JobAlreadyQueued):
         replay_job(job_id=dead.id, actor=STAFF, now=now)
-    assert _stored(dead).state == JobState.DEAD
+    assert stored_job(dead).state == JobState.DEAD
 
 
 def test_a_succeeded_job_is_not_discarded(now: datetime) -> None:

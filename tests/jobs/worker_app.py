@@ -11,6 +11,7 @@ django.setup()
 from apps.core import clock  # noqa: E402  (models need the apps that the line above loads)
 from apps.core.scope import write_scope  # noqa: E402
 from apps.jobs.registry import handles  # noqa: E402
+from apps.jobs.services import settle  # noqa: E402
 from apps.jobs.types import Lease  # noqa: E402
 from finops.celery import app  # noqa: E402
 from tests.factories.incidents import make_incident  # noqa: E402
@@ -27,7 +28,7 @@ def work(lease: Lease) -> None:
     time.sleep(float(lease.payload.get("seconds", "0")))
     with write_scope(lease.actor):
         make_incident(now=clock.now(), actor=lease.actor, kind="test.effect", key=str(lease.job_id))
-        lease.settle(now=clock.now())
+        settle(lease, now=clock.now())
 
 
 @handles(POISON)

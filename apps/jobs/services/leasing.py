@@ -73,14 +73,17 @@ def extend(lease: Lease, *, now: datetime) -> None:
         raise LeaseLost(f"job {lease.job_id} is no longer leased to this worker")
 
 
-def settle(lease: Lease, now: datetime) -> None:
+def settle(lease: Lease, *, now: datetime) -> None:
     """Mark the job succeeded, in the caller's scope and transaction.
 
     Raises:
-        LeaseLost: the fencing token no longer holds.
+        LeaseLost: the fencing token no longer holds; let it roll the transaction back.
     """
+    if lease.lost:
+        raise LeaseLost(f"the lease of job {lease.job_id} was not extended in time")
     if not _held(lease).update(state=JobState.SUCCEEDED, leased_until=None, finished_at=now):
         raise LeaseLost(f"job {lease.job_id} is no longer leased to this worker")
+    lease.settled = True
 
 
 def fail(lease: Lease, failure: Failure, *, trace: str, now: datetime) -> None:
@@ -135,7 +138,6 @@ def lease_of(job: Job) -> Lease:
         lease_seconds=job.lease_seconds,
         fence=job.fence,
         traceparent=job.traceparent,
-        settler=settle,
     )
 
 

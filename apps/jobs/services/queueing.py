@@ -41,11 +41,11 @@ def enqueue(
     return job
 
 
-def replay_job(*, job_id: UUID, actor: Actor, now: datetime) -> Job:
-    """Queue a dead or discarded job again, with all its attempts, due now.
+def replay_job(*, job_id: UUID, actor: Actor, now: datetime) -> tuple[Job, str]:
+    """Queue a dead or discarded job again, with all its attempts, due now; return it and the state it was in.
 
     Staff act through the back office, which in the same write_scope adds the audit leaf and resolves the
-    incident (kind `events.JOB_DEAD`, key the job's id): this room stands beside those and does not know them.
+    incident (kind `events.JOB_DEAD`, key the job's id): this room stands below those and does not know them.
 
     Raises:
         NotFound: the actor's tenant has no such job.
@@ -54,17 +54,18 @@ def replay_job(*, job_id: UUID, actor: Actor, now: datetime) -> Job:
     """
     with write_scope(actor):
         job = _locked(job_id)
-        if job.state not in (JobState.DEAD, JobState.DISCARDED):
+        before = job.state
+        if before not in (JobState.DEAD, JobState.DISCARDED):
             raise JobNotReplayable
         job.state, job.run_at, job.attempts, job.finished_at = JobState.QUEUED, now, 0, None
         with translate_violations({"jobs_job_one_active_per_key": JobAlreadyQueued()}):
             job.save(update_fields=["state", "run_at", "attempts", "finished_at"])
         request_wake(f"jobs:{job.queue}")
-    return job
+    return job, before
 
 
-def discard_job(*, job_id: UUID, actor: Actor, now: datetime) -> Job:
-    """Take a dead or queued job out of the queue for good; its row stays.
+def discard_job(*, job_id: UUID, actor: Actor, now: datetime) -> tuple[Job, str]:
+    """Take a dead or queued job out of the queue for good; return its row, which stays, and the state it was in.
 
     Raises:
         NotFound: the actor's tenant has no such job.
@@ -72,11 +73,12 @@ def discard_job(*, job_id: UUID, actor: Actor, now: datetime) -> Job:
     """
     with write_scope(actor):
         job = _locked(job_id)
-        if job.state not in (JobState.DEAD, JobState.QUEUED):
+        before = job.state
+        if before not in (JobState.DEAD, JobState.QUEUED):
             raise JobNotDiscardable
         job.state, job.finished_at = JobState.DISCARDED, now
         job.save(update_fields=["state", "finished_at"])
-    return job
+    return job, before
 
 
 def _new_job(
