@@ -14,104 +14,39 @@ from apps.core import context
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
 from apps.core.scope import staff_scope, write_scope
-from apps.incidents.enums import IncidentState
-from apps.incidents.errors import IncidentAlreadyResolved
-from apps.incidents.models import Incident
-from apps.incidents.services import acknowledge_incident, resolve_incident
-from apps.jobs.models import Job
+from apps.incidents.services import resolve_incident
+from apps.jobs.events import JOB_DEAD
 from apps.jobs.services import discard_job, replay_job
-from apps.users.models import Session, User
+from apps.users.models import User
 from apps.users.services import add_totp_device
 
-# Jobs and incidents stand beside the audit room and cannot know it, so their staff actions are composed here.
+# Jobs stand beside the audit room and below the incidents, so what staff do with them is composed here.
 
 
-def replay_dead_letter(*, job_id: UUID, actor: Actor, now: datetime) -> Job:
-    """Queue a dead or discarded job again, with all its attempts.
+def replay_dead_letter(*, job_id: UUID, actor: Actor, now: datetime) -> None:
+    """Queue a dead or discarded job again, with all its attempts; its incident is resolved.
 
     Raises:
         NotFound, JobNotReplayable, JobAlreadyQueued: see `apps.jobs.services.replay_job`.
     """
     with write_scope(actor):
-        job = replay_job(job_id=job_id, actor=actor, now=now)
-        changes = {"state": ["dead", job.state], "kind": [job.kind, job.kind]}
+        job, before = replay_job(job_id=job_id, actor=actor, now=now)
+        changes = {"state": [before, job.state], "kind": [job.kind, job.kind]}
         record(action="job.replayed", actor=actor, target_type="job", target_id=job_id, now=now, changes=changes)
-    return job
+        resolve_incident(kind=JOB_DEAD, key=str(job_id), actor=actor, now=now)
 
 
-def discard_dead_letter(*, job_id: UUID, reason: str, actor: Actor, now: datetime) -> Job:
-    """Take a dead or queued job out of the queue for good, and keep the reason.
+def discard_dead_letter(*, job_id: UUID, reason: str, actor: Actor, now: datetime) -> None:
+    """Take a dead or queued job out of the queue for good, and keep the reason; its incident is resolved.
 
     Raises:
         NotFound, JobNotDiscardable: see `apps.jobs.services.discard_job`.
     """
     with write_scope(actor):
-        job = discard_job(job_id=job_id, actor=actor, now=now)
-        changes = {"state": [None, job.state], "reason": [None, reason]}
+        job, before = discard_job(job_id=job_id, actor=actor, now=now)
+        changes = {"state": [before, job.state], "reason": [None, reason]}
         record(action="job.discarded", actor=actor, target_type="job", target_id=job_id, now=now, changes=changes)
-    return job
-
-
-def acknowledge(*, incident_id: UUID, actor: Actor, now: datetime) -> Incident:
-    """Say that the staff user is looking at an incident.
-
-    Raises:
-        NotFound, IncidentAlreadyResolved: see `apps.incidents.services.acknowledge_incident`.
-    """
-    with write_scope(actor):
-        incident = acknowledge_incident(incident_id=incident_id, actor=actor, now=now)
-        changes = {"state": ["open", incident.state]}
-        _record_incident("incident.acknowledged", incident, changes, actor, now)
-    return incident
-
-
-def resolve(*, incident_id: UUID, reason: str, actor: Actor, now: datetime) -> None:
-    """Close a standing incident, and keep what was done about it.
-
-    Raises:
-        NotFound, IncidentAlreadyResolved: see `apps.incidents.services.acknowledge_incident`.
-    """
-    with write_scope(actor):
-        incident = Incident.objects.select_for_update().filter(pk=incident_id).first()
-        if incident is None:
-            raise NotFound
-        if incident.state == IncidentState.RESOLVED:
-            raise IncidentAlreadyResolved
-        resolve_incident(kind=incident.kind, key=incident.key, actor=actor, now=now)
-        changes = {"state": [incident.state, IncidentState.RESOLVED], "reason": [None, reason]}
-        _record_incident("incident.resolved", incident, changes, actor, now)
-
-
-def _record_incident(action: str, incident: Incident, changes: dict[str, Any], actor: Actor, now: datetime) -> None:
-    record(action=action, actor=actor, target_type="incident", target_id=incident.pk, now=now, changes=changes)
-
-
-def revoke_session(*, session_id: UUID, reason: str, actor: Actor, now: datetime) -> bool:
-    """Sign a user out of the API in the actor's tenant, and keep why; return False when it was done before.
-
-    Raises:
-        NotFound: there is no such session.
-    """
-    with staff_scope():
-        session = Session.objects.select_for_update(of=("self",)).filter(pk=session_id).first()
-        if session is None:
-            raise NotFound
-        if session.revoked_at is not None:
-            return False
-        session.revoked_at = now
-        session.save(update_fields=["revoked_at"])
-        changes = {"user_id": [None, str(session.user_id)], "reason": [None, reason]}
-        actor = actor.for_tenant(session.tenant_id)
-        with write_scope(actor):
-            record(
-                action="session.revoked",
-                actor=actor,
-                target_type="session",
-                target_id=session_id,
-                now=now,
-                changes=changes,
-            )
-    return True
+        resolve_incident(kind=JOB_DEAD, key=str(job_id), actor=actor, now=now, reason=reason)
 
 
 def enrol_authenticator(*, user: User, actor: Actor, now: datetime) -> TOTPDevice:

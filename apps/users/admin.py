@@ -1,6 +1,7 @@
 """Users, their sessions and their authenticators, as staff see them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -9,12 +10,16 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as message
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.core import clock
+from apps.core.actor import Actor
 from apps.core.admin import (
     Notice,
+    Outcome,
     Panel,
+    ServiceAction,
     StaffModelAdmin,
     Stat,
     Table,
@@ -28,9 +33,12 @@ from apps.core.admin import (
     record_url,
     two_lines,
 )
+from apps.users import services
 from apps.users.models import Session, User
 
 _ROWS = 20
+SESSION_REVOKED = Outcome(message("%(count)s session revoked"), message("%(count)s sessions revoked"))
+SESSION_OVER = Outcome(message("%(count)s was over already"), message("%(count)s were over already"))
 
 
 def session_chip(session: Session) -> str:
@@ -113,6 +121,11 @@ class UserAdmin(StaffModelAdmin):
         )
 
 
+def _revoke(session: Session, actor: Actor, now: datetime, reason: str) -> Outcome:
+    revoked = services.revoke_any_session(session_id=session.pk, reason=reason, actor=actor, now=now)
+    return SESSION_REVOKED if revoked else SESSION_OVER
+
+
 class AliveFilter(SimpleListFilter):
     """Alive or over."""
 
@@ -138,6 +151,18 @@ class SessionAdmin(StaffModelAdmin):
     empty_hint = gettext_lazy("A session begins with POST /api/v1/auth/token.")
     facts = (
         (gettext_lazy("Session"), ("ip", "user_agent", "created_at", "last_used_at", "expires_at", "revoked_at", "id")),
+    )
+    service_actions = (
+        ServiceAction(
+            name="revoke",
+            label=gettext_lazy("Revoke"),
+            icon="logout",
+            run=_revoke,
+            confirm=gettext_lazy("The user is signed out of the API at once and has to sign in again."),
+            needs_reason=True,
+            danger=True,
+            available=lambda session: session.revoked_at is None,
+        ),
     )
 
     @column(gettext_lazy("user"))

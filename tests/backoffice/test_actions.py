@@ -14,6 +14,7 @@ from apps.providers.models import Connection, SyncRun
 from apps.tenants.models import ApiKey, Tenant
 from apps.users.models import Session
 from tests.backoffice.world import World, make_dead_job
+from tests.factories.incidents import make_incident
 
 
 def leaves(tenant, action: str) -> list[AuditEntry]:
@@ -88,7 +89,31 @@ def test_a_dead_letter_is_replayed_with_a_leaf(staff_client, world: World):
     assert (after.state, after.attempts, after.finished_at) == ("queued", 0, None)
     (leaf,) = leaves(world.globex.tenant, "job.replayed")
     assert (leaf.target_id, leaf.actor["label"]) == (str(job.pk), "staff")
+    assert leaf.changes == {"state": ["dead", "queued"], "kind": ["statement.import", "statement.import"]}
     assert leaves(world.acme.tenant, "job.replayed") == []
+
+
+@pytest.mark.parametrize(("action", "reason"), [("replay", ""), ("discard", "tenant left")])
+def test_a_dead_letter_takes_its_incident_along(staff_client, world: World, action, reason):
+    job = world.acme.dead_job
+    incident = make_incident(
+        now=clock.now(), tenant_id=job.tenant_id, kind="job.dead", key=str(job.pk), target_type="job", target_id=job.pk
+    )
+    press(staff_client, "jobs.job", job, action, confirmed="1", reason=reason)
+    assert read(Incident, incident).state == "resolved"
+    assert read(Incident, incident).resolved_by["label"] == "staff"
+    assert read(Incident, world.acme.incident).state == "open"
+    (leaf,) = leaves(world.acme.tenant, "incident.resolved")
+    kept = {"reason": [None, reason]} if reason else {}
+    assert leaf.changes == {"state": ["open", "resolved"], **kept}
+
+
+def test_a_discarded_job_comes_back_from_where_it_was(staff_client, world: World):
+    job = world.acme.dead_job
+    press(staff_client, "jobs.job", job, "discard", confirmed="1", reason="by mistake")
+    press(staff_client, "jobs.job", job, "replay")
+    (leaf,) = leaves(world.acme.tenant, "job.replayed")
+    assert leaf.changes["state"] == ["discarded", "queued"]
 
 
 def test_many_replays_report_each_outcome(staff_client, world: World):
@@ -110,7 +135,7 @@ def test_discarding_needs_a_reason_which_is_kept(staff_client, world: World):
     assert press(staff_client, "jobs.job", job, "discard", confirmed="1", reason="tenant left") == ["1 job discarded."]
     assert read(Job, job).state == "discarded"
     (leaf,) = leaves(world.acme.tenant, "job.discarded")
-    assert leaf.changes == {"state": [None, "discarded"], "reason": [None, "tenant left"]}
+    assert leaf.changes == {"state": ["dead", "discarded"], "reason": [None, "tenant left"]}
 
 
 def test_a_list_asks_for_the_reason_on_a_page_of_its_own(staff_client, world: World):
@@ -127,6 +152,8 @@ def test_an_incident_is_acknowledged_then_resolved(staff_client, world: World):
     incident = world.acme.incident
     assert press(staff_client, "incidents.incident", incident, "acknowledge") == ["1 incident acknowledged."]
     assert read(Incident, incident).acknowledged_by["label"] == "staff"
+    choose(staff_client, "incidents.incident", [incident], "acknowledge")
+    assert len(leaves(world.acme.tenant, "incident.acknowledged")) == 1
     said = press(staff_client, "incidents.incident", incident, "resolve", confirmed="1", reason="bank is back")
     assert said == ["1 incident resolved."]
     assert read(Incident, incident).state == "resolved"

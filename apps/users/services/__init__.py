@@ -4,6 +4,7 @@ from apps.users.services.identity import add_totp_device, create_user
 from apps.users.services.sessions import (
     OpenSession,
     refresh_session,
+    revoke_any_session,
     revoke_by_refresh_token,
     revoke_session,
     start_session,
@@ -17,6 +18,7 @@ __all__ = [
     "check_second_factor",
     "create_user",
     "refresh_session",
+    "revoke_any_session",
     "revoke_by_refresh_token",
     "revoke_session",
     "start_session",

@@ -1,6 +1,7 @@
 """The life of a session: started, refreshed, revoked.
 
-Signing in and out go on while writing is switched off.
+Signing in and out go on while writing is switched off. A start and a revocation leave a leaf each; a refresh, of
+which a busy client makes one every few minutes, updates `last_used_at` alone.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from django.db.models import Q
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
-from apps.core.scope import write_scope
+from apps.core.scope import staff_scope, write_scope
 from apps.users import selectors, tokens
 from apps.users.models import Session, User
 from apps.users.types import Origin
@@ -94,6 +95,22 @@ def revoke_session(*, session_id: UUID, actor: Actor, now: datetime) -> None:
         _revoke(session, actor, now, reason="signed_out")
 
 
+def revoke_any_session(*, session_id: UUID, reason: str, actor: Actor, now: datetime) -> bool:
+    """Sign a user out of the API on behalf of staff, and keep why; return False when the session was revoked before.
+
+    Raises:
+        NotFound: there is no such session.
+    """
+    with staff_scope():
+        session = Session.objects.select_for_update().filter(id=session_id).first()
+        if session is None:
+            raise NotFound
+        if session.revoked_at is not None:
+            return False
+        _revoke(session, actor.for_tenant(session.tenant_id), now, reason=reason)
+    return True
+
+
 def revoke_by_refresh_token(*, refresh: str, origin: Origin, now: datetime) -> None:
     """Revoke the session whose newest refresh token this is; an unknown one changes nothing (RFC 7009)."""
     with transaction.atomic():
@@ -110,7 +127,10 @@ def revoke_by_refresh_token(*, refresh: str, origin: Origin, now: datetime) -> N
 def _revoke(session: Session, actor: Actor, now: datetime, *, reason: str) -> None:
     session.revoked_at = now
     session.save(update_fields=["revoked_at"])
-    _record("session.revoked", session, actor, now, {"reason": [None, reason]})
+    changes = {"reason": [None, reason]}
+    if actor.user_id != session.user_id:
+        changes["user_id"] = [None, str(session.user_id)]
+    _record("session.revoked", session, actor, now, changes)
 
 
 def _record(action: str, session: Session, actor: Actor, now: datetime, changes: dict[str, Any] | None = None) -> None:
