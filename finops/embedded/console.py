@@ -29,13 +29,12 @@ class Console:
     def line(self, name: str, text: str) -> None:
         """Write a line of a process; a JSON log line becomes level, event and fields, an empty one nothing."""
         prefix = self._paint(f"{name:<{WIDTH}}", _COLOURS.get(name, 37))
-        parts = self._readable(text.rstrip()).splitlines()
-        self._write("".join(f"{prefix} │ {part}\n" for part in parts))
+        self._write("".join(f"{prefix} │ {part}\n" for part in self._readable(text.rstrip())))
 
     def frame(self, rows: list[tuple[str, str]], *, title: str) -> None:
         """Write labelled rows in a box."""
         label = max(len(name) for name, _ in rows)
-        body = [f"{name:<{label}}  {value}" for name, value in rows]
+        body = [printable(f"{name:<{label}}  {value}") for name, value in rows]
         width = max(len(title), *(len(line) for line in body))
         rows_shown = "".join(f"│ {line:<{width}} │\n" for line in body)
         bar = "─" * (width + 2)
@@ -49,19 +48,38 @@ class Console:
             # The terminal is gone or nobody reads on; an orderly stop must not fail for that.
             self.stream = io.StringIO()
 
-    def _readable(self, text: str) -> str:
-        if not text.startswith("{"):
-            return text
-        try:
-            entry: dict[str, Any] = json.loads(text)
-        except ValueError:
-            return text
+    def _readable(self, text: str) -> list[str]:
+        """Return the lines to show; only a traceback has more than one, and its lines are indented."""
+        entry = _json_line(text)
+        if entry is None:
+            return [printable(text)] if text else []
         level = str(entry.get("level", ""))
         fields = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _UNSHOWN and value)
-        shown = " ".join(part for part in (str(entry.get("event", "")), self._paint(fields, 2)) if part)
+        event = printable(str(entry.get("event", "")))
+        shown = " ".join(part for part in (event, self._paint(printable(fields), 2)) if part)
         if level in _LEVELS:
             shown = f"{self._paint(level, _LEVELS[level])} {shown}"
-        return f"{shown}\n{entry['exc_info']}" if entry.get("exc_info") else shown
+        traceback = str(entry.get("exc_info") or "")
+        return [shown, *(f"  {printable(line)}" for line in traceback.rstrip("\n").split("\n") if traceback)]
 
     def _paint(self, text: str, colour: int) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self.colourful and text else text
+
+
+def printable(text: str) -> str:
+    """Return the text with everything escaped that could steer a terminal, end the line or reorder it.
+
+    What processes log comes from the network in part. Tabs stay.
+    """
+    return "".join(
+        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _json_line(text: str) -> dict[str, Any] | None:
+    if not text.startswith("{"):
+        return None
+    try:
+        return dict(json.loads(text))
+    except (ValueError, RecursionError):
+        return None

@@ -1,6 +1,7 @@
 """Log lines are readable on a terminal and plain in a file."""
 
 import io
+import json
 
 import pytest
 
@@ -38,11 +39,32 @@ def shown(line: str) -> str:
         ('{"level": "INFO", "event": "sync.started", "logger": "apps"}', "web      │ sync.started\n"),
         (
             '{"level": "ERROR", "event": "broke", "exc_info": "Traceback:\\nBoom"}',
-            "web      │ ERROR broke\nweb      │ Traceback:\nweb      │ Boom\n",
+            "web      │ ERROR broke\nweb      │   Traceback:\nweb      │   Boom\n",
         ),
     ],
 )
 def test_a_line_is_shown_as(line: str, expected: str) -> None:
+    assert shown(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("\x1b[2Jgone\r\u202eback\ttab", "web      │ \\x1b[2Jgone\\r\\u202eback\ttab\n"),
+        (
+            json.dumps({"event": "Not Found: /\x1b[31mX\nweb      │ forged", "path": "/\u2028\u2066a\x85\x0b"}),
+            "web      │ Not Found: /\\x1b[31mX\\nweb      │ forged path=/\\u2028\\u2066a\\x85\\x0b\n",
+        ),
+        ('{"event": "\\ud800", "k\\u001b": {"a": "\\u001b"}}', "web      │ \\ud800 k\\x1b={'a': '\\x1b'}\n"),
+        (
+            json.dumps({"level": "ERROR", "event": "e", "exc_info": "Boom\nERROR forged\x1b[31m\u2029x"}),
+            "web      │ ERROR e\nweb      │   Boom\nweb      │   ERROR forged\\x1b[31m\\u2029x\n",
+        ),
+        ('{"a":' * 2000, "web      │ " + '{"a":' * 2000 + "\n"),
+    ],
+    ids=["plain", "fields", "surrogate", "traceback", "deep"],
+)
+def test_nothing_that_is_shown_can_steer_the_terminal_or_forge_a_line(line: str, expected: str) -> None:
     assert shown(line) == expected
 
 
@@ -68,6 +90,14 @@ def test_the_frame_fits_its_longest_row() -> None:
         "│ API key of acme  k         │\n"
         "└────────────────────────────┘\n\n"
     )
+
+
+def test_the_frame_and_our_own_lines_carry_no_control_characters() -> None:
+    screen = io.StringIO()
+    Console(screen).frame([("Admin", "\x1b[31m")], title="Ready")
+    Console(screen).say("a\x1b\nb")
+    assert "│ Admin  \\x1b[31m │\n" in screen.getvalue()
+    assert screen.getvalue().endswith("finops   │ a\\x1b\\nb\n")
 
 
 def test_a_terminal_that_went_away_stops_nothing() -> None:
