@@ -40,7 +40,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
 def home_path(environment: Mapping[str, str]) -> Path:
     """Return FINOPS_HOME, by default `.finops` in the project."""
-    return PROJECT / environment.get("FINOPS_HOME", ".finops")
+    return PROJECT / Path(environment.get("FINOPS_HOME") or ".finops").expanduser()
 
 
 def port(environment: Mapping[str, str], name: str, default: int) -> int:
@@ -52,6 +52,18 @@ def port(environment: Mapping[str, str], name: str, default: int) -> int:
     if not value.isdigit() or not 0 < int(value) < 65536:
         raise EmbeddedError(f"{name} must be a port number from 1 to 65535, not '{value}'.")
     return int(value)
+
+
+def web_and_sandbox_port(environment: Mapping[str, str]) -> tuple[int, int]:
+    """Return the ports that the web server and the provider sandbox listen on.
+
+    Raises: EmbeddedError when one is no port, or when they are the same.
+    """
+    web = port(environment, "FINOPS_PORT", 8000)
+    sandbox = port(environment, "FINOPS_SANDBOX_PORT", 8010)
+    if web == sandbox:
+        raise EmbeddedError(f"FINOPS_PORT and FINOPS_SANDBOX_PORT are both {web}: set one of them to another port.")
+    return web, sandbox
 
 
 def require_embedded_settings(environment: Mapping[str, str]) -> None:
@@ -66,8 +78,7 @@ def require_embedded_settings(environment: Mapping[str, str]) -> None:
 
 def platform_environment(environment: Mapping[str, str], home: Home) -> dict[str, str]:
     """Return the caller's environment completed with addresses and with keys made once per home."""
-    web = port(environment, "FINOPS_PORT", 8000)
-    sandbox = port(environment, "FINOPS_SANDBOX_PORT", 8010)
+    web, sandbox = web_and_sandbox_port(environment)
     defaults = {
         "DJANGO_SETTINGS_MODULE": "finops.settings.embedded",
         "FINOPS_BASE_URL": f"http://127.0.0.1:{web}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import fnmatch
 import json
 import os
 import secrets
@@ -14,6 +15,22 @@ from pathlib import Path
 from finops.embedded.errors import HomeUnusable
 
 MINIMUM_FREE_BYTES = 512 * 1024 * 1024
+# Its presence says that the folder is ours.
+MARKER = "finops-home"
+LOCKS = ("supervisor.lock", "processes.lock")
+# All that finops ever writes into a home, but for marker and locks; patterns are those of fnmatch.
+CONTENT = (
+    "logs",
+    "postgres",
+    "valkey",
+    "sandbox",
+    "secrets.json",
+    "state.json",
+    "migrations.json",
+    "demo.json",
+    "demo.json.tmp",
+    ".*.json.[0-9]*",
+)
 # A killed supervisor's guards need this long at most to end what it had started.
 LEFTOVERS_SECONDS = 60.0
 
@@ -27,13 +44,14 @@ class Home:
         self._locks: list[int] = []
 
     def open(self) -> None:
-        """Create the folder, check it and lock it for this process.
+        """Create the folder or take an empty one, check it and lock it for this process.
 
-        Raises: HomeUnusable.
+        Raises: HomeUnusable, without having touched a folder that holds anything but a home.
         """
         try:
             # Root's engines run as another user, who needs to pass, but not to list.
             self.path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+            self._claim()
             if os.geteuid() == 0:
                 self.path.chmod(self.path.stat().st_mode | 0o011)
             self.folder("logs")
@@ -49,6 +67,11 @@ class Home:
         """Release the locks."""
         while self._locks:
             os.close(self._locks.pop())
+
+    @property
+    def is_claimed(self) -> bool:
+        """Return whether the folder is marked as ours."""
+        return (self.path / MARKER).is_file()
 
     @property
     def held(self) -> tuple[int, ...]:
@@ -96,14 +119,26 @@ class Home:
             os.fsync(file.fileno())
         draft.replace(target)
 
+    def _claim(self) -> None:
+        if self.is_claimed:
+            return
+        names = {entry.name for entry in self.path.iterdir()}
+        # Homes from before the marker are known by what a started one holds, and by holding nothing else.
+        is_unmarked_home = names >= {*LOCKS, "secrets.json"} and all(is_content(name) for name in names - {*LOCKS})
+        if names and not is_unmarked_home:
+            raise HomeUnusable(
+                f"{self.path} holds files that are not finops's own: set FINOPS_HOME to a new or an empty folder."
+            )
+        (self.path / MARKER).write_text("The state of one finops; 'make reset' deletes what finops made in here.\n")
+
     def _take_locks(self) -> None:
         """Lock out a second supervisor at once, and wait for what a killed one left."""
-        supervisor = self._open_lock("supervisor.lock")
+        supervisor = self._open_lock(LOCKS[0])
         if not _lock(supervisor, seconds=0):
             raise HomeUnusable(
                 f"Another finops is running on {self.path}: stop it first, or set FINOPS_HOME to another folder."
             )
-        if not _lock(self._open_lock("processes.lock"), seconds=LEFTOVERS_SECONDS):
+        if not _lock(self._open_lock(LOCKS[1]), seconds=LEFTOVERS_SECONDS):
             raise HomeUnusable(
                 f"Processes of an earlier run on {self.path} have not ended: end them, then start again."
             )
@@ -121,6 +156,11 @@ class Home:
                 f"The disk under {self.path} has {free // 1024**2} MB free and finops needs {needed} MB: "
                 f"make room, or set FINOPS_HOME to another disk."
             )
+
+
+def is_content(name: str) -> bool:
+    """Return whether an entry of a home is one that finops makes."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in CONTENT)
 
 
 def _lock(descriptor: int, *, seconds: float) -> bool:

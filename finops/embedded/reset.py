@@ -7,38 +7,44 @@ import shutil
 
 from finops.embedded.environment import PROJECT, home_path, read_dotenv
 from finops.embedded.errors import EmbeddedError, HomeUnusable
-from finops.embedded.home import Home
+from finops.embedded.home import LOCKS, MARKER, Home, is_content
 
 
 def reset() -> int:
-    """Delete the home's content; return the exit code."""
+    """Delete what finops made in its home, and nothing else; return the exit code."""
     path = home_path({**read_dotenv(PROJECT / ".env"), **os.environ})
-    if not path.exists():
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         print(f"There is nothing at {path}.")
         return 0
-    if any(path.iterdir()) and not (path / "supervisor.lock").exists():
-        print(f"{path} holds files but no finops: delete them yourself, or correct FINOPS_HOME.")
-        return 1
     home = Home(path, minimum_free_bytes=0)
     try:
         home.open()
-        _delete_content(home)
+        left = _delete_content(home)
     except EmbeddedError as error:
         print(error)
         return 1
     finally:
         home.close()
     print(f"Deleted the data in {path}; 'make run' starts with new data.")
+    if left:
+        print(f"Left alone, since finops did not make it: {', '.join(left)}.")
     return 0
 
 
-def _delete_content(home: Home) -> None:
-    # The lock files stay: a starter that waits for one holds the same file as we do.
-    for entry in home.path.iterdir():
+def _delete_content(home: Home) -> list[str]:
+    """Delete and return the names of what is not ours.
+
+    Marker and locks stay: a starter that waits for a lock holds the same file as we do.
+    """
+    left = []
+    for entry in sorted(home.path.iterdir()):
         try:
-            if entry.is_dir() and not entry.is_symlink():
+            if not is_content(entry.name):
+                left.append(entry.name)
+            elif entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
-            elif entry.suffix != ".lock":
+            else:
                 entry.unlink()
         except OSError as error:
             raise HomeUnusable(f"Cannot delete {entry} ({error.strerror}): delete it yourself.") from error
+    return [name for name in left if name not in (MARKER, *LOCKS)]

@@ -19,9 +19,9 @@ from finops.embedded.environment import (
     PROJECT,
     home_path,
     platform_environment,
-    port,
     read_dotenv,
     require_embedded_settings,
+    web_and_sandbox_port,
 )
 from finops.embedded.errors import EmbeddedError
 from finops.embedded.home import Home
@@ -66,8 +66,7 @@ class Platform:
         self.console = console
         self.caller = caller
         self.home = Home(home_path(caller))
-        self.web_port = port(caller, "FINOPS_PORT", 8000)
-        self.sandbox_port = port(caller, "FINOPS_SANDBOX_PORT", 8010)
+        self.web_port, self.sandbox_port = web_and_sandbox_port(caller)
         self.embedded_database, embedded_broker = not caller.get("DATABASE_URL"), not caller.get("REDIS_URL")
         if self.embedded_database or embedded_broker:
             require_embedded_settings(caller)
@@ -76,11 +75,13 @@ class Platform:
 
     def run(self) -> None:
         """Bring the platform up, then look after it until interrupted."""
+        if not self.home.is_claimed:
+            self._require_ports()
         self.home.open()
         supervisor = Supervisor(self.console, held=self.home.held)
         try:
-            ports.require_free(self.web_port, setting="FINOPS_PORT")
-            ports.require_free(self.sandbox_port, setting="FINOPS_SANDBOX_PORT")
+            # In a home of ours what a killed run left may hold the ports until `open` has waited for its end.
+            self._require_ports()
             self._start_engines()
             self._prepare_data(supervisor)
             self._start_services(supervisor)
@@ -93,6 +94,10 @@ class Platform:
             self.engines.stop()
             self.home.close()
         self.console.say("Stopped.")
+
+    def _require_ports(self) -> None:
+        ports.require_free(self.web_port, setting="FINOPS_PORT")
+        ports.require_free(self.sandbox_port, setting="FINOPS_SANDBOX_PORT")
 
     def _start_engines(self) -> None:
         if self.embedded_database:

@@ -162,6 +162,9 @@ def test_kill_9_of_the_starter_leaves_no_engine_and_no_data_is_lost(home_path: P
 
 
 def test_an_interrupted_creation_of_the_cluster_is_begun_again(home_path: Path) -> None:
+    home = Home(home_path)
+    home.open()
+    home.close()
     half = home_path / "postgres" / "data.new"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18")

@@ -72,11 +72,46 @@ def test_a_damaged_file_is_named(home: Home) -> None:
         home.secret("valkey")
 
 
+def test_a_folder_of_other_things_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    mode = tmp_path.stat().st_mode
+    with pytest.raises(HomeUnusable) as refused:
+        Home(tmp_path).open()
+    assert str(refused.value) == (
+        f"{tmp_path} holds files that are not finops's own: set FINOPS_HOME to a new or an empty folder."
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert tmp_path.stat().st_mode == mode
+
+
+def test_an_empty_folder_is_claimed_and_stays_ours_whatever_is_added(tmp_path: Path) -> None:
+    first = Home(tmp_path)
+    assert not first.is_claimed
+    first.open()
+    assert first.is_claimed
+    first.close()
+    (tmp_path / "thesis.txt").touch()
+    Home(tmp_path).open()
+
+
+def test_a_home_from_before_the_marker_is_known_by_holding_nothing_else(home: Home) -> None:
+    home.open()
+    home.secret("valkey")
+    home.close()
+    (home.path / "finops-home").unlink()
+    Home(home.path).open()
+    assert (home.path / "finops-home").exists()
+    (home.path / "finops-home").unlink()
+    (home.path / "thesis.txt").touch()
+    with pytest.raises(HomeUnusable, match="holds files that are not finops's own"):
+        Home(home.path).open()
+
+
 def test_writing_replaces_a_file_as_a_whole(home: Home) -> None:
     home.open()
     home.write("state.json", {"a": "1"})
     home.write("state.json", {"b": "2"})
     assert home.read("state.json") == {"b": "2"}
     assert sorted(path.name for path in home.path.iterdir() if path.is_file()) == [
-        "processes.lock", "state.json", "supervisor.lock",
+        "finops-home", "processes.lock", "state.json", "supervisor.lock",
     ]  # fmt: skip

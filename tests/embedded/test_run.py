@@ -73,14 +73,65 @@ def test_a_home_that_is_a_file(home_path: Path) -> None:
     assert ended.stdout.count("\n") == 1
 
 
-def test_reset_deletes_a_home_and_nothing_else(home_path: Path) -> None:
+@pytest.mark.parametrize("command", ["run", "reset"])
+def test_a_folder_of_other_things(home_path: Path, command: str) -> None:
     (home_path / "thesis.txt").touch()
-    assert finops("reset", home_path).returncode == 1
-    assert (home_path / "thesis.txt").exists()
-    (home_path / "thesis.txt").unlink()
+    ended = finops(command, home_path)
+    assert ended.returncode == 1
+    assert ended.stdout.removeprefix("finops   │ ") == (
+        f"{home_path} holds files that are not finops's own: set FINOPS_HOME to a new or an empty folder.\n"
+    )
+    assert [path.name for path in home_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_refused_start_creates_no_home(home_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        assert finops("run", home_path / "new", FINOPS_PORT=str(holder.getsockname()[1])).returncode == 1
+    assert not (home_path / "new").exists()
+
+
+def test_one_port_for_both(home_path: Path) -> None:
+    ended = finops("run", home_path / "new", FINOPS_PORT="18000", FINOPS_SANDBOX_PORT="18000")
+    assert ended.returncode == 1
+    assert ended.stdout == (
+        "finops   │ FINOPS_PORT and FINOPS_SANDBOX_PORT are both 18000: set one of them to another port.\n"
+    )
+
+
+def test_reset_deletes_what_finops_made_and_nothing_else(home_path: Path) -> None:
     home = Home(home_path)
     home.open()
     home.secret("valkey")
     home.close()
-    assert finops("reset", home_path).returncode == 0
-    assert sorted(path.name for path in home_path.iterdir()) == ["processes.lock", "supervisor.lock"]
+    (home_path / "postgres" / "data").mkdir(parents=True)
+    (home_path / ".state.json.4711").touch()
+    (home_path / "demo.json").touch()
+    (home_path / "thesis.txt").touch()
+    (home_path / "drafts").mkdir()
+    ended = finops("reset", home_path)
+    assert ended.returncode == 0
+    assert ended.stdout == (
+        f"Deleted the data in {home_path}; 'make run' starts with new data.\n"
+        f"Left alone, since finops did not make it: drafts, thesis.txt.\n"
+    )
+    assert sorted(path.name for path in home_path.iterdir()) == [
+        "drafts", "finops-home", "processes.lock", "supervisor.lock", "thesis.txt",
+    ]  # fmt: skip
+
+
+def test_reset_follows_no_link_out_of_the_home(home_path: Path) -> None:
+    (home_path / "elsewhere").mkdir()
+    (home_path / "elsewhere" / "data").touch()
+    home = Home(home_path / "home")
+    home.open()
+    home.close()
+    (home.path / "postgres").symlink_to(home_path / "elsewhere")
+    assert finops("reset", home.path).returncode == 0
+    assert (home_path / "elsewhere" / "data").exists()
+    assert not (home.path / "postgres").is_symlink()
+
+
+@pytest.mark.parametrize("missing", ["absent", "."])
+def test_reset_of_nothing(home_path: Path, missing: str) -> None:
+    ended = finops("reset", home_path / missing)
+    assert (ended.returncode, ended.stdout) == (0, f"There is nothing at {home_path / missing}.\n")
