@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from uuid import UUID
 
 from apps.providers.types import AccountData, BalanceData, RejectedRow, TransactionData
 
@@ -15,7 +14,6 @@ class Window:
     `posted` are the external ids of the posted rows that we hold from `since` on: the provider should show them again.
     """
 
-    account_id: UUID
     since: date | None
     posted: frozenset[str]
 

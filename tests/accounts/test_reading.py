@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -79,7 +78,7 @@ class ScriptedBank:
 
 
 def window(*posted: str) -> dict[str, Window]:
-    return {"acc": Window(account_id=uuid4(), since=SINCE, posted=frozenset(posted))}
+    return {"acc": Window(since=SINCE, posted=frozenset(posted))}
 
 
 def read(bank: ScriptedBank, plan: dict[str, Window]) -> AccountReading:

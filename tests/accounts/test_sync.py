@@ -12,6 +12,7 @@ from apps.audit import merkle
 from apps.audit.models import AuditEntry
 from apps.core import clock
 from apps.core.actor import system_actor
+from apps.core.money import plain
 from apps.core.scope import tenant_scope
 from apps.outbox.models import OutboxEvent
 from apps.providers.models import Connection, SyncRun
@@ -42,6 +43,37 @@ def events_of(connection: Connection, *, since: int = 0) -> list[tuple[str, str]
         return [(row.type, row.data["external_id"]) for row in rows][since:]
 
 
+def account_events_of(connection: Connection) -> list[tuple[str, str, int]]:
+    """Return (type, subtype, version) of the tenant's account events, in the order in which they happened."""
+    with tenant_scope(connection.tenant_id):
+        rows = OutboxEvent.objects.filter(type__startswith="account.").order_by("position")
+        return [(row.type, row.data["subtype"], row.data["version"]) for row in rows]
+
+
+def as_row(*values: object) -> bytes:
+    return ("[" + ",".join(f'"{"" if value is None else value}"' for value in values) + "]").encode()
+
+
+def plain_or_none(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)
+
+
+def account_row(type_: str, row: Account) -> bytes:
+    description = (row.name, row.kind, row.subtype, row.currency, row.last_four, row.institution, row.status)
+    balances = (row.provider_balance, row.provider_available, row.opening_balance, row.posted_total)
+    return as_row(type_, row.id, row.connection_id, row.external_id, *description, *map(plain_or_none, balances))
+
+
+def transaction_row(type_: str, row: Transaction) -> bytes:
+    told = (row.external_id, plain(row.amount), row.currency, row.date, row.description, row.counterparty)
+    ours = (row.provider_category, row.status, row.category_override, row.note, row.replaces_id)
+    return as_row(type_, row.id, row.account_id, *told, *ours)
+
+
+def batch_of(rows: list[bytes]) -> dict[str, object]:
+    return {"count": len(rows), "merkle_root": merkle.root_of_rows(rows).hex()}
+
+
 def words(connection: Connection, external_id: str, *, category: str, note: str) -> Transaction:
     row = find_row(external_id, connection.tenant_id)
     actor = system_actor("tests", tenant_id=connection.tenant_id)
@@ -57,22 +89,47 @@ def test_first_sync_takes_everything_and_says_so_once(acme, bank: Bank) -> None:
     with tenant_scope(acme.id):
         types = set(OutboxEvent.objects.values_list("type", flat=True))
         synced = OutboxEvent.objects.get(type="connection.synced")
-    assert types == {"tenant.created", "connection.created", "connection.synced"}
+    assert types == {"tenant.created", "connection.created", "account.created", "connection.synced"}
     assert (synced.data["added"], synced.data["first"]) == (total, True)
 
 
 def test_first_sync_leaves_one_leaf_that_commits_to_every_row(connection: Connection) -> None:
     with tenant_scope(connection.tenant_id):
-        leaf = AuditEntry.objects.get(action="transactions.synced")
-        rows = [
-            (
-                f'["created","{row.id}","{row.account_id}","{row.external_id}","{row.amount.normalize():f}","USD",'
-                f'"{row.date}","{row.description}","{row.counterparty}","{row.provider_category}","{row.status}"]'
-            ).encode()
-            for row in Transaction.objects.order_by("id")
+        leaf = AuditEntry.objects.get(action="accounts.synced")
+        accounts = [account_row("account.created", account) for account in Account.objects.order_by("id")]
+        rows = [transaction_row("transaction.created", row) for row in Transaction.objects.order_by("id")]
+    assert leaf.changes == {
+        "added": [None, len(rows)],
+        "modified": [None, 0],
+        "removed": [None, 0],
+        "accounts_added": [None, len(accounts)],
+        "accounts_modified": [None, 0],
+        "batch": batch_of([*accounts, *rows]),
+    }
+
+
+def test_later_leaf_commits_to_the_clients_words_that_a_row_took_over(connection: Connection, bank: Bank) -> None:
+    kept = bank.add("-7", **COFFEE)
+    pending = bank.add("-12.30", **COFFEE)
+    sync(connection)
+    words(connection, kept["id"], category="fun", note="alone")
+    words(connection, pending["id"], category="team lunch", note="with Ana")
+    bank.change(kept, amount="-8")
+    posted = bank.post(pending)
+    assert counts(sync(connection)) == (1, 1, 1)
+    changed, old, new = (find_row(row["id"], connection.tenant_id) for row in (kept, pending, posted))
+    assert (new.note, new.replaces_id) == ("with Ana", old.id)
+    rows = {changed: "transaction.updated", old: "transaction.removed", new: "transaction.created"}
+    with tenant_scope(connection.tenant_id):
+        checking = Account.objects.get(subtype="checking")
+        leaf = AuditEntry.objects.filter(action="accounts.synced").order_by("-position").first()
+    assert leaf is not None
+    assert leaf.changes["batch"] == batch_of(
+        [
+            account_row("account.updated", checking),
+            *[transaction_row(rows[row], row) for row in sorted(rows, key=lambda row: row.id)],
         ]
-    assert leaf.changes["batch"] == {"count": len(rows), "merkle_root": merkle.root_of_rows(rows).hex()}
-    assert leaf.changes["added"] == [None, len(rows)]
+    )
 
 
 def test_first_sync_fixes_the_opening_so_that_both_balances_agree(connection: Connection, bank: Bank) -> None:
@@ -96,7 +153,7 @@ def test_sync_without_news_writes_nothing(connection: Connection) -> None:
     with tenant_scope(connection.tenant_id):
         assert set(Transaction.objects.values_list("id", "version", "updated_at")) == before
         assert set(Account.objects.values_list("id", "version")) == versions
-        assert AuditEntry.objects.filter(action="transactions.synced").count() == 1
+        assert AuditEntry.objects.filter(action="accounts.synced").count() == 1
     assert events_of(connection) == []
 
 
@@ -297,3 +354,30 @@ def test_two_tenants_with_one_bank_login_do_not_meet(acme, globex, bank: Bank) -
         assert not Account.objects.filter(connection_id=ours.id).exists()
     assert counts(sync(theirs)) == (1, 0, 0)
     assert_equal(bank, theirs)
+
+
+def test_account_tells_what_changed_of_it_and_nothing_else(connection: Connection, bank: Bank) -> None:
+    created = account_events_of(connection)
+    assert {(type_, version) for type_, _subtype, version in created} == {("account.created", 1)}
+    assert sorted(subtype for _type, subtype, _version in created) == sorted(bank.accounts())
+    sync(connection)
+    assert account_events_of(connection) == created  # read again, and the same
+    bank.close("savings")
+    sync(connection)
+    assert account_events_of(connection)[len(created) :] == [("account.updated", "savings", 2)]
+    bank.add("-12.30", status="posted", **COFFEE)
+    sync(connection)
+    assert account_events_of(connection)[len(created) + 1 :] == [("account.updated", "checking", 2)]
+
+
+def test_account_that_changed_alone_leaves_a_leaf_too(connection: Connection, bank: Bank) -> None:
+    bank.give_up("savings")
+    assert counts(sync(connection)) == (0, 0, 0)
+    with tenant_scope(connection.tenant_id):
+        savings = Account.objects.get(subtype="savings")
+        leaf = AuditEntry.objects.filter(action="accounts.synced").order_by("-position").first()
+        event = OutboxEvent.objects.get(type="account.updated")
+    assert leaf is not None
+    assert leaf.changes["accounts_modified"] == [None, 1]
+    assert leaf.changes["batch"] == batch_of([account_row("account.updated", savings)])
+    assert (event.entity_id, event.data["status"]) == (savings.id, "needs_attention")

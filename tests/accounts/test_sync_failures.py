@@ -39,7 +39,7 @@ def connection(acme, bank: Bank) -> Connection:
 def written(connection: Connection) -> tuple[int, int, int]:
     """Return how many accounts, transactions and batch leaves there are."""
     with tenant_scope(connection.tenant_id):
-        leaves = AuditEntry.objects.filter(action="transactions.synced").count()
+        leaves = AuditEntry.objects.filter(action="accounts.synced").count()
         return Account.objects.count(), Transaction.objects.count(), leaves
 
 
@@ -104,7 +104,7 @@ def test_failure_in_the_middle_of_a_later_sync_applies_nothing(connection: Conne
 
 def test_failure_of_our_own_is_readable_and_applies_nothing(connection: Connection, bank: Bank, database: str) -> None:
     with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
-        owner.execute("ALTER TABLE audit_entry ADD CONSTRAINT broken CHECK (action <> 'transactions.synced')")
+        owner.execute("ALTER TABLE audit_entry ADD CONSTRAINT broken CHECK (action <> 'accounts.synced')")
         run = sync(connection)
         assert (run.status, reason_of(run), written(connection)) == ("queued", "internal_error", (0, 0, 0))
         assert "broken" in job_of(run).last_traceback

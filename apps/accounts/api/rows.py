@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import CharField, F, Func, QuerySet
 
+from apps.accounts.events import transaction_shape
 from apps.accounts.models import Transaction
 
 
@@ -23,13 +24,16 @@ class PlainText(Func):
 class UtcText(Func):
     """A time in RFC 3339 with microseconds; the connection's time zone is UTC."""
 
-    template = "to_char(%(expressions)s, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+    template = 'to_char(%(expressions)s, \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
     output_field = CharField()
 
 
 def answer_columns(rows: QuerySet[Transaction]) -> QuerySet[Transaction, Any]:
     """Return the rows as named tuples of the answer's columns."""
-    return rows.values_list(
+    texts = rows.annotate(
+        amount_text=PlainText(F("amount")), created_text=UtcText(F("created_at")), updated_text=UtcText(F("updated_at"))
+    )
+    return texts.values_list(
         "id",
         "account_id",
         "external_id",
@@ -43,9 +47,9 @@ def answer_columns(rows: QuerySet[Transaction]) -> QuerySet[Transaction, Any]:
         "status",
         "replaces_id",
         "version",
-        PlainText(F("amount")),
-        UtcText(F("created_at")),
-        UtcText(F("updated_at")),
+        "amount_text",
+        "created_text",
+        "updated_text",
         named=True,
     )
 
@@ -53,22 +57,11 @@ def answer_columns(rows: QuerySet[Transaction]) -> QuerySet[Transaction, Any]:
 def answer_rows(rows: Sequence[Any]) -> list[dict[str, Any]]:
     """Return the answer's objects for rows of `answer_columns`."""
     return [
-        {
-            "id": row[0],
-            "account_id": row[1],
-            "external_id": row[2],
-            "amount": row[13],
-            "currency": row[3],
-            "date": row[4],
-            "description": row[5],
-            "counterparty": row[6] or None,
-            "category": row[8] or row[7] or None,
-            "note": row[9] or None,
-            "status": row[10],
-            "replaces": row[11],
-            "version": row[12],
-            "created_at": row[14].replace(".000000Z", "Z"),
-            "updated_at": row[15].replace(".000000Z", "Z"),
-        }
+        transaction_shape(
+            row,
+            amount=row.amount_text,
+            created_at=row.created_text.replace(".000000Z", "Z"),
+            updated_at=row.updated_text.replace(".000000Z", "Z"),
+        )
         for row in rows
     ]

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.accounts.enums import AccountKind, AccountStatus, TransactionStatus
-from apps.accounts.events import transaction_data
+from apps.accounts.events import account_data, transaction_data
 from apps.accounts.models import Account, Transaction
 from apps.core.api.serializers import DecimalText, PageQuery, StrictSerializer
 
@@ -17,11 +17,11 @@ class BalanceSerializer(serializers.Serializer[Account]):
     provider's minus ours. The provider's side is null while it has told none.
     """
 
-    ours = DecimalText(source="our_balance")
-    provider = DecimalText(source="provider_balance", allow_null=True)
+    ours = DecimalText()
+    provider = DecimalText(allow_null=True)
     drift = DecimalText(allow_null=True)
-    available = DecimalText(source="provider_available", allow_null=True)
-    as_of = serializers.DateTimeField(source="provider_balance_as_of", allow_null=True)
+    available = DecimalText(allow_null=True)
+    as_of = serializers.DateTimeField(allow_null=True)
 
 
 class AccountSerializer(serializers.Serializer[Account]):
@@ -37,11 +37,15 @@ class AccountSerializer(serializers.Serializer[Account]):
     currency = serializers.CharField()
     last_four = serializers.CharField()
     institution = serializers.CharField()
-    balance = BalanceSerializer(source="*")
+    balance = BalanceSerializer()
     status = serializers.ChoiceField(AccountStatus.choices)
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+    def to_representation(self, instance: Account) -> dict[str, Any]:
+        """Return the shape that events carry, too."""
+        return account_data(instance)
 
 
 class TransactionSerializer(serializers.Serializer[Transaction]):

@@ -6,7 +6,7 @@
     diff     what is new, changed and gone, in SQL                   apps.accounts.sync.diff
     match    which new row took the place of which pending one       apps.accounts.sync.matching
     apply    the changes, set by set                                 apps.accounts.sync.applying
-    record   audit leaf, events, the run's counts                    apps.accounts.sync.recording
+    record   audit leaf and events                                  apps.accounts.sync.recording
 
-`run.sync_connection` is the order in which they happen.
+`run.synchronise` is the order in which they happen.
 """

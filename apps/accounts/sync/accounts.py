@@ -22,6 +22,14 @@ class AccountBook:
     before: dict[UUID, tuple[Any, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class AccountChanges:
+    """The accounts that a sync added, and those whose version it raised, each by id."""
+
+    created: list[Account]
+    updated: list[Account]
+
+
 _DESCRIPTION = ("name", "kind", "subtype", "currency", "last_four", "institution", "status")
 _BALANCES = ("provider_balance", "provider_available", "opening_balance", "posted_total")
 # That an account was read again is no change of the account.
@@ -52,20 +60,21 @@ def open_accounts(
 
 def close_book(
     book: AccountBook, readings: Mapping[UUID, AccountReading], posted: Mapping[UUID, Decimal], *, now: datetime
-) -> int:
-    """Take over the balances, fix openings, and save what changed; return how many accounts did."""
-    changed = 0
-    for account in book.accounts.values():
+) -> AccountChanges:
+    """Take over the balances, fix openings, and save; return the accounts that changed by it or by `open_accounts`."""
+    changes = AccountChanges([], [])
+    for account in sorted(book.accounts.values(), key=lambda account: account.id):
         account.posted_total += posted.get(account.id, Decimal(0))
         reading = readings.get(account.id)
         if reading is not None:
             _take_balance(account, reading, now)
         if _values(account) != book.before.get(account.id):
-            account.version += account.id in book.before
+            is_new = account.id not in book.before
+            account.version += not is_new
             account.updated_at = now
-            changed += 1
+            (changes.created if is_new else changes.updated).append(account)
         account.save(update_fields=[*_DESCRIPTION, *_BALANCES, *_PROGRESS, "version", "updated_at"])
-    return changed
+    return changes
 
 
 def _new(connection: Connection, reading: AccountReading, account_id: UUID, now: datetime) -> Account:

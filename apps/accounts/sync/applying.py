@@ -12,9 +12,9 @@ from apps.accounts.sync.matching import Candidate, match
 from apps.accounts.sync.staging import Staged
 
 _INHERIT = """
-    UPDATE accounts_staged s SET replaces_id = t.id, category_override = t.category_override, note = t.note
-    FROM unnest(%(n)s::integer[], %(old)s::uuid[]) AS m (n, old_id)
-    JOIN accounts_transaction t ON t.tenant_id = %(tenant)s AND t.id = m.old_id
+    UPDATE accounts_staged s SET replaces_id = m.old_id, category_override = m.category_override, note = m.note
+    FROM unnest(%(n)s::integer[], %(old)s::uuid[], %(categories)s::text[], %(notes)s::text[])
+        AS m (n, old_id, category_override, note)
     WHERE s.n = m.n
 """
 _INSERT = """
@@ -41,13 +41,14 @@ _REMOVE = """
 
 def apply(
     cursor: Any, staged: Staged, difference: Difference, *, tenant_id: UUID, now: datetime
-) -> Mapping[UUID, UUID]:
-    """Insert, update and remove; return {id of a vanished row: id of the new row that took its place}."""
+) -> Mapping[int, VanishedRow]:
+    """Insert, update and remove; return {index of a new row: the vanished row whose place and words it took}."""
     common = {"tenant": tenant_id, "now": now}
     replaced = _match(staged, difference)
     if replaced:
-        old = [row.id for row in replaced.values()]
-        cursor.execute(_INHERIT, {**common, "n": list(replaced), "old": old})
+        old = list(replaced.values())
+        words = {"categories": [row.category_override for row in old], "notes": [row.note for row in old]}
+        cursor.execute(_INHERIT, {"n": list(replaced), "old": [row.id for row in old], **words})
     if difference.new:
         is_everything = len(difference.new) == len(staged.rows)
         where = "" if is_everything else "WHERE s.n = ANY(%(n)s)"
@@ -57,7 +58,7 @@ def apply(
         cursor.execute(_UPDATE, {**common, "n": n, "id": ids})
     if difference.vanished:
         cursor.execute(_REMOVE, {**common, "id": [row.id for row in difference.vanished]})
-    return {row.id: UUID(staged.rows[n].id) for n, row in replaced.items()}
+    return replaced
 
 
 def posted_changes(staged: Staged, difference: Difference) -> dict[UUID, Decimal]:
@@ -80,7 +81,7 @@ def posted_changes(staged: Staged, difference: Difference) -> dict[UUID, Decimal
 
 
 def _match(staged: Staged, difference: Difference) -> dict[int, VanishedRow]:
-    """Return {index of a new posted row: the vanished pending row that it replaces}."""
+    """Return {index of a new posted row: the vanished pending row that it replaces, with the words it hands over}."""
     pending = [row for row in difference.vanished if row.status == TransactionStatus.PENDING]
     if not pending:
         return {}
@@ -91,7 +92,9 @@ def _match(staged: Staged, difference: Difference) -> dict[int, VanishedRow]:
         (_old(index, row) for index, row in enumerate(pending) if row.id not in taken),
         (_new(staged, n) for n in posted if n not in replaced),
     )
-    return replaced | {n: pending[index] for n, index in guessed.items()}
+    for n, (index, is_certain) in guessed.items():
+        replaced[n] = pending[index] if is_certain else pending[index]._replace(category_override="", note="")
+    return replaced
 
 
 def _named_by_provider(staged: Staged, pending: Sequence[VanishedRow], posted: Sequence[int]) -> dict[int, VanishedRow]:
@@ -114,6 +117,7 @@ def _old(index: int, row: VanishedRow) -> Candidate:
         date=row.date,
         description=row.description,
         counterparty=row.counterparty,
+        words=(row.category_override, row.note),
     )
 
 

@@ -17,7 +17,7 @@ _DIFFERS = "({ours}) IS DISTINCT FROM ({theirs})".format(
 )
 # The rows are locked, so that a client's edit comes either before the comparison or after the commit.
 _CHANGED = f"""
-    SELECT s.n, t.id, t.amount, t.status
+    SELECT s.n, t.id, t.amount, t.status, t.category_override, t.note, t.replaces_id
     FROM accounts_staged s
     JOIN accounts_transaction t
       ON t.tenant_id = %(tenant)s AND t.account_id = s.account_id AND t.external_id = s.external_id
@@ -34,7 +34,7 @@ _NEW = """
 """
 _VANISHED = """
     SELECT t.id, t.account_id, t.external_id, t.amount, t.currency, t.date, t.description, t.counterparty,
-           t.provider_category, t.status, t.category_override, t.note, t.replaces_id, t.version, t.created_at
+           t.provider_category, t.status, t.category_override, t.note, t.replaces_id
     FROM unnest(%(accounts)s::uuid[], %(sinces)s::date[]) AS w (account_id, since)
     JOIN accounts_transaction t ON t.tenant_id = %(tenant)s AND t.account_id = w.account_id
      AND t.date >= w.since AND t.status <> 'removed'
@@ -54,6 +54,9 @@ class ChangedRow(NamedTuple):
     id: UUID
     amount: Decimal
     status: str
+    category_override: str
+    note: str
+    replaces_id: UUID | None
 
 
 class VanishedRow(NamedTuple):
@@ -72,8 +75,6 @@ class VanishedRow(NamedTuple):
     category_override: str
     note: str
     replaces_id: UUID | None
-    version: int
-    created_at: Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,11 +44,11 @@ def make_plan(*, tenant_id: UUID, connection_id: UUID, now: datetime) -> SyncPla
     plan: dict[str, Window] = {}
     with connection.cursor() as cursor:
         cursor.execute(_WINDOWS, [now - FULL_READ_INTERVAL, tenant_id, connection_id])
-        for external_id, account_id, newest, must_read_all in cursor.fetchall():
-            since = newest - OVERLAP if newest and not must_read_all else None
+        for external_id, account_id, earlier, must_read_all in cursor.fetchall():
+            since = earlier - OVERLAP if earlier and not must_read_all else None
             posted: frozenset[str] = frozenset()
             if since:
                 cursor.execute(_POSTED, [tenant_id, account_id, since])
                 posted = frozenset(row[0] for row in cursor.fetchall())
-            plan[external_id] = Window(account_id=account_id, since=since, posted=posted)
+            plan[external_id] = Window(since=since, posted=posted)
     return plan

@@ -1,6 +1,6 @@
-"""Leaves the records of an applied sync: one audit leaf over all its rows, and the events of single rows."""
+"""Leaves the records of an applied sync: one audit leaf over all that it wrote, and the events of single rows."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -10,40 +10,49 @@ import msgspec
 
 from apps.accounts.enums import TransactionStatus
 from apps.accounts.events import (
+    ACCOUNT_CREATED,
+    ACCOUNT_UPDATED,
+    ACCOUNTS_SYNCED,
     TRANSACTION_CREATED,
     TRANSACTION_REMOVED,
     TRANSACTION_UPDATED,
-    TRANSACTIONS_SYNCED,
+    account_event,
     transaction_event,
 )
-from apps.accounts.models import Transaction
-from apps.accounts.sync.diff import Difference, VanishedRow
+from apps.accounts.models import Account, Transaction
+from apps.accounts.sync.accounts import AccountChanges
+from apps.accounts.sync.diff import ChangedRow, Difference, VanishedRow
 from apps.accounts.sync.staging import Staged, StagedRow
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.money import plain
 from apps.outbox import services as outbox
+from apps.outbox.types import NewEvent
 
 _encode = msgspec.json.Encoder().encode
 
 
-def batch_rows(staged: Staged, difference: Difference) -> list[bytes]:
-    """Return the canonical bytes of every row written, ordered by row id.
+def batch_rows(
+    staged: Staged, difference: Difference, inherited: Mapping[int, VanishedRow], accounts: AccountChanges
+) -> list[bytes]:
+    """Return the canonical bytes of every row written: the accounts by id, then the transactions by id.
 
-    A row is the JSON array [change, id, account_id, external_id, amount, currency, date, description, counterparty,
-    provider_category, status] without white space, all strings.
+    A row is a JSON array without white space, all strings, "" for null; it begins with what happened to it.
+    An account is [type, id, connection_id, external_id, name, kind, subtype, currency, last_four, institution, status,
+    provider_balance, provider_available, opening_balance, posted_total]. A transaction is [type, id, account_id,
+    external_id, amount, currency, date, description, counterparty, provider_category, status, category_override, note,
+    replaces].
     """
-    new = [(staged.rows[n].id, _encode(("created", *staged.rows[n]))) for n in difference.new]
-    if not difference.changed and not difference.vanished:
-        return [row for _id, row in new]  # ids were given in the order of the rows
-    changed = [_updated(str(row.id), staged.rows[row.n]) for row in difference.changed]
-    removed = [(str(row.id), _encode(_removed(row))) for row in difference.vanished]
-    return [row for _id, row in sorted([*new, *changed, *removed], key=itemgetter(0))]
+    created = [(account.id, _account(ACCOUNT_CREATED, account)) for account in accounts.created]
+    updated = [(account.id, _account(ACCOUNT_UPDATED, account)) for account in accounts.updated]
+    rows = [row for _id, row in sorted([*created, *updated], key=itemgetter(0))]
+    return rows + _transactions(staged, difference, inherited)
 
 
 def record(
     staged: Staged,
     difference: Difference,
+    accounts: AccountChanges,
     *,
     rows: Sequence[bytes],
     first_reads: Set[UUID],
@@ -53,7 +62,7 @@ def record(
 ) -> None:
     """Write the batch's leaf and the events of its rows; nothing at all when no row was written.
 
-    The rows of a first read have no events of their own: `connection.synced` stands for them.
+    The transactions of a first read have no events of their own: `connection.synced` stands for them.
     """
     if not rows:
         return
@@ -61,9 +70,11 @@ def record(
         "added": [None, len(difference.new)],
         "modified": [None, len(difference.changed)],
         "removed": [None, len(difference.vanished)],
+        "accounts_added": [None, len(accounts.created)],
+        "accounts_modified": [None, len(accounts.updated)],
     }
     audit.record_batch(
-        action=TRANSACTIONS_SYNCED,
+        action=ACCOUNTS_SYNCED,
         actor=actor,
         target_type="sync_run",
         target_id=run_id,
@@ -71,10 +82,15 @@ def record(
         rows=rows,
         summary=summary,
     )
+    outbox.emit_many(_events(staged, difference, accounts, first_reads), actor=actor, now=now)
+
+
+def _events(staged: Staged, difference: Difference, accounts: AccountChanges, first_reads: Set[UUID]) -> list[NewEvent]:
+    events = [account_event(ACCOUNT_CREATED, account) for account in accounts.created]
+    events += [account_event(ACCOUNT_UPDATED, account) for account in accounts.updated]
     types = _event_types(staged, difference, {str(account_id) for account_id in first_reads})
     written = Transaction.objects.in_bulk(list(types))
-    events = [transaction_event(type_, written[row_id]) for row_id, type_ in types.items()]
-    outbox.emit_many(events, actor=actor, now=now)
+    return events + [transaction_event(type_, written[row_id]) for row_id, type_ in types.items()]
 
 
 def _event_types(staged: Staged, difference: Difference, first_reads: Set[str]) -> dict[UUID, str]:
@@ -87,13 +103,27 @@ def _event_types(staged: Staged, difference: Difference, first_reads: Set[str]) 
     return types
 
 
-def _updated(row_id: str, row: StagedRow) -> tuple[str, bytes]:
-    return row_id, _encode(("updated", *row._replace(id=row_id)))
+def _transactions(staged: Staged, difference: Difference, inherited: Mapping[int, VanishedRow]) -> list[bytes]:
+    new = [(staged.rows[n].id, _created(staged.rows[n], inherited.get(n))) for n in difference.new]
+    if not difference.changed and not difference.vanished:
+        return [row for _id, row in new]  # ids were given in the order of the rows
+    changed = [(str(row.id), _updated(row, staged.rows[row.n])) for row in difference.changed]
+    removed = [(str(row.id), _removed(row)) for row in difference.vanished]
+    return [row for _id, row in sorted([*new, *changed, *removed], key=itemgetter(0))]
 
 
-def _removed(row: VanishedRow) -> tuple[Any, ...]:
-    return (
-        "removed",
+def _created(row: StagedRow, replaced: VanishedRow | None) -> bytes:
+    if replaced is None:
+        return _encode((TRANSACTION_CREATED, *row, "", "", ""))
+    return _encode((TRANSACTION_CREATED, *row, replaced.category_override, replaced.note, str(replaced.id)))
+
+
+def _updated(ours: ChangedRow, theirs: StagedRow) -> bytes:
+    return _encode((TRANSACTION_UPDATED, *theirs._replace(id=str(ours.id)), *_clients(ours)))
+
+
+def _removed(row: VanishedRow) -> bytes:
+    values = (
         str(row.id),
         str(row.account_id),
         row.external_id,
@@ -105,3 +135,37 @@ def _removed(row: VanishedRow) -> tuple[Any, ...]:
         row.provider_category,
         TransactionStatus.REMOVED.value,
     )
+    return _encode((TRANSACTION_REMOVED, *values, *_clients(row)))
+
+
+def _clients(row: ChangedRow | VanishedRow) -> tuple[str, str, str]:
+    return row.category_override, row.note, _text(row.replaces_id)
+
+
+def _account(type_: str, account: Account) -> bytes:
+    balances = (
+        account.provider_balance,
+        account.provider_available,
+        account.opening_balance,
+        account.posted_total,
+    )
+    return _encode(
+        (
+            type_,
+            str(account.id),
+            str(account.connection_id),
+            account.external_id,
+            account.name,
+            account.kind,
+            account.subtype,
+            account.currency,
+            account.last_four,
+            account.institution,
+            str(account.status),
+            *("" if amount is None else plain(amount) for amount in balances),
+        )
+    )
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)

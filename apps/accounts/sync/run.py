@@ -20,6 +20,7 @@ from apps.accounts.types import AccountReading, ConnectionReading
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope, write_scope
 from apps.jobs.errors import LeaseLost
+from apps.jobs.services import settle
 from apps.jobs.types import Lease
 from apps.providers.models import Connection
 from apps.providers.registry import adapter_for
@@ -110,7 +111,7 @@ def apply_reading(prepared: Prepared, *, run_id: UUID, lease: Lease, now: dateti
             actor=lease.actor,
             now=now,
         )
-        lease.settle(now=now)
+        settle(lease, now=now)
     return counts
 
 
@@ -131,12 +132,18 @@ def _apply(
             accounts_of=[row.account_id for row in staged.rows],
         )
     with stages.measure("apply"):
-        applying.apply(cursor, staged, difference, tenant_id=tenant_id, now=now)
-        accounts.close_book(book, readings, applying.posted_changes(staged, difference), now=now)
+        inherited = applying.apply(cursor, staged, difference, tenant_id=tenant_id, now=now)
+        changes = accounts.close_book(book, readings, applying.posted_changes(staged, difference), now=now)
     with stages.measure("record"):
-        rows = recording.batch_rows(staged, difference)
         recording.record(
-            staged, difference, rows=rows, first_reads=book.first_reads, run_id=run_id, actor=lease.actor, now=now
+            staged,
+            difference,
+            changes,
+            rows=recording.batch_rows(staged, difference, inherited, changes),
+            first_reads=book.first_reads,
+            run_id=run_id,
+            actor=lease.actor,
+            now=now,
         )
     added, modified = len(difference.new), len(difference.changed)
     return SyncCounts(

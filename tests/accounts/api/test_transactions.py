@@ -9,8 +9,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from apps.accounts.events import transaction_data
-from apps.accounts.models import Account
+from apps.accounts.api.rows import answer_columns, answer_rows
+from apps.accounts.api.serializers import AccountSerializer, TransactionSerializer
+from apps.accounts.events import account_data, transaction_data
+from apps.accounts.models import Account, Transaction
 from apps.audit.models import AuditEntry
 from apps.core.api.renderers import to_json
 from apps.core.canonical import jsonable
@@ -78,6 +80,16 @@ def test_list_single_and_event_agree_to_the_byte(account: Account, acme_viewer: 
     assert acme_viewer.get(f"{URL}/{row.id}").content == expected
     assert acme_viewer.get(URL).content == b'{"data":[' + expected + b'],"next_cursor":null}'
     assert jsonable(transaction_data(row))["amount"] == amount
+
+
+def test_the_document_describes_what_list_single_and_event_carry(account: Account) -> None:
+    row = make_transaction(account)
+    with tenant_scope(account.tenant_id):
+        [listed] = answer_rows(list(answer_columns(Transaction.objects.all())))
+    assert list(TransactionSerializer().fields) == list(transaction_data(row)) == list(listed)
+    documented = AccountSerializer()
+    assert list(documented.fields) == list(account_data(account))
+    assert list(documented.fields["balance"].fields) == list(account_data(account)["balance"])
 
 
 def test_list_is_newest_first_and_pages_without_gap_or_repeat(account: Account, acme_viewer: APIClient) -> None:
