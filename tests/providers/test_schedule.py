@@ -3,6 +3,7 @@
 import threading
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import connection as database_connection
 
@@ -12,6 +13,7 @@ from apps.providers.credentials import open_sealed
 from apps.providers.models import Connection, Credentials, SyncRun
 from apps.providers.services import delete_connection, fail_run, finish_run, rotate_credentials, schedule_due_syncs
 from apps.providers.types import SyncCounts
+from tests import databases
 from tests.factories.providers import (
     REFUSED,
     actor_of,
@@ -67,6 +69,30 @@ class TestSchedule:
         assert schedule_due_syncs(now=now + 2 * HOUR) == 1
         assert (runs_of(left_out), len(runs_of(other))) == ([("schedule", "succeeded")], 2)
         assert read_connection(left_out).next_sync_at == due_at
+
+    def test_a_suspended_tenant_is_left_out_and_stays_due(self, acme, globex, now, database):
+        left_out, other = synced(acme, "test_tkn_a", now), synced(globex, "test_tkn_b", now)
+        due_at = read_connection(left_out).next_sync_at
+        with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+            owner.execute("UPDATE tenants_tenant SET status = 'suspended' WHERE id = %s", [acme.id])
+        assert schedule_due_syncs(now=now + 2 * HOUR) == 1
+        assert (len(runs_of(left_out)), len(runs_of(other))) == (1, 2)
+        assert read_connection(left_out).next_sync_at == due_at
+
+    def test_one_that_cannot_be_scheduled_is_put_off_and_stops_no_other(self, acme, globex, now, database):
+        broken, other = synced(acme, "test_tkn_a", now), synced(globex, "test_tkn_b", now + HOUR / 4)
+        due = now + 2 * HOUR
+        with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+            owner.execute(
+                f"ALTER TABLE providers_syncrun ADD CONSTRAINT broken CHECK (connection_id <> '{broken.id}') NOT VALID"
+            )
+            assert schedule_due_syncs(now=due) == 1
+            assert (len(runs_of(broken)), len(runs_of(other))) == (1, 2)
+            assert read_connection(broken).next_sync_at == due + timedelta(minutes=10)
+            owner.execute("ALTER TABLE providers_syncrun DROP CONSTRAINT broken")
+        assert schedule_due_syncs(now=due) == 0
+        assert schedule_due_syncs(now=due + timedelta(minutes=10)) == 1
+        assert len(runs_of(broken)) == 2
 
     def test_a_read_only_installation_schedules_nothing(self, acme, now, switch_read_only_as_owner):
         synced(acme, "test_tkn_a", now)
