@@ -1,12 +1,9 @@
 """The demo: two tenants, each with a bank connection in the sandbox, and one staff user.
 
-Data come through the real sync. What can be shown only once (passwords, API keys) is kept in `demo.json`, which
-its owner alone can read.
+Data come through the real sync. What can be shown only once (passwords, API keys) is kept in `demo.json`.
 """
 
 import base64
-import json
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +11,25 @@ from typing import Any
 
 import httpx
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from apps.audit import services as audit
 from apps.core import clock
 from apps.core.actor import Actor, system_actor
-from apps.core.scope import staff_scope
+from apps.core.scope import staff_scope, tenant_scope, write_scope
+from apps.providers.models import Connection
 from apps.providers.services import create_connection
 from apps.tenants.enums import ApiKeyMode, Role
-from apps.tenants.models import Tenant
+from apps.tenants.models import ApiKey, Membership, Tenant
 from apps.tenants.roles import permissions_of
-from apps.tenants.services import add_member, create_api_key, create_tenant
+from apps.tenants.services import add_member, create_api_key, create_tenant, revoke_api_key
+from apps.users.models import User
 from apps.users.services import add_totp_device, create_user
+from finops.demo_file import read_demo, write_demo
 
 ACTOR = system_actor("demo")
+KEY_NAME = "Demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,103 +54,93 @@ def sandbox_credentials(label: str) -> dict[str, Any]:
 
 
 def ensure_demo(path: Path) -> bool:
-    """Create the demo unless `path` says that it is there; return whether it was created.
+    """Create the demo unless `path` describes what the database holds; return whether the file was written.
 
-    An interrupted creation leaves no `demo.json`, hence starts again with another suffix: secrets that were
-    shown to nobody cannot be recovered, and taken names stay taken.
+    Each part is created or, when an interrupted creation or a lost file left it, taken over with new secrets: of
+    the old ones only hashes are stored. The file comes last, so without it everything is gone through again.
     """
-    if path.exists():
+    if _describes_the_database(path):
         return False
-    suffix = _free_suffix()
     content = {
         "base_url": settings.BASE_URL,
         "sandbox_url": settings.SANDBOX_URL,
-        "staff": _create_staff(f"staff{suffix}"),
+        "staff": _ensure_staff("staff"),
         "sandbox_credentials": sandbox_credentials("visitor"),
-        "tenants": [_create_tenant(tenant, suffix) for tenant in TENANTS],
+        "tenants": [_ensure_tenant(tenant) for tenant in TENANTS],
     }
-    _write(path, content)
+    write_demo(path, content)
     return True
 
 
-def refresh_addresses(path: Path) -> None:
-    """Write the present URLs into an existing `demo.json`: ports may differ from start to start."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    addresses = {"base_url": settings.BASE_URL, "sandbox_url": settings.SANDBOX_URL}
-    if any(content.get(name) != value for name, value in addresses.items()):
-        _write(path, {**content, **addresses})
-
-
-def _free_suffix() -> str:
+def _describes_the_database(path: Path) -> bool:
+    tenants = (read_demo(path) or {}).get("tenants", [])
     with staff_scope():
-        started = Tenant.objects.filter(slug__startswith=TENANTS[0].slug).count()
-    return f"-{started + 1}" if started else ""
+        try:
+            found = Tenant.objects.filter(id__in=[tenant["id"] for tenant in tenants]).count()
+        except (KeyError, TypeError, ValidationError):
+            return False
+    return len(tenants) == len(TENANTS) == found
 
 
-def _create_staff(username: str) -> dict[str, str]:
-    now, password = clock.now(), secrets.token_urlsafe(15)
-    user = create_user(
-        username=username,
-        password=password,
-        email=f"{username}@finops.example",
-        display_name="Sam Staff",
-        is_staff=True,
-        is_superuser=True,
-        actor=ACTOR,
-        now=now,
+def _ensure_staff(username: str) -> dict[str, str]:
+    user, password = _ensure_user(
+        username, email=f"{username}@finops.example", display_name="Sam Staff", is_staff=True, is_superuser=True
     )
-    device = add_totp_device(user=user, actor=ACTOR, now=now)
-    return {
-        "username": username,
-        "password": password,
-        "totp_secret": base64.b32encode(device.bin_key).decode().rstrip("="),
-    }
+    with staff_scope():
+        device = TOTPDevice.objects.filter(user=user, confirmed=True).order_by("id").first()
+        device = device or add_totp_device(user=user, actor=ACTOR, now=clock.now())
+    secret = base64.b32encode(device.bin_key).decode().rstrip("=")
+    return {"username": username, "password": password, "totp_secret": secret}
 
 
-def _create_tenant(demo: DemoTenant, suffix: str) -> dict[str, Any]:
-    now = clock.now()
-    tenant = create_tenant(slug=demo.slug + suffix, name=demo.name, actor=ACTOR, now=now)
+def _ensure_tenant(demo: DemoTenant) -> dict[str, Any]:
+    with staff_scope():
+        tenant = Tenant.objects.filter(slug=demo.slug).first()
+    tenant = tenant or create_tenant(slug=demo.slug, name=demo.name, actor=ACTOR, now=clock.now())
     actor = ACTOR.for_tenant(tenant.id)
-    owner = _create_owner(f"{demo.slug}-owner{suffix}", actor)
-    key = create_api_key(
-        name="Demo",
-        mode=ApiKeyMode.TEST,
-        scopes=permissions_of(Role.OWNER),
-        allowed_networks=(),
-        expires_at=None,
-        actor=actor,
-        now=now,
-    )
-    create_connection(
-        provider="teller",
-        credentials=sandbox_credentials(demo.slug)["teller"],
-        label=demo.bank,
-        actor=actor,
-        now=now,
-    )
-    return {"slug": tenant.slug, "id": str(tenant.id), "api_key": key.secret, "owner": owner}
+    owner = _ensure_owner(f"{demo.slug}-owner", actor)
+    _ensure_connection(demo, actor, tenant)
+    return {"slug": tenant.slug, "id": str(tenant.id), "api_key": _replace_api_key(actor), "owner": owner}
 
 
-def _create_owner(username: str, actor: Actor) -> dict[str, str]:
-    now, password = clock.now(), secrets.token_urlsafe(15)
-    user = create_user(
-        username=username,
-        password=password,
-        email=f"{username}@example.com",
-        display_name="Olivia Owner",
-        actor=ACTOR,
-        now=now,
-    )
-    add_member(user=user, role=Role.OWNER, actor=actor, now=now)
+def _ensure_owner(username: str, actor: Actor) -> dict[str, str]:
+    user, password = _ensure_user(username, email=f"{username}@example.com", display_name="Olivia Owner")
+    with staff_scope():
+        is_member = Membership.objects.filter(tenant_id=actor.tenant_id, user=user).exists()
+    if not is_member:
+        add_member(user=user, role=Role.OWNER, actor=actor, now=clock.now())
     return {"username": username, "password": password}
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    """Replace the file atomically; readers see the old one or the new one, and only their owner sees either."""
-    draft = path.with_suffix(".json.tmp")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+def _ensure_user(username: str, **attributes: Any) -> tuple[User, str]:
+    """Return the user of this name and a password that is theirs from now on."""
+    now, password = clock.now(), secrets.token_urlsafe(15)
+    with staff_scope():
+        user = User.objects.select_for_update().filter(username=username).first()
+        if user is None:
+            return create_user(username=username, password=password, actor=ACTOR, now=now, **attributes), password
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        audit.record(action="user.password_reset", actor=ACTOR, target_type="user", target_id=user.id, now=now)
+    return user, password
+
+
+def _ensure_connection(demo: DemoTenant, actor: Actor, tenant: Tenant) -> None:
+    """Connect the tenant's bank, unless it has connections or had them disabled."""
+    with tenant_scope(tenant.id):
+        if Connection.objects.exists():
+            return
+    credentials = sandbox_credentials(demo.slug)["teller"]
+    create_connection(provider="teller", credentials=credentials, label=demo.bank, actor=actor, now=clock.now())
+
+
+def _replace_api_key(actor: Actor) -> str:
+    """Return the secret of a new key; earlier ones, whose secrets nobody knows, end."""
+    now = clock.now()
+    with write_scope(actor):
+        for key in ApiKey.objects.filter(name=KEY_NAME, created_by=actor.label, revoked_at=None):
+            revoke_api_key(api_key_id=key.id, actor=actor, now=now)
+        new = create_api_key(
+            name=KEY_NAME, mode=ApiKeyMode.TEST, scopes=permissions_of(Role.OWNER), actor=actor, now=now
+        )
+    return new.secret

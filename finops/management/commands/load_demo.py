@@ -7,20 +7,19 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from finops.demo import ensure_demo, refresh_addresses
+from finops.demo import ensure_demo
 from finops.settings import env
 
 
 class Command(BaseCommand):
-    help = "Create the demo tenants, their bank connections and a staff user, once."
+    help = "Create the demo tenants, their bank connections and a staff user, or complete what is there of them."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         if not settings.SANDBOX_URL:
             raise CommandError("The demo lives in the provider sandbox; production settings have none.")
         home = Path(env.text("FINOPS_HOME", ".finops"))
-        home.mkdir(parents=True, exist_ok=True)
+        if not home.is_dir():
+            raise CommandError(f"There is no folder {home} for demo.json: name one in FINOPS_HOME.")
         call_command("ensure_schedule", verbosity=0)
-        path = home / "demo.json"
-        created = ensure_demo(path)
-        refresh_addresses(path)
-        self.stdout.write("Demo tenants created." if created else "Demo tenants are there already.")
+        written = ensure_demo(home / "demo.json")
+        self.stdout.write("Demo tenants created." if written else "Demo tenants are there already.")
