@@ -1,5 +1,6 @@
 """System checks of the settings. `manage.py check` and every process's start run them."""
 
+import os
 from typing import Any
 
 from django.conf import settings
@@ -43,7 +44,17 @@ def check_login_role(**_options: Any) -> list[CheckMessage]:
 
 @register("finops")
 def check_sandbox(**_options: Any) -> list[CheckMessage]:
-    """Report a sandbox URL beside TLS-only cookies: production must reach the real hosts (finops.E004)."""
-    if settings.SANDBOX_URL and settings.SECURE_SSL_REDIRECT:
-        return [Error("SANDBOX_URL is set in production.", id="finops.E004")]
+    """Report a sandbox in the place of the real hosts where nobody asked for one (finops.E004)."""
+    if settings.SANDBOX_URL and not settings.ALLOW_SANDBOX:
+        hint = "A staging installation without real money also sets FINOPS_ALLOW_SANDBOX=true."
+        return [Error("FINOPS_SANDBOX_URL is set in production.", hint=hint, id="finops.E004")]
+    return []
+
+
+@register("finops")
+def check_metrics(**_options: Any) -> list[CheckMessage]:
+    """Report a worker's metrics endpoint that could not see what its children count (finops.E005)."""
+    if settings.METRICS_PORT and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        hint = "Set it to an empty folder that is cleared at each start, such as a tmpfs."
+        return [Error("FINOPS_METRICS_PORT is set without PROMETHEUS_MULTIPROC_DIR.", hint=hint, id="finops.E005")]
     return []

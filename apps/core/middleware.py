@@ -1,11 +1,14 @@
-"""Gives every request its id and trace, and every answer the id back."""
+"""What every request passes first: whose address it has, its id and trace, and the probes' short way."""
 
 import logging
 import re
 import time
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import resolve
 
 from apps.core import context
 from apps.core.ids import new_id
@@ -15,6 +18,61 @@ logger = logging.getLogger("finops.request")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _QUIET = (*PROBES, "/static/")
+
+
+class TrustedProxyMiddleware:
+    """Put the client's address in the place of the proxy's in REMOTE_ADDR, if the proxy is one of ours.
+
+    What a client puts into X-Forwarded-For stands to the left of what our proxies append, so the right-most address
+    that is none of `TRUSTED_PROXIES` is the client's. Behind a malformed one nothing is believed.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        forwarded = request.headers.get("X-Forwarded-For", "")
+        if forwarded and _is_trusted(_parse(request.META.get("REMOTE_ADDR", ""))):
+            client = _client(forwarded)
+            if client is not None:
+                request.META["REMOTE_ADDR"] = str(client)
+        return self.get_response(request)
+
+
+def _client(forwarded: str) -> IPv4Address | IPv6Address | None:
+    for text in reversed(forwarded.split(",")):
+        address = _parse(text.strip())
+        if not _is_trusted(address):
+            return address
+    return None
+
+
+def _is_trusted(address: IPv4Address | IPv6Address | None) -> bool:
+    return address is not None and any(address in network for network in settings.TRUSTED_PROXIES)
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        # A zone means something on the proxy's machine alone.
+        return None if address.scope_id else address.ipv4_mapped or address
+    return address
+
+
+class ProbeMiddleware:
+    """Answer the probes before the checks of host and TLS: they ask by address, from inside."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info not in PROBES:
+            return self.get_response(request)
+        response: HttpResponse = resolve(request.path_info).func(request)
+        return response
 
 
 class RequestContextMiddleware:

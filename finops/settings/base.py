@@ -204,6 +204,9 @@ SYNC_FAILURES_BEFORE_INCIDENT = env.integer("FINOPS_SYNC_FAILURES_BEFORE_INCIDEN
 
 # Who may read /metrics; loopback by default.
 METRICS_ALLOWED_NETWORKS = env.networks("FINOPS_METRICS_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
+# Where a worker serves what its children count; 0: nowhere, since web shows it (PROMETHEUS_MULTIPROC_DIR).
+METRICS_HOST = env.text("FINOPS_METRICS_HOST", "127.0.0.1")
+METRICS_PORT = env.integer("FINOPS_METRICS_PORT", 0)
 # Whose X-Forwarded-For is believed; nobody's by default.
 TRUSTED_PROXIES = env.networks("FINOPS_TRUSTED_PROXIES")
 

@@ -5,6 +5,7 @@ Nothing raises here: a value that is missing or malformed is remembered in `PROB
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ def boolean(name: str, default: bool) -> bool:
 def items(name: str, default: str = "") -> list[str]:
     """Return `NAME` split at commas, without empty parts."""
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def networks(name: str, default: str = "") -> list[IPv4Network | IPv6Network]:
+    """Return `NAME` as networks in CIDR notation; an address is a network of one."""
+    found = []
+    for item in items(name, default):
+        try:
+            found.append(ip_network(item))
+        except ValueError:
+            PROBLEMS.append(f"{name} must be networks such as 10.0.0.0/8, not {item!r}.")
+    return found
 
 
 def database(name: str, *, required: bool = False) -> dict[str, Any]:

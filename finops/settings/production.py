@@ -8,7 +8,8 @@ ALLOWED_HOSTS = env.items("FINOPS_ALLOWED_HOSTS")
 if not ALLOWED_HOSTS:
     env.PROBLEMS.append("FINOPS_ALLOWED_HOSTS is not set.")
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
-SANDBOX_URL = ""
+# The real hosts, except in a staging installation that asks for the sandbox twice (finops.E004).
+ALLOW_SANDBOX = env.boolean("FINOPS_ALLOW_SANDBOX", False)
 
 WHITENOISE_USE_FINDERS = False
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -18,7 +19,6 @@ STORAGES = {
 }
 
 SECURE_SSL_REDIRECT = True
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^startupz$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 63_072_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True

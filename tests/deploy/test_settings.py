@@ -58,6 +58,9 @@ def test_everything_that_production_lacks_is_named_at_once() -> None:
         ("DATABASE_URL", "mysql//nope", "DATABASE_URL is not a PostgreSQL URL"),
         ("FINOPS_FIELD_KEYS", "k1:short", "FINOPS_FIELD_KEYS"),
         ("FINOPS_DB_POOL_SIZE", "many", "FINOPS_DB_POOL_SIZE must be a whole number, not 'many'"),
+        ("FINOPS_TRUSTED_PROXIES", "proxy", "FINOPS_TRUSTED_PROXIES must be networks such as 10.0.0.0/8, not 'proxy'"),
+        ("FINOPS_METRICS_ALLOWED_NETWORKS", "10.0.0.1/8", "FINOPS_METRICS_ALLOWED_NETWORKS must be networks"),
+        ("FINOPS_SANDBOX_URL", "http://sandbox:8010", "FINOPS_SANDBOX_URL is set in production"),
         ("FINOPS_SECRET_KEY_FILE", "/nowhere", "FINOPS_SECRET_KEY and FINOPS_SECRET_KEY_FILE are both set"),
     ],
 )
@@ -65,6 +68,16 @@ def test_a_malformed_value_is_named(name: str, value: str, complaint: str) -> No
     result = _run("manage.py", "check", environment={**PRODUCTION, name: value})
     assert result.returncode == 1
     assert complaint in result.stderr
+
+
+@pytest.mark.no_database
+def test_a_staging_installation_may_use_the_sandbox_and_nothing_else_reads_its_url() -> None:
+    staging = {**PRODUCTION, "FINOPS_SANDBOX_URL": "http://sandbox:8010", "FINOPS_ALLOW_SANDBOX": "true"}
+    allowed = _run("manage.py", "check", environment=staging)
+    assert allowed.returncode == 0, allowed.stderr
+    script = "from django.conf import settings; print(repr(settings.SANDBOX_URL))"
+    assert _run("-c", script, environment=staging).stdout.strip() == "'http://sandbox:8010'"
+    assert _run("-c", script, environment=PRODUCTION).stdout.strip() == "''"
 
 
 @pytest.mark.no_database

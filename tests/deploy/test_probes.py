@@ -1,0 +1,43 @@
+"""Probes and metrics under the production settings, asked for as a container's health check does: by address."""
+
+import json
+import subprocess
+import sys
+
+from tests.deploy.test_settings import PRODUCTION, ROOT
+
+ASK = """
+import json
+from django.test import Client
+from finops.wsgi import application
+client, answers = Client(raise_request_exception=False), {}
+for path in ("/livez", "/readyz", "/startupz", "/metrics", "/admin/login/", "/api/v1/tenant"):
+    response = client.get(path, headers={"Host": "127.0.0.1:8000", "X-Request-ID": "probe-1"})
+    answers[path] = [response.status_code, response.headers.get("X-Request-ID")]
+outside = client.get("/metrics", headers={"Host": "10.0.0.5"}, REMOTE_ADDR="203.0.113.9")
+answers["/metrics from outside"] = [outside.status_code, None]
+print(json.dumps(answers))
+"""
+
+
+def test_probes_answer_whatever_the_host_and_without_tls(process_environment: dict[str, str]) -> None:
+    own = {name: process_environment[name] for name in ("DATABASE_URL", "REDIS_URL")}
+    result = subprocess.run(
+        [sys.executable, "-c", ASK],
+        cwd=ROOT,
+        env={**process_environment, **PRODUCTION, **own},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == {
+        "/livez": [200, "probe-1"],
+        "/readyz": [200, "probe-1"],
+        "/startupz": [200, "probe-1"],
+        "/metrics": [200, "probe-1"],
+        "/admin/login/": [400, "probe-1"],
+        "/api/v1/tenant": [400, "probe-1"],
+        "/metrics from outside": [404, None],
+    }
