@@ -8,7 +8,8 @@ RUN uv venv /venv && VIRTUAL_ENV=/venv uv pip install --require-hashes -r requir
 
 FROM python:3.11-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DJANGO_SETTINGS_MODULE=finops.settings.production
-RUN useradd --system --uid 10001 --no-create-home finops
+# /state is the sandbox's: a named volume takes over the owner.
+RUN useradd --system --uid 10001 --no-create-home finops && install --directory --owner finops /state
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY . .

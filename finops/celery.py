@@ -79,6 +79,17 @@ def _prepare_worker(**_signal: Any) -> None:
         registry.on_every_death(open_incident_for_dead_job)
 
 
+@signals.worker_ready.connect
+def _serve_metrics(**_signal: Any) -> None:
+    """Serve what the children count, where no web process shares their folder: see docs/operations.md."""
+    from prometheus_client import start_http_server
+
+    from finops.metrics import counted
+
+    if settings.METRICS_PORT:
+        start_http_server(settings.METRICS_PORT, settings.METRICS_HOST, registry=counted())
+
+
 @signals.worker_shutting_down.connect
 def _stop_leasing(**_signal: Any) -> None:
     """On SIGTERM the running jobs finish and no other is leased.

@@ -1,7 +1,8 @@
-"""`/metrics` in Prometheus' text format: the process's own metrics, and what the tables know."""
+"""`/metrics` in Prometheus' text format: what the processes count, and what the tables know."""
 
+import os
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from django.conf import settings
 from django.db import connection
@@ -9,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from apps.audit.metrics import collect as collect_audit
@@ -35,6 +37,19 @@ def _collect_pool() -> Iterator[Metric]:
         yield GaugeMetricFamily(f"finops_db_{name}", "psycopg pool statistic", value=statistics.get(name, 0))
 
 
+def counted() -> CollectorRegistry:
+    """Return what all processes that share PROMETHEUS_MULTIPROC_DIR have counted; without it, what this one has.
+
+    The files of ended processes stay, or counters would fall; a start of the installation begins with none. There is
+    no gauge of the live kind, hence nothing else that an ended process would have to take with it.
+    """
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return registry
+
+
 _tables = CollectorRegistry()
 _tables.register(TableCollector())
 
@@ -43,7 +58,7 @@ _tables.register(TableCollector())
 def export(request: HttpRequest) -> HttpResponse:
     """Answer the metrics to the networks that may read them; 404 to everyone else."""
     address = ip_address(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104  (not a bind address)
-    if not any(address in ip_network(network) for network in settings.METRICS_ALLOWED_NETWORKS):
+    if not any(address in network for network in settings.METRICS_ALLOWED_NETWORKS):
         raise Http404
-    body = generate_latest(REGISTRY) + generate_latest(_tables)
+    body = generate_latest(counted()) + generate_latest(_tables)
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)

@@ -84,6 +84,13 @@ class Home:
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
+    def emptied_folder(self, name: str) -> Path:
+        """Return a folder inside, without the files of an earlier run."""
+        folder = self.folder(name)
+        for file in folder.iterdir():
+            file.unlink()
+        return folder
+
     def secret(self, name: str, *, nbytes: int = 24) -> str:
         """Return a random URL-safe secret, generated once and kept in secrets.json."""
         return self.remember_secret(name, lambda: secrets.token_urlsafe(nbytes))

@@ -12,7 +12,6 @@ from finops.embedded.process import Command
 
 # Celery's warning is about untrusted pickles; our messages are JSON and our broker has a password.
 ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
-QUEUES = ("default", "sync", "webhooks", "orders", "market")
 
 
 def sandbox(environment: Mapping[str, str], *, port: int) -> Command:
@@ -34,8 +33,7 @@ def web(environment: Mapping[str, str], *, port: int) -> Command:
 def worker(environment: Mapping[str, str]) -> Command:
     """Return the job worker: SIGTERM lets running jobs finish within the grace."""
     concurrency = environment.get("FINOPS_WORKER_CONCURRENCY", str(min(4, os.cpu_count() or 2)))
-    options = ["--queues", ",".join(QUEUES), "--concurrency", concurrency, "--loglevel", "INFO"]
-    options += ["--without-gossip", "--without-mingle"]
+    options = ["--concurrency", concurrency, "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     return _celery("worker", options, environment, grace=20)
 
 

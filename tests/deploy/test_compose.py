@@ -59,3 +59,25 @@ def test_the_image_runs_as_an_unprivileged_user_and_carries_no_secret() -> None:
     assert "finops.wsgi:application" in dockerfile
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert {".env", ".finops*", ".git"} <= set(ignored)
+
+
+def test_the_health_check_asks_a_probe() -> None:
+    assert "http://127.0.0.1:8000/readyz" in SERVICES["web"]["healthcheck"]["test"][-1]
+
+
+def test_web_and_worker_count_in_folders_of_their_own_and_the_worker_serves_its() -> None:
+    for name in ("web", "worker"):
+        assert SERVICES[name]["tmpfs"] == [SERVICES[name]["environment"]["PROMETHEUS_MULTIPROC_DIR"]]
+    worker = SERVICES["worker"]
+    assert worker["expose"] == [worker["environment"]["FINOPS_METRICS_PORT"]]
+    assert "ports" not in worker
+
+
+def test_every_process_can_be_told_of_the_sandbox_and_of_proxies() -> None:
+    names = {"FINOPS_SANDBOX_URL", "FINOPS_ALLOW_SANDBOX", "FINOPS_TRUSTED_PROXIES"}
+    assert all(names <= set(SERVICES[name]["environment"]) for name in ("migrate", "web", "worker", "beat"))
+
+
+def test_the_image_keeps_a_place_for_the_sandbox_that_its_user_can_write() -> None:
+    assert SERVICES["sandbox"]["volumes"] == ["sandbox:/state"]
+    assert "install --directory --owner finops /state" in (ROOT / "Dockerfile").read_text()

@@ -20,6 +20,7 @@ from tests.embedded.test_run import OURS
 pytestmark = pytest.mark.no_database
 
 READY = "finops is ready."
+CALLED = 'finops_provider_calls_total{operation="accounts.list",outcome="ok",provider="teller"}'
 
 
 class RunningPlatform:
@@ -94,6 +95,10 @@ def test_the_platform_survives_deaths_resumes_and_ends_without_a_trace(home_path
         assert (home_path / "demo.json").stat().st_mode & 0o777 == 0o600
         assert status_of("/readyz", ports["port"]) == 200
 
+        assert eventually(lambda: CALLED in body_of("/metrics", ports["port"]), seconds=60), "".join(platform.said)
+        # Each of the two web processes shows what the worker's children have counted.
+        assert all(CALLED in body_of("/metrics", ports["port"]) for _scrape in range(6))
+
         worker = platform.main_process_of("worker")
         assert worker
         os.kill(worker, signal.SIGKILL)
@@ -118,6 +123,12 @@ def status_of(path: str, port: int) -> int:
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
         connection.request("GET", path)
         return connection.getresponse().status
+
+
+def body_of(path: str, port: int) -> str:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
 
 
 def _parents() -> dict[int, int]:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import redis
 from celery import Celery
+from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from apps.core import clock
@@ -77,6 +78,11 @@ def beat(valkey_url: str, every: float = 0.3) -> Iterator[None]:
         sender.close()
 
 
+def _send_sweep(valkey_url: str, queue: str) -> None:
+    with Celery("web", broker=valkey_url) as sender:
+        sender.send_task("jobs.sweep", queue=queue, retry=False, ignore_result=True)
+
+
 def _states() -> dict[str, int]:
     with tenant_scope(TENANT):
         return dict(Counter(Job.objects.values_list("state", flat=True)))
@@ -132,6 +138,20 @@ def test_a_killed_worker_loses_nothing_and_a_poison_job_is_set_aside(worker: Wor
         assert (poison.attempts, poison.last_error_code) == (2, "worker_lost")
         incident = Incident.objects.get(kind="job.dead")
         assert (incident.target_type, incident.target_id, incident.severity) == ("job", poison.id, "warning")
+
+
+@pytest.mark.parametrize("wiped", [False, True])
+def test_a_worker_that_is_told_no_queue_takes_from_every_one(
+    worker: WorkerProcess, valkey_url: str, wiped: bool
+) -> None:
+    assert set(settings.QUEUES) == {"default", "sync", "webhooks", "orders", "market"}
+    if wiped:
+        with redis.Redis.from_url(valkey_url) as broker:
+            broker.flushall()
+    for done, queue in enumerate(settings.QUEUES, start=1):
+        make_job(kind=WORK, now=clock.now())
+        _send_sweep(valkey_url, queue)  # finds the job, wherever it is run
+        wait_until(lambda done=done: _all_succeeded(done), what=f"a task from {queue}")  # type: ignore[misc]
 
 
 @pytest.mark.prove

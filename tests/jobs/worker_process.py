@@ -22,10 +22,13 @@ def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = 20)
 
 
 class WorkerProcess:
-    """`celery worker` with the test kinds and two child processes; its log goes to `log`."""
+    """`celery worker`, by default with the test kinds and two child processes; its log goes to `log`."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path, *, concurrency: int = 2) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], log: Path, *, app: str = "tests.jobs.worker_app", concurrency: int = 2
+    ) -> None:
         self.log = log
+        self._app = app
         self._environment = {**environment, "DATABASE_URL": environment["DATABASE_WORKER_URL"]}
         self._concurrency = concurrency
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,15 +41,8 @@ class WorkerProcess:
         self.kill()
 
     def start(self) -> None:
-        options = [
-            "--queues",
-            "default",
-            "--concurrency",
-            str(self._concurrency),
-            "--without-gossip",
-            "--without-mingle",
-        ]
-        command = [sys.executable, "-m", "celery", "-A", "tests.jobs.worker_app", "worker", *options]
+        options = ["--concurrency", str(self._concurrency), "--without-gossip", "--without-mingle"]
+        command = [sys.executable, "-m", "celery", "-A", self._app, "worker", *options]
         with self.log.open("ab") as output:
             begun = output.tell()
             self._process = subprocess.Popen(

@@ -11,7 +11,7 @@ SECONDS = Histogram(
 )
 BREAKER_OPEN = Gauge(
     "finops_provider_breaker_open",
-    "1 while this process last saw the provider's breaker open",
+    "1 if the provider's breaker was open at the latest call of any process",
     ["provider"],
     multiprocess_mode="mostrecent",
 )
