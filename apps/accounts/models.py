@@ -132,6 +132,12 @@ class Transaction(TenantModel, VersionedModel):
             # Ascending, though lists read them backwards: a backfill then appends to them, which costs half.
             models.Index(fields=["tenant_id", "date", "id"], name="accounts_txn_list"),
             models.Index(fields=["tenant_id", "account", "date", "id"], name="accounts_txn_by_account"),
+            # The staff's list, across tenants.
+            models.Index(fields=["date", "id"], name="accounts_txn_staff_list"),
+            # What is pending or removed is rare and may lie anywhere in the years.
+            models.Index(
+                fields=["tenant_id", "date", "id"], condition=~Q(status="posted"), name="accounts_txn_not_posted"
+            ),
             # Not unique: a bank may take a posted row back, show the pending one again and post it anew.
             models.Index(
                 fields=["tenant_id", "replaces"],

@@ -1,6 +1,7 @@
 """Reads: what is found, and by which index on a large table."""
 
 import json
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -9,9 +10,9 @@ import pytest
 from django.db import connection as database_connection
 from django.db.models import QuerySet
 
-from apps.accounts.models import Account
+from apps.accounts.models import Account, Transaction
 from apps.accounts.selectors import accounts_with_wrong_total, transactions_for
-from apps.core.scope import tenant_scope
+from apps.core.scope import staff_scope, tenant_scope
 from tests import databases
 from tests.factories.accounts import make_account, make_transaction, make_transactions
 
@@ -61,6 +62,26 @@ def test_a_page_reads_its_rows_off_an_index(large: Account) -> None:
             assert [node["Node Type"] for node in nodes] == ["Limit", "Result", "Index Scan"]
             assert (nodes[2]["Index Name"], nodes[2]["Scan Direction"]) == (index, "Backward")
             assert nodes[2]["Actual Rows"] == 51
+
+
+@pytest.mark.commits
+@pytest.mark.parametrize("status", ["pending", "removed"])
+def test_a_page_of_what_is_rare_walks_no_posted_row(large: Account, database: str, status: str) -> None:
+    for _ in range(3):
+        make_transaction(large, status=status, date=date(2025, 1, 1))
+    with tenant_scope(large.tenant_id):
+        rows = transactions_for(tenant_id=large.tenant_id, status=status).order_by("-date", "-id")[:51]
+        scan = plan_of(rows)[-1]
+    assert (scan["Index Name"], scan["Actual Rows"]) == ("accounts_txn_not_posted", 3)
+    assert scan.get("Rows Removed by Filter", 0) == 0
+
+
+@pytest.mark.commits
+def test_the_staffs_page_reads_its_rows_off_an_index(large: Account) -> None:
+    with staff_scope():
+        nodes = plan_of(Transaction.objects.order_by("-date", "-id")[:51])
+    assert [node["Node Type"] for node in nodes] == ["Limit", "Index Scan"]
+    assert (nodes[1]["Index Name"], nodes[1]["Actual Rows"]) == ("accounts_txn_staff_list", 51)
 
 
 @pytest.mark.commits

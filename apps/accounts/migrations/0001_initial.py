@@ -147,6 +147,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='transaction',
+            index=models.Index(fields=['date', 'id'], name='accounts_txn_staff_list'),
+        ),
+        migrations.AddIndex(
+            model_name='transaction',
+            index=models.Index(condition=models.Q(('status', 'posted'), _negated=True), fields=['tenant_id', 'date', 'id'], name='accounts_txn_not_posted'),
+        ),
+        migrations.AddIndex(
+            model_name='transaction',
             index=models.Index(condition=models.Q(('replaces__isnull', False)), fields=['tenant_id', 'replaces'], name='accounts_txn_replaces'),
         ),
         migrations.AddIndex(
