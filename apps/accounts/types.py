@@ -51,3 +51,12 @@ class ConnectionReading:
     rejected: tuple[RejectedRow, ...] = ()
     refused_accounts: frozenset[str] = frozenset()
     lists_all: bool = True
+
+    def is_mapped(self, entity: str, external_id: str) -> bool:
+        """Tell whether it holds an account, an account's balance or a transaction of this id."""
+        if entity == "transaction":
+            return any(external_id in reading.rows for reading in self.accounts if reading.rows)
+        return any(
+            reading.data.external_id == external_id and (entity == "account" or reading.balance is not None)
+            for reading in self.accounts
+        )

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -323,7 +325,9 @@ class SyncRunAdmin(StaffModelAdmin):
         )
 
     def panels(self, request: HttpRequest, run: SyncRun) -> Sequence[Panel]:
-        rejected = run.quarantined_rows.order_by("-id")[:_HISTORY] if run.quarantined else []
+        rejected = (
+            run.quarantined_rows.filter(resolved_at__isnull=True).order_by("-id")[:_HISTORY] if run.quarantined else []
+        )
         return [_stages_table(run), *([_quarantine_table(rejected)] if run.quarantined else [])]
 
     def related_links(self, run: SyncRun) -> Sequence[tuple[str, str]]:
@@ -364,16 +368,31 @@ def _quarantine_table(rows: Any) -> Table:
             ]
             for row in rows
         ],
-        empty="",
+        empty=_("All of them map by now."),
         numeric=frozenset({3}),
     )
+
+
+class OpenFilter(SimpleListFilter):
+    """Those that do not map, or those that do by now."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", _("Open")), ("resolved", _("Resolved"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[QuarantinedRow]) -> QuerySet[QuarantinedRow]:
+        if self.value() not in {"open", "resolved"}:
+            return queryset
+        return queryset.filter(resolved_at__isnull=self.value() == "open")
 
 
 @admin.register(QuarantinedRow)
 class QuarantinedRowAdmin(StaffModelAdmin):
     list_display = ("row", "tenant", "of_connection", "entity", "reason_text", "occurrences", "seen")
     list_select_related = ("connection",)
-    list_filter = (TenantFilter, recent_values("entity", gettext_lazy("entity")))
+    list_filter = (TenantFilter, OpenFilter, recent_values("entity", gettext_lazy("entity")))
     search_fields = ("row_key", "reason")
     search_ids = ("id", "connection_id", "run_id")
     empty_hint = gettext_lazy(
@@ -382,7 +401,7 @@ class QuarantinedRowAdmin(StaffModelAdmin):
     facts = (
         (
             gettext_lazy("Row"),
-            ("entity", "row_key", "occurrences", "first_seen_at", "last_seen_at", "id"),
+            ("entity", "row_key", "occurrences", "first_seen_at", "last_seen_at", "resolved_at", "id"),
         ),
     )
 
@@ -405,7 +424,10 @@ class QuarantinedRowAdmin(StaffModelAdmin):
     def headline(self, row: QuarantinedRow) -> str:
         return f"{row.entity} {row.row_key}"
 
-    def notice(self, row: QuarantinedRow) -> Notice:
+    def notice(self, row: QuarantinedRow) -> Notice | None:
+        """Say why it is here, unless it maps by now."""
+        if row.resolved_at is not None:
+            return None
         return Notice(
             _("The provider's row did not map to ours"),
             redact_text(row.reason),

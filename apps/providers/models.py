@@ -154,7 +154,10 @@ class SyncRun(TenantModel):
 
 
 class QuarantinedRow(TenantModel):
-    """A provider's row that did not map to ours. Seen again, it counts up; it stays until retention takes it."""
+    """A provider's row that did not map to ours. Seen again, it counts up; it stays until retention takes it.
+
+    Open until a sync maps the same row: `resolved_at`. Refused again after that, it is open again.
+    """
 
     retention = Retention.OPERATIONAL
     personal_fields: ClassVar[tuple[str, ...]] = ("excerpt",)
@@ -173,6 +176,7 @@ class QuarantinedRow(TenantModel):
     occurrences = models.PositiveIntegerField(_("times seen"), default=1)
     first_seen_at = models.DateTimeField(_("first seen"), editable=False)
     last_seen_at = models.DateTimeField(_("last seen"), editable=False)
+    resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True, editable=False)
 
     class Meta(TenantModel.Meta):
         verbose_name = _("quarantined row")

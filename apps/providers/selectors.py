@@ -1,6 +1,5 @@
 """Reads of the providers room."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,7 +9,7 @@ from django.db.models import QuerySet
 from apps.core.errors import NotFound
 from apps.providers import registry
 from apps.providers.enums import BreakerState, ConnectionStatus
-from apps.providers.models import Connection, QuarantinedRow, SyncRun
+from apps.providers.models import Connection, SyncRun
 from apps.providers.protocols import CredentialField, Limit
 from apps.providers.transport.breaker import provider_breaker
 
@@ -76,11 +75,6 @@ def get_run(*, tenant_id: UUID, run_id: UUID) -> SyncRun:
     if run is None:
         raise NotFound
     return run
-
-
-def quarantined_rows_for(*, tenant_id: UUID, connection_ids: Iterable[UUID]) -> QuerySet[QuarantinedRow]:
-    """Return the rows of these connections that did not map."""
-    return QuarantinedRow.objects.filter(tenant_id=tenant_id, connection_id__in=list(connection_ids))
 
 
 def _provider(entry: registry.Registration, now: datetime) -> Provider:

@@ -32,7 +32,7 @@ TransactionStatus = Literal["pending", "posted"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountData:
-    """An external account. `enrollment_id` is the provider's name for the grant that the account came with."""
+    """An external account."""
 
     external_id: str
     name: str
@@ -41,9 +41,7 @@ class AccountData:
     currency: str  # ISO 4217
     status: Literal["open", "closed"]
     last_four: str = ""
-    institution_id: str = ""
     institution_name: str = ""
-    enrollment_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +62,9 @@ class TransactionData:
     """One transaction in our sign: `amount` < 0 is money out, whatever the provider's sign.
 
     `replaces` is the external id of the pending transaction that this one posts, where the provider says so.
-    `running_balance` is the balance after it, in our sign; None while it is pending.
     """
 
     external_id: str
-    account_external_id: str
     amount: Decimal
     currency: str
     date: date
@@ -76,9 +72,7 @@ class TransactionData:
     description: str
     counterparty: str = ""
     category: str = ""
-    kind: str = ""
     replaces: str | None = None
-    running_balance: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,6 @@ def account(external_id: str = "acc", **values: Any) -> AccountData:
 def txn(external_id: str, amount: str = "-1") -> TransactionData:
     return TransactionData(
         external_id=external_id,
-        account_external_id="acc",
         amount=Decimal(amount),
         currency="USD",
         date=date(2026, 3, 1),

@@ -1,6 +1,6 @@
 """Sync runs: asked for, started, finished, failed, and never in the way for ever."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -44,9 +44,15 @@ def ask(connection, actor, now, **more):
     return request_sync(connection_id=connection.id, trigger="api", actor=actor, now=now, **more)
 
 
-def finish(run, actor, now, rejected=(), **counts):
+def finish(run, actor, now, rejected=(), is_mapped=None, **counts):
     return finish_run(
-        run_id=run.id, counts=SyncCounts(**counts), stages={"fetch": 12}, rejected=rejected, actor=actor, now=now
+        run_id=run.id,
+        counts=SyncCounts(**counts),
+        stages={"fetch": 12},
+        rejected=rejected,
+        is_mapped=is_mapped,
+        actor=actor,
+        now=now,
     )
 
 
@@ -282,6 +288,23 @@ class TestQuarantine:
         finish(run, actor, later, rejected=[self.row(reason="Another"), self.row("txn_2")], quarantined=2)
         rows = [(row.row_key, row.occurrences, row.reason, row.first_seen_at) for row in self.kept(connection)]
         assert rows == [("txn_1", 2, "Another", now), ("txn_2", 1, "Expected `str`", later)]
+
+    def test_what_maps_by_now_is_resolved_and_what_is_refused_again_is_open(self, connection, actor, now):
+        def sync(hours: int, rejected, mapped) -> dict[str, datetime | None]:
+            kill_all_jobs(connection)
+            at = now + timedelta(hours=hours)
+            run = make_running_run(connection, now=at)
+            finish(run, actor, at, rejected=rejected, is_mapped=lambda *row: row in mapped)
+            return {row.row_key: row.resolved_at for row in self.kept(connection)}
+
+        both = [("transaction", "txn_1"), ("transaction", "txn_2")]
+        assert sync(0, [self.row(), self.row("txn_2"), self.row("txn_3")], both) == dict.fromkeys(
+            ["txn_1", "txn_2", "txn_3"]
+        )
+        resolved = now + timedelta(hours=1)
+        assert sync(1, [self.row("txn_2")], both) == {"txn_1": resolved, "txn_2": None, "txn_3": None}
+        assert sync(2, [], [("account", "txn_2")]) == {"txn_1": resolved, "txn_2": None, "txn_3": None}
+        assert sync(3, [self.row()], []) == dict.fromkeys(["txn_1", "txn_2", "txn_3"])
 
     def test_rows_without_an_id_are_told_apart_by_what_they_say(self, connection, actor, now):
         rows = [self.row("", a="1"), self.row("", a="2"), self.row("", a="1"), self.row("i" * 201, a="1")]

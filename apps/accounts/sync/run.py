@@ -108,6 +108,7 @@ def apply_reading(prepared: Prepared, *, run_id: UUID, lease: Lease, now: dateti
             counts=counts,
             stages=stages.milliseconds,
             rejected=prepared.reading.rejected,
+            is_mapped=prepared.reading.is_mapped,
             actor=lease.actor,
             now=now,
         )

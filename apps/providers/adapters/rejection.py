@@ -12,9 +12,11 @@ _MOST_MEMBERS = 30
 _DEEPEST = 4
 
 
-def reject(entity: Literal["account", "balance", "transaction"], raw: Any, reason: str) -> RejectedRow:
-    """Return a refused row with as much of `raw` as people need to see why."""
-    identifier = raw.get("id") if isinstance(raw, Mapping) else None
+def reject(
+    entity: Literal["account", "balance", "transaction"], raw: Any, reason: str, *, external_id: str | None = None
+) -> RejectedRow:
+    """Return a refused row with as much of `raw` as people need to see why; `external_id` where it says none."""
+    identifier = external_id or (raw.get("id") if isinstance(raw, Mapping) else None)
     excerpt = _bounded(raw, _DEEPEST)
     return RejectedRow(
         entity=entity,

@@ -82,6 +82,7 @@ class Migration(migrations.Migration):
                 ('occurrences', models.PositiveIntegerField(default=1, verbose_name='times seen')),
                 ('first_seen_at', models.DateTimeField(editable=False, verbose_name='first seen')),
                 ('last_seen_at', models.DateTimeField(editable=False, verbose_name='last seen')),
+                ('resolved_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='resolved')),
                 ('connection', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='quarantined_rows', to='providers.connection')),
                 ('run', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='quarantined_rows', to='providers.syncrun')),
             ],
@@ -162,7 +163,7 @@ class Migration(migrations.Migration):
         ),
         SecureTenantTable(
             "providers_quarantinedrow",
-            app="SELECT, INSERT, UPDATE (run_id, reason, excerpt, occurrences, last_seen_at)",
+            app="SELECT, INSERT, UPDATE (run_id, reason, excerpt, occurrences, last_seen_at, resolved_at)",
             staff="SELECT",
         ),
     ]

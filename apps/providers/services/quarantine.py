@@ -1,7 +1,7 @@
 """Keeps the rows that a provider sent and that did not map, for people to see."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +9,15 @@ from django.db.models import F
 
 from apps.core.ids import new_id
 from apps.core.scope import current_tenant_id
-from apps.providers.models import QuarantinedRow, SyncRun
+from apps.providers.models import Connection, QuarantinedRow, SyncRun
 from apps.providers.types import RejectedRow
 
 # The count on the run is exact; the rows kept are bounded, so that a provider that has lost its mind cannot
 # fill our disk.
 KEPT_PER_RUN = 500
+
+# (entity, external id) -> whether the sync read that row and it maps.
+IsMapped = Callable[[str, str], bool]
 
 
 def quarantine(run: SyncRun, rejected: Sequence[RejectedRow], *, now: datetime) -> None:
@@ -41,12 +44,33 @@ def quarantine(run: SyncRun, rejected: Sequence[RejectedRow], *, now: datetime) 
     )
 
 
+def resolve_mapped(
+    connection: Connection, rejected: Sequence[RejectedRow], is_mapped: IsMapped, *, now: datetime
+) -> None:
+    """Close the open rows that map by now. A row without an id of its own cannot be told to; it stays open."""
+    refused = {(row.entity, _key(row)) for row in rejected}
+    still_open = QuarantinedRow.objects.filter(connection=connection, resolved_at__isnull=True)
+    mapped = [
+        row_id
+        for row_id, entity, key in still_open.values_list("id", "entity", "row_key")
+        if (entity, key) not in refused and is_mapped(entity, key)
+    ]
+    if mapped:
+        QuarantinedRow.objects.filter(id__in=mapped).update(resolved_at=now)
+
+
 def _see_again(kept: QuarantinedRow, row: RejectedRow, run: SyncRun, now: datetime) -> None:
     QuarantinedRow.objects.filter(id=kept.id).update(occurrences=F("occurrences") + 1, **_values(row, run, now))
 
 
 def _values(row: RejectedRow, run: SyncRun, now: datetime) -> dict[str, Any]:
-    return {"run": run, "reason": row.reason[:500], "excerpt": dict(row.excerpt), "last_seen_at": now}
+    return {
+        "run": run,
+        "reason": row.reason[:500],
+        "excerpt": dict(row.excerpt),
+        "last_seen_at": now,
+        "resolved_at": None,
+    }
 
 
 def _key(row: RejectedRow) -> str:

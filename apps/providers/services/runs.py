@@ -27,7 +27,7 @@ from apps.providers.enums import ConnectionStatus, SyncStatus, SyncTrigger
 from apps.providers.errors import ConnectionDisabled, SyncRunClosed
 from apps.providers.models import ACTIVE_RUN, Connection, SyncRun
 from apps.providers.services.locking import active_run, close_run, interrupted, lock_connection, lock_run
-from apps.providers.services.quarantine import quarantine
+from apps.providers.services.quarantine import IsMapped, quarantine, resolve_mapped
 from apps.providers.types import SYNC_CONNECTION, RejectedRow, SyncCounts, SyncFailure
 
 INCIDENT_KIND = "connection.failing"
@@ -115,10 +115,13 @@ def finish_run(
     counts: SyncCounts,
     stages: Mapping[str, Any],
     rejected: Sequence[RejectedRow] = (),
+    is_mapped: IsMapped | None = None,
     actor: Actor,
     now: datetime,
 ) -> SyncRun:
     """End a run as succeeded, in the transaction that applied its rows. `stages` are timings in milliseconds.
+
+    `is_mapped` resolves the quarantined rows that the run could map.
 
     Raises:
         SyncRunClosed: the run is no longer running; let it roll the rows back.
@@ -133,6 +136,8 @@ def finish_run(
         run.status, run.error, run.stages, run.finished_at = SyncStatus.SUCCEEDED, None, dict(stages), now
         run.save(update_fields=[*asdict(counts), "status", "error", "stages", "finished_at"])
         quarantine(run, rejected, now=now)
+        if is_mapped is not None:
+            resolve_mapped(connection, rejected, is_mapped, now=now)
         is_first, before = connection.last_synced_at is None, connection.status
         _recover(connection, actor=actor, now=now)
         outbox.emit_many([events.connection_synced(connection, run, is_first=is_first)], actor=actor, now=now)

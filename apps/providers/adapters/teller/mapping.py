@@ -25,7 +25,6 @@ _LONGEST_TEXT = 500
 
 
 class _Institution(msgspec.Struct):
-    id: str = ""
     name: str = ""
 
 
@@ -38,7 +37,6 @@ class _Account(msgspec.Struct):
     subtype: str | None = None
     last_four: str | None = None
     institution: _Institution | None = None
-    enrollment_id: str | None = None
 
 
 class _Balances(msgspec.Struct):
@@ -63,8 +61,6 @@ class _Transaction(msgspec.Struct):
     date: date
     status: Literal["posted", "pending"]
     description: str | None = None
-    type: str | None = None
-    running_balance: _Amount | None = None
     details: _Details | None = None
 
 
@@ -83,9 +79,7 @@ def map_account(raw: Any) -> AccountData | RejectedRow:
         currency=account.currency,
         status=account.status,
         last_four=_text(account.last_four),
-        institution_id=_text(institution.id),
         institution_name=_text(institution.name),
-        enrollment_id=_text(account.enrollment_id),
     )
 
 
@@ -94,11 +88,13 @@ def map_balance(raw: Any, account: AccountData) -> BalanceData | RejectedRow:
     try:
         balances = msgspec.convert(raw, _Balances)
     except msgspec.ValidationError as error:
-        return reject("balance", raw, str(error))
+        return reject("balance", raw, str(error), external_id=account.external_id)
     if balances.account_id != account.external_id:
-        return reject("balance", raw, "It belongs to another account.")
+        return reject("balance", raw, "It belongs to another account.", external_id=account.external_id)
     if balances.ledger is None and balances.available is None:
-        return reject("balance", raw, "It has neither a ledger nor an available balance.")
+        return reject(
+            "balance", raw, "It has neither a ledger nor an available balance.", external_id=account.external_id
+        )
     return BalanceData(
         external_id=account.external_id,
         currency=account.currency,
@@ -120,7 +116,6 @@ def map_transaction(raw: Any, account: AccountData) -> TransactionData | Rejecte
     assert amount is not None
     return TransactionData(
         external_id=row.id,
-        account_external_id=row.account_id,
         amount=amount,
         currency=account.currency,
         date=row.date,
@@ -128,8 +123,6 @@ def map_transaction(raw: Any, account: AccountData) -> TransactionData | Rejecte
         description=_text(row.description),
         counterparty=_text(details.counterparty.name) if details.counterparty else "",
         category=_text(details.category),
-        kind=_text(row.type),
-        running_balance=_signed(row.running_balance, account) if row.status == "posted" else None,
     )
 
 
