@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -21,17 +21,17 @@ from apps.accounts.models import Account, Transaction
 from apps.accounts.services import annotate_transaction
 from apps.core import clock
 from apps.core.api.permissions import Permission
-from apps.core.api.views import TenantListView, TenantView
+from apps.core.api.views import IF_MATCH, TenantListView, TenantView, etag
 from apps.core.scope import tenant_scope
 
 
-class AccountList(TenantListView):
+class AccountListView(TenantListView):
     """The accounts of all connections, the newest first."""
 
     required_permissions = {"GET": Permission.ACCOUNTS_READ}
     serializer_class = AccountSerializer
 
-    @extend_schema(operation_id="listAccounts", summary="List accounts")
+    @extend_schema(operation_id="list_accounts", summary="List accounts", tags=["Accounts"])
     def get(self, request: Request, **path: object) -> Response:
         return super().get(request, **path)
 
@@ -39,13 +39,14 @@ class AccountList(TenantListView):
         return selectors.accounts_for(tenant_id=self.tenant_id)
 
 
-class AccountDetail(TenantView):
+class AccountView(TenantView):
     """One account."""
 
     required_permissions = {"GET": Permission.ACCOUNTS_READ}
 
     @extend_schema(
-        operation_id="getAccount",
+        operation_id="get_account",
+        tags=["Accounts"],
         summary="Read an account",
         description="With both balances, ours and the provider's, and their difference.",
         responses=AccountSerializer,
@@ -56,7 +57,7 @@ class AccountDetail(TenantView):
         return Response(AccountSerializer(account).data)
 
 
-class TransactionList(TenantListView):
+class TransactionListView(TenantListView):
     """The transactions of all accounts, the newest first."""
 
     required_permissions = {"GET": Permission.TRANSACTIONS_READ}
@@ -65,7 +66,8 @@ class TransactionList(TenantListView):
     ordering = ("-date", "-id")
 
     @extend_schema(
-        operation_id="listTransactions",
+        operation_id="list_transactions",
+        tags=["Accounts"],
         summary="List transactions",
         description=(
             "Newest first. Removed transactions show only with `status=removed`. `search` finds text, whatever its "
@@ -91,13 +93,14 @@ class TransactionList(TenantListView):
         return answer_rows(rows)
 
 
-class TransactionDetail(TenantView):
+class TransactionView(TenantView):
     """One transaction, and the client's words about it."""
 
     required_permissions = {"GET": Permission.TRANSACTIONS_READ, "PATCH": Permission.TRANSACTIONS_WRITE}
 
     @extend_schema(
-        operation_id="getTransaction",
+        operation_id="get_transaction",
+        tags=["Accounts"],
         summary="Read a transaction",
         description="Removed ones too.",
         responses=TransactionSerializer,
@@ -108,12 +111,11 @@ class TransactionDetail(TenantView):
         return _answer(row)
 
     @extend_schema(
-        operation_id="annotateTransaction",
+        operation_id="annotate_transaction",
+        tags=["Accounts"],
         summary="Set a transaction's category and note",
         description="A sync never overwrites them, and they follow a pending transaction to the one that posts it.",
-        parameters=[
-            OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description='The version, such as `"3"`')
-        ],
+        parameters=[IF_MATCH],
         request=TransactionChange,
         responses=TransactionSerializer,
     )
@@ -133,4 +135,4 @@ class TransactionDetail(TenantView):
 
 
 def _answer(row: Transaction) -> Response:
-    return Response(TransactionSerializer(row).data, headers={"ETag": f'"{row.version}"'})
+    return Response(TransactionSerializer(row).data, headers={"ETag": etag(row.version)})

@@ -4,4 +4,4 @@ from django.urls import path
 
 from apps.audit.api import views
 
-urlpatterns = [path("audit/entries", views.AuditEntryList.as_view(), name="audit-entries")]
+urlpatterns = [path("audit/entries", views.AuditEntryListView.as_view(), name="audit-entries")]

@@ -12,7 +12,7 @@ from apps.core.api.permissions import Permission
 from apps.core.api.views import TenantListView
 
 
-class AuditEntryList(TenantListView):
+class AuditEntryListView(TenantListView):
     """The log, newest first."""
 
     required_permissions = {"GET": Permission.AUDIT_READ}
@@ -21,7 +21,8 @@ class AuditEntryList(TenantListView):
     ordering = ("-at", "-id")
 
     @extend_schema(
-        operation_id="listAuditEntries",
+        operation_id="list_audit_entries",
+        tags=["Audit"],
         summary="List audit entries",
         description=(
             "Newest first. An entry is listed from the moment its change is committed; its `sequence`, its place in "

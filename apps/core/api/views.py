@@ -1,10 +1,12 @@
 """Base views: authorise, parse, one service call, serialise."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -15,8 +17,21 @@ from apps.core.actor import Actor
 from apps.core.api.pagination import page
 from apps.core.api.permissions import Principal
 from apps.core.api.serializers import NoQuery, PageQuery
-from apps.core.errors import UnknownQueryParameter, VersionConflict
+from apps.core.errors import UnknownQueryParameter
 from apps.core.scope import tenant_scope
+
+# What a view that reads `expected_version` documents.
+IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, description='The version that you have read, such as `"3"`'
+)
+# Versions begin at 1.
+NO_VERSION = 0
+_VERSION = re.compile(r'"([1-9][0-9]{0,17})"|([1-9][0-9]{0,17})')
+
+
+def etag(version: int) -> str:
+    """Return the `ETag` of a resource's version."""
+    return f'"{version}"'
 
 
 class ApiView(APIView):
@@ -50,18 +65,16 @@ class ApiView(APIView):
         return dict(serializer.validated_data)
 
     def expected_version(self) -> int | None:
-        """Return the version that `If-Match` names; None without the header.
+        """Return the version that `If-Match` names, quoted or bare; None without the header and for `*`.
 
-        Raises:
-            VersionConflict: the header is not a quoted version, so it cannot match.
+        What names no version, such as a weak tag, is NO_VERSION, which no row has: the service finds the conflict,
+        once it has found the row.
         """
         header = self.request.headers.get("If-Match", "").strip()
         if not header or header == "*":
             return None
-        number = header.strip('"')
-        if not number.isascii() or not number.isdigit() or len(number) > 18:
-            raise VersionConflict
-        return int(number)
+        match = _VERSION.fullmatch(header)
+        return int(match[1] or match[2]) if match else NO_VERSION
 
     def _parse_query(self, request: Request) -> dict[str, Any]:
         serializer_class = self.query_serializer if request.method in ("GET", "HEAD") else NoQuery

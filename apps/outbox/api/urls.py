@@ -4,4 +4,4 @@ from django.urls import path
 
 from apps.outbox.api import views
 
-urlpatterns = [path("events", views.EventList.as_view(), name="events")]
+urlpatterns = [path("events", views.EventListView.as_view(), name="events")]

@@ -14,7 +14,7 @@ from apps.outbox.api.serializers import EventQuery, EventSerializer
 from apps.outbox.models import OutboxEvent
 
 
-class EventList(TenantListView):
+class EventListView(TenantListView):
     """The events that were relayed: newest first, or with `after` a feed to follow."""
 
     required_permissions = {"GET": Permission.EVENTS_READ}
@@ -22,7 +22,8 @@ class EventList(TenantListView):
     serializer_class = EventSerializer
 
     @extend_schema(
-        operation_id="listEvents",
+        operation_id="list_events",
+        tags=["Events"],
         summary="List events",
         description=(
             "Newest first. `sequence` numbers the tenant's events from 1 without a gap, and an event is listed once "

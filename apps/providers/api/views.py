@@ -4,15 +4,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api.pagination import decode_cursor, encode_cursor
 from apps.core.api.permissions import Permission
-from apps.core.api.views import TenantListView, TenantView
-from apps.core.errors import VersionConflict
+from apps.core.api.views import IF_MATCH, TenantListView, TenantView, etag
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import run_idempotently
 from apps.providers import selectors, services
@@ -26,12 +25,8 @@ from apps.providers.api.serializers import (
 from apps.providers.enums import SyncTrigger
 from apps.providers.models import Connection, SyncRun
 
-_IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, description='The version that you have read, as `"3"`'
-)
 
-
-class ProviderList(TenantListView):
+class ProviderListView(TenantListView):
     """GET /providers."""
 
     required_permissions = {"GET": Permission.PROVIDERS_READ}
@@ -40,7 +35,7 @@ class ProviderList(TenantListView):
     @extend_schema(
         operation_id="list_providers",
         summary="Providers, by name: what they can do, whether they are up, what they need",
-        tags=["providers"],
+        tags=["Providers"],
     )
     def get(self, request: Request, **path: object) -> Response:
         cursor, limit = self.query.get("cursor"), self.query["limit"]
@@ -50,14 +45,14 @@ class ProviderList(TenantListView):
         return Response({"data": self.serialize(found[:limit]), "next_cursor": next_cursor})
 
 
-class ConnectionList(TenantListView):
+class ConnectionListView(TenantListView):
     """GET and POST /connections."""
 
     required_permissions = {"GET": Permission.CONNECTIONS_READ, "POST": Permission.CONNECTIONS_WRITE}
     query_serializer = ConnectionQuery
     serializer_class = ConnectionSerializer
 
-    @extend_schema(operation_id="list_connections", summary="Connections, newest first", tags=["connections"])
+    @extend_schema(operation_id="list_connections", summary="Connections, newest first", tags=["Providers"])
     def get(self, request: Request, **path: object) -> Response:
         return super().get(request, **path)
 
@@ -69,7 +64,7 @@ class ConnectionList(TenantListView):
     @extend_schema(
         operation_id="create_connection",
         summary="Connect to a provider; the first sync starts at once and tries the credentials",
-        tags=["connections"],
+        tags=["Providers"],
         request=NewConnectionSerializer,
         responses={201: ConnectionSerializer},
     )
@@ -83,7 +78,7 @@ class ConnectionList(TenantListView):
         return _connection_response(connection, status=201, headers={"Location": location})
 
 
-class ConnectionDetail(TenantView):
+class ConnectionView(TenantView):
     """GET and DELETE /connections/{id}."""
 
     required_permissions = {"GET": Permission.CONNECTIONS_READ, "DELETE": Permission.CONNECTIONS_WRITE}
@@ -91,7 +86,7 @@ class ConnectionDetail(TenantView):
     @extend_schema(
         operation_id="get_connection",
         summary="A connection, also after it was deleted",
-        tags=["connections"],
+        tags=["Providers"],
         responses=ConnectionSerializer,
     )
     def get(self, request: Request, connection_id: UUID) -> Response:
@@ -102,18 +97,18 @@ class ConnectionDetail(TenantView):
     @extend_schema(
         operation_id="delete_connection",
         summary="Disable a connection and destroy its credentials; accounts and transactions stay",
-        tags=["connections"],
-        parameters=[_IF_MATCH],
+        tags=["Providers"],
+        parameters=[IF_MATCH],
         responses={204: None},
     )
     def delete(self, request: Request, connection_id: UUID) -> Response:
         services.delete_connection(
-            connection_id=connection_id, expected_version=_expected(self), actor=self.actor, now=clock.now()
+            connection_id=connection_id, expected_version=self.expected_version(), actor=self.actor, now=clock.now()
         )
         return Response(status=204)
 
 
-class ConnectionSync(TenantView):
+class ConnectionSyncView(TenantView):
     """POST /connections/{id}/sync."""
 
     required_permissions = {"POST": Permission.CONNECTIONS_WRITE}
@@ -121,8 +116,8 @@ class ConnectionSync(TenantView):
     @extend_schema(
         operation_id="sync_connection",
         summary="Synchronise now; while a run waits or works, that one is returned",
-        tags=["connections"],
-        parameters=[_IF_MATCH],
+        tags=["Providers"],
+        parameters=[IF_MATCH],
         request=None,
         responses={202: SyncRunSerializer},
     )
@@ -136,7 +131,7 @@ class ConnectionSync(TenantView):
         run = services.request_sync(
             connection_id=connection_id,
             trigger=SyncTrigger.API,
-            expected_version=_expected(self),
+            expected_version=self.expected_version(),
             actor=self.actor,
             now=clock.now(),
         )
@@ -144,15 +139,13 @@ class ConnectionSync(TenantView):
         return Response(SyncRunSerializer(run).data, status=202, headers={"Location": f"{base}/sync-runs/{run.id}"})
 
 
-class ConnectionRuns(TenantListView):
+class SyncRunListView(TenantListView):
     """GET /connections/{id}/runs."""
 
     required_permissions = {"GET": Permission.CONNECTIONS_READ}
     serializer_class = SyncRunSerializer
 
-    @extend_schema(
-        operation_id="list_sync_runs", summary="A connection's sync runs, newest first", tags=["connections"]
-    )
+    @extend_schema(operation_id="list_sync_runs", summary="A connection's sync runs, newest first", tags=["Providers"])
     def get(self, request: Request, **path: object) -> Response:
         return super().get(request, **path)
 
@@ -162,28 +155,20 @@ class ConnectionRuns(TenantListView):
         return selectors.runs_for(tenant_id=self.tenant_id, connection_id=connection_id)
 
 
-class SyncRunDetail(TenantView):
+class SyncRunView(TenantView):
     """GET /sync-runs/{id}."""
 
     required_permissions = {"GET": Permission.CONNECTIONS_READ}
 
-    @extend_schema(operation_id="get_sync_run", summary="A sync run", tags=["connections"], responses=SyncRunSerializer)
+    @extend_schema(operation_id="get_sync_run", summary="A sync run", tags=["Providers"], responses=SyncRunSerializer)
     def get(self, request: Request, run_id: UUID) -> Response:
         with tenant_scope(self.tenant_id):
             run = selectors.get_run(tenant_id=self.tenant_id, run_id=run_id)
         return Response(SyncRunSerializer(run).data)
 
 
-def _expected(view: TenantView) -> int | None:
-    """Return the version that `If-Match` names; -1, which no row has, for what is not a version: 404 goes first."""
-    try:
-        return view.expected_version()
-    except VersionConflict:
-        return -1
-
-
 def _connection_response(
     connection: Connection, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     data: dict[str, Any] = ConnectionSerializer(connection).data
-    return Response(data, status=status, headers={"ETag": f'"{connection.version}"', **(headers or {})})
+    return Response(data, status=status, headers={"ETag": etag(connection.version), **(headers or {})})

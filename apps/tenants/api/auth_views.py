@@ -41,7 +41,7 @@ class TokenView(OpenView):
     @extend_schema(
         operation_id="sign_in",
         summary="Sign in to one tenant",
-        tags=["auth"],
+        tags=["Auth"],
         request=TokenRequestSerializer,
         responses=TokenPairSerializer,
     )
@@ -57,7 +57,7 @@ class TokenRefreshView(OpenView):
     @extend_schema(
         operation_id="refresh_tokens",
         summary="Exchange a refresh token for new tokens",
-        tags=["auth"],
+        tags=["Auth"],
         request=RefreshRequestSerializer,
         responses=TokenPairSerializer,
     )
@@ -73,7 +73,7 @@ class TokenRevokeView(OpenView):
     @extend_schema(
         operation_id="revoke_tokens",
         summary="Sign out",
-        tags=["auth"],
+        tags=["Auth"],
         request=RevokeRequestSerializer,
         responses={204: None},
     )
@@ -96,7 +96,7 @@ class SessionListView(TenantListView):
     permission_classes = [IsUser]
     serializer_class = SessionSerializer
 
-    @extend_schema(operation_id="list_sessions", summary="Your live sessions in this tenant", tags=["auth"])
+    @extend_schema(operation_id="list_sessions", summary="Your live sessions in this tenant", tags=["Auth"])
     def get(self, request: Request, **_path: object) -> Response:
         # Sessions are global rows, which a tenant's scope cannot reach: the query itself names user and tenant.
         query = self.query
@@ -114,7 +114,7 @@ class SessionView(TenantView):
 
     permission_classes = [IsUser]
 
-    @extend_schema(operation_id="revoke_session", summary="Sign a session out", tags=["auth"], responses={204: None})
+    @extend_schema(operation_id="revoke_session", summary="Sign a session out", tags=["Auth"], responses={204: None})
     def delete(self, request: Request, session_id: UUID) -> Response:
         users.revoke_session(session_id=session_id, actor=self.actor, now=clock.now())
         return Response(status=204)

@@ -11,7 +11,7 @@ urlpatterns = [
     path("auth/sessions", auth_views.SessionListView.as_view()),
     path("auth/sessions/<uuid:session_id>", auth_views.SessionView.as_view()),
     path("me", views.MeView.as_view()),
-    path("tenant", views.TenantDetailView.as_view()),
+    path("tenant", views.CurrentTenantView.as_view()),
     path("api-keys", views.ApiKeyListView.as_view()),
     path("api-keys/<uuid:api_key_id>", views.ApiKeyView.as_view()),
 ]

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api.permissions import Permission
-from apps.core.api.views import TenantListView, TenantView
+from apps.core.api.views import TenantListView, TenantView, etag
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import run_idempotently
 from apps.tenants import selectors, services
@@ -31,7 +31,7 @@ class MeView(TenantView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="get_me", summary="Who you are", tags=["auth"], responses=MeSerializer)
+    @extend_schema(operation_id="get_me", summary="Who you are", tags=["Auth"], responses=MeSerializer)
     def get(self, request: Request) -> Response:
         principal = request.auth
         assert isinstance(principal, Principal)
@@ -53,16 +53,16 @@ class MeView(TenantView):
         )
 
 
-class TenantDetailView(TenantView):
+class CurrentTenantView(TenantView):
     """GET /tenant."""
 
     required_permissions = {"GET": Permission.TENANT_READ}
 
-    @extend_schema(operation_id="get_tenant", summary="Your tenant", tags=["tenant"], responses=TenantSerializer)
+    @extend_schema(operation_id="get_tenant", summary="Your tenant", tags=["Tenant"], responses=TenantSerializer)
     def get(self, request: Request) -> Response:
         with tenant_scope(self.tenant_id):
             tenant = selectors.get_tenant()
-        return Response(TenantSerializer(tenant).data, headers={"ETag": f'"{tenant.version}"'})
+        return Response(TenantSerializer(tenant).data, headers={"ETag": etag(tenant.version)})
 
 
 class ApiKeyListView(TenantListView):
@@ -71,7 +71,7 @@ class ApiKeyListView(TenantListView):
     required_permissions = {"GET": Permission.API_KEYS_READ, "POST": Permission.API_KEYS_WRITE}
     serializer_class = ApiKeySerializer
 
-    @extend_schema(operation_id="list_api_keys", summary="API keys, newest first", tags=["tenant"])
+    @extend_schema(operation_id="list_api_keys", summary="API keys, newest first", tags=["Tenant"])
     def get(self, request: Request, **path: object) -> Response:
         return super().get(request, **path)
 
@@ -81,7 +81,7 @@ class ApiKeyListView(TenantListView):
     @extend_schema(
         operation_id="create_api_key",
         summary="Create an API key; its secret is shown once",
-        tags=["tenant"],
+        tags=["Tenant"],
         request=ApiKeyRequestSerializer,
         responses={201: NewApiKeySerializer},
     )
@@ -101,7 +101,7 @@ class ApiKeyView(TenantView):
 
     required_permissions = {"DELETE": Permission.API_KEYS_WRITE}
 
-    @extend_schema(operation_id="revoke_api_key", summary="Revoke an API key", tags=["tenant"], responses={204: None})
+    @extend_schema(operation_id="revoke_api_key", summary="Revoke an API key", tags=["Tenant"], responses={204: None})
     def delete(self, request: Request, api_key_id: UUID) -> Response:
         services.revoke_api_key(api_key_id=api_key_id, actor=self.actor, now=clock.now())
         return Response(status=204)

@@ -201,7 +201,23 @@ def test_patch_of_null_takes_the_words_back(account: Account, acme_admin: APICli
     assert (answer["category"], answer["note"]) == ("groceries", None)
 
 
-@pytest.mark.parametrize(("match", "status"), [('"1"', 200), ("*", 200), ('"2"', 412), ("nonsense", 412)])
+@pytest.mark.parametrize(
+    ("match", "status"),
+    [
+        ('"1"', 200),
+        ("1", 200),
+        ("*", 200),
+        ('"2"', 412),
+        ("2", 412),
+        ('"1', 412),
+        ('1"', 412),
+        ('""1""', 412),
+        ('W/"1"', 412),
+        ("+1", 412),
+        ("01", 412),
+        ("nonsense", 412),
+    ],
+)
 def test_patch_heeds_if_match(account: Account, acme_admin: APIClient, match: str, status: int) -> None:
     row = make_transaction(account)
     answer = acme_admin.patch(f"{URL}/{row.id}", {"note": "x"}, format="json", HTTP_IF_MATCH=match)
