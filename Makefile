@@ -32,6 +32,9 @@ run: install-base ## The whole platform in the foreground: engines, sandbox, web
 tour: install-base ## A client's journey through the running platform
 	@$(BIN)/python -m finops tour
 
+code: install-base ## The staff user's current one-time code
+	@$(BIN)/python -m finops code
+
 manage: install-base ## manage.py against the running platform: make manage do="shell"
 	@$(BIN)/python -m finops manage $(do)
 
@@ -65,7 +68,7 @@ lock: install-base ## Compile requirements/*.in to requirements/*.txt with hashe
 
 ##@ Data
 
-reset: install-base ## Delete the data of `make run` and start afresh next time
+reset: install-base ## Delete what `make run` made under FINOPS_HOME and start afresh next time
 	@$(BIN)/python -m finops reset
 
 clean: ## Delete caches and .venv, but no data
@@ -119,6 +122,6 @@ venv:
 		rm -rf .venv; echo "Cannot create .venv: install Python's venv module (Debian: apt install python3-venv)."; exit 1; }
 	@test -x $(BIN)/uv || { echo "Installing uv" && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }
 
-.PHONY: help run tour manage test prove bench check format screenshots lock reset clean venv \
+.PHONY: help run tour code manage test prove bench check format screenshots lock reset clean venv \
 	check-format check-lint check-types check-layers check-migrations check-deploy check-api check-audit \
 	install-base install-dev install-bench

@@ -13,6 +13,7 @@ def main() -> int:
     commands.add_parser("run", help="start the whole platform in the foreground")
     commands.add_parser("reset", help="delete the embedded installation's data")
     commands.add_parser("tour", help="walk through the running platform as a client")
+    commands.add_parser("code", help="print the demo staff user's current one-time code")
     manage = commands.add_parser("manage", help="run manage.py against the running platform")
     manage.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args()
@@ -28,6 +29,10 @@ def main() -> int:
         from finops.embedded.reset import reset
 
         return reset()
+    if options.command == "code":
+        from finops.embedded.code import code
+
+        return code()
     if options.command == "manage":
         from finops.embedded.manage import manage as run_manage
 

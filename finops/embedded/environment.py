@@ -14,6 +14,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 EMBEDDED_SETTINGS = {"finops.settings.embedded", "finops.settings.test"}
 # What a process that serves requests has no business knowing, and what the simulator of the outside has not.
 OWNER_ONLY = {"DATABASE_OWNER_URL"}
+# Connections of one web process at most; its threads are fewer, and idle ones are given back.
+WEB_POOL_SIZE = "8"
 PLATFORM_PREFIXES = ("DATABASE_", "REDIS_", "BROKER_", "FINOPS_SECRET", "FINOPS_FIELD", "FINOPS_TOKEN")
 
 
@@ -91,15 +93,20 @@ def platform_environment(environment: Mapping[str, str], home: Home) -> dict[str
     return {**defaults, **environment, "FINOPS_HOME": str(home.path)}
 
 
-def for_web(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the web process, which logs in as finops_web."""
+def for_command(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a management command, which logs in as finops_web."""
     return {name: value for name, value in environment.items() if name not in OWNER_ONLY}
+
+
+def for_web(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the web processes: a command's, and a pool for each of them."""
+    return {"FINOPS_DB_POOL_SIZE": WEB_POOL_SIZE, **for_command(environment)}
 
 
 def for_worker(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of worker and beat, which log in as finops_worker."""
     login = environment.get("DATABASE_WORKER_URL") or environment["DATABASE_URL"]
-    return {**for_web(environment), "DATABASE_URL": login}
+    return {**for_command(environment), "DATABASE_URL": login}
 
 
 def for_sandbox(environment: Mapping[str, str]) -> dict[str, str]:

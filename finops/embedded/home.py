@@ -27,6 +27,7 @@ CONTENT = (
     "secrets.json",
     "state.json",
     "migrations.json",
+    "schema.json",
     "demo.json",
     "demo.json.tmp",
     ".*.json.[0-9]*",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import http.client
-import json
 import os
 import socket
 import time
@@ -12,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import psycopg
 
+from finops.demo_file import read_demo, refresh_addresses
 from finops.embedded import fit, ports, services
 from finops.embedded.console import Console
 from finops.embedded.engines import Engines
@@ -66,6 +66,7 @@ class Platform:
         self.console = console
         self.caller = caller
         self.home = Home(home_path(caller))
+        self.demo = self.home.path / "demo.json"
         self.web_port, self.sandbox_port = web_and_sandbox_port(caller)
         self.embedded_database, embedded_broker = not caller.get("DATABASE_URL"), not caller.get("REDIS_URL")
         if self.embedded_database or embedded_broker:
@@ -80,8 +81,11 @@ class Platform:
         self.home.open()
         supervisor = Supervisor(self.console, held=self.home.held)
         try:
+            if self.embedded_database:
+                fit.require_fit(self.home, PROJECT)
             # In a home of ours what a killed run left may hold the ports until `open` has waited for its end.
             self._require_ports()
+            self._start_sandbox(supervisor)
             self._start_engines()
             self._prepare_data(supervisor)
             self._start_services(supervisor)
@@ -99,9 +103,13 @@ class Platform:
         ports.require_free(self.web_port, setting="FINOPS_PORT")
         ports.require_free(self.sandbox_port, setting="FINOPS_SANDBOX_PORT")
 
+    def _start_sandbox(self, supervisor: Supervisor) -> None:
+        """Start it first: it needs none of the engines, and comes up beside them."""
+        environment = platform_environment(self.caller, self.home)
+        supervisor.start(services.sandbox(environment, port=self.sandbox_port))
+
     def _start_engines(self) -> None:
         if self.embedded_database:
-            fit.require_fit(self.home, PROJECT)
             self.console.say(f"Starting the engines in {self.home.path}")
         self.engines.start()
         self.environment = platform_environment({**self.caller, **self.engines.environment}, self.home)
@@ -109,15 +117,24 @@ class Platform:
             raise EmbeddedError("DATABASE_URL is set without DATABASE_OWNER_URL, which migrations need: set it, too.")
 
     def _prepare_data(self, supervisor: Supervisor) -> None:
-        supervisor.start(services.sandbox(self.environment, port=self.sandbox_port))
-        self.console.say("Migrating the database")
-        self._must_succeed(supervisor, services.migrate(self.environment))
-        if self.embedded_database:
-            fit.remember_fit(self.home, PROJECT)
+        """Migrate and load the demo; a database of ours that has both is not asked again."""
+        owner_url = self.environment["DATABASE_OWNER_URL"]
+        is_current = self.embedded_database and fit.is_current(self.home, PROJECT, owner_url)
+        if not is_current:
+            self.console.say("Migrating the database")
+            self._must_succeed(supervisor, services.migrate(self.environment))
+            if self.embedded_database:
+                fit.remember_fit(self.home, PROJECT)
         if not _await(supervisor, lambda: _accepts(self.sandbox_port), SANDBOX_SECONDS):
             raise EmbeddedError("The provider sandbox did not start: its output is above.")
-        self.console.say("Loading the demo tenants")
-        self._must_succeed(supervisor, services.load_demo(self.environment))
+        if not is_current or read_demo(self.demo) is None:
+            self.console.say("Loading the demo tenants")
+            self._must_succeed(supervisor, services.load_demo(self.environment))
+        refresh_addresses(
+            self.demo,
+            base_url=self.environment["FINOPS_BASE_URL"],
+            sandbox_url=self.environment["FINOPS_SANDBOX_URL"],
+        )
 
     def _start_services(self, supervisor: Supervisor) -> None:
         self.console.say("Starting web, worker and beat")
@@ -153,7 +170,8 @@ class Platform:
             )
 
     def _show_summary(self) -> None:
-        demo = json.loads((self.home.path / "demo.json").read_text())
+        demo = read_demo(self.demo)
+        assert demo is not None
         base, staff = self.environment["FINOPS_BASE_URL"], demo["staff"]
         rows = [
             ("Platform", base),
@@ -161,10 +179,10 @@ class Platform:
             ("API docs", f"{base}/api/v1/docs"),
             ("Sandbox", self.environment["FINOPS_SANDBOX_URL"]),
             ("Staff login", f"{staff['username']} / {staff['password']}"),
-            ("  one-time codes", f"TOTP secret {staff['totp_secret']}"),
+            ("  one-time code", f"make code (or TOTP secret {staff['totp_secret']} in an app)"),
         ]
         rows += [(f"API key of {tenant['slug']}", tenant["api_key"]) for tenant in demo["tenants"][:1]]
-        rows += [("All of it", str(self.home.path / "demo.json"))]
+        rows += [("All of it", str(self.demo))]
         self.console.frame(rows, title="finops is ready. Ctrl-C stops everything; the data is kept.")
 
 

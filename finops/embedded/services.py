@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from finops.embedded.environment import PROJECT, for_sandbox, for_web, for_worker
+from finops.embedded.environment import PROJECT, for_command, for_sandbox, for_web, for_worker
 from finops.embedded.ports import HOST
 from finops.embedded.process import Command
 
@@ -49,7 +49,7 @@ def migrate(environment: Mapping[str, str]) -> Command:
 
 def load_demo(environment: Mapping[str, str]) -> Command:
     """Return the loading of the demo tenants, which changes nothing when they are there."""
-    return _python("demo", ["manage.py", "load_demo"], for_web(environment))
+    return _python("demo", ["manage.py", "load_demo"], for_command(environment))
 
 
 def _celery(name: str, options: Sequence[str], environment: Mapping[str, str], *, grace: float) -> Command:

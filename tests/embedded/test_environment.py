@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from finops.embedded.environment import (
+    PROJECT,
+    for_command,
     for_sandbox,
     for_web,
     for_worker,
+    home_path,
     platform_environment,
     port,
     read_dotenv,
@@ -55,6 +58,18 @@ def test_each_process_logs_in_as_its_role(home: Home) -> None:
     assert for_worker(environment)["DATABASE_URL"] == URLS["DATABASE_WORKER_URL"]
     assert "DATABASE_OWNER_URL" not in for_web(environment)
     assert "DATABASE_OWNER_URL" not in for_worker(environment)
+
+
+def test_only_web_has_a_pool_unless_the_caller_says_otherwise(home: Home) -> None:
+    environment = platform_environment(URLS, home)
+    assert for_web(environment)["FINOPS_DB_POOL_SIZE"] == "8"
+    assert "FINOPS_DB_POOL_SIZE" not in {**for_worker(environment), **for_command(environment)}
+    assert for_web({**environment, "FINOPS_DB_POOL_SIZE": "0"})["FINOPS_DB_POOL_SIZE"] == "0"
+
+
+def test_the_home_is_in_the_project_unless_named() -> None:
+    assert home_path({}) == home_path({"FINOPS_HOME": ""}) == PROJECT / ".finops"
+    assert home_path({"FINOPS_HOME": "~/finops"}) == Path.home() / "finops"
 
 
 def test_without_a_login_of_its_own_the_worker_shares_the_webs(home: Home) -> None:

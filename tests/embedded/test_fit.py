@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from finops.embedded.errors import EmbeddedError
-from finops.embedded.fit import remember_fit, require_fit
+from finops.embedded.fit import is_current, remember_fit, require_fit
 from finops.embedded.home import Home
-
-pytestmark = pytest.mark.no_database
+from tests import databases
+from tests.embedded.conftest import PROJECT
 
 
 @pytest.fixture
@@ -51,3 +51,27 @@ def test_an_applied_migration_that_changed_or_vanished_asks_for_a_reset(
         f"The database in {home.path} was built by migrations that have changed since (orders/0001_orders): "
         f"run 'make reset' to start with a new one, which deletes its data."
     )
+
+
+def test_migrating_is_left_out_only_when_nothing_that_shapes_the_database_changed(
+    home: Home, migration: Path, tmp_path: Path, process_environment: dict[str, str]
+) -> None:
+    url = process_environment["DATABASE_OWNER_URL"]
+    assert is_current(home, PROJECT, url) is False
+    remember_fit(home, PROJECT)
+    assert is_current(home, PROJECT, url) is True
+    (tmp_path / "requirements").mkdir()
+    lock = tmp_path / "requirements" / "base.txt"
+    lock.write_text("django==5.2\n")
+    remember_fit(home, tmp_path)
+    assert is_current(home, tmp_path, url) is False, "the database does not know orders/0001_orders"
+    migration.unlink()
+    remember_fit(home, tmp_path)
+    assert is_current(home, tmp_path, url) is True
+    lock.write_text("django==5.3\n")
+    assert is_current(home, tmp_path, url) is False
+
+
+def test_a_new_database_is_migrated_whatever_the_home_remembers(home: Home) -> None:
+    remember_fit(home, PROJECT)
+    assert is_current(home, PROJECT, databases.url("owner", "postgres")) is False

@@ -1,13 +1,16 @@
 """What keeps `make run` from starting is one sentence and exit code 1."""
 
+import base64
 import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from finops.demo_file import one_time_code, write_demo
 from finops.embedded.home import Home
 from finops.embedded.ports import choose
 from tests.embedded.conftest import PROJECT
@@ -96,6 +99,28 @@ def test_one_port_for_both(home_path: Path) -> None:
     assert ended.stdout == (
         "finops   │ FINOPS_PORT and FINOPS_SANDBOX_PORT are both 18000: set one of them to another port.\n"
     )
+
+
+def test_code_prints_the_staff_users_current_code(home_path: Path) -> None:
+    ended = finops("code", home_path)
+    assert (ended.returncode, ended.stdout) == (
+        1,
+        f"There is no {home_path / 'demo.json'}: start the platform with 'make run' first.\n",
+    )
+    write_demo(home_path / "demo.json", {"staff": {"totp_secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}})
+    codes = {one_time_code("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", time.time() + ahead) for ahead in (0, 30)}
+    ended = finops("code", home_path)
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines()[0] in codes
+
+
+# RFC 6238, appendix B, the last six digits.
+@pytest.mark.parametrize(
+    ("at", "code"), [(59, "287082"), (1111111109, "081804"), (1111111111, "050471"), (20000000000, "353130")]
+)
+def test_one_time_codes_are_the_standards(at: float, code: str) -> None:
+    assert one_time_code(base64.b32encode(b"12345678901234567890").decode(), at) == code
+    assert one_time_code(base64.b32encode(b"1234567890123456789").decode().rstrip("="), at) != code
 
 
 def test_reset_deletes_what_finops_made_and_nothing_else(home_path: Path) -> None:
