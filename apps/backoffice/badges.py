@@ -1,10 +1,11 @@
-"""Numbers in the sidebar: what waits for a person. One query a page."""
+"""Numbers in the sidebar: what waits for a person. Two short queries a page."""
 
 from django.http import HttpRequest
 
 from apps.backoffice import selectors
 from apps.core.admin import number
 
+BADGE_AT_MOST = 999
 _CACHE = "_waiting_for_people"
 
 
@@ -26,6 +27,6 @@ def _counts(request: HttpRequest) -> tuple[int, int]:
 
 
 def _text(count: int) -> str:
-    if count > selectors.BADGE_AT_MOST:
-        return f"{number(selectors.BADGE_AT_MOST)}+"
+    if count > BADGE_AT_MOST:
+        return f"{number(BADGE_AT_MOST)}+"
     return number(count) if count else ""

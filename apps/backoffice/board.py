@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from apps.backoffice.selectors import AT_MOST, Dashboard, Hour, Pulse
+from apps.backoffice.selectors import Dashboard, Hour, Pulse
 from apps.core.admin import (
     Facts,
     Stat,
@@ -26,6 +26,8 @@ from apps.core.admin import (
     two_lines,
 )
 from apps.core.admin.panels import Tone
+from apps.core.db.counting import AT_MOST
+from apps.core.sequencing import Backlog
 from apps.providers.enums import ConnectionStatus
 from apps.providers.models import SyncRun
 
@@ -65,7 +67,7 @@ def present(board: Dashboard) -> dict[str, Any]:
         "charts": [_runs_chart(board.hours), _rows_chart(board.hours)],
         "runs": _latest_runs(board),
         "connections": _connections(board),
-        "queues": _queues(board.pulse, board.now),
+        "queues": _queues(board.pulse),
         "attention": _attention(board),
     }
 
@@ -75,7 +77,7 @@ def _tiles(board: Dashboard) -> list[Stat]:
     attention = board.connections.get(ConnectionStatus.NEEDS_ATTENTION, 0)
     failed = sum(hour.failed for hour in board.hours)
     active = sum(hour.active for hour in board.hours)
-    lag = _age(_oldest(pulse.events_waiting_since, pulse.entries_waiting_since), board.now)
+    lag = max(_lag(pulse.events), _lag(pulse.entries))
     return [
         Stat(
             _("Active connections"),
@@ -103,24 +105,26 @@ def _tiles(board: Dashboard) -> list[Stat]:
         ),
         Stat(
             _("Jobs due"),
-            _bounded(pulse.jobs_due),
-            _waiting(pulse.jobs_due_since, board.now),
-            _lateness(pulse.jobs_due_since, board.now),
+            _bounded(pulse.jobs.due),
+            _("oldest waits %(age)s") % {"age": duration(pulse.jobs.oldest_due)}
+            if pulse.jobs.due
+            else _("nothing waits"),
+            _lateness(pulse.jobs.oldest_due),
             changelist_url("jobs.job", state__exact="queued"),
         ),
         Stat(
             _("Event and audit lag"),
-            duration(lag) if lag else _("none"),
+            duration(lag) if pulse.events.rows or pulse.entries.rows else _("none"),
             _backlog(pulse),
-            _lateness(_oldest(pulse.events_waiting_since, pulse.entries_waiting_since), board.now),
+            _lateness(lag),
             changelist_url("outbox.outboxevent"),
         ),
         Stat(
             _("Open incidents"),
-            _bounded(pulse.incidents_open),
-            ngettext("%(count)s dead letter", "%(count)s dead letters", pulse.jobs_dead)
-            % {"count": _bounded(pulse.jobs_dead)},
-            "bad" if pulse.incidents_open or pulse.jobs_dead else "ok",
+            _bounded(pulse.incidents),
+            ngettext("%(count)s dead letter", "%(count)s dead letters", pulse.jobs.dead)
+            % {"count": _bounded(pulse.jobs.dead)},
+            "bad" if pulse.incidents or pulse.jobs.dead else "ok",
             changelist_url("incidents.incident"),
         ),
     ]
@@ -131,25 +135,15 @@ def _bounded(count: int) -> str:
 
 
 def _backlog(pulse: Pulse) -> str:
-    count = pulse.events_waiting + pulse.entries_waiting
+    count = pulse.events.rows + pulse.entries.rows
     return _("%(count)s waiting") % {"count": _bounded(count)} if count else _("nothing waits")
 
 
-def _oldest(*times: datetime | None) -> datetime | None:
-    return min((time for time in times if time is not None), default=None)
+def _lag(backlog: Backlog) -> timedelta:
+    return timedelta(seconds=backlog.lag_seconds)
 
 
-def _age(since: datetime | None, now: datetime) -> timedelta | None:
-    return None if since is None else max(now - since, timedelta(0))
-
-
-def _waiting(since: datetime | None, now: datetime) -> str:
-    age = _age(since, now)
-    return _("nothing waits") if age is None else _("oldest waits %(age)s") % {"age": duration(age)}
-
-
-def _lateness(since: datetime | None, now: datetime) -> Tone:
-    age = _age(since, now) or timedelta(0)
+def _lateness(age: timedelta) -> Tone:
     return "bad" if age >= VERY_LATE else ("warn" if age >= LATE else "ok")
 
 
@@ -200,26 +194,23 @@ def _column(index: int, hour: Hour, peak: int, parts: Sequence[tuple[str, int]],
 # Panels.
 
 
-def _queues(pulse: Pulse, now: datetime) -> Facts:
+def _queues(pulse: Pulse) -> Facts:
     return Facts(
         _("Queues"),
         [
-            (_("Jobs due"), _queue(pulse.jobs_due, pulse.jobs_due_since, now)),
-            (_("Running"), _bounded(pulse.jobs_running)),
-            (_("Scheduled for later"), _bounded(pulse.jobs_scheduled)),
-            (_("Done in 24 h"), _bounded(pulse.jobs_done)),
-            (_("Dead letters"), chip(_bounded(pulse.jobs_dead), "bad") if pulse.jobs_dead else "0"),
-            (_("Events to relay"), _queue(pulse.events_waiting, pulse.events_waiting_since, now)),
-            (_("Audit entries to number"), _queue(pulse.entries_waiting, pulse.entries_waiting_since, now)),
+            (_("Jobs due"), _queue(pulse.jobs.due, pulse.jobs.oldest_due)),
+            (_("Running"), _bounded(pulse.jobs.leased)),
+            (_("Scheduled for later"), _bounded(pulse.jobs.scheduled)),
+            (_("Done in 24 h"), _bounded(pulse.jobs.succeeded)),
+            (_("Dead letters"), chip(_bounded(pulse.jobs.dead), "bad") if pulse.jobs.dead else "0"),
+            (_("Events to relay"), _queue(pulse.events.rows, _lag(pulse.events))),
+            (_("Audit entries to number"), _queue(pulse.entries.rows, _lag(pulse.entries))),
         ],
     )
 
 
-def _queue(count: int, since: datetime | None, now: datetime) -> SafeString | str:
-    age = _age(since, now)
-    if age is None:
-        return "0"
-    return chip(f"{_bounded(count)} · {duration(age)}", _lateness(since, now))
+def _queue(count: int, age: timedelta) -> SafeString | str:
+    return chip(f"{_bounded(count)} · {duration(age)}", _lateness(age)) if count else "0"
 
 
 def _latest_runs(board: Dashboard) -> Table:

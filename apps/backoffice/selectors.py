@@ -1,4 +1,8 @@
-"""What the dashboard shows, across tenants: few queries, each bounded by an index or a limit."""
+"""What the dashboard shows, across tenants.
+
+Queues and lists are bounded by an index and a limit. The live connections and the day's runs are read whole: that
+grows with the platform, so the site keeps a board for two seconds, whoever looks (see `apps.backoffice.recent`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,21 +10,23 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncHour
 
+from apps.audit.services import AUDIT_LOG
+from apps.core.sequencing import Backlog, backlog
 from apps.incidents.enums import STANDING_STATES
 from apps.incidents.models import Incident
+from apps.incidents.selectors import standing_count
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
+from apps.jobs.selectors import Totals, dead_count, totals
+from apps.outbox.services import OUTBOX
 from apps.providers.enums import SyncStatus
 from apps.providers.models import Connection, SyncRun
 from apps.tenants.models import Tenant
 
 HOURS = 24
-BADGE_AT_MOST = 999
-AT_MOST = 10_000  # a longer backlog is shown as "10,000+": counting it all every two seconds would add to it
 _RUNS, _CONNECTIONS, _TROUBLES = 8, 6, 5
 
 
@@ -37,19 +43,12 @@ class Hour:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How the queues stand. Counts stop at `AT_MOST` + 1; `*_since` is the oldest waiting row's time."""
+    """How the queues stand. Counts stop at AT_MOST + 1."""
 
-    jobs_due: int
-    jobs_due_since: datetime | None
-    jobs_scheduled: int
-    jobs_running: int
-    jobs_dead: int
-    jobs_done: int
-    events_waiting: int
-    events_waiting_since: datetime | None
-    entries_waiting: int
-    entries_waiting_since: datetime | None
-    incidents_open: int
+    jobs: Totals
+    events: Backlog
+    entries: Backlog
+    incidents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,44 +146,15 @@ def _dead_jobs() -> "QuerySet[Job]":
     return Job.objects.filter(state=JobState.DEAD).defer("payload", "last_traceback").order_by("-id")
 
 
-_COUNT = "(SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {where} LIMIT %(limit)s) AS bounded)"
-_OLDEST = "(SELECT min({column}) FROM (SELECT {column} FROM {table} WHERE {where} ORDER BY {column} LIMIT 1) AS oldest)"
-_WAITING = (
-    "(SELECT min({column}) FROM (SELECT {column} FROM {table} WHERE sequence IS NULL LIMIT %(limit)s) AS waiting)"
-)
-_DUE = "state = 'queued' AND run_at <= %(now)s"
-
-# One round trip for all queues; each part reads a partial index.
-_PULSE = "SELECT " + ", ".join(
-    [
-        _COUNT.format(table="jobs_job", where=_DUE),
-        _OLDEST.format(table="jobs_job", column="run_at", where=_DUE),
-        _COUNT.format(table="jobs_job", where="state = 'queued' AND run_at > %(now)s"),
-        _COUNT.format(table="jobs_job", where="state = 'leased'"),
-        _COUNT.format(table="jobs_job", where="state = 'dead'"),
-        _COUNT.format(table="jobs_job", where="finished_at >= %(day)s AND state = 'succeeded'"),
-        _COUNT.format(table="outbox_event", where="sequence IS NULL"),
-        _WAITING.format(table="outbox_event", column="occurred_at"),
-        _COUNT.format(table="audit_entry", where="sequence IS NULL"),
-        _WAITING.format(table="audit_entry", column="at"),
-        _COUNT.format(table="incidents_incident", where="state IN ('open', 'acknowledged')"),
-    ]
-)
-
-
-_STANDING = _COUNT.format(table="incidents_incident", where="state IN ('open', 'acknowledged')")
-_DEAD = _COUNT.format(table="jobs_job", where="state = 'dead'")
-
-
 def waiting_for_people() -> tuple[int, int]:
-    """Return (standing incidents, dead jobs), each counted up to `BADGE_AT_MOST` + 1."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_STANDING}, {_DEAD}", {"limit": BADGE_AT_MOST + 1})
-        standing, dead = cursor.fetchone()
-    return standing, dead
+    """Return (standing incidents, dead jobs), each counted up to AT_MOST + 1."""
+    return standing_count(), dead_count()
 
 
 def _pulse(now: datetime) -> Pulse:
-    with connection.cursor() as cursor:
-        cursor.execute(_PULSE, {"now": now, "day": now - timedelta(hours=HOURS), "limit": AT_MOST + 1})
-        return Pulse(*cursor.fetchone())
+    return Pulse(
+        jobs=totals(now=now, since=now - timedelta(hours=HOURS)),
+        events=backlog(OUTBOX, now=now),
+        entries=backlog(AUDIT_LOG, now=now),
+        incidents=standing_count(),
+    )

@@ -18,7 +18,8 @@ from apps.incidents.services import resolve_incident
 from apps.jobs.events import JOB_DEAD
 from apps.jobs.services import discard_job, replay_job
 from apps.users.models import User
-from apps.users.services import add_totp_device
+from apps.users.services import add_totp_device, is_locked_out, record_refusal, visitor
+from apps.users.types import Origin
 
 # Jobs stand beside the audit room and below the incidents, so what staff do with them is composed here.
 
@@ -102,16 +103,6 @@ def set_task_enabled(*, task_id: int, enabled: bool, actor: Actor, now: datetime
 # Signing in happens before any tenant: the leaves go to the installation's own log.
 
 
-def visitor(request: HttpRequest) -> Actor:
-    """Return whoever tries to sign in, as an actor without an identity."""
-    return Actor(
-        kind="staff",
-        label="anonymous",
-        request_id=context.current().request_id,
-        ip=request.META.get("REMOTE_ADDR", ""),
-    )
-
-
 def record_sign_in(*, actor: Actor, now: datetime) -> None:
     """Record that a staff user signed in."""
     _record_access("staff.signed_in", actor, actor.user_id, now)
@@ -122,13 +113,17 @@ def record_sign_out(*, actor: Actor, now: datetime) -> None:
     _record_access("staff.signed_out", actor, actor.user_id, now)
 
 
-def record_refused_sign_in(*, actor: Actor, user: Any, reason: str, now: datetime) -> None:
-    """Record a refused sign-in and why.
-
-    A name that no staff user has is not kept: people type passwords into the wrong field.
-    """
-    target = user.pk if user else "unknown"
-    _record_access("staff.sign_in_refused", actor, target, now, {"reason": [None, reason]})
+def record_refused_sign_in(*, request: HttpRequest, user: User | None, reason: str, now: datetime) -> None:
+    """Record a refused sign-in and why, as often as `apps.users.services.record_refusal` lets."""
+    origin = Origin(request_id=context.current().request_id, ip=request.META.get("REMOTE_ADDR", ""))
+    record_refusal(
+        "staff.sign_in_refused",
+        request=request,
+        user=user,
+        reason="locked_out" if is_locked_out(request) else reason,
+        actor=visitor("staff", origin),
+        now=now,
+    )
 
 
 def _record_access(

@@ -12,8 +12,8 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, models
-from django.db.models import Count, Min
 
+from apps.core.db.counting import count_and_oldest
 from apps.core.ids import new_id
 from apps.core.models import BaseModel
 from apps.core.retention import Retention
@@ -57,7 +57,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many rows wait for their sequence, and for how many seconds the oldest has."""
+    """How many rows wait for their sequence, and for how many seconds the oldest has. `rows` stops at AT_MOST + 1."""
 
     rows: int
     lag_seconds: float
@@ -76,11 +76,11 @@ def sequence_pending(stream: Stream, *, now: datetime, batch_rows: int = BATCH_R
 
 
 def backlog(stream: Stream, *, now: datetime) -> Backlog:
-    """Return the stream's backlog over all tenants; in a staff or system scope."""
+    """Return the stream's backlog over all tenants, counted up to a bound; in a staff or system scope."""
     pending = stream.rows._default_manager.filter(sequence=None)
-    found = pending.aggregate(rows=Count("pk"), oldest=Min(stream.happened_at))
-    lag = (now - found["oldest"]).total_seconds() if found["oldest"] else 0.0
-    return Backlog(rows=found["rows"], lag_seconds=max(lag, 0.0))
+    rows, oldest = count_and_oldest(pending, stream.happened_at)
+    lag = (now - oldest).total_seconds() if oldest else 0.0
+    return Backlog(rows=rows, lag_seconds=max(lag, 0.0))
 
 
 def _sequence_tenant(stream: Stream, tenant_id: UUID | None, now: datetime, batch_rows: int) -> int:

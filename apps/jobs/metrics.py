@@ -16,7 +16,9 @@ def collect() -> Iterator[Metric]:
     """Yield the metric families of this room; call it in a staff scope."""
     now = clock.now()
     yield from _queues(selectors.queue_states(now=now))
-    yield GaugeMetricFamily("finops_jobs_dead", "Dead jobs that wait for staff", value=selectors.dead_count())
+    yield GaugeMetricFamily(
+        "finops_jobs_dead", "Dead jobs that wait for staff (10001: more)", value=selectors.dead_count()
+    )
     yield from _outcomes(selectors.outcomes_since(now - WINDOW))
 
 

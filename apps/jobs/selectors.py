@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Count, Min, Q
 
+from apps.core.db.counting import count_and_oldest, count_bounded
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
 
@@ -19,6 +20,18 @@ class QueueState:
     scheduled: int
     leased: int
     oldest_due: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """All queues together; each count stops at AT_MOST + 1. `succeeded` covers the time since a given moment."""
+
+    due: int
+    oldest_due: timedelta
+    scheduled: int
+    leased: int
+    dead: int
+    succeeded: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,20 @@ def queue_states(*, now: datetime) -> list[QueueState]:
     ]
 
 
+def totals(*, now: datetime, since: datetime) -> Totals:
+    """Return how the queues stand; cheap enough to be asked every two seconds, whatever their length."""
+    queued = Job.objects.filter(state=JobState.QUEUED)
+    due, oldest = count_and_oldest(queued.filter(run_at__lte=now), "run_at")
+    return Totals(
+        due=due,
+        oldest_due=now - (oldest or now),
+        scheduled=count_bounded(queued.filter(run_at__gt=now)),
+        leased=count_bounded(Job.objects.filter(state=JobState.LEASED)),
+        dead=dead_count(),
+        succeeded=count_bounded(Job.objects.filter(finished_at__gte=since, state=JobState.SUCCEEDED)),
+    )
+
+
 def outcomes_since(since: datetime) -> list[Outcome]:
     """Return what became of the jobs that ended at or after `since`, by kind and state."""
     with connection.cursor() as cursor:
@@ -70,5 +97,5 @@ def outcomes_since(since: datetime) -> list[Outcome]:
 
 
 def dead_count() -> int:
-    """Return how many dead jobs wait for staff."""
-    return Job.objects.filter(state=JobState.DEAD).count()
+    """Return how many dead jobs wait for staff, up to AT_MOST + 1."""
+    return count_bounded(Job.objects.filter(state=JobState.DEAD))

@@ -12,5 +12,9 @@ from apps.outbox.services import OUTBOX
 def collect() -> Iterator[Metric]:
     """Yield the events that wait for the relay and the age of the oldest; in a staff or system scope."""
     pending = backlog(OUTBOX, now=clock.now())
-    yield GaugeMetricFamily("finops_outbox_pending_events", "Events that wait for the relay", pending.rows)
-    yield GaugeMetricFamily("finops_outbox_lag_seconds", "Age of the oldest event that waits", pending.lag_seconds)
+    yield GaugeMetricFamily(
+        "finops_outbox_pending_events", "Events that wait for the relay (10001: more)", pending.rows
+    )
+    yield GaugeMetricFamily(
+        "finops_outbox_lag_seconds", "Age of the oldest event of those counted", pending.lag_seconds
+    )

@@ -4,10 +4,17 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
+from apps.backoffice import site
 from apps.core.scope import staff_scope
 from tests.backoffice.staff import enrol, open_session
 from tests.backoffice.world import World, build_world
 from tests.factories.users import make_user
+
+
+@pytest.fixture(autouse=True)
+def fresh_board() -> None:
+    """Let no test see the board of another one's database."""
+    site.board.forget()
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """Proving who somebody is: same answer and same cost for unknown users, lockout, second factor once."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
@@ -11,13 +12,18 @@ from django.test import RequestFactory
 from django.utils import timezone
 from django_otp.oath import totp
 
+from apps.audit.models import AuditEntry
 from apps.core.actor import system_actor
+from apps.core.scope import staff_scope
 from apps.users.errors import InvalidCredentials, LockedOut, OtpRequired
 from apps.users.models import User
 from apps.users.services import add_totp_device, check_password, check_second_factor
+from apps.users.types import Origin
 from tests.factories.users import PASSWORD, make_user
 
 KEY = "00" * 20
+TENANT = uuid4()
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 class CountingHasher(MD5PasswordHasher):
@@ -46,12 +52,16 @@ def a_request(ip: str = "192.0.2.7") -> HttpRequest:
     return RequestFactory().post("/", REMOTE_ADDR=ip)
 
 
+def origin(ip: str) -> Origin:
+    return Origin(request_id="r-1", ip=ip)
+
+
 def attempt(username: str = "ada", password: str = PASSWORD, ip: str = "192.0.2.7") -> User:
-    return check_password(request=a_request(ip), username=username, password=password)
+    return check_password(request=a_request(ip), username=username, password=password, origin=origin(ip), now=NOW)
 
 
 def second_factor(user: User, otp: str) -> None:
-    check_second_factor(request=a_request(), user=user, otp=otp)
+    check_second_factor(request=a_request(), user=user, otp=otp, tenant_id=TENANT, origin=origin("192.0.2.7"), now=NOW)
 
 
 def fail(times: int, username: str = "ada", ip: str = "192.0.2.7") -> None:
@@ -124,8 +134,34 @@ def test_a_lockout_leaves_the_answer_to_us(ada: User) -> None:
     fail(4)
     request = a_request()
     with pytest.raises(LockedOut):
-        check_password(request=request, username="ada", password="wrong password")
+        check_password(request=request, username="ada", password="wrong password", origin=origin(""), now=NOW)
     assert request.axes_locked_out is False  # type: ignore[attr-defined]
+
+
+def refusals(tenant_id: UUID | None = None) -> list[tuple[str, str, str]]:
+    """Return (target, address, reason) of each refused sign-in in a log, in order."""
+    with staff_scope():
+        found = AuditEntry.objects.filter(tenant_id=tenant_id, action="user.sign_in_refused").order_by("position")
+        return [(entry.target_id, entry.actor["ip"], entry.changes["reason"][1]) for entry in found]
+
+
+def test_each_failure_leaves_a_leaf_up_to_the_one_that_locks(ada: User) -> None:
+    fail(4)
+    for _ in range(3):
+        with pytest.raises(LockedOut):
+            attempt(password="wrong password")
+    here = (str(ada.id), "192.0.2.7")
+    assert refusals() == [(*here, "credentials")] * 4 + [(*here, "locked_out")]
+    fail(1, ip="192.0.2.8")
+    assert refusals()[5:] == [(str(ada.id), "192.0.2.8", "credentials")]
+
+
+def test_a_name_that_nobody_has_is_not_kept() -> None:
+    fail(1, "hunter2-hunter2")
+    assert refusals() == [("unknown", "192.0.2.7", "credentials")]
+    with staff_scope():
+        entry = AuditEntry.objects.get(action="user.sign_in_refused")
+    assert "hunter2" not in f"{entry.actor} {entry.changes}"
 
 
 class TestWithASecondFactor:
@@ -148,6 +184,13 @@ class TestWithASecondFactor:
         wrong = f"{(int(current_code()) + 1) % 1_000_000:06d}"
         with pytest.raises(InvalidCredentials):
             second_factor(self.user, wrong)
+
+    def test_a_wrong_code_is_told_to_the_tenant_that_the_user_would_enter(self) -> None:
+        for _ in range(2):
+            with pytest.raises(InvalidCredentials):
+                second_factor(self.user, "no code")
+        assert refusals(TENANT) == [(str(self.user.id), "192.0.2.7", "code")] * 2
+        assert refusals() == []
 
     def test_something_that_is_no_code_is_refused(self) -> None:
         with pytest.raises(InvalidCredentials):

@@ -34,9 +34,11 @@ def sign_in(
         InvalidCredentials, LockedOut, OtpRequired: from the users room.
         TenantRequired, NotAMember, TenantSuspended: see the classes.
     """
-    user = users.check_password(request=request, username=username, password=password)
+    user = users.check_password(request=request, username=username, password=password, origin=origin, now=now)
     membership = _choose(selectors.memberships_of(user.id), tenant)
-    users.check_second_factor(request=request, user=user, otp=otp)
+    users.check_second_factor(
+        request=request, user=user, otp=otp, tenant_id=membership.tenant_id, origin=origin, now=now
+    )
     opened = users.start_session(user=user, tenant_id=membership.tenant_id, origin=origin, now=now)
     return _pair(opened, now)
 

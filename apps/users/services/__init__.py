@@ -9,7 +9,7 @@ from apps.users.services.sessions import (
     revoke_session,
     start_session,
 )
-from apps.users.services.sign_in import check_password, check_second_factor
+from apps.users.services.sign_in import check_password, check_second_factor, is_locked_out, record_refusal, visitor
 
 __all__ = [
     "OpenSession",
@@ -17,9 +17,12 @@ __all__ = [
     "check_password",
     "check_second_factor",
     "create_user",
+    "is_locked_out",
+    "record_refusal",
     "refresh_session",
     "revoke_any_session",
     "revoke_by_refresh_token",
     "revoke_session",
     "start_session",
+    "visitor",
 ]

@@ -1,4 +1,11 @@
-"""Proving who somebody is: the password, then the second factor. Failures of both count towards the lockout."""
+"""Proving who somebody is: the password, then the second factor. Failures of both count towards the lockout.
+
+Each failure leaves a leaf until the lockout: a user name and an address cannot fill the log. A name that nobody has is
+not kept: people type passwords into the wrong field.
+"""
+
+from datetime import datetime
+from uuid import UUID
 
 from axes.utils import reset as forget_failures
 from django.conf import settings
@@ -7,12 +14,18 @@ from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 from django_otp import match_token, user_has_device
 
+from apps.audit import services as audit
+from apps.core.actor import Actor, ActorKind
 from apps.core.errors import DomainError
+from apps.core.scope import staff_scope, write_scope
 from apps.users.errors import InvalidCredentials, LockedOut, OtpRequired
 from apps.users.models import User
+from apps.users.types import Origin
+
+SIGN_IN_REFUSED = "user.sign_in_refused"
 
 
-def check_password(*, request: HttpRequest, username: str, password: str) -> User:
+def check_password(*, request: HttpRequest, username: str, password: str, origin: Origin, now: datetime) -> User:
     """Return the active user with this user name and password.
 
     An unknown user name costs the same password hash and gets the same answer as a wrong password.
@@ -22,15 +35,21 @@ def check_password(*, request: HttpRequest, username: str, password: str) -> Use
     """
     user = auth.authenticate(request=request, username=username, password=password)
     if user is None:
+        named = User.objects.filter(username=username).first()
+        reason = "locked_out" if is_locked_out(request) else "credentials"
+        actor = visitor("user", origin)
+        record_refusal(SIGN_IN_REFUSED, request=request, user=named, reason=reason, actor=actor, now=now)
         raise _refusal(request)
     assert isinstance(user, User)
     return user
 
 
-def check_second_factor(*, request: HttpRequest, user: User, otp: str) -> None:
+def check_second_factor(
+    *, request: HttpRequest, user: User, otp: str, tenant_id: UUID, origin: Origin, now: datetime
+) -> None:
     """Accept the current code of one of the user's devices, once; a user without a device needs none.
 
-    Success forgets the failures counted so far.
+    Success forgets the failures counted so far. A failure is told to the tenant that the user would enter.
 
     Raises:
         OtpRequired: the user has a device and no code came.
@@ -42,12 +61,41 @@ def check_second_factor(*, request: HttpRequest, user: User, otp: str) -> None:
         if match_token(user, otp) is None:
             # Whoever knows the password must not be able to try codes without end.
             user_login_failed.send(sender=__name__, credentials={"username": user.username}, request=request)
+            reason = "locked_out" if is_locked_out(request) else "code"
+            actor = visitor("user", origin, tenant_id=tenant_id)
+            record_refusal(SIGN_IN_REFUSED, request=request, user=user, reason=reason, actor=actor, now=now)
             raise _refusal(request)
     forget_failures(username=user.username, ip=request.META.get("REMOTE_ADDR"))
 
 
+def visitor(kind: ActorKind, origin: Origin, *, tenant_id: UUID | None = None) -> Actor:
+    """Return whoever tries to sign in, as an actor without an identity."""
+    return Actor(kind=kind, label="anonymous", tenant_id=tenant_id, request_id=origin.request_id, ip=origin.ip)
+
+
+def is_locked_out(request: HttpRequest) -> bool:
+    """Tell whether the sign-in that was just refused met, or caused, a lockout."""
+    return bool(getattr(request, "axes_locked_out", False))
+
+
+def record_refusal(
+    action: str, *, request: HttpRequest, user: User | None, reason: str, actor: Actor, now: datetime
+) -> None:
+    """Leave the leaf of a refused sign-in in the actor's log, unless the lockout stood before.
+
+    Whoever is locked out may go on trying: only the failures up to the one that locked are recorded.
+    """
+    if (getattr(request, "axes_failures_since_start", None) or 0) > settings.AXES_FAILURE_LIMIT:
+        return
+    scope = staff_scope() if actor.tenant_id is None else write_scope(actor, even_if_read_only=True)
+    with scope:
+        target = user.pk if user else "unknown"
+        changes = {"reason": [None, reason]}
+        audit.record(action=action, actor=actor, target_type="user", target_id=target, now=now, changes=changes)
+
+
 def _refusal(request: HttpRequest) -> DomainError:
-    if getattr(request, "axes_locked_out", False):
+    if is_locked_out(request):
         # Left set, it would make the middleware replace our problem document by a page of its own.
         request.axes_locked_out = False  # type: ignore[attr-defined]
         return LockedOut(retry_after=int(settings.AXES_COOLOFF_TIME * 3600))
