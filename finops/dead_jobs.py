@@ -1,4 +1,4 @@
-"""Makes every dead job an incident. Jobs and incidents are siblings; only the project knows both."""
+"""Makes a dead job an incident. The jobs room does not know incidents, which stand above it; the project wires them."""
 
 from django.utils.translation import gettext as _
 
@@ -11,7 +11,7 @@ from apps.jobs.types import Lease
 
 
 def open_incident_for_dead_job(lease: Lease, error: Exception) -> None:
-    """Open an incident per dead job; a replay that dies again counts up.
+    """Open an incident per dead job. Replaying or discarding it resolves the incident; another death opens another.
 
     A handler that gave up by itself (PermanentFailure) has said what a person must do where it belongs.
     """

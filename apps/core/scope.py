@@ -74,7 +74,8 @@ def tenant_scope(tenant_id: UUID) -> Iterator[Scope]:
 def write_scope(actor: Actor, *, even_if_read_only: bool = False) -> Iterator[Scope]:
     """Change the rows of the actor's tenant, as finops_app, in one transaction.
 
-    `even_if_read_only` is for what must go on while writing is switched off: signing in and out.
+    `even_if_read_only` is for what must go on while writing is switched off: signing in and out, and telling of
+    a job's death.
 
     Raises:
         ReadOnly: the tenant or the installation is switched to read-only.
