@@ -1,24 +1,30 @@
 """What a sync carries from the provider to the tables."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 
 from apps.providers.types import AccountData, BalanceData, RejectedRow, TransactionData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """How far back to read an account that was read before.
+    """How far back to read an account that was read before, and what the provider should then show.
 
-    `posted` are the external ids of the posted rows that we hold from `since` on: the provider should show them again.
+    `since` is None while we hold no row; with `must_read_all` it is read past. `posted` are the amounts, by external
+    id, of the posted rows that we hold from `since` on. `older_total` is the opening balance with all posted rows
+    before `since`, and `drift` what the last sync could not explain of the balance; both are None without a balance.
     """
 
     since: date | None
-    posted: frozenset[str]
+    must_read_all: bool = False
+    posted: Mapping[str, Decimal] = field(default_factory=dict)
+    older_total: Decimal | None = None
+    drift: Decimal | None = None
 
 
-# By the account's external id. An account that is not in the plan, or whose window is None, was never read.
+# By the account's external id. An account that is not in the plan was never read.
 SyncPlan = Mapping[str, Window]
 
 
@@ -27,9 +33,10 @@ class AccountReading:
     """One account as the provider showed it.
 
     `rows` are its transactions from `since` on (None: all of them) by external id; None when they could not be read
-    because the account is closed or out of reach. `refused` are ids of rows that the provider showed but that do not
-    map: they say nothing about our row. `is_complete` is False when a refused row had no id, so that the absence of a
-    row proves nothing.
+    because the account is closed or out of reach. `reach` is the day from which on the provider certainly shows every
+    row: a history that was read to its end may still begin later than ours. `refused` are ids of rows that the
+    provider showed but that do not map: they say nothing about our row. `is_complete` is False when a refused row had
+    no id, so that the absence of a row proves nothing.
     """
 
     data: AccountData
@@ -37,6 +44,7 @@ class AccountReading:
     balance_as_of: datetime | None = None
     rows: Mapping[str, TransactionData] | None = None
     since: date | None = None
+    reach: date | None = None
     refused: frozenset[str] = frozenset()
     is_complete: bool = True
     is_closed: bool = False

@@ -35,7 +35,7 @@ def is_match(**posted: Any) -> bool:
 
 
 def pairs(pending: Iterable[Candidate], posted: Iterable[Candidate]) -> dict[int, int]:
-    return {new: found.index for new, found in match(pending, posted).items()}
+    return {new: found.pending for new, found in match(pending, posted).items()}
 
 
 def handed_over(pending: list[Candidate], posted: list[Candidate]) -> dict[int, str]:
@@ -209,8 +209,8 @@ def test_neither_ids_nor_order_decide_what_becomes_of_the_clients_words(
         pending = [candidate(n, f"old{old_ids[n]}", *old[n]) for n in old_order]
         posted = [candidate(n, f"new{new_ids[n]}", new[n]) for n in new_order]
         found = match(pending, posted)
-        replaced = Counter((old[found[n].index][0], new[n]) for n in found)
-        given = Counter((new[n], old[found[n].index][1]) for n in found if found[n].is_certain)
+        replaced = Counter((old[found[n].pending][0], new[n]) for n in found)
+        given = Counter((new[n], old[found[n].pending][1]) for n in found if found[n].is_certain)
         return replaced, +Counter({key: count for key, count in given.items() if key[1]})
 
     assert outcome() == outcome()

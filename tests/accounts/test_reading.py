@@ -1,6 +1,7 @@
 """How a reading comes about: what is read again, what is believed, what is refused."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -76,8 +77,11 @@ class ScriptedBank:
     def close(self) -> None: ...
 
 
-def window(*posted: str) -> dict[str, Window]:
-    return {"acc": Window(since=SINCE, posted=frozenset(posted))}
+def window(*posted: str, older: str | None = None, drift: str = "0") -> dict[str, Window]:
+    """Return a plan to read from SINCE on, where we hold posted rows of -1 each."""
+    amounts = dict.fromkeys(posted, Decimal(-1))
+    known: dict[str, Any] = {"older_total": Decimal(older), "drift": Decimal(drift)} if older else {}
+    return {"acc": Window(since=SINCE, posted=amounts, **known)}
 
 
 def read(bank: ScriptedBank, plan: dict[str, Window]) -> AccountReading:
@@ -124,6 +128,48 @@ def test_missing_posted_row_widens_the_reading_to_the_whole_history() -> None:
     assert bank.asked == [("acc", SINCE), ("acc", None)]
     assert reading.since is None
     assert shown(reading).keys() == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("balance", "widens"),
+    [
+        ("18", False),  # 20 and the two rows: nothing is missing
+        ("17", True),  # something of -1 came before the window
+        ("15.5", False),  # the drift that outlived the last full reading
+    ],
+)
+def test_drift_widens_the_reading_unless_the_last_full_one_left_the_same(balance: str, widens: bool) -> None:
+    bank = ScriptedBank([Page((txn("a"), txn("new")))], [Page((txn("a"), txn("new"), txn("late")))], balances=[balance])
+    reading = read(bank, window("a", older="20", drift="-2.5"))
+    assert bank.asked == [("acc", SINCE), ("acc", None)][: 1 + widens]
+    assert ("late" in shown(reading), reading.since is None) == (widens, widens)
+
+
+def test_refused_row_counts_in_the_drift_as_we_hold_it() -> None:
+    bank = ScriptedBank([Page((txn("a"), REFUSED))], balances=["18"])
+    read(bank, window("a", "b", older="20"))
+    assert bank.asked == [("acc", SINCE)]
+
+
+def test_pending_row_is_no_part_of_the_drift() -> None:
+    bank = ScriptedBank([Page((txn("a"), replace(txn("p"), status="pending")))], balances=["19"])
+    read(bank, window("a", older="20"))
+    assert bank.asked == [("acc", SINCE)]
+
+
+@pytest.mark.parametrize(
+    ("plan", "oldest", "reach"),
+    [
+        (Window(since=SINCE), date(2025, 1, 1), SINCE),
+        (Window(since=SINCE, must_read_all=True), date(2025, 1, 1), date(2025, 1, 1)),
+        (Window(since=SINCE, must_read_all=True), date(2026, 3, 1), SINCE),
+        (Window(since=None), date(2026, 3, 1), date(2026, 3, 1)),
+    ],
+)
+def test_history_reaches_to_its_oldest_row_and_as_far_as_any_window(plan: Window, oldest: date, reach: date) -> None:
+    rows = (txn("a"), replace(txn("b"), date=oldest))
+    reading = read(ScriptedBank([Page(rows)]), {"acc": plan})
+    assert reading.reach == reach
 
 
 def test_refused_row_is_kept_apart_and_does_not_count_as_missing() -> None:

@@ -296,19 +296,6 @@ def test_posted_row_that_moved_out_of_the_window_is_not_removed(connection: Conn
     assert_equal(bank, connection)
 
 
-def test_change_before_the_window_shows_as_drift_and_is_found_within_a_day(connection: Connection, bank: Bank) -> None:
-    old = bank.rows()[-1]
-    bank.change(old, amount="-1.00")
-    assert counts(sync(connection)) == (0, 0, 0)
-    with tenant_scope(connection.tenant_id):
-        checking = Account.objects.get(subtype="checking")
-        assert checking.drift == Decimal("-1.00") - Decimal(old["amount"])
-        checking.fully_read_at = clock.now() - timedelta(days=1, minutes=1)
-        checking.save(update_fields=["fully_read_at"])
-    assert counts(sync(connection)) == (0, 1, 0)
-    assert_equal(bank, connection)
-
-
 @pytest.mark.parametrize("kind", ["duplicate", "reorder"])
 def test_repeated_and_shuffled_rows_change_nothing(acme, bank: Bank, kind: str) -> None:
     bank.sandbox.fault(kind, rate=1)

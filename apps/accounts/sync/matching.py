@@ -46,16 +46,11 @@ class Candidate:
     counterparty: str
     words: tuple[str, ...] = ()
 
-    @property
-    def rank(self) -> tuple[date, Decimal, str, str, str]:
-        """Return an order by content; ids decide only between rows that are the same in everything."""
-        return self.date, self.amount, self.description, self.counterparty, self.external_id
-
 
 class Match(NamedTuple):
     """The pending row that a posted one replaces, by index; `is_certain` when its words belong to the posted one."""
 
-    index: int
+    pending: int
     is_certain: bool
 
 
@@ -75,7 +70,7 @@ def match(pending: Iterable[Candidate], posted: Iterable[Candidate]) -> dict[int
     used: set[tuple[str, int]] = set()
     # Rows of a tie with several outcomes: which of them is left over for a worse pair, only ids have decided.
     doubtful: set[tuple[str, int]] = set()
-    pairs = sorted(_pairs(pending, posted), key=lambda pair: (pair.score, pair.old.rank, pair.new.rank))
+    pairs = sorted(_pairs(pending, posted), key=lambda pair: (pair.score, _rank(pair.old), _rank(pair.new)))
     for _score, same_score in groupby(pairs, key=lambda pair: pair.score):
         for tie in _ties([pair for pair in same_score if used.isdisjoint(pair.ends)]):
             chosen = _one_to_one(tie)
@@ -97,6 +92,11 @@ def _pairs(pending: Iterable[Candidate], posted: Iterable[Candidate]) -> Iterato
             score = _score(old, new)
             if score is not None:
                 yield _Pair(score, old, new)
+
+
+def _rank(row: Candidate) -> tuple[date, Decimal, str, str, str]:
+    """Return an order by content; ids decide only between rows that are the same in everything."""
+    return row.date, row.amount, row.description, row.counterparty, row.external_id
 
 
 def _ties(pairs: Sequence[_Pair]) -> Iterable[list[_Pair]]:

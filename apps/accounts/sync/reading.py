@@ -79,18 +79,40 @@ class _Rows:
 def _read_steadily(
     adapter: BankingAdapter, data: AccountData, window: Window | None, clock: Clock
 ) -> tuple[AccountReading, list[RejectedRow]]:
-    since = window.since if window else None
     for _attempt in range(READ_TRIES):
         as_of = clock()
         balance = adapter.balance(data.external_id)
+        since = window.since if window and not window.must_read_all else None
         rows = _read_rows(adapter, data.external_id, since)
-        if since and window and not window.posted <= rows.shown():
-            # A posted row that vanished, or moved out of the window, is rare: believe it of the whole history only.
+        if since and window and not _is_explained(window, rows, balance):
             since = None
             rows = _read_rows(adapter, data.external_id, since)
         if _is_of_one_moment(rows, window) or adapter.balance(data.external_id) == balance:
-            return _reading(data, balance, as_of, rows, since)
+            reading, refused = _reading(data, balance, as_of, rows, since)
+            return replace(reading, reach=since or _reach(window, rows)), refused
     raise ReadingUnstable(f"account {data.external_id} changed during each of {READ_TRIES} readings")
+
+
+def _is_explained(window: Window, rows: _Rows, balance: BalanceData | RejectedRow) -> bool:
+    """Tell whether a window is all that has to be read.
+
+    It is not when a posted row of ours is missing: that is rare, and believed of the whole history only. And not when
+    the rows leave another drift than the one that outlived the last full reading: something changed before the window.
+    """
+    if not window.posted.keys() <= rows.shown():
+        return False
+    if isinstance(balance, RejectedRow) or balance.current is None or window.older_total is None:
+        return True
+    posted = {row.external_id: row.amount for row in rows.found.values() if row.status == "posted"}
+    refused = {key: window.posted[key] for key in window.posted.keys() - rows.found.keys()}
+    drift = balance.current - window.older_total - sum(posted.values()) - sum(refused.values())
+    return drift in (0, window.drift)
+
+
+def _reach(window: Window | None, rows: _Rows) -> date | None:
+    """Return how far back a history goes that was read to its end: to its oldest row, and as far as any window."""
+    days = [row.date for row in rows.found.values()]
+    return min([*days, window.since] if window and window.since else days, default=None)
 
 
 def _is_of_one_moment(rows: _Rows, window: Window | None) -> bool:

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection as database
 
 from apps.accounts.models import Account
-from apps.accounts.sync import accounts, applying, diff, recording, staging
+from apps.accounts.sync import absence, accounts, applying, diff, recording, staging
 from apps.accounts.sync.plan import make_plan
 from apps.accounts.sync.reading import Clock, read_connection
 from apps.accounts.sync.staging import Staged
@@ -132,6 +132,7 @@ def _apply(
             first_reads=book.first_reads,
             accounts_of=[row.account_id for row in staged.rows],
         )
+        difference = absence.believe(difference, staged, readings, book.accounts.values())
     with stages.measure("apply"):
         inherited = applying.apply(cursor, staged, difference, tenant_id=tenant_id, now=now)
         changes = accounts.close_book(book, readings, applying.posted_changes(staged, difference), now=now)
