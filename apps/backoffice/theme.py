@@ -60,6 +60,7 @@ NAVIGATION = [
         _("Trust"),
         _item(_("Audit log"), "verified_user", "audit.auditentry"),
         _item(_("API keys"), "key", "tenants.apikey"),
+        _item(_("Read-only"), "lock", "core.readonlyswitch"),
     ),
     _group(
         _("Identity"),

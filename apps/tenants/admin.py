@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -33,14 +33,23 @@ from apps.core.admin import (
     status_chip,
     two_lines,
 )
+from apps.core.models import ReadOnlySwitch
 from apps.tenants.enums import TenantStatus
 from apps.tenants.models import ApiKey, Membership, Tenant
-from apps.tenants.services import reactivate_tenant, revoke_api_key, suspend_tenant
+from apps.tenants.services import (
+    engage_read_only,
+    reactivate_tenant,
+    release_read_only,
+    revoke_api_key,
+    suspend_tenant,
+)
 
 _ROWS = 50
 
 SUSPENDED = Outcome(message("%(count)s tenant suspended"), message("%(count)s tenants suspended"))
 REACTIVATED = Outcome(message("%(count)s tenant reactivated"), message("%(count)s tenants reactivated"))
+ENGAGED = Outcome(message("Writing is off for %(count)s tenant"), message("Writing is off for %(count)s tenants"))
+RELEASED = Outcome(message("Writing is on for %(count)s tenant"), message("Writing is on for %(count)s tenants"))
 REVOKED = Outcome(message("%(count)s key revoked"), message("%(count)s keys revoked"))
 REVOKED_BEFORE = Outcome(message("%(count)s was revoked before"), message("%(count)s were revoked before"))
 
@@ -53,6 +62,16 @@ def _suspend(tenant: Tenant, actor: Actor, now: datetime, _reason: str) -> Outco
 def _reactivate(tenant: Tenant, actor: Actor, now: datetime, _reason: str) -> Outcome:
     reactivate_tenant(tenant_id=tenant.pk, actor=actor, now=now)
     return REACTIVATED
+
+
+def _engage(tenant: Tenant, actor: Actor, now: datetime, reason: str) -> Outcome:
+    engage_read_only(tenant_id=tenant.pk, reason=reason, actor=actor, now=now)
+    return ENGAGED
+
+
+def _release(tenant: Tenant, actor: Actor, now: datetime, reason: str) -> Outcome:
+    release_read_only(tenant_id=tenant.pk, reason=reason, actor=actor, now=now)
+    return RELEASED
 
 
 def _revoke(key: ApiKey, actor: Actor, now: datetime, _reason: str) -> Outcome:
@@ -94,17 +113,48 @@ class TenantAdmin(StaffModelAdmin):
             run=_reactivate,
             available=lambda tenant: tenant.status == TenantStatus.SUSPENDED,
         ),
+        ServiceAction(
+            name="engage_read_only",
+            label=gettext_lazy("Switch writing off"),
+            icon="lock",
+            run=_engage,
+            confirm=gettext_lazy("Reads go on; writes are refused with your reason, and jobs wait."),
+            needs_reason=True,
+            danger=True,
+            available=lambda tenant: tenant.read_only_reason is None,
+        ),
+        ServiceAction(
+            name="release_read_only",
+            label=gettext_lazy("Switch writing on"),
+            icon="lock_open",
+            run=_release,
+            needs_reason=True,
+            available=lambda tenant: tenant.read_only_reason is not None,
+        ),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        switches = ReadOnlySwitch.objects.filter(tenant_id=OuterRef("pk")).values("reason")
+        tenants: QuerySet[Any] = super().get_queryset(request).annotate(read_only_reason=Subquery(switches))
+        return tenants
 
     @column(gettext_lazy("status"))
     def state(self, tenant: Tenant) -> str:
+        if tenant.status == TenantStatus.ACTIVE and tenant.read_only_reason is not None:  # type: ignore[attr-defined]
+            return chip(_("Read-only"), "warn")
         return status_chip(tenant)
+
+    def status(self, tenant: Tenant) -> str:
+        return self.state(tenant)
 
     @column(gettext_lazy("created"))
     def since(self, tenant: Tenant) -> str:
         return moment(tenant.created_at)
 
     def notice(self, tenant: Tenant) -> Notice | None:
+        reason = tenant.read_only_reason  # type: ignore[attr-defined]  # annotated above
+        if tenant.status == TenantStatus.ACTIVE and reason is not None:
+            return Notice(_("Writing is switched off"), reason, _("Switch it on when the cause is gone."), "warn")
         if tenant.status == TenantStatus.ACTIVE:
             return None
         remedy = _("Reactivate the tenant to accept its keys and members again.")

@@ -14,6 +14,9 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.accounts.models import Transaction
 from apps.audit.models import AuditEntry
+from apps.core import clock
+from apps.core.ids import new_id
+from apps.core.models import ReadOnlySwitch
 from apps.core.scope import staff_scope, tenant_scope
 from apps.providers.models import Connection
 from tests.backoffice.world import SECRET, TOKEN_IN_TRACEBACK, World
@@ -26,6 +29,7 @@ BASELINES = {
     "accounts.transaction": (8, 7),
     "audit.auditentry": (8, 7),
     "axes.accessattempt": (6, 6),
+    "core.readonlyswitch": (7, 7),
     "django_celery_beat.periodictask": (6, 6),
     "incidents.incident": (9, 7),
     "jobs.job": (9, 7),
@@ -75,6 +79,8 @@ def others(database):
         username="somebody", ip_address="127.0.0.8", failures_since_start=5, post_data="password=hunter2-hunter2"
     )
     PeriodicTask.objects.create(name="jobs.sweep", task="jobs.sweep", interval=every)
+    with staff_scope():
+        ReadOnlySwitch.objects.create(tenant_id=new_id(), reason="Migration", engaged_at=clock.now())
 
 
 def test_every_registered_model_has_a_baseline():

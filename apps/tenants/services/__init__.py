@@ -2,6 +2,7 @@
 
 from apps.tenants.services.api_keys import NewApiKey, create_api_key, revoke_api_key
 from apps.tenants.services.members import add_member
+from apps.tenants.services.read_only import engage_read_only, release_read_only
 from apps.tenants.services.sign_in import refresh_tokens, sign_in
 from apps.tenants.services.tenants import create_tenant, reactivate_tenant, suspend_tenant
 
@@ -10,8 +11,10 @@ __all__ = [
     "add_member",
     "create_api_key",
     "create_tenant",
+    "engage_read_only",
     "reactivate_tenant",
     "refresh_tokens",
+    "release_read_only",
     "revoke_api_key",
     "sign_in",
     "suspend_tenant",

@@ -71,12 +71,12 @@ def create_api_key(
 
 
 def revoke_api_key(*, api_key_id: UUID, actor: Actor, now: datetime) -> ApiKey:
-    """Refuse an API key from now on; a revoked key stays as it is.
+    """Refuse an API key from now on, also while writing is switched off; a revoked key stays as it is.
 
     Raises:
         NotFound: the tenant has no such key.
     """
-    with write_scope(actor):
+    with write_scope(actor, even_if_read_only=True):
         key = ApiKey.objects.select_for_update().filter(id=api_key_id).first()
         if key is None:
             raise NotFound

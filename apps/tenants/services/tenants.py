@@ -37,7 +37,7 @@ def create_tenant(*, slug: str, name: str, actor: Actor, now: datetime) -> Tenan
 
 
 def suspend_tenant(*, tenant_id: UUID, actor: Actor, now: datetime) -> Tenant:
-    """Refuse the tenant's credentials from now on; a suspended tenant stays as it is.
+    """Refuse the tenant's credentials from now on, also while writing is off; a suspended one stays as it is.
 
     Raises:
         StaffOnly: the actor is a member or an API key.
@@ -57,7 +57,8 @@ def reactivate_tenant(*, tenant_id: UUID, actor: Actor, now: datetime) -> Tenant
 def _change_status(tenant_id: UUID, status: TenantStatus, event: str, actor: Actor, now: datetime) -> Tenant:
     _require_staff(actor)
     actor = actor.for_tenant(tenant_id)
-    with write_scope(actor):
+    # Suspending takes risk away, so it does not wait for writing to be switched on again.
+    with write_scope(actor, even_if_read_only=status == TenantStatus.SUSPENDED):
         tenant = Tenant.objects.select_for_update().get(id=tenant_id)
         before = tenant.status
         if before != status:
