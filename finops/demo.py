@@ -98,15 +98,15 @@ def _ensure_tenant(demo: DemoTenant) -> dict[str, Any]:
         tenant = Tenant.objects.filter(slug=demo.slug).first()
     tenant = tenant or create_tenant(slug=demo.slug, name=demo.name, actor=ACTOR, now=clock.now())
     actor = ACTOR.for_tenant(tenant.id)
-    owner = _ensure_owner(f"{demo.slug}-owner", actor)
-    _ensure_connection(demo, actor, tenant)
+    owner = _ensure_owner(f"{demo.slug}-owner", tenant, actor)
+    _ensure_connection(demo, tenant, actor)
     return {"slug": tenant.slug, "id": str(tenant.id), "api_key": _replace_api_key(actor), "owner": owner}
 
 
-def _ensure_owner(username: str, actor: Actor) -> dict[str, str]:
+def _ensure_owner(username: str, tenant: Tenant, actor: Actor) -> dict[str, str]:
     user, password = _ensure_user(username, email=f"{username}@example.com", display_name="Olivia Owner")
     with staff_scope():
-        is_member = Membership.objects.filter(tenant_id=actor.tenant_id, user=user).exists()
+        is_member = Membership.objects.filter(tenant_id=tenant.id, user=user).exists()
     if not is_member:
         add_member(user=user, role=Role.OWNER, actor=actor, now=clock.now())
     return {"username": username, "password": password}
@@ -125,7 +125,7 @@ def _ensure_user(username: str, **attributes: Any) -> tuple[User, str]:
     return user, password
 
 
-def _ensure_connection(demo: DemoTenant, actor: Actor, tenant: Tenant) -> None:
+def _ensure_connection(demo: DemoTenant, tenant: Tenant, actor: Actor) -> None:
     """Connect the tenant's bank, unless it has connections or had them disabled."""
     with tenant_scope(tenant.id):
         if Connection.objects.exists():

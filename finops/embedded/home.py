@@ -24,6 +24,7 @@ CONTENT = (
     "postgres",
     "valkey",
     "sandbox",
+    "metrics",
     "secrets.json",
     "state.json",
     "migrations.json",
@@ -82,6 +83,7 @@ class Home:
 
     def folder(self, name: str) -> Path:
         """Return a folder inside, created private."""
+        assert is_content(name), f"{name} is missing from what reset deletes"
         folder = self.path / name
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
@@ -119,6 +121,7 @@ class Home:
 
     def write(self, name: str, content: dict[str, str]) -> None:
         """Replace a JSON file atomically; only its owner can read it."""
+        assert is_content(name), f"{name} is missing from what reset deletes"
         target = self.path / name
         draft = target.with_name(f".{name}.{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

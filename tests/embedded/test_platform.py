@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from finops.embedded.home import LOCKS, MARKER, is_content
 from finops.embedded.ports import choose
 from tests.embedded.conftest import PROJECT, eventually, is_alive
 from tests.embedded.test_run import OURS
@@ -112,11 +113,13 @@ def test_the_platform_survives_deaths_resumes_and_ends_without_a_trace(home_path
 
     with running(home_path, **ports) as platform:
         assert json.loads((home_path / "demo.json").read_text()) == demo
+        assert not any("Migrating" in line or "Loading" in line for line in platform.said)
         before = platform.descendants()
         assert platform.end(signal.SIGTERM) == 0
         assert [line for pid, line in before.items() if is_alive(pid)] == []
         stopped = [line.split(" ")[0] for line in platform.said if line.endswith("│ stopping\n")]
         assert stopped == ["beat", "worker", "web", "sandbox"]
+    assert {entry.name for entry in home_path.iterdir() if not is_content(entry.name)} == {MARKER, *LOCKS}
 
 
 def status_of(path: str, port: int) -> int:
