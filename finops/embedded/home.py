@@ -31,7 +31,6 @@ CONTENT = (
     "schema.json",
     "demo.json",
     "demo.json.tmp",
-    "metrics",
     ".*.json.[0-9]*",
 )
 # A killed supervisor's guards need this long at most to end what it had started.
