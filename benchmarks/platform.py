@@ -41,7 +41,7 @@ def platform() -> Iterator[Mapping[str, str]]:
         quiet = {"FINOPS_LOG_LEVEL": "ERROR"}
         environment = platform_environment({**os.environ, **urls, **sandbox, **quiet}, engines.home)
         run(["manage.py", "migrate", "--no-input", "--verbosity=0"], environment)
-        command = ["-m", "sandbox", "--port", str(port), "--state", str(home / f"sandbox-{database}"), "--seed", "7"]
+        command = ["-m", "sandbox", "--port", str(port), "--state", str(home / "sandbox"), "--seed", "7"]
         with process(command, for_sandbox(environment), ready=f"{sandbox['FINOPS_SANDBOX_URL']}/_control/health"):
             yield environment
 
