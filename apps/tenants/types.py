@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from apps.core.actor import Actor
+from apps.core import principal
 from apps.tenants.enums import ApiKeyMode, Role
 
 
@@ -17,14 +17,9 @@ class TenantIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
-    """Who sends a request, bound to one tenant, and what they may do.
+class Principal(principal.Principal):
+    """A principal with its tenant. A user has `role` and `session_id`, an API key has `mode`."""
 
-    A user has `role` and `session_id`, an API key has `mode`.
-    """
-
-    actor: Actor
-    permissions: frozenset[str]
     tenant: TenantIdentity
     role: Role | None = None
     session_id: UUID | None = None

@@ -3,7 +3,6 @@
 `outcome` in the body chooses what its service does after its effect, one event, was written.
 """
 
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from apps.core.api.views import TenantView
 from apps.core.errors import DomainError
 from apps.core.ids import new_id
 from apps.core.money import plain
+from apps.core.principal import Principal
 from apps.idempotency.http import run_idempotently
 from apps.outbox.services import emit
 from apps.outbox.types import NewEvent
@@ -65,7 +65,7 @@ class HeaderAuthentication(BaseAuthentication):
             api_key_id=UUID(request.headers["X-Key"]) if "X-Key" in request.headers else None,
             request_id=request_id,
         )
-        return None, SimpleNamespace(actor=actor, permissions={"buy"})
+        return None, Principal(actor=actor, permissions=frozenset({"buy"}))
 
 
 class Purchase(StrictSerializer):

@@ -1,13 +1,12 @@
 """The permission names of the API, and the check that a view's method has one."""
 
-from collections.abc import Set
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from apps.core.actor import Actor
+from apps.core.principal import Principal
 
 
 class Permission(StrEnum):
@@ -24,14 +23,6 @@ class Permission(StrEnum):
     TRANSACTIONS_WRITE = "transactions:write"
     EVENTS_READ = "events:read"
     AUDIT_READ = "audit:read"
-
-
-@runtime_checkable
-class Principal(Protocol):
-    """What authentication puts on `request.auth`: an actor bound to one tenant, and what it may do."""
-
-    actor: Actor
-    permissions: Set[str]
 
 
 class HasRequiredPermission(BasePermission):

@@ -15,9 +15,9 @@ from rest_framework.views import APIView
 from apps.core import context
 from apps.core.actor import Actor
 from apps.core.api.pagination import page
-from apps.core.api.permissions import Principal
 from apps.core.api.serializers import NoQuery, PageQuery
 from apps.core.errors import UnknownQueryParameter
+from apps.core.principal import Principal
 from apps.core.scope import tenant_scope
 
 # What a view that reads `expected_version` documents.
