@@ -54,6 +54,12 @@ class ApiView(APIView):
         if isinstance(request.auth, Principal):
             context.set_actor(request.auth.actor)
 
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        # Balances and secrets are nobody's to keep on the way.
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
     def parse(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """Return the body, validated.
 

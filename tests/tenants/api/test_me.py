@@ -47,5 +47,10 @@ def test_a_user(acme: Tenant, django_assert_num_queries) -> None:
     }
 
 
+def test_no_cache_on_the_way_keeps_an_answer(acme_admin: APIClient, anonymous: APIClient) -> None:
+    for client in (acme_admin, anonymous):
+        assert client.get("/api/v1/me")["Cache-Control"] == "no-store"
+
+
 def test_nobody(anonymous: APIClient) -> None:
     assert problem(anonymous.get("/api/v1/me"))[:2] == (401, "authentication_required")
