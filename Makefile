@@ -59,7 +59,7 @@ format: install-dev ## Format and sort imports
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 screenshots: install-dev ## docs/images from the running platform (needs Chromium)
-	@$(BIN)/python docs/screenshots.py
+	@$(BIN)/python -m docs.screenshots
 
 lock: install-base ## Compile requirements/*.in to requirements/*.txt with hashes
 	@for name in base dev bench; do \

@@ -7,13 +7,8 @@ executable that FINOPS_CHROMIUM names).
 """
 
 import argparse
-import base64
-import hashlib
-import hmac
-import json
 import os
 import shutil
-import struct
 import sys
 import time
 from pathlib import Path
@@ -21,9 +16,10 @@ from typing import Any
 
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
+from finops.demo_file import STEP_SECONDS, NoDemo, one_time_code, running_demo
+
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = ViewportSize(width=1440, height=900)
-PERIOD = 30
 DAY = 24 * 3600
 MORE = {
     "accounts": "accounts/account/",
@@ -39,25 +35,6 @@ MORE = {
 }
 
 
-def one_time_code(secret: str, at: float) -> str:
-    """Return the RFC 6238 code of a base32 secret: SHA-1, 30 seconds, six digits."""
-    key = base64.b32decode(secret + "=" * (-len(secret) % 8), casefold=True)
-    digest = hmac.new(key, struct.pack(">Q", int(at) // PERIOD), hashlib.sha1).digest()
-    offset = digest[-1] & 0x0F
-    number = struct.unpack(">I", digest[offset : offset + 4])[0] & 0x7FFFFFFF
-    return f"{number % 1_000_000:06d}"
-
-
-def demo() -> dict[str, Any]:
-    """Return the running platform's demo.json, or end with what to do."""
-    path = Path(os.environ.get("FINOPS_HOME", ROOT / ".finops")) / "demo.json"
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        sys.exit(f"{path} cannot be read ({error.strerror}). Start the platform with `make run` first.")
-    return content
-
-
 def sign_in(page: Page, base: str, staff: dict[str, str]) -> None:
     """Fill the sign-in form; a code works once, so a refused one is followed by the next."""
     for _attempt in range(3):
@@ -69,7 +46,7 @@ def sign_in(page: Page, base: str, staff: dict[str, str]) -> None:
         page.wait_for_load_state()
         if "/login/" not in page.url:
             return
-        time.sleep(PERIOD - time.time() % PERIOD + 0.5)
+        time.sleep(STEP_SECONDS - time.time() % STEP_SECONDS + 0.5)
     sys.exit("Signing in was refused three times; see the audit log of the installation.")
 
 
@@ -130,7 +107,10 @@ def main() -> None:
     if executable is None:
         sys.exit("Chromium is not on the path. Install it, or name it in FINOPS_CHROMIUM.")
     options.folder.mkdir(parents=True, exist_ok=True)
-    content = demo()
+    try:
+        content = running_demo()
+    except NoDemo as error:
+        sys.exit(str(error))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars"]

@@ -9,7 +9,26 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from finops.embedded.environment import PROJECT, home_path, read_dotenv
+
 STEP_SECONDS = 30
+
+
+class NoDemo(Exception):
+    """The platform has not been started under this home; the text says what to do."""
+
+
+def running_demo() -> dict[str, Any]:
+    """Return the content of `demo.json` under FINOPS_HOME, as the environment or `.env` names it.
+
+    Raises:
+        NoDemo: see the class.
+    """
+    path = home_path({**read_dotenv(PROJECT / ".env"), **os.environ}) / "demo.json"
+    demo = read_demo(path)
+    if demo is None:
+        raise NoDemo(f"There is no {path}: start the platform with 'make run' first.")
+    return demo
 
 
 def read_demo(path: Path) -> dict[str, Any] | None:

@@ -1,15 +1,15 @@
 """`make tour`: a client's journey against the running platform, through the public API alone."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
+
+from finops.demo_file import NoDemo, running_demo
 
 SYNC_SECONDS = 60.0
 
@@ -193,11 +193,10 @@ class Tour:
 
 def main() -> int:
     """Walk the tour against the platform whose `demo.json` is under FINOPS_HOME; return the exit code."""
-    home = Path(os.environ.get("FINOPS_HOME", ".finops"))
     try:
-        demo = json.loads((home / "demo.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        print(f"There is no {home / 'demo.json'}: start the platform with 'make run' first.", file=sys.stderr)
+        demo = running_demo()
+    except NoDemo as error:
+        print(error, file=sys.stderr)
         return 1
     try:
         Tour(demo).run()

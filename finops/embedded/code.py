@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
-from finops.demo_file import STEP_SECONDS, one_time_code, read_demo
-from finops.embedded.environment import PROJECT, home_path, read_dotenv
+from finops.demo_file import STEP_SECONDS, NoDemo, one_time_code, running_demo
 
 
 def code() -> int:
     """Print the code on standard output, and what to know about it beside; return the exit code."""
-    path = home_path({**read_dotenv(PROJECT / ".env"), **os.environ}) / "demo.json"
-    demo = read_demo(path)
-    if demo is None:
-        print(f"There is no {path}: start the platform with 'make run' first.", file=sys.stderr)
+    try:
+        demo = running_demo()
+    except NoDemo as error:
+        print(error, file=sys.stderr)
         return 1
     now = time.time()
     print(one_time_code(demo["staff"]["totp_secret"], now))
