@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
 from apps.core.api.serializers import NoQuery
-from apps.core.api.views import TenantListView, TenantView
+from apps.core.api.views import ListView, TenantView
 
 
 class AutoSchema(SpectacularAutoSchema):
@@ -24,7 +24,7 @@ class AutoSchema(SpectacularAutoSchema):
         return parameters
 
     def get_response_serializers(self) -> Any:
-        if isinstance(self.view, TenantListView) and self.method == "GET":
+        if isinstance(self.view, ListView) and self.method == "GET":
             item = self.view.serializer_class
             name = item.__name__.removesuffix("Serializer") + "List"
             return inline_serializer(

@@ -1,6 +1,7 @@
 """Base views: authorise, parse, one service call, serialise."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
@@ -122,32 +123,35 @@ class TenantView(ApiView):
         return tenant_id
 
 
-class TenantListView(TenantView):
-    """A keyset-paginated list of the tenant's rows.
-
-    `rows()` returns the queryset for the parsed query; it is read and serialised inside the tenant's scope.
-    A list of something else than rows overrides `get` instead.
-    """
+class ListView(TenantView, ABC):
+    """A list in pages, in the envelope that every list has."""
 
     query_serializer: ClassVar[type[BaseSerializer[Any]]] = PageQuery
     serializer_class: ClassVar[type[BaseSerializer[Any]]]
-    ordering: ClassVar[Sequence[str]] = ("-id",)
 
-    def rows(self) -> QuerySet[Any]:
-        """Return the rows to list, unordered."""
-        raise NotImplementedError
+    @abstractmethod
+    def read_page(self, *, limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
+        """Return one page as the answer shows it, and the cursor of the next, or None at the end."""
 
     def serialize(self, rows: Sequence[Any]) -> list[Any]:
         """Return the rows as the answer shows them; a hot list may do better than its serializer."""
         return list(self.serializer_class(rows, many=True).data)
 
     def get(self, request: Request, **_path: Any) -> Response:
-        with tenant_scope(self.tenant_id):
-            rows, next_cursor = page(
-                self.rows(),
-                ordering=self.ordering,
-                limit=self.query["limit"],
-                cursor=self.query.get("cursor"),
-            )
-            data = self.serialize(rows)
+        data, next_cursor = self.read_page(limit=self.query["limit"], cursor=self.query.get("cursor"))
         return Response({"data": data, "next_cursor": next_cursor})
+
+
+class TenantListView(ListView):
+    """A keyset-paginated list of the tenant's rows, read and serialised inside the tenant's scope."""
+
+    ordering: ClassVar[Sequence[str]] = ("-id",)
+
+    @abstractmethod
+    def rows(self) -> QuerySet[Any]:
+        """Return the rows for the parsed query, unordered."""
+
+    def read_page(self, *, limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
+        with tenant_scope(self.tenant_id):
+            rows, next_cursor = page(self.rows(), ordering=self.ordering, limit=limit, cursor=cursor)
+            return self.serialize(rows), next_cursor

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from apps.core import clock
 from apps.core.api.pagination import decode_cursor, encode_cursor
 from apps.core.api.permissions import Permission
-from apps.core.api.views import IF_MATCH, TenantListView, TenantView, etag
+from apps.core.api.views import IF_MATCH, ListView, TenantListView, TenantView, etag
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import run_idempotently
 from apps.providers import selectors, services
@@ -26,7 +26,7 @@ from apps.providers.enums import SyncTrigger
 from apps.providers.models import Connection, SyncRun
 
 
-class ProviderListView(TenantListView):
+class ProviderListView(ListView):
     """GET /providers."""
 
     required_permissions = {"GET": Permission.PROVIDERS_READ}
@@ -38,11 +38,13 @@ class ProviderListView(TenantListView):
         tags=["Providers"],
     )
     def get(self, request: Request, **path: object) -> Response:
-        cursor, limit = self.query.get("cursor"), self.query["limit"]
+        return super().get(request, **path)
+
+    def read_page(self, *, limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
         after = decode_cursor(cursor, [str])[0] if cursor else ""
         found = [provider for provider in selectors.providers(now=clock.now()) if provider.name > after]
         next_cursor = encode_cursor([found[limit - 1].name]) if len(found) > limit else None
-        return Response({"data": self.serialize(found[:limit]), "next_cursor": next_cursor})
+        return self.serialize(found[:limit]), next_cursor
 
 
 class ConnectionListView(TenantListView):

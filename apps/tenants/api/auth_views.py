@@ -1,8 +1,8 @@
 """Signing in, staying signed in, signing out. These endpoints take no Idempotency-Key."""
 
+from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api.pagination import page
-from apps.core.api.views import ApiView, TenantListView, TenantView
+from apps.core.api.views import ApiView, ListView, TenantView
 from apps.core.errors import AuthenticationRequired
 from apps.tenants import services
 from apps.tenants.api.authentication import BearerAuthentication, origin_of
@@ -24,7 +24,6 @@ from apps.tenants.api.serializers import (
 )
 from apps.tenants.types import Principal
 from apps.users import services as users
-from apps.users.models import Session
 from apps.users.selectors import live_sessions
 
 
@@ -90,23 +89,23 @@ class TokenRevokeView(OpenView):
         return Response(status=204)
 
 
-class SessionListView(TenantListView):
+class SessionListView(ListView):
     """GET /auth/sessions."""
 
     permission_classes = [IsUser]
     serializer_class = SessionSerializer
 
     @extend_schema(operation_id="list_sessions", summary="Your live sessions in this tenant", tags=["Auth"])
-    def get(self, request: Request, **_path: object) -> Response:
-        # Sessions are global rows, which a tenant's scope cannot reach: the query itself names user and tenant.
-        query = self.query
-        rows, next_cursor = page(self.rows(), ordering=self.ordering, limit=query["limit"], cursor=query.get("cursor"))
-        context = {"session_id": _user_principal(request).session_id}
-        return Response({"data": SessionSerializer(rows, many=True, context=context).data, "next_cursor": next_cursor})
+    def get(self, request: Request, **path: object) -> Response:
+        return super().get(request, **path)
 
-    def rows(self) -> QuerySet[Session]:
+    def read_page(self, *, limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
         assert self.actor.user_id is not None
-        return live_sessions(user_id=self.actor.user_id, tenant_id=self.tenant_id, now=clock.now())
+        # Sessions are global rows, which a tenant's scope cannot reach: the query itself names user and tenant.
+        live = live_sessions(user_id=self.actor.user_id, tenant_id=self.tenant_id, now=clock.now())
+        rows, next_cursor = page(live, ordering=("-id",), limit=limit, cursor=cursor)
+        context = {"session_id": _user_principal(self.request).session_id}
+        return list(SessionSerializer(rows, many=True, context=context).data), next_cursor
 
 
 class SessionView(TenantView):
