@@ -12,6 +12,7 @@ from typing import Any
 from finops.embedded.environment import PROJECT, home_path, read_dotenv
 
 STEP_SECONDS = 30
+PARTS = {"base_url", "sandbox_url", "staff", "sandbox_credentials", "tenants"}
 
 
 class NoDemo(Exception):
@@ -32,12 +33,12 @@ def running_demo() -> dict[str, Any]:
 
 
 def read_demo(path: Path) -> dict[str, Any] | None:
-    """Return the content, None when there is no such file or it holds no JSON object."""
+    """Return the content, None when there is no such file or it does not hold what `write_demo` wrote."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    return content if isinstance(content, dict) else None
+    return content if isinstance(content, dict) and content.keys() >= PARTS else None
 
 
 def write_demo(path: Path, content: dict[str, Any]) -> None:

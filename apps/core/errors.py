@@ -150,6 +150,14 @@ class InternalError(DomainError):
     title = _("Internal error")
 
 
+class ServiceUnavailable(DomainError):
+    """The database cannot be reached, or took too long. Nothing was changed; try again after `Retry-After`."""
+
+    code = "service_unavailable"
+    status = 503
+    title = _("Temporarily unavailable")
+
+
 class ReadOnly(DomainError):
     """Writing is switched off, for this tenant or for the whole installation; reads go on."""
 

@@ -101,7 +101,9 @@ def database(entry: dict[str, Any]) -> dict[str, Any]:
     }
     options["options"] = " ".join(f"-c {name}={value}" for name, value in timeouts.items())
     if DB_POOL_SIZE:
-        options["pool"] = {"min_size": 1, "max_size": DB_POOL_SIZE, "timeout": 5}
+        # A pool that goes on trying by itself waits ever longer; given up early, the next request tries anew, so that
+        # the service is back with the database.
+        options["pool"] = {"min_size": 1, "max_size": DB_POOL_SIZE, "timeout": 5, "reconnect_timeout": 2}
     return {
         **entry,
         "ENGINE": "django.db.backends.postgresql",

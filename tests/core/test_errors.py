@@ -1,4 +1,5 @@
 import pytest
+from django.db import OperationalError
 from django.urls import reverse
 
 from apps.core.api.exceptions import to_domain_error
@@ -23,6 +24,12 @@ def test_a_code_belongs_to_one_error() -> None:
 
 def test_an_unknown_exception_is_nobodys_domain_error() -> None:
     assert to_domain_error(ZeroDivisionError()) is None
+
+
+def test_a_database_that_cannot_be_reached_is_a_reason_to_try_again() -> None:
+    error = to_domain_error(OperationalError("connection refused"))
+    assert error is not None
+    assert (error.code, error.status, error.extra) == ("service_unavailable", 503, {"retry_after": 1})
 
 
 def test_nested_validation_errors_name_each_field() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from finops.demo_file import one_time_code, write_demo
+from finops.demo_file import PARTS, one_time_code, write_demo
 from finops.embedded.home import Home
 from finops.embedded.ports import choose
 from tests.embedded.conftest import PROJECT
@@ -107,7 +107,8 @@ def test_code_prints_the_staff_users_current_code(home_path: Path) -> None:
         1,
         f"There is no {home_path / 'demo.json'}: start the platform with 'make run' first.\n",
     )
-    write_demo(home_path / "demo.json", {"staff": {"totp_secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}})
+    staff = {"totp_secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}
+    write_demo(home_path / "demo.json", {**dict.fromkeys(PARTS), "staff": staff})
     codes = {one_time_code("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", time.time() + ahead) for ahead in (0, 30)}
     ended = finops("code", home_path)
     assert ended.returncode == 0

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import OperationalError
 from django.http import Http404, HttpRequest
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
@@ -58,6 +59,9 @@ def to_domain_error(exception: Exception) -> DomainError | None:
         return exception
     if isinstance(exception, drf.ValidationError):
         return errors.ValidationFailed(errors=list(_field_errors(exception.get_full_details(), ())))
+    if isinstance(exception, OperationalError):
+        logger.warning("database.unavailable", extra={"error": str(exception)})
+        return errors.ServiceUnavailable(retry_after=1)
     for known, domain in _TRANSLATIONS.items():
         if isinstance(exception, known):
             detail = getattr(exception, "detail", "")
