@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 import rfc8785
 from django.db import connection
@@ -151,21 +152,34 @@ def test_a_page_is_one_query_however_many_entries(acme: Any, acme_admin: APIClie
     assert counts == [1, 1]
 
 
-INDEXED = [
+# 20 tenants with 1,000 entries each, of 50 actions, 100 actors and 200 targets: the planner has a reason.
+FILL = """
+INSERT INTO audit_entry (id, tenant_id, action, actor, actor_id, target_type, target_id, changes, request_id,
+                         traceparent, at, schema_version, leaf_hash, sequence)
+SELECT gen_random_uuid(), lpad(to_hex(n % 20 + 1), 32, '0')::uuid, 'order.type_' || n / 20 % 50, '{}',
+       lpad(to_hex(n / 20 % 100), 32, '0')::uuid, 'order', (n / 20 % 200)::text, '{}', '', '',
+       now() - n * interval '1 second', 1, '', n / 20 + 1
+FROM generate_series(0, 19999) AS n
+"""
+INDEXED: list[tuple[dict[str, Any], str]] = [
     ({}, "audit_entry_at"),
-    ({"action": "order.filled"}, "audit_entry_action_at"),
-    ({"actor_id": USER}, "audit_entry_actor_at"),
-    ({"target_id": "1"}, "audit_entry_target_at"),
-    ({"target_type": "order", "target_id": "1"}, "audit_entry_target_at"),
+    ({"action": "order.type_7"}, "audit_entry_action_at"),
+    ({"actor_id": UUID(int=7)}, "audit_entry_actor_at"),
+    ({"target_id": "7"}, "audit_entry_target_at"),
+    ({"target_type": "order", "target_id": "7"}, "audit_entry_target_at"),
 ]
 
 
-@pytest.mark.parametrize(("filters", "index"), INDEXED)
-def test_a_page_reads_one_range_of_an_index(filters: dict[str, Any], index: str) -> None:
-    tenant_id = new_id()
-    with tenant_scope(tenant_id), connection.cursor() as cursor:
-        # What autovacuum has seen of a nearly empty table must not decide the plan.
-        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")
-        plan = entries_for(tenant_id=tenant_id, **filters).order_by("-at", "-id")[:50].explain()
-    assert f"Index Scan Backward using {index}" in plan
-    assert "Sort" not in plan
+@pytest.mark.commits
+def test_a_page_reads_one_range_of_an_index(database: str) -> None:
+    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        owner.execute(FILL)
+        owner.execute("ANALYZE audit_entry")
+    tenant_id = UUID(int=1)
+    for filters, index in INDEXED:
+        with tenant_scope(tenant_id), connection.cursor() as cursor:
+            # A few rows are as well sorted; the question is whether the index could give a page in its order.
+            cursor.execute("SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")
+            plan = entries_for(tenant_id=tenant_id, **filters).order_by("-at", "-id")[:50].explain()
+        assert f"Index Scan Backward using {index}" in plan
+        assert "Sort" not in plan

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -11,7 +12,6 @@ from rest_framework.test import APIClient
 
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope
-from apps.outbox.models import OutboxEvent
 from apps.outbox.selectors import relayed_events_for
 from apps.outbox.services import relay_events
 from tests import databases
@@ -145,20 +145,31 @@ def test_a_page_is_one_query_however_many_events(acme: Any, acme_viewer: APIClie
     assert counts == [1, 1]
 
 
-INDEXED = [
+# 20 tenants with 1,000 events each, of 50 types and 200 entities: enough for the planner to have a reason.
+FILL = """
+INSERT INTO outbox_event (id, tenant_id, type, schema_version, entity_type, entity_id, data, actor, request_id,
+                          traceparent, occurred_at, sequence, relayed_at)
+SELECT gen_random_uuid(), lpad(to_hex(n % 20 + 1), 32, '0')::uuid, 'order.type_' || n / 20 % 50, 1, 'order',
+       lpad(to_hex(n / 20 % 200), 32, '0')::uuid, '{}', '{}', '', '', now(), n / 20 + 1, now()
+FROM generate_series(0, 19999) AS n
+"""
+INDEXED: list[tuple[dict[str, Any], str]] = [
     ({}, "outbox_event_tenant_sequence"),
-    ({"type": "order.filled"}, "outbox_event_type"),
-    ({"entity_id": UUID(int=1)}, "outbox_event_entity"),
+    ({"type": "order.type_7"}, "outbox_event_type"),
+    ({"entity_id": UUID(int=7)}, "outbox_event_entity"),
 ]
 
 
-@pytest.mark.parametrize(("filters", "index"), INDEXED)
-def test_a_page_reads_one_range_of_an_index(filters: dict[str, Any], index: str) -> None:
-    tenant_id = new_id()
-    with tenant_scope(tenant_id), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")
-        rows = relayed_events_for(tenant_id=tenant_id, **filters).order_by("-sequence")[:50]
-        plan = rows.explain()
-    assert f"Index Scan Backward using {index}" in plan
-    assert "Sort" not in plan
-    assert OutboxEvent._meta.db_table in plan
+@pytest.mark.commits
+def test_a_page_reads_one_range_of_an_index(database: str) -> None:
+    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        owner.execute(FILL)
+        owner.execute("ANALYZE outbox_event")
+    tenant_id = UUID(int=1)
+    for filters, index in INDEXED:
+        with tenant_scope(tenant_id), connection.cursor() as cursor:
+            # A few rows are as well sorted; the question is whether the index could give a page in its order.
+            cursor.execute("SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")
+            plan = relayed_events_for(tenant_id=tenant_id, **filters).order_by("-sequence")[:50].explain()
+        assert f"Index Scan Backward using {index}" in plan
+        assert "Sort" not in plan
