@@ -7,7 +7,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops.settings.production")
 application = get_wsgi_application()
 
-from finops import celery  # noqa: E402, F401  (installs the hook that wakes the workers after a commit)
 from finops.boot import refuse_unsafe_start  # noqa: E402  (needs the apps that the line above loads)
 
 refuse_unsafe_start()

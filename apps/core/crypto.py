@@ -64,9 +64,3 @@ def decrypt(ciphertext: bytes, *, bound_to: str) -> bytes:
         return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to.encode())
     except InvalidTag as error:
         raise DecryptionFailed("the ciphertext does not belong here or was altered") from error
-
-
-def needs_rotation(ciphertext: bytes) -> bool:
-    """Tell whether a ciphertext is under another key than the current one."""
-    current = next(iter(parse_keys(settings.FIELD_KEYS)))
-    return not bytes(ciphertext).startswith(current.encode() + b"|")
