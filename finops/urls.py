@@ -8,7 +8,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, 
 from apps.core.api.problems import problem_page
 from finops import health, metrics
 
-API_ROOMS = ["tenants", "providers", "accounts", "outbox", "audit"]
+API_ROOMS = ["tenants", "providers", "market", "accounts", "orders", "webhooks", "outbox", "audit"]
 
 api: list[URLPattern | URLResolver] = [
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),

@@ -24,6 +24,15 @@ _IDENTITY = GlobalTable("identity exists before a tenant is known", login=_ALL, 
 _PERMISSIONS = GlobalTable("Django's permission tables name models, not tenants", login="SELECT", staff=_ALL)
 _SCHEDULE = GlobalTable("beat's schedule belongs to the installation", login=_ALL, staff=_ALL)
 
+# Written by whichever process has just asked the venue, outside of any tenant's scope.
+_MARKET = GlobalTable(
+    "market data are the same for every tenant",
+    login="SELECT, INSERT, UPDATE",
+    staff="SELECT",
+    app="SELECT",
+    system="SELECT",
+)
+
 GLOBAL_TABLES: dict[str, GlobalTable] = {
     "axes_accessattempt": _IDENTITY,
     "axes_accessattemptexpiration": _IDENTITY,
@@ -51,6 +60,17 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
     "django_session": _IDENTITY,
     "guardian_groupobjectpermission": _PERMISSIONS,
     "guardian_userobjectpermission": _PERMISSIONS,
+    "market_instrument": _MARKET,
+    "market_listing": _MARKET,
+    "market_quote": _MARKET,
+    "market_venueclock": _MARKET,
+    "orders_installationkillswitch": GlobalTable(
+        "read with every order, together with the tenant's own switches",
+        login="SELECT",
+        staff="SELECT, INSERT, UPDATE",
+        app="SELECT",
+        system="SELECT",
+    ),
     "otp_totp_totpdevice": _IDENTITY,
     "users_session": _IDENTITY,
     "users_user": _IDENTITY,

@@ -1,14 +1,26 @@
 """What an adapter offers: one protocol per capability, and how it declares itself."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
 from django.utils.functional import Promise
 
 from apps.providers.enums import Capability
+from apps.providers.trading import (
+    AssetData,
+    ClockData,
+    FillData,
+    HoldingData,
+    MeansData,
+    OrderRequest,
+    QuoteData,
+    StreamOpened,
+    TradeUpdate,
+    VenueOrder,
+)
 from apps.providers.types import AccountData, BalanceData, Page, RejectedRow
 
 
@@ -47,6 +59,61 @@ class BankingAdapter(BoundAdapter, Protocol):
         """
 
 
+class HoldingsAdapter(BankingAdapter, Protocol):
+    """Reads accounts that hold instruments beside money."""
+
+    def holdings(self, external_id: str) -> list[HoldingData | RejectedRow]:
+        """Return what the account holds now."""
+
+
+class BrokerageAdapter(BoundAdapter, Protocol):
+    """Trades one account.
+
+    An error of `place_order` or `replace_order` says what is known of the order: RETRYABLE and THROTTLED, it was
+    provably not carried out; PERMANENT and AUTH, the venue refused it; UNKNOWN_OUTCOME, ask with `find_order`.
+    """
+
+    def means(self) -> MeansData:
+        """Return the account's means."""
+
+    def clock(self) -> ClockData:
+        """Return the venue's clock."""
+
+    def assets(self) -> Iterator[AssetData | RejectedRow]:
+        """Yield every instrument that the venue lists, active or not."""
+
+    def place_order(self, order: OrderRequest) -> VenueOrder:
+        """Place an order, once: it is not repeated unless it provably was not sent."""
+
+    def replace_order(self, venue_order_id: str, order: OrderRequest) -> VenueOrder:
+        """Replace an open order by `order`; return the new one. Side, symbol and type stay what they were."""
+
+    def cancel_order(self, venue_order_id: str) -> None:
+        """Ask the venue to cancel an order; PERMANENT when it can no longer be canceled."""
+
+    def find_order(self, client_order_id: str) -> VenueOrder | None:
+        """Return the order that the venue knows by our id, or None when it says that there is none."""
+
+    def get_order(self, venue_order_id: str) -> VenueOrder | None:
+        """Return an order by the venue's id, or None when the venue says that there is none."""
+
+    def open_orders(self) -> Iterator[VenueOrder]:
+        """Yield every order that is open at the venue."""
+
+    def fills(self, *, since: datetime) -> Iterator[FillData | RejectedRow]:
+        """Yield the account's executions from `since` on, oldest first."""
+
+    def positions(self) -> list[HoldingData | RejectedRow]:
+        """Return what the account holds now."""
+
+
+class MarketDataAdapter(BoundAdapter, Protocol):
+    """Reads market data."""
+
+    def latest_quotes(self, symbols: Sequence[str]) -> dict[str, QuoteData]:
+        """Return the latest quote by the venue's symbol; a symbol without a usable quote is absent."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialField:
     """One value that a connection needs. `secret` values never come back out of the API."""
@@ -78,7 +145,8 @@ class AdapterSpec:
 
     `connect(credentials, connection_key)` returns the adapter bound to credentials that passed the schema;
     `connection_key` tells connections apart in limiter and breaker. `enrollment_of(credentials)` returns the
-    provider's own id of the enrolment, or "" when only the provider could tell.
+    provider's own id of the enrolment, or "" when only the provider could tell. `stream(credentials)` yields what
+    happens to the account's orders until the connection breaks, which raises ProviderError.
     """
 
     name: str
@@ -88,3 +156,4 @@ class AdapterSpec:
     credentials: tuple[CredentialField, ...]
     connect: Callable[[Mapping[str, str], str], Any]
     enrollment_of: Callable[[Mapping[str, str]], str]
+    stream: Callable[[Mapping[str, str]], AsyncIterator[StreamOpened | TradeUpdate]] | None = None

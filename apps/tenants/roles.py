@@ -14,6 +14,9 @@ _READ_BUSINESS = frozenset(
         Permission.CONNECTIONS_READ,
         Permission.ACCOUNTS_READ,
         Permission.TRANSACTIONS_READ,
+        Permission.MARKET_READ,
+        Permission.ORDERS_READ,
+        Permission.RISK_READ,
         Permission.EVENTS_READ,
     }
 )
@@ -21,7 +24,9 @@ _READ_BUSINESS = frozenset(
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OWNER: ALL_PERMISSIONS,
     Role.ADMIN: ALL_PERMISSIONS,
-    Role.TRADER: _READ_BUSINESS | {Permission.TRANSACTIONS_WRITE},
+    # Whoever trades must be able to stop the trading.
+    Role.TRADER: _READ_BUSINESS
+    | {Permission.TRANSACTIONS_WRITE, Permission.ORDERS_WRITE, Permission.KILL_SWITCH_WRITE},
     Role.ANALYST: _READ_BUSINESS | {Permission.TRANSACTIONS_WRITE, Permission.AUDIT_READ},
     Role.VIEWER: _READ_BUSINESS,
     Role.BILLING: frozenset({Permission.TENANT_READ}),

@@ -43,7 +43,10 @@ INSTALLED_APPS = [
     "apps.users",
     "apps.tenants",
     "apps.providers",
+    "apps.market",
     "apps.accounts",
+    "apps.orders",
+    "apps.webhooks",
     "apps.backoffice.apps.BackofficeConfig",
     "finops",
 ]

@@ -18,7 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = ["apps", "finops", "sandbox", "benchmarks"]
 LAYERS = [
     "backoffice",
+    "webhooks",
+    "orders",
     "accounts",
+    "market",
     "providers",
     "tenants",
     "users",

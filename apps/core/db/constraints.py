@@ -24,8 +24,12 @@ class TenantForeignKey(models.BaseConstraint):
         self.field, self.to, self.on_delete, self.deferred = field, to, on_delete, deferred
 
     def constraint_sql(self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> str:
-        assert model is not None
+        """Add the key at the migration's end, as Django does with its own: the key that it refers to comes later."""
         assert schema_editor is not None
+        schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
+        return ""
+
+    def _definition(self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor) -> str:
         quote = schema_editor.quote_name
         column = str(model._meta.get_field(self.field).column)  # type: ignore[union-attr]  # a concrete field
         composite = column != "tenant_id"
@@ -47,7 +51,7 @@ class TenantForeignKey(models.BaseConstraint):
         return Statement(
             "ALTER TABLE %(table)s ADD %(definition)s",
             table=Table(model._meta.db_table, schema_editor.quote_name),
-            definition=self.constraint_sql(model, schema_editor),
+            definition=self._definition(model, schema_editor),
         )
 
     def remove_sql(  # type: ignore[override]  # as above
