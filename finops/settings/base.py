@@ -207,6 +207,12 @@ TELLER_PRIVATE_KEY = env.text("TELLER_PRIVATE_KEY_PATH")
 SYNC_INTERVAL_SECONDS = env.integer("FINOPS_SYNC_INTERVAL_SECONDS", 6 * 3600)
 SYNC_FAILURES_BEFORE_INCIDENT = env.integer("FINOPS_SYNC_FAILURES_BEFORE_INCIDENT", 3)
 
+# Older than this, what the risk gate knows counts as not known; it is then asked for again, or the order is denied.
+QUOTE_MAX_AGE_SECONDS = env.integer("FINOPS_QUOTE_MAX_AGE_SECONDS", 15)
+CLOCK_MAX_AGE_SECONDS = env.integer("FINOPS_CLOCK_MAX_AGE_SECONDS", 30)
+MEANS_MAX_AGE_SECONDS = env.integer("FINOPS_MEANS_MAX_AGE_SECONDS", 30)
+MAX_CLOCK_OFFSET_MS = env.integer("FINOPS_MAX_CLOCK_OFFSET_MS", 2_000)
+
 # Who may read /metrics; loopback by default.
 METRICS_ALLOWED_NETWORKS = env.networks("FINOPS_METRICS_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
 # Where a worker serves what its children count; 0: nowhere, since web shows it (PROMETHEUS_MULTIPROC_DIR).
