@@ -1,0 +1,20 @@
+"""The closed vocabularies of the webhooks room."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class EndpointStatus(models.TextChoices):
+    """Whether an endpoint is sent to. What happens while it is disabled is not queued for it."""
+
+    ENABLED = "enabled", _("Enabled")
+    DISABLED = "disabled", _("Disabled")
+
+
+class DeliveryStatus(models.TextChoices):
+    """A delivery is pending until it succeeded, its last try failed, or its endpoint went away."""
+
+    PENDING = "pending", _("Pending")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    DISCARDED = "discarded", _("Discarded")
