@@ -7,6 +7,8 @@ later is numbered later. The rows of one entity keep their order, because their 
 while they took their positions.
 """
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,6 +20,8 @@ from apps.core.ids import new_id
 from apps.core.models import BaseModel
 from apps.core.retention import Retention
 from apps.core.scope import system_scope
+
+logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 500
 
@@ -43,16 +47,32 @@ class SequenceCounter(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Numbered:
+    """A batch that has just been given its sequences, from `first` to `last`, in the transaction that did."""
+
+    tenant_id: UUID | None
+    first: int
+    last: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """A table of pending rows (`tenant_id`, `position`, `sequence`) and its counters.
 
     `happened_at` names the column of the row's own time, `stamp` the one for the time of numbering, if any.
+    `on_numbered` takes part in the numbering of each batch: when it raises, that batch is not numbered.
     """
 
     rows: type[models.Model]
     counters: type[SequenceCounter]
     happened_at: str
     stamp: str = ""
+    on_numbered: Callable[[Numbered], None] | None = None
+
+
+class _NotNumbered(Exception):
+    """What takes part in the numbering of a batch has failed, so the batch was rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +87,19 @@ def sequence_pending(stream: Stream, *, now: datetime, batch_rows: int = BATCH_R
     """Number one batch of every tenant that has pending rows; return how many rows were numbered.
 
     Each batch is a transaction of its own. A tenant that another worker is numbering is passed over: that
-    worker, or the next sweep, takes what is left.
+    worker, or the next sweep, takes what is left. So is one whose batch `on_numbered` fails for: its rows wait,
+    which the lag shows, rather than go on without what had to happen with them.
     """
     with system_scope():
         pending = stream.rows._default_manager.filter(sequence=None)
         tenants = list(pending.values_list("tenant_id", flat=True).distinct())
-    return sum(_sequence_tenant(stream, tenant_id, now, batch_rows) for tenant_id in tenants)
+    numbered = 0
+    for tenant_id in tenants:
+        try:
+            numbered += _sequence_tenant(stream, tenant_id, now, batch_rows)
+        except _NotNumbered:
+            logger.exception("sequencing.batch_failed", extra={"tenant_id": str(tenant_id)})
+    return numbered
 
 
 def backlog(stream: Stream, *, now: datetime) -> Backlog:
@@ -93,7 +120,16 @@ def _sequence_tenant(stream: Stream, tenant_id: UUID | None, now: datetime, batc
         ids = list(pending.order_by("position").values_list("pk", flat=True)[:batch_rows])
         if ids:
             _number(stream, counter, ids, now)
+            _tell(stream, Numbered(tenant_id, counter.last_sequence + 1, counter.last_sequence + len(ids), now))
     return len(ids)
+
+
+def _tell(stream: Stream, batch: Numbered) -> None:
+    try:
+        if stream.on_numbered:
+            stream.on_numbered(batch)
+    except Exception as error:
+        raise _NotNumbered(f"{batch.first} to {batch.last}") from error
 
 
 def _lock_counter(stream: Stream, tenant_id: UUID | None) -> SequenceCounter | None:
