@@ -1,4 +1,4 @@
-"""The demo: two tenants, each with a bank connection in the sandbox, and one staff user.
+"""The demo: two tenants, each with a bank and a broker in the sandbox, and one staff user.
 
 Data come through the real sync. What can be shown only once (passwords, API keys) is kept in `demo.json`.
 """
@@ -34,16 +34,16 @@ KEY_NAME = "Demo"
 
 @dataclass(frozen=True, slots=True)
 class DemoTenant:
-    """A tenant to create: its slug, its name, and the label of its bank connection."""
+    """A tenant to create: its slug, its name, and the labels of its connections by provider."""
 
     slug: str
     name: str
-    bank: str
+    connections: dict[str, str]
 
 
 TENANTS = (
-    DemoTenant("acme", "Acme Robotics", "Acme operating bank"),
-    DemoTenant("globex", "Globex Trading", "Globex house bank"),
+    DemoTenant("acme", "Acme Robotics", {"teller": "Acme operating bank", "alpaca": "Acme treasury broker"}),
+    DemoTenant("globex", "Globex Trading", {"teller": "Globex house bank", "alpaca": "Globex prime broker"}),
 )
 
 
@@ -99,7 +99,7 @@ def _ensure_tenant(demo: DemoTenant) -> dict[str, Any]:
     tenant = tenant or create_tenant(slug=demo.slug, name=demo.name, actor=ACTOR, now=clock.now())
     actor = ACTOR.for_tenant(tenant.id)
     owner = _ensure_owner(f"{demo.slug}-owner", tenant, actor)
-    _ensure_connection(demo, tenant, actor)
+    _ensure_connections(demo, tenant, actor)
     return {"slug": tenant.slug, "id": str(tenant.id), "api_key": _replace_api_key(actor), "owner": owner}
 
 
@@ -125,13 +125,20 @@ def _ensure_user(username: str, **attributes: Any) -> tuple[User, str]:
     return user, password
 
 
-def _ensure_connection(demo: DemoTenant, tenant: Tenant, actor: Actor) -> None:
-    """Connect the tenant's bank, unless it has connections or had them disabled."""
+def _ensure_connections(demo: DemoTenant, tenant: Tenant, actor: Actor) -> None:
+    """Connect the tenant's bank and broker, unless it has connections to them or had them disabled."""
     with tenant_scope(tenant.id):
-        if Connection.objects.exists():
-            return
-    credentials = sandbox_credentials(demo.slug)["teller"]
-    create_connection(provider="teller", credentials=credentials, label=demo.bank, actor=actor, now=clock.now())
+        connected = set(Connection.objects.values_list("provider", flat=True))
+    missing = [provider for provider in demo.connections if provider not in connected]
+    credentials = sandbox_credentials(demo.slug) if missing else {}
+    for provider in missing:
+        create_connection(
+            provider=provider,
+            credentials=credentials[provider],
+            label=demo.connections[provider],
+            actor=actor,
+            now=clock.now(),
+        )
 
 
 def _replace_api_key(actor: Actor) -> str:

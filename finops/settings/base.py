@@ -213,6 +213,15 @@ CLOCK_MAX_AGE_SECONDS = env.integer("FINOPS_CLOCK_MAX_AGE_SECONDS", 30)
 MEANS_MAX_AGE_SECONDS = env.integer("FINOPS_MEANS_MAX_AGE_SECONDS", 30)
 MAX_CLOCK_OFFSET_MS = env.integer("FINOPS_MAX_CLOCK_OFFSET_MS", 2_000)
 
+# The limits that a trading account starts with; PUT /risk/limits/{account_id} changes them.
+RISK_MAX_OPEN_TRADES = env.integer("FINOPS_RISK_MAX_OPEN_TRADES", 2)
+RISK_MAX_POSITION_VALUE = env.integer("FINOPS_RISK_MAX_POSITION_VALUE", 100_000)  # in the account's currency
+RISK_MAX_CONCENTRATION_PERCENT = env.integer("FINOPS_RISK_MAX_CONCENTRATION_PERCENT", 30)
+RISK_MAX_ORDERS_PER_MINUTE = env.integer("FINOPS_RISK_MAX_ORDERS_PER_MINUTE", 60)
+
+# Whether tenants' URLs may lead to this machine: for a demo and for tests, never in production.
+EGRESS_ALLOW_LOOPBACK = False
+
 # Who may read /metrics; loopback by default.
 METRICS_ALLOWED_NETWORKS = env.networks("FINOPS_METRICS_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
 # Where a worker serves what its children count; 0: nowhere, since web shows it (PROMETHEUS_MULTIPROC_DIR).

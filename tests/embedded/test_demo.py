@@ -54,7 +54,9 @@ def assert_whole(path: Path) -> None:
             tenant["id"]: tenant["slug"] for tenant in demo["tenants"]
         }
         for tenant in demo["tenants"]:
-            assert Connection.objects.filter(tenant_id=tenant["id"]).count() == 1
+            assert sorted(
+                Connection.objects.filter(tenant_id=tenant["id"]).values_list("provider", flat=True)
+            ) == ["alpaca", "teller"]
             assert Membership.objects.get(tenant_id=tenant["id"]).user_id == users[f"{tenant['slug']}-owner"].id
             assert ApiKey.objects.filter(tenant_id=tenant["id"], revoked_at=None).count() == 1
     for tenant in demo["tenants"]:
