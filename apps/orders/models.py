@@ -85,7 +85,8 @@ class Order(TenantModel, VersionedModel):
     """An order; the projection of its events. `client_order_id` is what the venue knows it by, fixed for ever.
 
     `reserved` is what the order may still cost or has cost, in the account's currency, until the venue's own figures
-    include it. `connection` is the account's, kept here for the worker that sends it.
+    include it. `accepted_at` is our time when we first knew that the venue has the order: means that were asked for
+    after it include the order, older ones may not.
     """
 
     retention = Retention.BUSINESS
@@ -113,6 +114,7 @@ class Order(TenantModel, VersionedModel):
     replaces = _to("orders.Order", related_name="replacements", **_BLANK)
     lookups = models.PositiveIntegerField(_("look-ups that found nothing"), default=0)
     submitted_at = models.DateTimeField(_("submitted"), **_BLANK)
+    accepted_at = models.DateTimeField(_("confirmed by the venue"), **_BLANK)
     closed_at = models.DateTimeField(_("closed"), **_BLANK)
 
     class Meta(TenantModel.Meta):
@@ -146,7 +148,7 @@ class Order(TenantModel, VersionedModel):
             ),
             # What the venue's figures may not include yet.
             models.Index(
-                fields=["tenant_id", "risk_account", "created_at"],
+                fields=["tenant_id", "risk_account", "accepted_at"],
                 condition=Q(reserved__gt=0),
                 name="orders_order_reserved",
             ),

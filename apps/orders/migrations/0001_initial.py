@@ -10,7 +10,7 @@ from apps.core.db import AppendOnly, SecureTenantTable
 
 ORDER_UPDATES = (
     "status, pending, filled_quantity, average_fill_price, reserved, venue_order_id, denial_code, denial_detail, "
-    "lookups, submitted_at, closed_at, version, updated_at"
+    "lookups, submitted_at, accepted_at, closed_at, version, updated_at"
 )
 POSITION_UPDATES = "quantity, average_price, realized_pnl, version, updated_at"
 
@@ -121,6 +121,7 @@ class Migration(migrations.Migration):
                 ('denial_detail', models.CharField(blank=True, max_length=500, verbose_name='why')),
                 ('lookups', models.PositiveIntegerField(default=0, verbose_name='look-ups that found nothing')),
                 ('submitted_at', models.DateTimeField(blank=True, null=True, verbose_name='submitted')),
+                ('accepted_at', models.DateTimeField(blank=True, null=True, verbose_name='confirmed by the venue')),
                 ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='closed')),
                 ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
                 ('instrument', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='market.instrument')),
@@ -269,7 +270,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='order',
-            index=models.Index(condition=models.Q(('reserved__gt', 0)), fields=['tenant_id', 'risk_account', 'created_at'], name='orders_order_reserved'),
+            index=models.Index(condition=models.Q(('reserved__gt', 0)), fields=['tenant_id', 'risk_account', 'accepted_at'], name='orders_order_reserved'),
         ),
         migrations.AddIndex(
             model_name='order',
