@@ -6,10 +6,11 @@ that fails to load, or declares nonsense, is listed as disabled with its reason;
 
 import logging
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import cast
+from typing import Any, cast
 
 from django.utils.translation import gettext as _
 
@@ -21,12 +22,24 @@ from apps.providers.credentials import open_sealed
 from apps.providers.enums import Capability, ErrorCategory
 from apps.providers.errors import ProviderError
 from apps.providers.models import Connection, Credentials
-from apps.providers.protocols import AdapterSpec, BankingAdapter, CredentialField, Limit
+from apps.providers.protocols import (
+    AdapterSpec,
+    BankingAdapter,
+    BrokerageAdapter,
+    CredentialField,
+    HoldingsAdapter,
+    Limit,
+    MarketDataAdapter,
+)
+from apps.providers.trading import StreamOpened, TradeUpdate
 
 logger = logging.getLogger(__name__)
 
 ENTRY_POINT_GROUP = "finops.providers"
 BUILT_IN: dict[str, AdapterSpec] = {"teller": TELLER}
+
+# What a sync can read accounts from.
+SYNCHRONISED = frozenset({Capability.BANKING, Capability.BROKERAGE})
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
@@ -57,27 +70,90 @@ def find(name: str) -> Registration | None:
     return registrations().get(name)
 
 
+def providers_with(capability: Capability) -> frozenset[str]:
+    """Return the names of the providers that can do this."""
+    return frozenset(
+        name for name, entry in registrations().items() if entry.spec and capability in entry.spec.capabilities
+    )
+
+
 def adapter_for(connection: Connection) -> BankingAdapter:
-    """Return the connection's banking adapter, bound to its decrypted credentials. Use it in a `with` block.
+    """Return what reads the connection's accounts, bound to its decrypted credentials. Use it in a `with` block.
 
     Raises:
-        ProviderError: the adapter is switched off, or the credentials cannot be read.
+        ProviderError: the adapter is switched off, it reads no accounts, or the credentials cannot be read.
     """
+    return cast(BankingAdapter, _connect(connection, SYNCHRONISED))
+
+
+def holdings_of(connection: Connection, adapter: BankingAdapter) -> HoldingsAdapter | None:
+    """Return the connection's adapter as one that reads holdings, too; None where its provider offers none."""
+    return cast(HoldingsAdapter, adapter) if connection.provider in providers_with(Capability.BROKERAGE) else None
+
+
+def brokerage_for(connection: Connection) -> BrokerageAdapter:
+    """Return what trades through the connection. Use it in a `with` block.
+
+    Raises:
+        ProviderError: as `adapter_for`; PERMANENT `not_offered` where the provider is no broker.
+    """
+    return cast(BrokerageAdapter, _connect(connection, frozenset({Capability.BROKERAGE})))
+
+
+def market_data_for(connection: Connection) -> MarketDataAdapter:
+    """Return what reads market data with the connection's credentials. Use it in a `with` block.
+
+    Raises:
+        ProviderError: as `adapter_for`; PERMANENT `not_offered` where the provider has no market data.
+    """
+    return cast(MarketDataAdapter, _connect(connection, frozenset({Capability.MARKET_DATA})))
+
+
+def stream_for(connection: Connection) -> AsyncIterator[StreamOpened | TradeUpdate]:
+    """Return the stream of what happens to the connection's orders; nothing is sent before the first step.
+
+    It reads the database: call it outside the event loop.
+
+    Raises:
+        ProviderError: as `adapter_for`; PERMANENT `not_offered` where the provider has no stream.
+    """
+    spec = _spec_of(connection)
+    if spec.stream is None:
+        raise _not_offered(connection)
+    return spec.stream(_open_credentials(connection))
+
+
+def _connect(connection: Connection, capabilities: frozenset[Capability]) -> Any:
+    """Return the adapter when it offers at least one of these."""
+    spec = _spec_of(connection)
+    if not capabilities & spec.capabilities:
+        raise _not_offered(connection)
+    return spec.connect(_open_credentials(connection), str(connection.id))
+
+
+def _spec_of(connection: Connection) -> AdapterSpec:
     registration = find(connection.provider)
     if registration is None or registration.spec is None:
         message = _("The adapter for this provider is not available on this installation.")
         raise _refusal(connection, ErrorCategory.PERMANENT, "provider_unavailable", message)
+    return registration.spec
+
+
+def _open_credentials(connection: Connection) -> dict[str, str]:
     with tenant_scope(connection.tenant_id):
         row = Credentials.objects.filter(connection_id=connection.id).first()
     if row is None:
         message = _("The connection was deleted and its credentials were destroyed.")
         raise _refusal(connection, ErrorCategory.PERMANENT, "connection_disabled", message)
     try:
-        credentials = open_sealed(row)
+        return open_sealed(row)
     except DecryptionFailed as error:
         message = _("The stored credentials can no longer be read. Delete the connection and connect again.")
         raise _refusal(connection, ErrorCategory.AUTH, "credentials_unreadable", message) from error
-    return cast(BankingAdapter, registration.spec.connect(credentials, str(connection.id)))
+
+
+def _not_offered(connection: Connection) -> ProviderError:
+    return _refusal(connection, ErrorCategory.PERMANENT, "not_offered", _("This provider does not offer that."))
 
 
 def _refusal(connection: Connection, category: ErrorCategory, code: str, message: str) -> ProviderError:

@@ -13,9 +13,11 @@ __all__ = [
     "SYNC_CONNECTION",
     "AccountData",
     "AccountKind",
+    "AccountMode",
     "BalanceData",
     "Page",
     "RejectedRow",
+    "RowKind",
     "SyncCounts",
     "SyncFailure",
     "TransactionData",
@@ -27,12 +29,14 @@ __all__ = [
 SYNC_CONNECTION = JobKind("connection.sync", queue="sync", max_attempts=8, backoff_seconds=10, backoff_max_seconds=900)
 
 AccountKind = Literal["depository", "credit", "loan", "investment", "brokerage"]
+AccountMode = Literal["live", "paper"]
+RowKind = Literal["account", "balance", "transaction", "asset", "holding", "fill", "order", "quote"]
 TransactionStatus = Literal["pending", "posted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountData:
-    """An external account."""
+    """An external account. In a `paper` one nothing is real: no money, no orders."""
 
     external_id: str
     name: str
@@ -42,6 +46,7 @@ class AccountData:
     status: Literal["open", "closed"]
     last_four: str = ""
     institution_name: str = ""
+    mode: AccountMode = "live"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +87,7 @@ class RejectedRow:
     `excerpt` is the row as it came, redacted and bounded. `external_id` is "" where the row has none.
     """
 
-    entity: Literal["account", "balance", "transaction"]
+    entity: RowKind
     external_id: str
     reason: str
     excerpt: Mapping[str, Any] = field(default_factory=dict)

@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from apps.core.redaction import redact
-from apps.providers.types import RejectedRow
+from apps.providers.types import RejectedRow, RowKind
 
 _LONGEST_TEXT = 200
 _MOST_MEMBERS = 30
 _DEEPEST = 4
 
 
-def reject(
-    entity: Literal["account", "balance", "transaction"], raw: Any, reason: str, *, external_id: str | None = None
-) -> RejectedRow:
+def reject(entity: RowKind, raw: Any, reason: str, *, external_id: str | None = None) -> RejectedRow:
     """Return a refused row with as much of `raw` as people need to see why; `external_id` where it says none."""
     identifier = external_id or (raw.get("id") if isinstance(raw, Mapping) else None)
     excerpt = _bounded(raw, _DEEPEST)

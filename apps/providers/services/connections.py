@@ -16,7 +16,7 @@ from apps.incidents import services as incidents
 from apps.outbox import services as outbox
 from apps.providers import events, registry
 from apps.providers.credentials import check_credentials, seal
-from apps.providers.enums import Capability, ConnectionStatus, SyncTrigger
+from apps.providers.enums import ConnectionStatus, SyncTrigger
 from apps.providers.errors import ProviderUnavailable
 from apps.providers.models import Connection, Credentials
 from apps.providers.protocols import AdapterSpec
@@ -101,9 +101,9 @@ def _find_spec(provider: str) -> AdapterSpec:
         raise ValidationFailed(errors=[{"field": "provider", "code": "unknown_provider", "message": message}])
     if registration.spec is None:
         raise ProviderUnavailable(registration.reason)
-    if Capability.BANKING not in registration.spec.capabilities:
+    if not registry.SYNCHRONISED & registration.spec.capabilities:
         message = _("Connections to this provider cannot be synchronised.")
-        raise ValidationFailed(errors=[{"field": "provider", "code": "not_a_bank", "message": message}])
+        raise ValidationFailed(errors=[{"field": "provider", "code": "not_synchronised", "message": message}])
     return registration.spec
 
 
