@@ -1,7 +1,7 @@
 """The gate's checks: each looks at one thing and says why not, or None.
 
-A check whose input is missing, old or absurd denies. An order that can only reduce a position adds no risk: limits of
-risk and means let it pass.
+A check whose input is missing, old or absurd denies. An order that can only reduce a position adds no risk: the limits
+of risk and means let it pass.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from apps.orders.enums import Side
 from apps.orders.rules.codes import DenialCode
 from apps.orders.rules.rate import next_reset
 from apps.orders.rules.snapshot import Proposal, Snapshot
-from apps.orders.rules.units import ONE, SECOND, plain, product
-from apps.orders.rules.valuation import opening_quantity, worst_exposure, worst_price
+from apps.orders.rules.units import ONE, SECOND, plain
+from apps.orders.rules.valuation import Worst
 
 
 class Denial(NamedTuple):
@@ -22,10 +22,10 @@ class Denial(NamedTuple):
     detail: str
 
 
-Check = Callable[[Snapshot, Proposal], Denial | None]
+Check = Callable[[Snapshot, Proposal, Worst], Denial | None]
 
 
-def clock(snapshot: Snapshot, _proposal: Proposal) -> Denial | None:
+def clock(snapshot: Snapshot, _proposal: Proposal, _worst: Worst) -> Denial | None:
     """Our clock must agree with the venue's: its time lies between our asking and its answer, give or take."""
     asked, told, received = snapshot.clock_asked_at, snapshot.clock_venue_at, snapshot.clock_received_at
     if asked is None or told is None or received is None or snapshot.clock_is_open is None or asked > received:
@@ -42,7 +42,7 @@ def clock(snapshot: Snapshot, _proposal: Proposal) -> Denial | None:
     return None
 
 
-def kill_switch(snapshot: Snapshot, _proposal: Proposal) -> Denial | None:
+def kill_switch(snapshot: Snapshot, _proposal: Proposal, _worst: Worst) -> Denial | None:
     """No kill switch may be engaged."""
     if snapshot.engaged_switches is None:
         return Denial(DenialCode.KILL_SWITCH_UNKNOWN, "Whether a kill switch is engaged is not known.")
@@ -53,10 +53,10 @@ def kill_switch(snapshot: Snapshot, _proposal: Proposal) -> Denial | None:
     return None
 
 
-def price(snapshot: Snapshot, _proposal: Proposal) -> Denial | None:
+def price(snapshot: Snapshot, _proposal: Proposal, worst: Worst) -> Denial | None:
     """The quote must have both sides in order, and be fresh: at the venue and with us."""
     told, received = snapshot.quote_venue_at, snapshot.quote_received_at
-    if _ask(snapshot) is None or told is None or received is None:
+    if worst.ask is None or told is None or received is None:
         return Denial(DenialCode.PRICE_UNKNOWN, _quote_text(snapshot))
     for at in (told, received):
         if not is_fresh(at, snapshot.quote_max_age, snapshot):
@@ -65,14 +65,14 @@ def price(snapshot: Snapshot, _proposal: Proposal) -> Denial | None:
     return None
 
 
-def venue_open(snapshot: Snapshot, _proposal: Proposal) -> Denial | None:
+def venue_open(snapshot: Snapshot, _proposal: Proposal, _worst: Worst) -> Denial | None:
     """The venue must be open; for crypto it always is."""
     if snapshot.asset_class == "crypto" or snapshot.clock_is_open:
         return None
     return Denial(DenialCode.VENUE_CLOSED, "The venue is closed.")
 
 
-def instrument(snapshot: Snapshot, _proposal: Proposal) -> Denial | None:
+def instrument(snapshot: Snapshot, _proposal: Proposal, _worst: Worst) -> Denial | None:
     """The venue must list the instrument and let it be traded."""
     if snapshot.listed is None or snapshot.tradable is None or snapshot.asset_class is None:
         return Denial(DenialCode.INSTRUMENT_UNKNOWN, "The account's venue does not know the instrument.")
@@ -83,51 +83,48 @@ def instrument(snapshot: Snapshot, _proposal: Proposal) -> Denial | None:
     return None
 
 
-def exposure_known(snapshot: Snapshot, _proposal: Proposal) -> Denial | None:
+def exposure_known(_snapshot: Snapshot, _proposal: Proposal, worst: Worst) -> Denial | None:
     """What the account holds and has on order must be known."""
-    return _exposure_unknown() if _holdings(snapshot) is None else None
+    return _exposure_unknown() if worst.opening is None else None
 
 
-def short_sale(snapshot: Snapshot, proposal: Proposal) -> Denial | None:
+def short_sale(snapshot: Snapshot, proposal: Proposal, worst: Worst) -> Denial | None:
     """What is sold without being held must be shortable."""
-    opening = _opening(snapshot, proposal)
-    if opening is None:
+    if worst.opening is None:
         return _exposure_unknown()
-    if proposal.side is Side.BUY or not opening or snapshot.shortable:
+    if proposal.side is Side.BUY or worst.only_reduces or snapshot.shortable:
         return None
     return Denial(
         DenialCode.SHORT_NOT_ALLOWED,
-        f"{plain(opening)} of {plain(proposal.quantity)} would be sold short, which the venue does not allow.",
+        f"{plain(worst.opening)} of {plain(proposal.quantity)} would be sold short, which the venue does not allow.",
     )
 
 
-def unknown_outcome(snapshot: Snapshot, proposal: Proposal) -> Denial | None:
+def unknown_outcome(snapshot: Snapshot, _proposal: Proposal, worst: Worst) -> Denial | None:
     """While the outcome of an order of the account is not known, it takes no new risk."""
-    if _only_reduces(snapshot, proposal):
+    if worst.only_reduces or snapshot.unknown_orders == 0:
         return None
     if snapshot.unknown_orders is None:
         return Denial(DenialCode.OUTCOME_UNKNOWN, "Whether the account has orders without a known outcome is unclear.")
-    if snapshot.unknown_orders:
-        return Denial(DenialCode.OUTCOME_UNKNOWN, f"Orders without a known outcome: {snapshot.unknown_orders}.")
-    return None
+    return Denial(DenialCode.OUTCOME_UNKNOWN, f"Orders without a known outcome: {snapshot.unknown_orders}.")
 
 
-def restriction(snapshot: Snapshot, proposal: Proposal) -> Denial | None:
+def restriction(snapshot: Snapshot, _proposal: Proposal, worst: Worst) -> Denial | None:
     """The venue must let the account trade."""
     if snapshot.is_restricted:
         return Denial(DenialCode.ACCOUNT_RESTRICTED, "The venue does not let the account trade.")
-    if snapshot.is_restricted is None and not _only_reduces(snapshot, proposal):
+    if snapshot.is_restricted is None and not worst.only_reduces:
         return Denial(DenialCode.MEANS_UNKNOWN, "Whether the venue lets the account trade is not known.")
     return None
 
 
-def open_trades(snapshot: Snapshot, proposal: Proposal) -> Denial | None:
+def open_trades(snapshot: Snapshot, _proposal: Proposal, worst: Worst) -> Denial | None:
     """Distinct instruments with a position or an open order are limited; one that is open already is no new one."""
-    holdings, others, limit = _holdings(snapshot), snapshot.other_trades, snapshot.max_open_trades
-    if holdings is None or others is None or others < 0:
-        return _exposure_unknown()
-    if any(holdings) or _only_reduces(snapshot, proposal):
+    others, limit = snapshot.other_trades, snapshot.max_open_trades
+    if worst.only_reduces or snapshot.position or snapshot.open_buys or snapshot.open_sells:
         return None
+    if worst.opening is None or others is None or others < 0:
+        return _exposure_unknown()
     if limit is None or limit < 0:
         return _limits_unknown("open trades")
     if others + 1 > limit:
@@ -135,29 +132,29 @@ def open_trades(snapshot: Snapshot, proposal: Proposal) -> Denial | None:
     return None
 
 
-def position_value(snapshot: Snapshot, proposal: Proposal) -> Denial | None:
+def position_value(snapshot: Snapshot, _proposal: Proposal, worst: Worst) -> Denial | None:
     """The value of the position is limited, at worst."""
-    if _only_reduces(snapshot, proposal):
+    if worst.only_reduces:
         return None
-    exposure, limit = _exposure(snapshot, proposal), snapshot.max_position_value
-    if isinstance(exposure, Denial):
-        return exposure
+    limit = snapshot.max_position_value
+    if worst.exposure is None:
+        return _not_assessed(snapshot, worst)
     if limit is None or limit < 0:
         return _limits_unknown("the value of a position")
-    if exposure > limit:
+    if worst.exposure > limit:
         return Denial(
-            DenialCode.POSITION_LIMIT, f"The position could reach {plain(exposure)}; the limit is {plain(limit)}."
+            DenialCode.POSITION_LIMIT, f"The position could reach {plain(worst.exposure)}; the limit is {plain(limit)}."
         )
     return None
 
 
-def concentration(snapshot: Snapshot, proposal: Proposal) -> Denial | None:
+def concentration(snapshot: Snapshot, _proposal: Proposal, worst: Worst) -> Denial | None:
     """The position's share of the account's equity is limited, at worst."""
-    if _only_reduces(snapshot, proposal):
+    if worst.only_reduces:
         return None
-    exposure, limit, equity = _exposure(snapshot, proposal), snapshot.max_concentration, snapshot.equity
-    if isinstance(exposure, Denial):
-        return exposure
+    exposure, limit, equity = worst.exposure, snapshot.max_concentration, snapshot.equity
+    if exposure is None:
+        return _not_assessed(snapshot, worst)
     if limit is None or limit < 0:
         return _limits_unknown("concentration")
     if equity is None or equity <= 0 or not _means_are_fresh(snapshot):
@@ -172,26 +169,26 @@ def concentration(snapshot: Snapshot, proposal: Proposal) -> Denial | None:
     return None
 
 
-def buying_power(snapshot: Snapshot, proposal: Proposal) -> Denial | None:
+def buying_power(snapshot: Snapshot, proposal: Proposal, worst: Worst) -> Denial | None:
     """What the order may cost must be there, beside what earlier orders may cost."""
-    if _only_reduces(snapshot, proposal):
+    if worst.only_reduces:
         return None
-    power, reserved, needed = snapshot.buying_power, snapshot.reserved, cost(snapshot, proposal)
+    power, reserved = snapshot.buying_power, snapshot.reserved
     if power is None or reserved is None or reserved < 0 or not _means_are_fresh(snapshot):
         return _means_unknown(snapshot)
-    if needed is None:
-        return _exposure_unknown() if _holdings(snapshot) is None else _price_unknown(snapshot)
+    if worst.cost is None:
+        return _not_assessed(snapshot, worst)
     available = power - reserved + proposal.replaced_reserved
-    if needed > available:
+    if worst.cost > available:
         return Denial(
             DenialCode.INSUFFICIENT_BUYING_POWER,
-            f"The order may cost {plain(needed)}; available are {plain(available)} "
+            f"The order may cost {plain(worst.cost)}; available are {plain(available)} "
             f"({plain(power)} of buying power, {plain(reserved)} reserved).",
         )
     return None
 
 
-def order_rate(snapshot: Snapshot, _proposal: Proposal) -> Denial | None:
+def order_rate(snapshot: Snapshot, _proposal: Proposal, _worst: Worst) -> Denial | None:
     """Orders a minute are limited, reducing ones too: what runs away must stop."""
     limit = snapshot.max_orders_per_minute
     if limit is None or limit < 0:
@@ -219,14 +216,6 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 )
 
 
-def cost(snapshot: Snapshot, proposal: Proposal) -> int | None:
-    """Return what the order may cost in units of money; None when that cannot be told."""
-    opening, ask = _opening(snapshot, proposal), _ask(snapshot)
-    if opening == 0:
-        return 0
-    return None if opening is None or ask is None else product(opening, worst_price(proposal, ask))
-
-
 def is_fresh(at: int | None, max_age: int, snapshot: Snapshot) -> bool:
     """Tell whether a time is known, not too old, and not in the future beyond what clocks may differ."""
     return at is not None and -snapshot.max_clock_offset <= snapshot.now - at <= max_age
@@ -236,39 +225,8 @@ def _means_are_fresh(snapshot: Snapshot) -> bool:
     return is_fresh(snapshot.means_as_of, snapshot.means_max_age, snapshot)
 
 
-def _ask(snapshot: Snapshot) -> int | None:
-    """Return the ask of an orderly quote: both sides are there and not crossed."""
-    bid, ask = snapshot.bid, snapshot.ask
-    return ask if bid is not None and ask is not None and 0 < bid <= ask else None
-
-
-def _holdings(snapshot: Snapshot) -> tuple[int, int, int] | None:
-    position, buys, sells = snapshot.position, snapshot.open_buys, snapshot.open_sells
-    if position is None or buys is None or sells is None or buys < 0 or sells < 0:
-        return None
-    return position, buys, sells
-
-
-def _opening(snapshot: Snapshot, proposal: Proposal) -> int | None:
-    holdings = _holdings(snapshot)
-    if holdings is None:
-        return None
-    position, buys, sells = holdings
-    return opening_quantity(proposal, position=position, open_buys=buys, open_sells=sells)
-
-
-def _only_reduces(snapshot: Snapshot, proposal: Proposal) -> bool:
-    return _opening(snapshot, proposal) == 0
-
-
-def _exposure(snapshot: Snapshot, proposal: Proposal) -> int | Denial:
-    holdings, ask = _holdings(snapshot), _ask(snapshot)
-    if holdings is None:
-        return _exposure_unknown()
-    if ask is None:
-        return _price_unknown(snapshot)
-    position, buys, sells = holdings
-    return worst_exposure(proposal, ask=ask, position=position, open_buys=buys, open_sells=sells)
+def _not_assessed(snapshot: Snapshot, worst: Worst) -> Denial:
+    return _exposure_unknown() if worst.opening is None else Denial(DenialCode.PRICE_UNKNOWN, _quote_text(snapshot))
 
 
 def _exposure_unknown() -> Denial:
@@ -277,10 +235,6 @@ def _exposure_unknown() -> Denial:
 
 def _limits_unknown(what: str) -> Denial:
     return Denial(DenialCode.LIMITS_UNKNOWN, f"The limit of {what} is not known.")
-
-
-def _price_unknown(snapshot: Snapshot) -> Denial:
-    return Denial(DenialCode.PRICE_UNKNOWN, _quote_text(snapshot))
 
 
 def _quote_text(snapshot: Snapshot) -> str:

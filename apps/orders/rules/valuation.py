@@ -1,13 +1,48 @@
 """What a proposal may cost and what it may make of a position, at worst."""
 
+from typing import NamedTuple
+
 from apps.orders.enums import OrderType, Side
-from apps.orders.rules.snapshot import Proposal
+from apps.orders.rules.snapshot import Proposal, Snapshot
 from apps.orders.rules.units import product
 
 # Alpaca values a market buy at up to 4 % above the market and a short sale at 3 % above the ask, or at its limit if
 # that is higher (docs.alpaca.markets, "Orders at Alpaca": buying power).
 _MARKET_BUY_PERCENT = 104
 _SHORT_SALE_PERCENT = 103
+
+
+class Worst(NamedTuple):
+    """What several checks ask for; None where the snapshot does not tell.
+
+    `ask` is that of an orderly quote. `opening` is how much of the order may open a position or add to one: 0 when it
+    can only reduce one. `exposure` is the value of the position that it may lead to, `cost` what it may cost.
+    """
+
+    ask: int | None
+    opening: int | None
+    exposure: int | None
+    cost: int | None
+
+    @property
+    def only_reduces(self) -> bool:
+        """Whether the order adds no risk."""
+        return self.opening == 0
+
+
+def assess(snapshot: Snapshot, proposal: Proposal) -> Worst:
+    """Return the worst that the proposal may do."""
+    bid, ask = snapshot.bid, snapshot.ask
+    if bid is None or ask is None or not 0 < bid <= ask:
+        ask = None
+    position, buys, sells = snapshot.position, snapshot.open_buys, snapshot.open_sells
+    if position is None or buys is None or sells is None or buys < 0 or sells < 0:
+        return Worst(ask, None, None, None)
+    opening = opening_quantity(proposal, position=position, open_buys=buys, open_sells=sells)
+    if ask is None:
+        return Worst(None, opening, None, None)
+    exposure = worst_exposure(proposal, ask=ask, position=position, open_buys=buys, open_sells=sells)
+    return Worst(ask, opening, exposure, product(opening, worst_price(proposal, ask)))
 
 
 def worst_price(proposal: Proposal, ask: int) -> int:
