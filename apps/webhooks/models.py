@@ -95,7 +95,7 @@ class EndpointSecret(TenantModel):
 
 
 class Delivery(TenantModel):
-    """One event on its way to one endpoint. The same `body`, byte for byte, is sent at every attempt.
+    """One event on its way to one endpoint: its id is the `webhook-id`, and the same bytes are sent at every attempt.
 
     Within an endpoint, the deliveries of one entity form a lane: only the first pending one of a lane is ever sent,
     however long it has to wait. The others have no `next_attempt_at` until their turn comes. `fence` grows with each
@@ -155,7 +155,7 @@ class Delivery(TenantModel):
         indexes = [
             # What an endpoint may be sent now; the sender walks from endpoint to endpoint along it.
             models.Index(
-                fields=["endpoint", "next_attempt_at"],
+                fields=["endpoint", "next_attempt_at", "sequence"],
                 condition=_PENDING & Q(next_attempt_at__isnull=False),
                 name="webhooks_delivery_due",
             ),
@@ -163,6 +163,7 @@ class Delivery(TenantModel):
                 fields=["endpoint", "entity_id", "sequence"], condition=_PENDING, name="webhooks_delivery_lane"
             ),
             models.Index(F("tenant_id"), F("endpoint"), F("id").desc(), name="webhooks_delivery_of_endpoint"),
+            models.Index(fields=["tenant_id", "event_type", "id"], name="webhooks_delivery_of_type"),
             models.Index(
                 fields=["tenant_id", "status", "id"],
                 condition=~Q(status=DeliveryStatus.SUCCEEDED),
@@ -172,11 +173,6 @@ class Delivery(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.sequence}"
-
-    @property
-    def message_id(self) -> str:
-        """The `webhook-id`: the same at every attempt."""
-        return f"msg_{self.id.hex}"
 
 
 class DeliveryAttempt(TenantModel):
