@@ -27,6 +27,8 @@ ORDER_REPLACED = "order.replaced"
 ORDER_DONE_FOR_DAY = "order.done_for_day"
 ORDER_REJECTED = "order.rejected"
 
+# It provably was not carried out: back to approved, and tried again.
+ORDER_SUBMISSION_DEFERRED = "order.submission_deferred"
 ORDER_CANCEL_REQUESTED = "order.cancel_requested"
 ORDER_CANCEL_REFUSED = "order.cancel_refused"
 ORDER_REPLACE_REQUESTED = "order.replace_requested"

@@ -86,7 +86,8 @@ class Order(TenantModel, VersionedModel):
 
     `reserved` is what the order may still cost or has cost, in the account's currency, until the venue's own figures
     include it. `accepted_at` is our time when we first knew that the venue has the order: means that were asked for
-    after it include the order, older ones may not.
+    after it include the order, older ones may not. `venue_updated_at` is the venue's own time of what was last taken
+    over, by which a stale word is known.
     """
 
     retention = Retention.BUSINESS
@@ -116,6 +117,7 @@ class Order(TenantModel, VersionedModel):
     submitted_at = models.DateTimeField(_("submitted"), **_BLANK)
     accepted_at = models.DateTimeField(_("confirmed by the venue"), **_BLANK)
     closed_at = models.DateTimeField(_("closed"), **_BLANK)
+    venue_updated_at = models.DateTimeField(_("as of, at the venue"), **_BLANK)
 
     class Meta(TenantModel.Meta):
         verbose_name = _("order")

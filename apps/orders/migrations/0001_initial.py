@@ -10,7 +10,7 @@ from apps.core.db import AppendOnly, SecureTenantTable
 
 ORDER_UPDATES = (
     "status, pending, filled_quantity, average_fill_price, reserved, venue_order_id, denial_code, denial_detail, "
-    "lookups, submitted_at, accepted_at, closed_at, version, updated_at"
+    "lookups, submitted_at, accepted_at, closed_at, venue_updated_at, version, updated_at"
 )
 POSITION_UPDATES = "quantity, average_price, realized_pnl, version, updated_at"
 
@@ -123,6 +123,7 @@ class Migration(migrations.Migration):
                 ('submitted_at', models.DateTimeField(blank=True, null=True, verbose_name='submitted')),
                 ('accepted_at', models.DateTimeField(blank=True, null=True, verbose_name='confirmed by the venue')),
                 ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='closed')),
+                ('venue_updated_at', models.DateTimeField(blank=True, null=True, verbose_name='as of, at the venue')),
                 ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
                 ('instrument', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='market.instrument')),
                 ('replaces', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replacements', to='orders.order')),

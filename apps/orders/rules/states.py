@@ -12,7 +12,8 @@ EDGES: Mapping[S, frozenset[S]] = {
     S.DRAFT: frozenset({S.DENIED, S.APPROVED}),
     # Denied after all: a kill switch, a cancel before it was sent, an approval that has grown old.
     S.APPROVED: frozenset({S.SUBMITTING, S.DENIED}),
-    S.SUBMITTING: frozenset({S.ACCEPTED, S.REJECTED, S.UNKNOWN}),
+    # Back to approved: it provably was not carried out, so everything that may stop an order is looked at again.
+    S.SUBMITTING: frozenset({S.ACCEPTED, S.REJECTED, S.UNKNOWN, S.APPROVED}),
     S.UNKNOWN: _VENUE_STATES | {S.LOST},
     S.ACCEPTED: _VENUE_STATES - {S.ACCEPTED},
     S.HELD: _VENUE_STATES - {S.HELD},

@@ -1,0 +1,1 @@
+"""Writes of the orders room, one file a topic. Lock order: risk account, order, position (locking.py)."""

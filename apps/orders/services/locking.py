@@ -1,0 +1,39 @@
+"""Lock order of the room: risk account, order, position. Whoever holds the risk account changes what is under it."""
+
+from uuid import UUID
+
+from apps.core.errors import NotFound
+from apps.orders.models import Order, Position, RiskAccount
+
+
+def lock_risk_account(risk_account_id: UUID) -> RiskAccount:
+    """Lock a risk account of the open scope's tenant.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = RiskAccount.objects.select_for_update().filter(id=risk_account_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def lock_order(order_id: UUID) -> Order:
+    """Lock an order and, before it, its risk account (`order.risk_account`); its instrument is read along.
+
+    Raises:
+        NotFound: the open scope's tenant has no such order.
+    """
+    risk_account_id = Order.objects.filter(id=order_id).values_list("risk_account_id", flat=True).first()
+    if risk_account_id is None:
+        raise NotFound
+    risk_account = lock_risk_account(risk_account_id)
+    order = Order.objects.select_for_update(of=("self",)).select_related("instrument").get(id=order_id)
+    order.risk_account = risk_account
+    return order
+
+
+def lock_position(order: Order) -> Position | None:
+    """Lock the position that a locked order changes; None while there is none."""
+    held = Position.objects.select_for_update().filter(account_id=order.account_id, instrument_id=order.instrument_id)
+    return held.first()
