@@ -8,6 +8,7 @@ SCHEDULE = {
     "outbox.relay": 2,
     "audit.sequence": 2,
     "providers.schedule_due_syncs": 15,
+    "market.request_due_imports": 15,
     "idempotency.expire": 3600,
     "providers.rotate_credentials": 3600,
 }

@@ -62,6 +62,7 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
     "guardian_userobjectpermission": _PERMISSIONS,
     "market_instrument": _MARKET,
     "market_listing": _MARKET,
+    "market_listingimport": _MARKET,
     "market_quote": _MARKET,
     "market_venueclock": _MARKET,
     "orders_installationkillswitch": GlobalTable(

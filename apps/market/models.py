@@ -72,6 +72,32 @@ class Listing(BaseModel):
         return f"{self.symbol} ({self.venue})"
 
 
+class ListingImport(BaseModel):
+    """The last import of a venue's list: when it was asked for, when it last succeeded, and what came of it.
+
+    `refusals` are the first of the `refused` rows, which did not map; a listing that we hold of one is not tradable.
+    """
+
+    retention = Retention.OPERATIONAL
+
+    venue = models.CharField(_("venue"), max_length=50, unique=True)
+    requested_at = models.DateTimeField(_("requested"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("last succeeded"), null=True, blank=True)
+    listed = models.PositiveIntegerField(_("listed"), default=0)
+    added = models.PositiveIntegerField(_("added"), default=0)
+    changed = models.PositiveIntegerField(_("changed"), default=0)
+    unlisted = models.PositiveIntegerField(_("no longer listed"), default=0)
+    refused = models.PositiveIntegerField(_("refused"), default=0)
+    refusals = models.JSONField(_("refused rows"), default=list, blank=True)
+
+    class Meta:
+        verbose_name = _("listing import")
+        verbose_name_plural = _("listing imports")
+
+    def __str__(self) -> str:
+        return self.venue
+
+
 class Quote(BaseModel):
     """The latest best bid and ask of an instrument from one source; a side is None where the source shows none."""
 

@@ -30,6 +30,25 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='ListingImport',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('venue', models.CharField(max_length=50, unique=True, verbose_name='venue')),
+                ('requested_at', models.DateTimeField(blank=True, null=True, verbose_name='requested')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='last succeeded')),
+                ('listed', models.PositiveIntegerField(default=0, verbose_name='listed')),
+                ('added', models.PositiveIntegerField(default=0, verbose_name='added')),
+                ('changed', models.PositiveIntegerField(default=0, verbose_name='changed')),
+                ('unlisted', models.PositiveIntegerField(default=0, verbose_name='no longer listed')),
+                ('refused', models.PositiveIntegerField(default=0, verbose_name='refused')),
+                ('refusals', models.JSONField(blank=True, default=list, verbose_name='refused rows')),
+            ],
+            options={
+                'verbose_name': 'listing import',
+                'verbose_name_plural': 'listing imports',
+            },
+        ),
+        migrations.CreateModel(
             name='VenueClock',
             fields=[
                 ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -88,5 +107,14 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'quotes',
                 'constraints': [models.UniqueConstraint(fields=('instrument', 'source'), name='market_quote_one_per_source')],
             },
+        ),
+        # For searches by prefix, whatever the database's collation; the key's unique index brings one of its own.
+        migrations.RunSQL(
+            "CREATE INDEX market_instrument_symbol ON market_instrument (upper(symbol) text_pattern_ops)",
+            "DROP INDEX market_instrument_symbol",
+        ),
+        migrations.RunSQL(
+            "CREATE INDEX market_instrument_name ON market_instrument (upper(name) text_pattern_ops)",
+            "DROP INDEX market_instrument_name",
         ),
     ]
