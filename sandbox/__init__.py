@@ -21,6 +21,7 @@ is the share of matching exchanges (0 < rate <= 1), `count` the number of next o
 |-----------------|-------------------------------------------------------------------|-----------|
 | `drop_response` | the connection is cut before the first byte of the answer         | yes       |
 | `status:<code>` | 400 to 599 in the provider's own error shape                      | no        |
+| `status:504`    | the gateway's time-out, after the provider has done the work      | yes       |
 | `throttle`      | the provider's own way of saying "too many requests"              | no        |
 | `delay:<ms>`    | the answer, late; the work is done before the wait                | yes       |
 | `malformed`     | the answer's body cut in half, its headers consistent             | yes       |
@@ -30,8 +31,14 @@ is the share of matching exchanges (0 < rate <= 1), `count` the number of next o
 `duplicate` and `reorder` act on a JSON list, or on every list that is a member of a JSON object; any other
 answer passes unchanged, and the fault counts as used.
 
+Messages of a stream have the line "STREAM <stream> <event> <symbol>"; a fault acts on them only when its `match`
+begins with "STREAM " and is the beginning of the line ("STREAM trade_updates", "STREAM trade_updates fill").
+There `drop_response` loses the message, `duplicate` sends it twice, `reorder` sends it after the next one (or
+after a second), `delay:<ms>` lets later ones overtake it, `malformed` cuts it in half; `status` and `throttle`
+do nothing.
+
 Log, `GET /_control/log` ?provider= &since=: the last 20,000 exchanges, oldest first. `status` is what the
 provider answered even when the answer was then cut; `performed` tells whether the provider carried the
 request out (it was not refused, by a fault or by the provider itself); `request` is the body that arrived
-(parsed where it is JSON), `query` its parameters. Credentials are not kept.
+(parsed where it is JSON), `query` its parameters. Credentials are not kept, connections to streams not logged.
 """

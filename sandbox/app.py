@@ -20,6 +20,7 @@ from sandbox.world import World
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 LARGEST_BODY = 8 * 1024 * 1024
+GATEWAY_TIMEOUT = "status:504"
 logger = logging.getLogger("sandbox")
 
 
@@ -40,7 +41,11 @@ def build_app(world: World) -> web.Application:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def stop_providers(_: web.Application) -> None:
+        await asyncio.gather(*(provider.stop() for provider in world.providers.values()))
+
     app.cleanup_ctx.append(run_background)
+    app.on_shutdown.append(stop_providers)
     return app
 
 
@@ -78,6 +83,11 @@ class Exchange:
         if response is None:
             response = await self._perform(request, handler, provider)
             performed = response.status < 400
+            if fault is not None and fault.kind == GATEWAY_TIMEOUT:
+                response = provider.error(504)
+        if isinstance(response, web.WebSocketResponse):
+            return response
+        provider.finish(request, response)
         await self._log(request, provider, path, response, performed=performed, fault=fault)
         return await self._deliver(request, response, fault)
 
@@ -134,7 +144,7 @@ class Exchange:
 
 
 def _refusal(provider: Provider, fault: Fault | None) -> web.StreamResponse | None:
-    if fault is not None and fault.kind.startswith("status:"):
+    if fault is not None and fault.kind.startswith("status:") and fault.kind != GATEWAY_TIMEOUT:
         return provider.error(int(fault.kind.partition(":")[2]))
     if fault is not None and fault.kind == "throttle":
         return provider.throttled()

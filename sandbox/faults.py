@@ -10,6 +10,7 @@ from sandbox.fields import BadControlInput, Fields
 
 PLAIN_KINDS = ("drop_response", "throttle", "malformed", "duplicate", "reorder")
 LONGEST_DELAY_MS = 120_000
+STREAM_LINE = "STREAM "
 
 
 @dataclass(slots=True)
@@ -112,9 +113,12 @@ class FaultBook:
         return list(self._faults)
 
     def pick(self, provider: str, line: str) -> Fault | None:
-        """Return the fault that acts on the exchange whose "METHOD /path?query" is `line`."""
+        """Return the fault that acts on the exchange whose "METHOD /path?query" is `line`.
+
+        A line "STREAM ..." is a message of a stream: only a fault that was made for messages acts on it.
+        """
         for fault in self._faults:
-            if fault.provider == provider and fault.match in line and self._fires(fault):
+            if fault.provider == provider and _matches(fault, line) and self._fires(fault):
                 return fault
         return None
 
@@ -125,6 +129,12 @@ class FaultBook:
         if fires and fault.remaining is None:
             fault.fired += 1  # A counted fault is counted by `spend`, which is journaled.
         return fires
+
+
+def _matches(fault: Fault, line: str) -> bool:
+    if line.startswith(STREAM_LINE):
+        return fault.match.startswith(STREAM_LINE) and line.startswith(fault.match)
+    return fault.match in line
 
 
 def bend(kind: str, body: bytes, *, salt: str) -> bytes:

@@ -42,11 +42,12 @@ class World:
         return self.timeline.virtual(self.journal.now())
 
     def commit(self, provider: str, op: str, args: dict[str, Any]) -> Command:
-        """Journal a command, apply it, and tell the twins."""
+        """Journal a command, apply it, and tell its twin; the frame's own (the clock's) concern every twin."""
         command = self.journal.append(provider, op, args)
         self._apply(command)
-        for twin in self.providers.values():
-            twin.wake()
+        for name, twin in self.providers.items():
+            if provider in ("", name):
+                twin.wake()
         return command
 
     def take_fault(self, provider: str, line: str) -> Fault | None:

@@ -57,6 +57,14 @@ class Provider(ABC):
         """Return test controls, mounted under `/_control/<name>`."""
         return ()
 
+    def finish(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Add the headers that the provider sends with every answer; none unless a twin says so."""
+        return
+
+    async def stop(self) -> None:
+        """Take leave of those who are connected, before the server closes; of nobody unless a twin says so."""
+        return
+
     def wake(self) -> None:
         """Hear that a command was applied or that time moved."""
         self.woken.set()
