@@ -11,6 +11,7 @@ from apps.audit.models import AuditCounter, AuditEntry
 from apps.core import context
 from apps.core.actor import Actor
 from apps.core.canonical import jsonable
+from apps.core.db.statements import Statement, insert
 from apps.core.redaction import redact
 from apps.core.scope import current_scope, request_wake
 from apps.core.sequencing import Stream, sequence_pending
@@ -35,6 +36,21 @@ def record(
     Raises:
         RuntimeError: the open scope is not the actor's; a programming error.
     """
+    record_statement(
+        action=action, actor=actor, target_type=target_type, target_id=target_id, now=now, changes=changes
+    ).execute()
+
+
+def record_statement(
+    *,
+    action: str,
+    actor: Actor,
+    target_type: str,
+    target_id: UUID | str,
+    now: datetime,
+    changes: Mapping[str, Any] | None = None,
+) -> Statement:
+    """Return the statement that `record` would run, for a service that sends all of its rows at once."""
     scope = current_scope()
     # Only a tenant can be switched to read-only; the installation's log has no write scope.
     writable = scope is not None and (scope.writable or actor.tenant_id is None)
@@ -53,8 +69,8 @@ def record(
         at=now,
     )
     entry.leaf_hash = compute_leaf_hash(entry)
-    entry.save(force_insert=True)
     request_wake("audit")
+    return insert(entry)
 
 
 def record_batch(

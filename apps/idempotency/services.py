@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
+import msgspec
 import psycopg
 from django.db import OperationalError, connection
 
 from apps.core import crypto
+from apps.core.db.statements import Statement
 from apps.core.ids import new_id
 from apps.core.scope import current_tenant_id, system_scope
 from apps.idempotency.errors import IdempotencyAnswerExpired, IdempotencyInFlight, IdempotencyKeyReused
@@ -20,11 +22,16 @@ SECRET_KEPT = timedelta(hours=24)
 IN_FLIGHT_WAIT_MS = 3000
 EXPIRY_BATCH = 1000
 
-# Waits for a transaction that has inserted the same key and is still open: that is the mutual exclusion.
+# Waits for a transaction that has inserted the same key and is still open: that is the mutual exclusion. The wait is
+# bounded before it begins, and the bound then holds for whatever the transaction locks next.
 _TAKE = """
 INSERT INTO idempotency_record (id, tenant_id, key, fingerprint, headers, created_at, expires_at)
-VALUES (%(id)s, %(tenant_id)s, %(key)s, %(fingerprint)s, '{}', %(now)s, %(expires_at)s)
-ON CONFLICT (tenant_id, key) DO NOTHING
+SELECT %s, %s, %s, %s, '{}', %s, %s WHERE set_config('lock_timeout', %s, true) IS NOT NULL
+ON CONFLICT (tenant_id, key) DO NOTHING RETURNING id
+"""
+_KEEP = """
+UPDATE idempotency_record SET status = %s, headers = %s, body = %s, body_expires_at = %s
+WHERE tenant_id = %s AND key = %s
 """
 _FORGET_BODIES = """
 UPDATE idempotency_record SET body = NULL WHERE id IN (
@@ -47,9 +54,30 @@ def take_key(*, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
         IdempotencyKeyReused: the key belongs to a request with another fingerprint.
         IdempotencyAnswerExpired: the answer held a secret and is gone.
     """
-    with _bounded_wait():
-        taken = _insert(key, fingerprint, now) or _take_over(key, fingerprint, now)
-    if taken:
+    with bounded_wait(), connection.cursor() as cursor:
+        take = take_statement(key=key, fingerprint=fingerprint, now=now)
+        cursor.execute(take.sql, take.params)
+        kept = None if cursor.fetchone() else find_answer(key=key, fingerprint=fingerprint, now=now)
+        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+    return kept
+
+
+def take_statement(*, key: str, fingerprint: bytes, now: datetime) -> Statement:
+    """Return the statement that takes a key, for a service that sends it with others, inside `bounded_wait`.
+
+    It returns a row where the key is taken; where it does not, `find_answer` knows more.
+    """
+    tenant_id = current_tenant_id()
+    values = [new_id(), tenant_id, key, fingerprint, now, now + KEPT, str(IN_FLIGHT_WAIT_MS)]
+    return Statement(_TAKE, values)
+
+
+def find_answer(*, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
+    """Return the answer that an existing key got; None once its record is outlived, and thereby taken over.
+
+    Raises: as `take_key`.
+    """
+    if _take_over(key, fingerprint, now):
         return None
     record = IdempotencyRecord.objects.filter(tenant_id=current_tenant_id(), key=key).first()
     if record is None:
@@ -60,12 +88,15 @@ def take_key(*, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
 def keep_answer(*, key: str, answer: Answer, secret: bool, now: datetime) -> None:
     """Store the answer of the request that took the key; with `secret` encrypted, for SECRET_KEPT."""
     body = crypto.encrypt(answer.body, bound_to=_bound_to(key)) if secret else answer.body
-    IdempotencyRecord.objects.filter(tenant_id=current_tenant_id(), key=key).update(
-        status=answer.status,
-        headers=dict(answer.headers),
-        body=body,
-        body_expires_at=now + SECRET_KEPT if secret else None,
-    )
+    keep_statement(
+        key=key, answer=replace(answer, body=body), body_expires_at=now + SECRET_KEPT if secret else None
+    ).execute()
+
+
+def keep_statement(*, key: str, answer: Answer, body_expires_at: datetime | None = None) -> Statement:
+    """Return the statement that stores an answer, for a service that sends all of its rows at once."""
+    headers = msgspec.json.encode(answer.headers).decode()
+    return Statement(_KEEP, [answer.status, headers, answer.body, body_expires_at, current_tenant_id(), key])
 
 
 def expire_records(*, now: datetime, batch: int = EXPIRY_BATCH) -> int:
@@ -79,31 +110,14 @@ def expire_records(*, now: datetime, batch: int = EXPIRY_BATCH) -> int:
 
 
 @contextmanager
-def _bounded_wait() -> Iterator[None]:
+def bounded_wait() -> Iterator[None]:
     """Turn a lock that is not granted in time into IdempotencyInFlight, which ends the transaction."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(IN_FLIGHT_WAIT_MS)])
-            yield
-            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+        yield
     except OperationalError as error:
         if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
             raise IdempotencyInFlight(retry_after=1) from error
         raise
-
-
-def _insert(key: str, fingerprint: bytes, now: datetime) -> bool:
-    values: dict[str, UUID | str | bytes | datetime] = {
-        "id": new_id(),
-        "tenant_id": current_tenant_id(),
-        "key": key,
-        "fingerprint": fingerprint,
-        "now": now,
-        "expires_at": now + KEPT,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, values)
-        return bool(cursor.rowcount)
 
 
 def _take_over(key: str, fingerprint: bytes, now: datetime) -> bool:

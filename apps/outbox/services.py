@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection
 
 from apps.core import context
 from apps.core.actor import Actor
 from apps.core.canonical import jsonable
+from apps.core.db.statements import Statement
 from apps.core.ids import new_id
 from apps.core.scope import current_scope, request_wake
 from apps.core.sequencing import Numbered, Stream, sequence_pending
@@ -23,10 +23,9 @@ from apps.outbox.types import NewEvent, RelayedEvent
 _INSERT = """
 INSERT INTO outbox_event (id, tenant_id, type, schema_version, entity_type, entity_id, data,
                           actor, request_id, traceparent, occurred_at)
-SELECT id, %(tenant_id)s::uuid, type, schema_version, entity_type, entity_id, data,
-       %(actor)s::jsonb, %(request_id)s, %(traceparent)s, %(now)s
-FROM unnest(%(ids)s::uuid[], %(types)s::text[], %(schema_versions)s::smallint[], %(entity_types)s::text[],
-            %(entity_ids)s::uuid[], %(data)s::jsonb[]) WITH ORDINALITY
+SELECT id, %s::uuid, type, schema_version, entity_type, entity_id, data,
+       %s::jsonb, %s, %s, %s
+FROM unnest(%s::uuid[], %s::text[], %s::smallint[], %s::text[], %s::uuid[], %s::jsonb[]) WITH ORDINALITY
      AS event (id, type, schema_version, entity_type, entity_id, data, ordinal)
 ORDER BY ordinal
 """
@@ -43,21 +42,17 @@ def emit_many(events: Sequence[NewEvent], *, actor: Actor, now: datetime) -> Non
     Raises:
         RuntimeError: the open scope is not the actor's write scope; a programming error.
     """
-    scope = current_scope()
-    if scope is None or not scope.writable or scope.tenant_id != actor.tenant_id:
-        raise RuntimeError("events are emitted outside of their actor's write scope")
-    if not events:
-        return
-    shared: dict[str, Any] = {
-        "tenant_id": actor.tenant_id,
-        "actor": _json(actor.as_json()),
-        "request_id": actor.request_id,
-        "traceparent": context.current().traceparent,
-        "now": now,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, {**shared, **_columns(events)})
+    _require_write_scope(actor)
+    if events:
+        emit_statement(events, actor=actor, now=now).execute()
+
+
+def emit_statement(events: Sequence[NewEvent], *, actor: Actor, now: datetime) -> Statement:
+    """Return the statement that `emit_many` would run, for a service that sends all of its rows at once."""
+    _require_write_scope(actor)
     request_wake("outbox")
+    shared = [_json(actor.as_json()), actor.request_id, context.current().traceparent, now]
+    return Statement(_INSERT, [actor.tenant_id, *shared, *_columns(events)])
 
 
 @dataclass(frozen=True)
@@ -114,15 +109,22 @@ OUTBOX = Stream(
 )
 
 
-def _columns(events: Sequence[NewEvent]) -> dict[str, list[Any]]:
-    return {
-        "ids": [new_id() for _ in events],
-        "types": [event.type for event in events],
-        "schema_versions": [event.schema_version for event in events],
-        "entity_types": [event.entity_type for event in events],
-        "entity_ids": [event.entity_id for event in events],
-        "data": [_json(event.data) for event in events],
-    }
+def _require_write_scope(actor: Actor) -> None:
+    scope = current_scope()
+    if scope is None or not scope.writable or scope.tenant_id != actor.tenant_id:
+        raise RuntimeError("events are emitted outside of their actor's write scope")
+
+
+def _columns(events: Sequence[NewEvent]) -> list[list[Any]]:
+    """Return the arrays of `_INSERT`, in their order."""
+    return [
+        [new_id() for _ in events],
+        [event.type for event in events],
+        [event.schema_version for event in events],
+        [event.entity_type for event in events],
+        [event.entity_id for event in events],
+        [_json(event.data) for event in events],
+    ]
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from apps.core import context
 from apps.core.actor import Actor
+from apps.core.db.statements import Statement, insert
 from apps.core.db.violations import translate_violations
 from apps.core.errors import NotFound
 from apps.core.ids import new_id
@@ -39,6 +40,23 @@ def enqueue(
         if job.run_at <= now:
             request_wake(f"jobs:{job.queue}")
     return job
+
+
+def enqueue_statement(
+    *,
+    kind: JobKind,
+    payload: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    unique_key: str = "",
+    priority: int = 0,
+) -> Statement:
+    """Return the statement that adds a job due now, for a service that sends all of its rows at once.
+
+    It goes into the open write scope. A `unique_key` must be new: the statement fails where it is not.
+    """
+    request_wake(f"jobs:{kind.queue}")
+    return insert(_new_job(kind, payload, actor, now, unique_key, now, priority))
 
 
 def replay_job(*, job_id: UUID, actor: Actor, now: datetime) -> tuple[Job, str]:

@@ -1,0 +1,81 @@
+"""Statements as values, so that one room can hand another what to insert, and several travel as one.
+
+What a row consists of stays with its room and its model; who sends it, and together with what, is the caller's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from django.db import connection
+from django.db.models import JSONField, Model
+from django.db.models.expressions import DatabaseDefault
+
+_json = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with `%s` placeholders, and their values."""
+
+    sql: str
+    params: Sequence[Any] = ()
+
+    def execute(self) -> int:
+        """Run it by itself; return how many rows it changed."""
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, self.params)
+            return int(cursor.rowcount)
+
+
+def insert(row: Model) -> Statement:
+    """Return the INSERT of a model instance, with every column but those that the database fills.
+
+    JSON fields hold plain JSON data, or its bytes or text as they are to be stored.
+    """
+    columns, json_columns = _columns(type(row))
+    values = row.__dict__
+    taken = tuple(name for name in columns if not isinstance(values[name], DatabaseDefault))
+    params = [_encoded(values[name]) if name in json_columns else values[name] for name in taken]
+    return Statement(_insert_sql(type(row), taken), params)
+
+
+def together(statements: Sequence[Statement]) -> Statement:
+    """Return one statement that does what all of these do, in one round trip and on one snapshot.
+
+    None of them sees what another one changes; keys between their rows are checked at the end.
+    """
+    return Statement(
+        _together_sql(tuple(statement.sql for statement in statements)),
+        [value for statement in statements for value in statement.params],
+    )
+
+
+def _encoded(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return (value if isinstance(value, bytes) else _json.encode(value)).decode()
+
+
+@lru_cache
+def _columns(model: type[Model]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return a model's attributes by their columns' order, and those that are JSON."""
+    fields = model._meta.concrete_fields
+    json_columns = frozenset(field.attname for field in fields if isinstance(field, JSONField))
+    return tuple(field.attname for field in fields), json_columns
+
+
+@lru_cache
+def _insert_sql(model: type[Model], names: tuple[str, ...]) -> str:
+    columns = {field.attname: field.column for field in model._meta.concrete_fields}
+    quoted = ", ".join(f'"{columns[name]}"' for name in names)
+    # The names are our models'; values travel beside them.
+    return f'INSERT INTO "{model._meta.db_table}" ({quoted}) VALUES ({", ".join(["%s"] * len(names))})'  # noqa: S608
+
+
+@lru_cache
+def _together_sql(parts: tuple[str, ...]) -> str:
+    steps = ",\n".join(f"step_{number} AS ({part})" for number, part in enumerate(parts))
+    return f"WITH {steps}\nSELECT"
