@@ -9,7 +9,7 @@ from typing import Any
 
 from apps.core.money import plain
 from apps.orders.enums import OrderStatus
-from apps.orders.models import Fill, Order
+from apps.orders.models import Fill, KillSwitch, Order, Position, RiskAccount
 from apps.outbox.types import NewEvent
 
 ORDER_DENIED = "order.denied"
@@ -34,6 +34,13 @@ ORDER_CANCEL_REFUSED = "order.cancel_refused"
 ORDER_REPLACE_REQUESTED = "order.replace_requested"
 ORDER_REPLACE_REFUSED = "order.replace_refused"
 ORDER_LATE_FILL_RECEIVED = "order.late_fill_received"
+
+RISK_ACCOUNT_CREATED = "risk_account.created"
+RISK_LIMITS_CHANGED = "risk.limits_changed"
+# A position that was there when the account was first read; from then on fills move it.
+POSITION_OPENED = "position.opened"
+KILL_SWITCH_ENGAGED = "kill_switch.engaged"
+KILL_SWITCH_RELEASED = "kill_switch.released"
 
 # What is said when an order comes into a state.
 STATUS_EVENTS: Mapping[OrderStatus, str] = {
@@ -112,6 +119,56 @@ def fill_data(fill: Fill) -> dict[str, Any]:
         "realized_pnl": plain(fill.realized_pnl),
         "is_late": fill.is_late,
         "filled_at": fill.filled_at,
+    }
+
+
+def risk_account_event(type_: str, risk_account: RiskAccount) -> NewEvent:
+    """Build the event of an account's limits."""
+    data = limits_data(risk_account)
+    return NewEvent(type=type_, entity_type="risk_account", entity_id=risk_account.id, data=data)
+
+
+def limits_data(risk_account: RiskAccount) -> dict[str, Any]:
+    """Return an account's limits in the API's shape."""
+    return {
+        "account_id": risk_account.account_id,
+        "mode": str(risk_account.mode),
+        "currency": risk_account.currency,
+        "max_open_trades": risk_account.max_open_trades,
+        "max_position_value": plain(risk_account.max_position_value),
+        "max_concentration": plain(risk_account.max_concentration),
+        "max_orders_per_minute": risk_account.max_orders_per_minute,
+        "version": risk_account.version,
+        "created_at": risk_account.created_at,
+        "updated_at": risk_account.updated_at,
+    }
+
+
+def position_opened_event(position: Position) -> NewEvent:
+    """Build the event of a position that was found at the venue. Its instrument is read along."""
+    data = {
+        "account_id": position.account_id,
+        "instrument": position.instrument.key,
+        "quantity": plain(position.quantity),
+        "average_price": plain(position.average_price),
+    }
+    return NewEvent(type=POSITION_OPENED, entity_type="position", entity_id=position.id, data=data)
+
+
+def kill_switch_event(type_: str, switch: KillSwitch) -> NewEvent:
+    """Build the event of a tenant's or an account's kill switch."""
+    data = {"account_id": switch.account_id, **kill_switch_data(switch)}
+    return NewEvent(type=type_, entity_type="kill_switch", entity_id=switch.id, data=data)
+
+
+def kill_switch_data(switch: KillSwitch) -> dict[str, Any]:
+    """Return a kill switch in the API's shape."""
+    return {
+        "engaged": switch.engaged,
+        "reason": switch.reason,
+        "changed_by": switch.changed_by,
+        "changed_at": switch.updated_at,
+        "version": switch.version,
     }
 
 

@@ -204,6 +204,8 @@ SANDBOX_URL = env.text("FINOPS_SANDBOX_URL")
 ALLOW_SANDBOX = True
 TELLER_CERTIFICATE = env.text("TELLER_CERTIFICATE_PATH")
 TELLER_PRIVATE_KEY = env.text("TELLER_PRIVATE_KEY_PATH")
+# What Alpaca allows a key; the sandbox allows 10,000.
+ALPACA_REQUESTS_PER_MINUTE = env.integer("FINOPS_ALPACA_REQUESTS_PER_MINUTE", 200)
 SYNC_INTERVAL_SECONDS = env.integer("FINOPS_SYNC_INTERVAL_SECONDS", 6 * 3600)
 SYNC_FAILURES_BEFORE_INCIDENT = env.integer("FINOPS_SYNC_FAILURES_BEFORE_INCIDENT", 3)
 
@@ -218,6 +220,8 @@ RISK_MAX_OPEN_TRADES = env.integer("FINOPS_RISK_MAX_OPEN_TRADES", 2)
 RISK_MAX_POSITION_VALUE = env.integer("FINOPS_RISK_MAX_POSITION_VALUE", 100_000)  # in the account's currency
 RISK_MAX_CONCENTRATION_PERCENT = env.integer("FINOPS_RISK_MAX_CONCENTRATION_PERCENT", 30)
 RISK_MAX_ORDERS_PER_MINUTE = env.integer("FINOPS_RISK_MAX_ORDERS_PER_MINUTE", 60)
+# How long engaging a kill switch waits for orders that are being sent; a send has a deadline of ten seconds.
+KILL_SWITCH_WAIT_SECONDS = env.integer("FINOPS_KILL_SWITCH_WAIT_SECONDS", 15)
 
 # Whether tenants' URLs may lead to this machine: for a demo and for tests, never in production.
 EGRESS_ALLOW_LOOPBACK = False

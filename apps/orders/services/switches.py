@@ -1,0 +1,105 @@
+"""What is around every send: the kill switches and the locks that make them final (docs/adr/0008-kill-switch.md).
+
+A sender holds three advisory locks, shared and of its session: the installation's, the tenant's, the account's. Whoever
+engages a switch takes the lock of its level exclusively before the row is committed: it waits for the sends in the air
+and lets no new one begin, so that after its commit none goes out.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import psycopg.errors
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from apps.core.scope import current_scope, current_tenant_id
+from apps.jobs.errors import RetryLater
+
+logger = logging.getLogger(__name__)
+
+INSTALLATION = "installation"
+
+_HELD_SECONDS = 2
+
+_ENGAGED = """
+    SELECT 'installation: ' || reason FROM orders_installationkillswitch WHERE engaged
+    UNION ALL
+    SELECT CASE WHEN account_id IS NULL THEN 'tenant: ' ELSE 'account: ' END || reason FROM orders_killswitch
+    WHERE engaged AND tenant_id = %(tenant_id)s AND (account_id IS NULL OR account_id = %(account_id)s)
+"""
+
+
+def line_of(level: str, owner: UUID | None = None) -> int:
+    """Return the key of a level's advisory lock; `owner` is the tenant's or account's id."""
+    digest = hashlib.blake2b(f"finops kill switch {level} {owner or ''}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+@contextmanager
+def holding_the_line(tenant_id: UUID, account_id: UUID) -> Iterator[None]:
+    """Hold the locks of a send. Inside, look at `engaged_switches` first; then the send may begin.
+
+    It takes a session of its own and no transaction. Should the session be lost inside, the locks are lost with it.
+
+    Raises:
+        RetryLater: somebody is engaging a switch at this moment. Nothing is held then.
+    """
+    if connection.in_atomic_block or current_scope() is not None:
+        raise RuntimeError("orders are sent outside of transactions")
+    keys = [line_of(INSTALLATION), line_of("tenant", tenant_id), line_of("account", account_id)]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT key, pg_try_advisory_lock_shared(key) FROM unnest(%s::bigint[]) AS key", [keys])
+        held = [key for key, taken in cursor.fetchall() if taken]
+    try:
+        if len(held) < len(keys):
+            raise RetryLater(_HELD_SECONDS, "A kill switch is being engaged.")
+        yield
+    finally:
+        _let_go(held)
+
+
+def _let_go(keys: list[int]) -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock_shared(key) FROM unnest(%s::bigint[]) AS key", [keys])
+    except (OperationalError, InterfaceError) as error:
+        # The session is gone, and its locks with it. A pooled connection that lived on would keep them: close it.
+        logger.warning("kill_switch.session_lost", extra={"error": str(error)})
+        connection.close()
+
+
+def engaged_switches(*, account_id: UUID) -> tuple[str, ...]:
+    """Return whose switches stop an account of the open scope's tenant and why, such as "tenant: year-end"."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ENGAGED, {"tenant_id": current_tenant_id(), "account_id": account_id})
+        return tuple(text for (text,) in cursor.fetchall())
+
+
+def await_sends(key: int, *, seconds: float) -> bool:
+    """Take a level's lock for the rest of the transaction, once its sends have ended; return False if one goes on.
+
+    From the call on no new send of the level begins, until the transaction ends or the wait is given up.
+    """
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)",
+                [f"{seconds * 1000:.0f}"],
+            )
+            before = cursor.fetchone()[0]
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
+    except OperationalError as error:
+        if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+            return False
+        raise
+    return True
+
+
+def are_sends_under_way(key: int) -> bool:
+    """Tell whether some send of the level goes on; in a short transaction, since it takes the lock if it is free."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT NOT pg_try_advisory_xact_lock(%s)", [key])
+        return bool(cursor.fetchone()[0])
