@@ -25,8 +25,12 @@ DEFAULT_QUEUE = "default"
 # A hint that waits longer than this is dropped, since the sweep has sent newer ones. Generous, because the
 # worker's clock decides: machines further apart than this would drop every hint.
 HINT_SECONDS = 60
-# Topics other than "jobs:<queue>" and the tasks that they wake.
-TASKS = {"outbox": "outbox.relay", "audit": "audit.sequence"}
+# Topics other than "jobs:<queue>": the tasks that they wake, and their queues.
+TASKS = {
+    "outbox": ("outbox.relay", DEFAULT_QUEUE),
+    "audit": ("audit.sequence", DEFAULT_QUEUE),
+    "webhooks": ("webhooks.deliver", "webhooks"),
+}
 
 app = Celery("finops")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -40,8 +44,10 @@ def send_hint(topic: str) -> None:
     and a named exchange would then drop messages without an error.
     """
     room, _, queue = topic.partition(":")
-    name, arguments = ("jobs.drain", [queue]) if room == "jobs" else (TASKS[topic], [])
-    app.send_task(name, arguments, queue=queue or DEFAULT_QUEUE, retry=False, expires=HINT_SECONDS, ignore_result=True)
+    name, arguments = "jobs.drain", [queue]
+    if room != "jobs":
+        (name, queue), arguments = TASKS[topic], []
+    app.send_task(name, arguments, queue=queue, retry=False, expires=HINT_SECONDS, ignore_result=True)
 
 
 waker = Waker(send_hint)

@@ -7,11 +7,15 @@ SCHEDULE = {
     "jobs.sweep": 2,
     "outbox.relay": 2,
     "audit.sequence": 2,
+    "webhooks.deliver": 2,
     "providers.schedule_due_syncs": 15,
     "market.request_due_imports": 15,
     "idempotency.expire": 3600,
     "providers.rotate_credentials": 3600,
+    "webhooks.renew_seals": 3600,
 }
+# The queues of those that have a worker of their own.
+_QUEUES = {"webhooks.deliver": "webhooks"}
 # A tick that nobody took in this time is dropped: the next one does the same work.
 _EXPIRE_SECONDS = 60
 
@@ -29,7 +33,7 @@ def ensure_schedule() -> list[str]:
             defaults={
                 "task": name,
                 "interval": interval,
-                "queue": "default",
+                "queue": _QUEUES.get(name, "default"),
                 "expire_seconds": max(_EXPIRE_SECONDS, SCHEDULE[name]),
             },
         )

@@ -8,3 +8,9 @@ class WebhooksConfig(AppConfig):
     name = "apps.webhooks"
     label = "webhooks"
     verbose_name = _("Webhooks")
+
+    def ready(self) -> None:
+        from apps.outbox.services import on_relayed
+        from apps.webhooks.services import fan_out
+
+        on_relayed(fan_out)

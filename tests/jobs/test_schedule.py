@@ -17,8 +17,11 @@ def test_the_command_writes_the_whole_table_once() -> None:
         "jobs.sweep": ("jobs.sweep", 2, "default"),
         "outbox.relay": ("outbox.relay", 2, "default"),
         "audit.sequence": ("audit.sequence", 2, "default"),
+        "webhooks.deliver": ("webhooks.deliver", 2, "webhooks"),
         "providers.schedule_due_syncs": ("providers.schedule_due_syncs", 15, "default"),
+        "market.request_due_imports": ("market.request_due_imports", 15, "default"),
         "providers.rotate_credentials": ("providers.rotate_credentials", 3600, "default"),
+        "webhooks.renew_seals": ("webhooks.renew_seals", 3600, "default"),
         "idempotency.expire": ("idempotency.expire", 3600, "default"),
     }
     again = StringIO()

@@ -1,0 +1,35 @@
+"""What the webhooks room refuses."""
+
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.errors import DomainError
+
+
+class UnknownEventType(DomainError):
+    """An event type of a subscription is not in the catalogue, see `GET /webhooks/event-types`; `errors` names it.
+
+    Beside the types themselves, `*` stands for all of them and `order.*` for all that are about orders.
+    """
+
+    code = "unknown_event_type"
+    status = 400
+    title = _("Unknown event type")
+
+
+class UrlRefused(DomainError):
+    """The platform does not send to this URL; `errors` says why.
+
+    It must begin with https://, name a public host, carry no user name, and lead to port 443 or one above 1023.
+    """
+
+    code = "url_refused"
+    status = 400
+    title = _("The URL is refused")
+
+
+class EndpointDisabled(DomainError):
+    """Nothing is sent to a disabled endpoint: enable it first."""
+
+    code = "endpoint_disabled"
+    status = 409
+    title = _("The endpoint is disabled")

@@ -1,0 +1,62 @@
+"""Reading endpoints and deliveries; the admin's staff scope passes no tenant where all are meant."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from apps.core.errors import NotFound
+from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint
+
+
+def endpoints_for(*, tenant_id: UUID) -> QuerySet[Endpoint]:
+    """Return the tenant's endpoints that were not deleted."""
+    return Endpoint.objects.filter(tenant_id=tenant_id, deleted_at=None)
+
+
+def get_endpoint(*, tenant_id: UUID, endpoint_id: UUID) -> Endpoint:
+    """Return an endpoint.
+
+    Raises:
+        NotFound: the tenant has none of this id, or deleted it.
+    """
+    endpoint = endpoints_for(tenant_id=tenant_id).filter(id=endpoint_id).first()
+    if endpoint is None:
+        raise NotFound
+    return endpoint
+
+
+def deliveries_for(
+    *,
+    tenant_id: UUID,
+    endpoint_id: UUID | None = None,
+    status: str | None = None,
+    event_type: str | None = None,
+    event_id: UUID | None = None,
+) -> QuerySet[Delivery]:
+    """Return the tenant's deliveries that match every filter given; their bodies are read when asked for."""
+    filters = {"endpoint_id": endpoint_id, "status": status, "event_type": event_type, "event_id": event_id}
+    given = {name: value for name, value in filters.items() if value is not None}
+    return Delivery.objects.filter(tenant_id=tenant_id, **given).defer("body")
+
+
+def get_delivery(*, tenant_id: UUID, delivery_id: UUID) -> Delivery:
+    """Return a delivery.
+
+    Raises:
+        NotFound: the tenant has none of this id.
+    """
+    delivery = deliveries_for(tenant_id=tenant_id).filter(id=delivery_id).first()
+    if delivery is None:
+        raise NotFound
+    return delivery
+
+
+def attempts_of(*, tenant_id: UUID, delivery_id: UUID) -> QuerySet[DeliveryAttempt]:
+    """Return a delivery's attempts, the first one first."""
+    return DeliveryAttempt.objects.filter(tenant_id=tenant_id, delivery_id=delivery_id).order_by("id")
+
+
+def deliveries_of_events(*, tenant_id: UUID, event_ids: list[UUID]) -> QuerySet[Delivery]:
+    """Return where events went, with each delivery's endpoint: an order's page shows it."""
+    rows = Delivery.objects.filter(tenant_id=tenant_id, event_id__in=event_ids)
+    return rows.select_related("endpoint").defer("body").order_by("id")

@@ -1,0 +1,153 @@
+"""The loop: settle what came back, claim what is due, send it; again, until nothing is left."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from random import Random
+from uuid import UUID
+
+import aiohttp
+from django.db import Error as AnyDatabaseError
+from django.db import close_old_connections, connections
+
+from apps.core import clock, egress
+from apps.core.actor import system_actor
+from apps.core.scope import system_scope
+from apps.webhooks import metrics
+from apps.webhooks.sending.exchange import send
+from apps.webhooks.sending.windows import FIRST, Windows
+from apps.webhooks.services import claim, disable_gone_endpoint, settle
+from apps.webhooks.types import Attempt, Claim
+
+logger = logging.getLogger(__name__)
+
+# Requests on the wire at once in one process: below the usual bound of 1,024 open files.
+MOST_IN_FLIGHT = 500
+TIMEOUT_SECONDS = 15.0
+# While there is something to wait for, how often the queue is looked at for what has come meanwhile.
+POLL_SECONDS = 0.05
+# Answers that come together are settled together.
+GATHER_SECONDS = 0.004
+# The database may be away this long; then the claims' leases are over anyway.
+PATIENCE_SECONDS = 30.0
+PAUSE_SECONDS = 0.5
+_FROM_THE_FIRST = UUID(int=0)
+
+
+class Sender:
+    """Sends deliveries from one event loop. Several senders, in one process or many, share the queue.
+
+    All database work is done in one thread, one statement for many deliveries; what waits for receivers costs no
+    more than its socket.
+    """
+
+    def __init__(
+        self,
+        *,
+        tick: Callable[[], datetime] = clock.now,
+        random: Random | None = None,
+        most_in_flight: int = MOST_IN_FLIGHT,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._tick = tick
+        self._random = random or Random()  # noqa: S311  (spread, not secrecy)
+        self._most, self._timeout = most_in_flight, timeout_seconds
+        self._windows = Windows()
+        self._after = _FROM_THE_FIRST
+        self._answers: list[Attempt] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._news = asyncio.Event()
+        self._failing_since: float | None = None
+
+    async def run(self, *, stopping: Callable[[], bool] = lambda: False, linger_seconds: float = 0.0) -> int:
+        """Send until nothing is due or on the wire, and `linger_seconds` more; return how many were sent.
+
+        When `stopping` says so, nothing more is claimed, and what is on the wire is waited for and settled.
+        """
+        sent, idle_since = 0, time.monotonic()
+        with ThreadPoolExecutor(1, "webhooks-database") as database:
+            try:
+                async with egress.open_session(total_seconds=self._timeout, user_agent="finops") as session:
+                    while True:
+                        claims = await self._turn(database, stop=stopping())
+                        sent += len(claims)
+                        self._start(session, claims)
+                        if self._tasks or self._answers:
+                            idle_since = time.monotonic()
+                        elif self._failing_since is None and self._is_over(stopping, idle_since, linger_seconds):
+                            return sent
+                        await self._pause()
+            finally:
+                database.submit(connections.close_all).result()
+
+    @staticmethod
+    def _is_over(stopping: Callable[[], bool], idle_since: float, linger_seconds: float) -> bool:
+        return stopping() or time.monotonic() - idle_since >= linger_seconds
+
+    async def _turn(self, database: ThreadPoolExecutor, *, stop: bool) -> list[Claim]:
+        """Settle and claim in one go. With the database away the answers are kept, and tried again for a while."""
+        answers, self._answers = self._answers, []
+        slots = 0 if stop else self._most - self._windows.total
+        rooms = self._windows.rooms()
+        work = asyncio.get_running_loop().run_in_executor(database, self._work, answers, slots, rooms)
+        try:
+            claims = await work
+        except AnyDatabaseError as error:
+            self._answers = answers + self._answers
+            await self._forgive(error)
+            return []
+        self._failing_since = None
+        return claims
+
+    def _work(self, answers: Sequence[Attempt], slots: int, rooms: dict[UUID, int]) -> list[Claim]:
+        if self._failing_since is not None:
+            close_old_connections()
+        now = self._tick()
+        claims: list[Claim] = []
+        with system_scope():
+            settle(answers, random=self._random, now=now)
+            if slots > 0:
+                claims = claim(slots=slots, rooms=rooms, default_room=FIRST, after=self._after, now=now)
+        # The next look begins behind the last endpoint when the slots ended there, and with the first one otherwise.
+        self._after = claims[-1].endpoint_id if claims and len(claims) == slots else _FROM_THE_FIRST
+        self._disable_gone(answers, now)
+        return claims
+
+    def _disable_gone(self, answers: Iterable[Attempt], now: datetime) -> None:
+        gone = {answer.claim.endpoint_id: answer.claim.tenant_id for answer in answers if answer.status_code == 410}
+        for endpoint_id, tenant_id in gone.items():
+            actor = system_actor("webhooks", tenant_id=tenant_id)
+            disable_gone_endpoint(endpoint_id=endpoint_id, actor=actor, now=now)
+
+    def _start(self, session: aiohttp.ClientSession, claims: Sequence[Claim]) -> None:
+        for claimed in claims:
+            self._windows.begin(claimed.endpoint_id)
+            task = asyncio.create_task(self._send(session, claimed))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, session: aiohttp.ClientSession, claimed: Claim) -> None:
+        answer = await send(session, claimed, at=self._tick())
+        metrics.count(answer)
+        self._windows.end(claimed.endpoint_id, succeeded=not answer.error, duration_ms=answer.duration_ms)
+        self._answers.append(answer)
+        self._news.set()
+
+    async def _pause(self) -> None:
+        """Wait for an answer, and a moment for those right behind it; without one, until the next look."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), POLL_SECONDS)
+            await asyncio.sleep(GATHER_SECONDS)
+        self._news.clear()
+
+    async def _forgive(self, error: AnyDatabaseError) -> None:
+        now = time.monotonic()
+        self._failing_since = self._failing_since or now
+        if now - self._failing_since > PATIENCE_SECONDS:
+            raise error
+        logger.warning("webhooks.database_failed", extra={"error": type(error).__name__})
+        await asyncio.sleep(PAUSE_SECONDS)

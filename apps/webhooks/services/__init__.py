@@ -1,0 +1,33 @@
+"""Every write of the webhooks room."""
+
+from apps.webhooks.services.deliveries import recover, retry_delivery, send_test_event
+from apps.webhooks.services.endpoints import (
+    UNSET,
+    NewEndpoint,
+    Unset,
+    create_endpoint,
+    delete_endpoint,
+    disable_gone_endpoint,
+    update_endpoint,
+)
+from apps.webhooks.services.fanout import fan_out
+from apps.webhooks.services.leasing import claim, settle
+from apps.webhooks.services.secrets import renew_seals, rotate_secret
+
+__all__ = [
+    "UNSET",
+    "NewEndpoint",
+    "Unset",
+    "claim",
+    "create_endpoint",
+    "delete_endpoint",
+    "disable_gone_endpoint",
+    "fan_out",
+    "recover",
+    "renew_seals",
+    "retry_delivery",
+    "rotate_secret",
+    "send_test_event",
+    "settle",
+    "update_endpoint",
+]

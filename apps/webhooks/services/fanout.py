@@ -1,0 +1,54 @@
+"""From relayed events to deliveries, in the transaction that relays them: each event once for each endpoint."""
+
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from apps.core.canonical import jsonable
+from apps.core.scope import request_wake
+from apps.outbox.services import RelayedBatch
+from apps.outbox.types import RelayedEvent
+from apps.webhooks.catalogue import matches
+from apps.webhooks.enums import EndpointStatus
+from apps.webhooks.models import Endpoint
+from apps.webhooks.services import queueing
+from apps.webhooks.types import Message
+
+# The relay goes from tenant to tenant: one whose endpoint someone has locked is late, not all those behind it.
+_PATIENCE = "SET LOCAL lock_timeout = '500ms'"
+
+
+def fan_out(batch: RelayedBatch) -> None:
+    """Queue a batch of events for every enabled endpoint that has subscribed to them; a hook of the outbox."""
+    enabled = Endpoint.objects.filter(tenant_id=batch.tenant_id, status=EndpointStatus.ENABLED)
+    if not enabled.exists():
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_PATIENCE)
+    # By id, as everyone locks them who locks several.
+    endpoints = list(enabled.order_by("id").select_for_update(no_key=True))
+    wanted = [
+        (endpoint.id, index)
+        for endpoint in endpoints
+        for index, event in enumerate(batch.events)
+        if matches(endpoint.event_types, event.type)
+    ]
+    if not wanted:
+        return
+    tails = {endpoint.id: queueing.Tail(endpoint.last_sequence, endpoint.last_delivery_id) for endpoint in endpoints}
+    messages = [message_of(event) for event in batch.events]
+    queueing.add(messages, wanted, tenant_id=batch.tenant_id, tails=tails, now=batch.now)
+    request_wake("webhooks")
+
+
+def message_of(event: RelayedEvent) -> Message:
+    """Return what is sent of an event."""
+    content = {"type": event.type, "timestamp": event.occurred_at, "data": event.data}
+    return message(event.id, event.type, event.entity_id, content)
+
+
+def message(event_id: UUID, event_type: str, entity_id: UUID, content: dict[str, object]) -> Message:
+    """Return a message with `content` as compact JSON."""
+    body = msgspec.json.encode(jsonable(content)).decode()
+    return Message(event_id=event_id, event_type=event_type, entity_id=entity_id, body=body)

@@ -1,0 +1,203 @@
+"""The sender's side of the queue: claim what is due, settle what was tried. As finops_system, across tenants.
+
+Order. Deliveries of one endpoint about one entity form a lane, and of a lane only its first pending delivery is
+claimed. It stays the first while it waits for its next attempt, for hours if need be: a receiver never sees the
+later state of an order before the earlier one. Lanes do not wait for each other.
+
+Once. A claim is a lease with a fencing token. A sender that is killed leaves its claims to expire; whoever claims them
+then sends the same id and bytes again. A sender that comes back late settles nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+from apps.core import crypto
+from apps.core.scope import system_scope
+from apps.webhooks import signing
+from apps.webhooks.retrying import next_attempt
+from apps.webhooks.services import queueing
+from apps.webhooks.types import Attempt, Claim
+
+# Longer than a request may take, with room for the settling; a killed sender's claims come back after this.
+LEASE_SECONDS = 30
+
+# From endpoint to endpoint along the index of what is due, never through the backlog of one of them: at most its room
+# is taken from each. `after` goes round, so that the last endpoints have their turn when the slots are few.
+_CLAIM = """
+WITH RECURSIVE busy (endpoint_id) AS (
+    (SELECT endpoint_id FROM webhooks_delivery
+      WHERE status = 'pending' AND next_attempt_at IS NOT NULL AND endpoint_id > %(after)s
+      ORDER BY endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT further.endpoint_id FROM webhooks_delivery AS further
+             WHERE further.status = 'pending' AND further.next_attempt_at IS NOT NULL
+               AND further.endpoint_id > busy.endpoint_id
+             ORDER BY further.endpoint_id LIMIT 1)
+      FROM busy WHERE busy.endpoint_id IS NOT NULL),
+due AS MATERIALIZED (
+    SELECT head.id FROM busy
+      LEFT JOIN unnest(%(endpoint_ids)s::uuid[], %(rooms)s::int[]) AS known (endpoint_id, room) USING (endpoint_id)
+     CROSS JOIN LATERAL (
+           SELECT delivery.id FROM webhooks_delivery AS delivery
+            WHERE delivery.endpoint_id = busy.endpoint_id AND delivery.status = 'pending'
+              AND delivery.next_attempt_at <= %(now)s
+              AND (delivery.leased_until IS NULL OR delivery.leased_until <= %(now)s)
+              AND NOT EXISTS (
+                  SELECT FROM webhooks_delivery AS earlier
+                   WHERE earlier.endpoint_id = delivery.endpoint_id AND earlier.entity_id = delivery.entity_id
+                     AND earlier.status = 'pending' AND earlier.sequence < delivery.sequence)
+            ORDER BY delivery.next_attempt_at, delivery.sequence
+            LIMIT coalesce(known.room, %(default_room)s)
+              FOR NO KEY UPDATE SKIP LOCKED) AS head
+     WHERE busy.endpoint_id IS NOT NULL LIMIT %(slots)s)
+UPDATE webhooks_delivery AS delivery SET leased_until = %(until)s, fence = delivery.fence + 1
+  FROM due WHERE delivery.id = due.id
+RETURNING delivery.id, delivery.tenant_id, delivery.endpoint_id, delivery.entity_id, delivery.body, delivery.sequence,
+          delivery.previous_id, delivery.attempt_count, delivery.fence
+"""
+_TARGETS = """
+SELECT endpoint.id, endpoint.tenant_id, endpoint.url,
+       array_agg(secret.ciphertext ORDER BY secret.expires_at DESC NULLS FIRST)
+  FROM webhooks_endpoint AS endpoint
+  LEFT JOIN webhooks_endpointsecret AS secret
+    ON secret.tenant_id = endpoint.tenant_id AND secret.endpoint_id = endpoint.id
+   AND (secret.expires_at IS NULL OR secret.expires_at > %(now)s)
+ WHERE endpoint.id = ANY(%(endpoint_ids)s) GROUP BY endpoint.id
+"""
+_LOCK = "SELECT FROM webhooks_endpoint WHERE id = ANY(%(endpoint_ids)s) ORDER BY id FOR NO KEY UPDATE"
+# The fence moves on, so that settling again what a broken connection left in doubt changes nothing.
+_SETTLE = """
+UPDATE webhooks_delivery AS delivery
+   SET status = verdict.status, attempt_count = delivery.attempt_count + 1, leased_until = NULL,
+       fence = delivery.fence + 1,
+       next_attempt_at = verdict.next_attempt_at,
+       finished_at = CASE WHEN verdict.status <> 'pending' THEN %(now)s::timestamptz END
+  FROM unnest(%(ids)s::uuid[], %(fences)s::int[], %(statuses)s::text[], %(next_attempts)s::timestamptz[])
+       AS verdict (id, fence, status, next_attempt_at)
+ WHERE delivery.id = verdict.id AND delivery.fence = verdict.fence AND delivery.status = 'pending'
+"""
+# Every attempt was made, also one whose lease was lost meanwhile.
+_LOG = """
+INSERT INTO webhooks_deliveryattempt (id, tenant_id, delivery_id, at, status_code, duration_ms, error, response_excerpt)
+SELECT * FROM unnest(%(attempt_ids)s::uuid[], %(tenant_ids)s::uuid[], %(ids)s::uuid[], %(ats)s::timestamptz[],
+                     %(status_codes)s::smallint[], %(durations)s::int[], %(errors)s::text[], %(excerpts)s::text[])
+ON CONFLICT (id) DO NOTHING
+"""
+
+
+class Verdict(NamedTuple):
+    """What an attempt makes of its delivery."""
+
+    status: str
+    next_attempt_at: datetime | None
+
+
+def claim(
+    *,
+    slots: int,
+    rooms: Mapping[UUID, int],
+    default_room: int,
+    after: UUID,
+    now: datetime,
+) -> list[Claim]:
+    """Lease up to `slots` due deliveries, of each endpoint up to its room (0 and more), from the one `after` on."""
+    parameters: dict[str, Any] = {
+        "slots": slots,
+        "endpoint_ids": list(rooms),
+        "rooms": list(rooms.values()),
+        "default_room": default_room,
+        "after": after,
+        "now": now,
+        "until": now + timedelta(seconds=LEASE_SECONDS),
+    }
+    with system_scope(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM, parameters)
+        rows = cursor.fetchall()
+        if not rows:
+            return []
+        cursor.execute(_TARGETS, {"endpoint_ids": list({row[2] for row in rows}), "now": now})
+        targets = {row[0]: (row[2], _keys(*row)) for row in cursor.fetchall()}
+    # By endpoint, then in the order of its queue.
+    return [_claim_of(row, *targets[row[2]]) for row in sorted(rows, key=lambda row: (row[2], row[5]))]
+
+
+def settle(attempts: Sequence[Attempt], *, random: Random, now: datetime) -> None:
+    """Log attempts and set their deliveries to what follows: succeeded, failed, or pending until the next one.
+
+    Doing so twice is once.
+    """
+    if not attempts:
+        return
+    verdicts = [judge(attempt, random=random) for attempt in attempts]
+    ended = [a.claim for a, verdict in zip(attempts, verdicts, strict=True) if verdict.status != "pending"]
+    parameters = _columns(attempts, verdicts, now)
+    with system_scope(), connection.cursor() as cursor:
+        if ended:
+            cursor.execute(_LOCK, {"endpoint_ids": list({claim.endpoint_id for claim in ended})})
+        cursor.execute(_SETTLE, parameters)
+        cursor.execute(_LOG, parameters)
+        if ended:
+            queueing.arm([(claim.endpoint_id, claim.entity_id) for claim in ended], now=now)
+
+
+def judge(attempt: Attempt, *, random: Random) -> Verdict:
+    """Return what follows from an attempt. A receiver that is gone is not asked again."""
+    if not attempt.error:
+        return Verdict("succeeded", None)
+    if attempt.status_code == 410:
+        return Verdict("failed", None)
+    at = next_attempt(
+        attempt_count=attempt.claim.attempt_count + 1, at=attempt.at, retry_after=attempt.retry_after, random=random
+    )
+    return Verdict("failed" if at is None else "pending", at)
+
+
+def _columns(attempts: Sequence[Attempt], verdicts: Sequence[Verdict], now: datetime) -> dict[str, Any]:
+    return {
+        "now": now,
+        "ids": [attempt.claim.id for attempt in attempts],
+        "fences": [attempt.claim.fence for attempt in attempts],
+        "statuses": [verdict.status for verdict in verdicts],
+        "next_attempts": [verdict.next_attempt_at for verdict in verdicts],
+        "attempt_ids": [attempt.id for attempt in attempts],
+        "tenant_ids": [attempt.claim.tenant_id for attempt in attempts],
+        "ats": [attempt.at for attempt in attempts],
+        "status_codes": [attempt.status_code for attempt in attempts],
+        "durations": [attempt.duration_ms for attempt in attempts],
+        "errors": [attempt.error for attempt in attempts],
+        "excerpts": [attempt.response_excerpt for attempt in attempts],
+    }
+
+
+def _keys(endpoint_id: UUID, tenant_id: UUID, _url: str, ciphertexts: Sequence[bytes | None]) -> tuple[bytes, ...]:
+    """Open an endpoint's secrets; without any that opens nothing is sent, which the attempt then says."""
+    try:
+        return tuple(
+            signing.open_sealed(ciphertext, tenant_id=tenant_id, endpoint_id=endpoint_id)
+            for ciphertext in ciphertexts
+            if ciphertext is not None
+        )
+    except crypto.DecryptionFailed:
+        return ()
+
+
+def _claim_of(row: Sequence[Any], url: str, keys: tuple[bytes, ...]) -> Claim:
+    delivery_id, tenant_id, endpoint_id, entity_id, body, sequence, previous_id, attempt_count, fence = row
+    return Claim(
+        id=delivery_id,
+        tenant_id=tenant_id,
+        endpoint_id=endpoint_id,
+        entity_id=entity_id,
+        url=url,
+        keys=keys,
+        body=body.encode(),
+        sequence=sequence,
+        previous_id=previous_id,
+        attempt_count=attempt_count,
+        fence=fence,
+    )

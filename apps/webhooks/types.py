@@ -1,0 +1,48 @@
+"""What travels between queue, sender and log."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from apps.core.ids import new_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is said to every endpoint that asked for it; `body` is the JSON that is sent."""
+
+    event_id: UUID
+    event_type: str
+    entity_id: UUID
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A delivery that one sender holds until its lease ends. `keys` sign it, the current one first."""
+
+    id: UUID
+    tenant_id: UUID
+    endpoint_id: UUID
+    entity_id: UUID
+    url: str
+    keys: tuple[bytes, ...]
+    body: bytes
+    sequence: int
+    previous_id: UUID | None
+    attempt_count: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What became of a claim. `error` is a code, empty for a success; `retry_after` are the seconds asked for."""
+
+    claim: Claim
+    at: datetime
+    duration_ms: int
+    status_code: int | None = None
+    error: str = ""
+    response_excerpt: str = ""
+    retry_after: float | None = None
+    id: UUID = field(default_factory=new_id)
