@@ -43,3 +43,27 @@ class OrderNotAtVenue(DomainError):
     code = "order_not_at_venue"
     status = 409
     title = _("The order is not at the venue yet")
+
+
+class OrderOutcomeKnown(DomainError):
+    """Only an order whose outcome is not known can be declared lost."""
+
+    code = "order_outcome_known"
+    status = 409
+    title = _("The order's outcome is known")
+
+
+class OrderStillSought(DomainError):
+    """The venue has to be asked five times, and not know the order, before a person may declare it lost."""
+
+    code = "order_still_sought"
+    status = 409
+    title = _("The venue is still being asked for the order")
+
+
+class AccountNotTradable(DomainError):
+    """Orders need an open brokerage account whose connection is active."""
+
+    code = "account_not_tradable"
+    status = 409
+    title = _("The account cannot trade")

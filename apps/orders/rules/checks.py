@@ -28,11 +28,13 @@ Check = Callable[[Snapshot, Proposal, Worst], Denial | None]
 def clock(snapshot: Snapshot, _proposal: Proposal, _worst: Worst) -> Denial | None:
     """Our clock must agree with the venue's: its time lies between our asking and its answer, give or take."""
     asked, told, received = snapshot.clock_asked_at, snapshot.clock_venue_at, snapshot.clock_received_at
-    if asked is None or told is None or received is None or snapshot.clock_is_open is None or asked > received:
+    if asked is None or told is None or received is None or snapshot.clock_is_open is None:
         return Denial(DenialCode.CLOCK_UNKNOWN, "The venue's clock is not known.")
-    if not is_fresh(received, snapshot.clock_max_age, snapshot):
-        return Denial(DenialCode.CLOCK_UNKNOWN, f"The venue's clock was read {_age(received, snapshot)} ago.")
+    if not clock_is_fresh(snapshot):
+        return Denial(DenialCode.CLOCK_UNKNOWN, f"The venue's clock was read {_age(asked, snapshot)} ago.")
     tolerance = snapshot.max_clock_offset
+    if not asked <= received <= snapshot.now + tolerance:
+        return Denial(DenialCode.CLOCK_UNKNOWN, "The venue's clock was read at a time that cannot be.")
     if not asked - tolerance <= told <= received + tolerance:
         offset = told - received if told > received else told - asked
         limit = _seconds(tolerance)
@@ -219,6 +221,13 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 def is_fresh(at: int | None, max_age: int, snapshot: Snapshot) -> bool:
     """Tell whether a time is known, not too old, and not in the future beyond what clocks may differ."""
     return at is not None and -snapshot.max_clock_offset <= snapshot.now - at <= max_age
+
+
+def clock_is_fresh(snapshot: Snapshot) -> bool:
+    """Tell whether the venue's clock is known, not too old, and the venue has not opened or closed since."""
+    turns_at = snapshot.clock_turns_at
+    has_turned = turns_at is not None and turns_at <= snapshot.now
+    return not has_turned and is_fresh(snapshot.clock_asked_at, snapshot.clock_max_age, snapshot)
 
 
 def _means_are_fresh(snapshot: Snapshot) -> bool:

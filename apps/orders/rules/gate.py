@@ -1,7 +1,7 @@
 """The risk gate: every check over one snapshot; the first that denies decides."""
 
 from apps.orders.enums import Outcome
-from apps.orders.rules.checks import CHECKS, is_fresh
+from apps.orders.rules.checks import CHECKS, clock_is_fresh, is_fresh
 from apps.orders.rules.rate import next_reset
 from apps.orders.rules.snapshot import CheckResult, Decision, Input, Proposal, Snapshot
 from apps.orders.rules.valuation import assess
@@ -45,12 +45,13 @@ def stale_inputs(snapshot: Snapshot) -> frozenset[Input]:
     """Return what must be asked for again before the gate can approve anything; nothing while a switch is engaged."""
     if snapshot.engaged_switches:
         return frozenset()
-    ages = {
-        Input.QUOTE: (_earlier(snapshot.quote_venue_at, snapshot.quote_received_at), snapshot.quote_max_age),
-        Input.CLOCK: (snapshot.clock_received_at, snapshot.clock_max_age),
-        Input.MEANS: (snapshot.means_as_of, snapshot.means_max_age),
+    quoted_at = _earlier(snapshot.quote_venue_at, snapshot.quote_received_at)
+    fresh = {
+        Input.QUOTE: is_fresh(quoted_at, snapshot.quote_max_age, snapshot),
+        Input.CLOCK: clock_is_fresh(snapshot),
+        Input.MEANS: is_fresh(snapshot.means_as_of, snapshot.means_max_age, snapshot),
     }
-    return frozenset(name for name, (at, max_age) in ages.items() if not is_fresh(at, max_age, snapshot))
+    return frozenset(name for name, is_so in fresh.items() if not is_so)
 
 
 def _earlier(first: int | None, second: int | None) -> int | None:

@@ -50,6 +50,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     clock_venue_at: int | None = None
     clock_asked_at: int | None = None
     clock_received_at: int | None = None
+    clock_turns_at: int | None = None  # when the venue next opens or closes; None: it did not say
 
     bid: int | None = None
     ask: int | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import Account
@@ -14,12 +15,14 @@ from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.errors import NotFound, ValidationFailed, VersionConflict
 from apps.core.ids import new_id
-from apps.core.scope import staff_scope, write_scope
+from apps.core.scope import current_tenant_id, staff_scope, write_scope
 from apps.orders.events import KILL_SWITCH_ENGAGED, KILL_SWITCH_RELEASED, kill_switch_event
 from apps.orders.models import InstallationKillSwitch, KillSwitch
 from apps.orders.services.switches import INSTALLATION, await_sends, line_of
 from apps.outbox import services as outbox
 from apps.tenants.errors import StaffOnly
+
+LONGEST_REASON = 500
 
 
 class SwitchScope(StrEnum):
@@ -69,12 +72,12 @@ def set_kill_switch(
             raise NotFound
         owner = account_id if scope is SwitchScope.ACCOUNT else actor.tenant_id
         is_quiet = _await_sends(line_of(scope, owner)) if engaged else None
-        switch = KillSwitch.objects.select_for_update().filter(account_id=account_id).first()
+        switch = _lock(account_id)
         if switch is None and not engaged:
             _require_version(None, expected_version)
             return SwitchResult(None, is_quiet)
         if switch is None:
-            switch = KillSwitch(tenant_id=actor.tenant_id, account_id=account_id, **_released(now))
+            switch = KillSwitch(tenant_id=current_tenant_id(), account_id=account_id, **_released(now))
         changes = _change(switch, engaged, reason, expected_version, actor, now)
         if changes:
             _tell(switch, {"account_id": [account_id, account_id], **changes}, actor, now)
@@ -99,6 +102,12 @@ def _set_installation(
             target = {"target_type": "installation", "target_id": "installation"}
             audit.record(action=_action(switch), actor=actor, now=now, changes=changes, **target)
         return SwitchResult(switch, is_quiet)
+
+
+def _lock(account_id: UUID | None) -> KillSwitch | None:
+    switches = KillSwitch.objects.select_for_update()
+    of_account = Q(account__isnull=True) if account_id is None else Q(account_id=account_id)
+    return switches.filter(of_account).first()
 
 
 def _await_sends(key: int) -> bool:
@@ -151,7 +160,7 @@ def _require_reason(engaged: bool, reason: str) -> None:
     problem = ""
     if engaged and not reason.strip():
         problem, code = _("Say why: whoever finds their orders denied will ask."), "required"
-    elif len(reason) > KillSwitch._meta.get_field("reason").max_length:
+    elif len(reason) > LONGEST_REASON:
         problem, code = _("It is too long."), "max_length"
     if problem:
         raise ValidationFailed(errors=[{"field": "reason", "code": code, "message": problem}])
