@@ -82,11 +82,11 @@ class Exchange:
         performed = False
         if response is None:
             response = await self._perform(request, handler, provider)
+            if isinstance(response, web.WebSocketResponse):
+                return response
             performed = response.status < 400
             if fault is not None and fault.kind == GATEWAY_TIMEOUT:
                 response = provider.error(504)
-        if isinstance(response, web.WebSocketResponse):
-            return response
         provider.finish(request, response)
         await self._log(request, provider, path, response, performed=performed, fault=fault)
         return await self._deliver(request, response, fault)

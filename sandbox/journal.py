@@ -10,10 +10,9 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from errno import ENOSPC
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 SCHEMA_VERSION = 1
 
@@ -22,8 +21,7 @@ class UnableToOpenState(Exception):
     """Raised with one sentence for the person who starts the sandbox."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """Carry one journaled command. `provider` is "" for the frame's own; `at` is a real unix instant."""
 
     n: int
@@ -73,7 +71,7 @@ class Journal:
     def append(self, provider: str, op: str, args: dict[str, Any]) -> Command:
         """Write a command to disk and return it."""
         command = Command(self.count + 1, self.now(), provider, op, args)
-        line = json.dumps(asdict(command), separators=(",", ":")).encode() + b"\n"
+        line = json.dumps(command._asdict(), separators=(",", ":")).encode() + b"\n"
         size = os.fstat(self._file).st_size
         if os.write(self._file, line) != len(line):
             os.ftruncate(self._file, size)

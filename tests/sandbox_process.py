@@ -78,6 +78,16 @@ class SandboxProcess:
         rows: list[dict[str, Any]] = self._client.get("/_control/log", params={"provider": provider}).json()["data"]
         return rows
 
+    def credentials(self, label: str) -> dict[str, Any]:
+        """Return a customer's credentials at each provider."""
+        found: dict[str, Any] = self._client.get("/_control/credentials", params={"label": label}).json()
+        return found
+
+    def alpaca_state(self, key_id: str) -> dict[str, Any]:
+        """Return the truth about a paper account: account, positions, orders and activities, oldest first."""
+        state: dict[str, Any] = self._client.get("/_control/alpaca/state", params={"key_id": key_id}).json()
+        return state
+
     def teller_state(self, token: str) -> dict[str, Any]:
         """Return the truth about an enrolment: accounts, balances, transactions as the wire shows them."""
         state: dict[str, Any] = self._client.get("/_control/teller/state", params={"token": token}).json()

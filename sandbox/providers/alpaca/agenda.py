@@ -29,12 +29,19 @@ class Agenda:
     def take(self, instant: float) -> Iterator[tuple[Order, float, str]]:
         """Yield, once each, the orders for which something is due by a virtual instant."""
         taken: set[str] = set()
+        again: list[Order] = []
         while self._calendar and self._calendar[0][0] <= instant:
             _, _, order = heapq.heappop(self._calendar)
             first = order.due.first() if order.is_open else None
-            if first is not None and first[0] <= instant and order.id not in taken:
-                taken.add(order.id)
-                yield order, *first
+            if first is None or first[0] > instant:
+                continue
+            if order.id in taken:
+                again.append(order)
+                continue
+            taken.add(order.id)
+            yield order, *first
+        for order in again:
+            self.plan(order)
 
     def waiting(self) -> Iterator[Order]:
         """Yield the orders that wait for a price."""

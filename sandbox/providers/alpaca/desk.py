@@ -127,7 +127,7 @@ class Desk:
         kind, key, order_id, virtual, *rest = row
         account = self.account(key)
         order = account.by_id[order_id]
-        real = max(order.updated_at, account.activities[-1].at, self._timeline.real(virtual))
+        real = round(max(order.updated_at, account.activities[-1].at, self._timeline.real(virtual)), 6)
         account.begin_day(self.tape, virtual)
         match kind:
             case "new":

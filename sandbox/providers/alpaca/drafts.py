@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
@@ -93,7 +94,7 @@ def changed_terms(order: Order, body: dict[str, Any]) -> Terms:
         stop=number_of(body, "stop_price") or old.stop,
         extended_hours=old.extended_hours,
     )
-    if terms == old:
+    if replace(terms, qty=old.qty if qty is None else qty) == old:
         unprocessable("order parameters are not changed")
     check_terms(terms, order.asset)
     return terms

@@ -103,6 +103,9 @@ class Matcher:
             return _row("trigger", order, at) if _triggers(order, quote) else None
         price = quote.ask if order.is_buy else quote.bid
         qty = _quantity(order, price, execution.parts) if _is_marketable(order, price) else ZERO
+        if order.intent.endswith("to_close"):
+            # What a notional order comes to is known only now, and must not turn the position round.
+            qty = min(qty, abs(desk.account(order.key).qty(symbol)))
         return _row("fill", order, at, text(qty), text(price)) if qty else None
 
 

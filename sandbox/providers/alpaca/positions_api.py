@@ -56,7 +56,9 @@ class PositionsApi:
         account = self._twin.authorize(request)
         if request.query.get("cancel_orders", "").lower() == "true" and account.open:
             now = self._twin.world.now()
-            rows = [["canceled", account.key, order_id, now] for order_id in account.open]
+            # An order that waits to take another's place ends with that one.
+            ending = [order for order in account.open.values() if not self._twin.desk.is_awaiting_replacement(order)]
+            rows = [["canceled", account.key, order.id, now] for order in ending]
             self._twin.commit("happened", {"rows": rows})
         answers: list[dict[str, Any]] = []
         for position in list(account.positions.values()):

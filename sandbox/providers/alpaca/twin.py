@@ -7,6 +7,7 @@ prices and of the portfolio are not simulated.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,10 @@ from sandbox.providers.base import Provider, Refused
 
 if TYPE_CHECKING:
     from sandbox.world import World
+
+
+RETRY_SECONDS = 1.0
+logger = logging.getLogger("sandbox")
 
 
 class Alpaca(Provider):
@@ -100,7 +105,7 @@ class Alpaca(Provider):
     def apply(self, command: Command, *, virtual_at: float) -> None:
         """Take over a command."""
         desk, args = self.desk, command.args
-        moment = Moment(number=command.n, real=command.at, virtual=virtual_at)
+        moment = Moment(number=command.n, real=round(command.at, 6), virtual=virtual_at)
         match command.op:
             case "happened":
                 for row in args["rows"]:
@@ -127,7 +132,11 @@ class Alpaca(Provider):
 
     async def _keep_time(self) -> None:
         while True:
-            self.settle()
+            try:
+                self.settle()
+            except OSError:
+                logger.exception("alpaca: what is due could not be written down")
+                await asyncio.sleep(RETRY_SECONDS)
             due = self.matcher.next_due()
             wait = None if due is None or not self.world.timeline.running else max(0.0, due - self.world.now())
             with contextlib.suppress(TimeoutError):
