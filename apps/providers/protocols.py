@@ -146,7 +146,8 @@ class AdapterSpec:
     `connect(credentials, connection_key)` returns the adapter bound to credentials that passed the schema;
     `connection_key` tells connections apart in limiter and breaker. `enrollment_of(credentials)` returns the
     provider's own id of the enrolment, or "" when only the provider could tell. `stream(credentials)` yields what
-    happens to the account's orders until the connection breaks, which raises ProviderError.
+    happens to the account's orders until the connection breaks, which raises ProviderError. `hosts` names the hosts
+    that have breakers of their own.
     """
 
     name: str
@@ -156,4 +157,5 @@ class AdapterSpec:
     credentials: tuple[CredentialField, ...]
     connect: Callable[[Mapping[str, str], str], Any]
     enrollment_of: Callable[[Mapping[str, str]], str]
+    hosts: tuple[str, ...] = ("",)
     stream: Callable[[Mapping[str, str]], AsyncIterator[StreamOpened | TradeUpdate]] | None = None

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from apps.core.crypto import DecryptionFailed
 from apps.core.redaction import redact_text
 from apps.core.scope import tenant_scope
+from apps.providers.adapters.alpaca import ALPACA
 from apps.providers.adapters.teller import TELLER
 from apps.providers.credentials import open_sealed
 from apps.providers.enums import Capability, ErrorCategory
@@ -36,7 +37,7 @@ from apps.providers.trading import StreamOpened, TradeUpdate
 logger = logging.getLogger(__name__)
 
 ENTRY_POINT_GROUP = "finops.providers"
-BUILT_IN: dict[str, AdapterSpec] = {"teller": TELLER}
+BUILT_IN: dict[str, AdapterSpec] = {"alpaca": ALPACA, "teller": TELLER}
 
 # What a sync can read accounts from.
 SYNCHRONISED = frozenset({Capability.BANKING, Capability.BROKERAGE})

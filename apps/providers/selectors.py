@@ -1,5 +1,6 @@
 """Reads of the providers room."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,7 +12,7 @@ from apps.providers import registry
 from apps.providers.enums import BreakerState, ConnectionStatus
 from apps.providers.models import Connection, SyncRun
 from apps.providers.protocols import CredentialField, Limit
-from apps.providers.transport.breaker import provider_breaker
+from apps.providers.transport.breaker import line_name, provider_breaker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,17 +88,18 @@ def _provider(entry: registry.Registration, now: datetime) -> Provider:
         capabilities=tuple(sorted(str(item) for item in spec.capabilities)) if spec else (),
         limits=spec.limits if spec else (),
         credential_fields=spec.credentials if spec else (),
-        health=_health(entry.name, now) if spec else ProviderHealth(status="unknown"),
+        health=_health(entry.name, spec.hosts, now) if spec else ProviderHealth(status="unknown"),
     )
 
 
-def _health(name: str, now: datetime) -> ProviderHealth:
-    seen = provider_breaker(name).look()
-    if seen is None:
+def _health(name: str, hosts: Iterable[str], now: datetime) -> ProviderHealth:
+    """Return the health of the provider's worst host."""
+    looks = [provider_breaker(line_name(name, host)).look() for host in hosts]
+    seen = [look for look in looks if look is not None]
+    if len(seen) < len(looks):
         return ProviderHealth(status="unknown")
-    state, seconds = seen
-    if state is BreakerState.CLOSED:
-        return ProviderHealth(status="up")
-    if state is BreakerState.HALF_OPEN:
-        return ProviderHealth(status="recovering")
-    return ProviderHealth(status="down", retry_at=now + timedelta(seconds=seconds))
+    waits = [seconds for state, seconds in seen if state is BreakerState.OPEN]
+    if waits:
+        return ProviderHealth(status="down", retry_at=now + timedelta(seconds=max(waits)))
+    is_up = all(state is BreakerState.CLOSED for state, _seconds in seen)
+    return ProviderHealth(status="up" if is_up else "recovering")

@@ -30,7 +30,7 @@ SYNC_CONNECTION = JobKind("connection.sync", queue="sync", max_attempts=8, backo
 
 AccountKind = Literal["depository", "credit", "loan", "investment", "brokerage"]
 AccountMode = Literal["live", "paper"]
-RowKind = Literal["account", "balance", "transaction", "asset", "holding", "fill", "order", "quote"]
+RowKind = Literal["account", "balance", "transaction", "asset", "holding", "fill", "order", "quote", "clock"]
 TransactionStatus = Literal["pending", "posted"]
 
 

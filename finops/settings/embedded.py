@@ -5,6 +5,7 @@ from finops.settings.base import *  # noqa: F403  (a settings module is its base
 
 ALLOWED_HOSTS = env.items("FINOPS_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 SANDBOX_URL = env.text("FINOPS_SANDBOX_URL", "http://127.0.0.1:8010")
+ALPACA_REQUESTS_PER_MINUTE = env.integer("FINOPS_ALPACA_REQUESTS_PER_MINUTE", 10_000)
 # Short, so that the demo moves while one looks at it.
 SYNC_INTERVAL_SECONDS = env.integer("FINOPS_SYNC_INTERVAL_SECONDS", 120)
 # Visitors trade a paper account: room for many of them, and for the tour again and again.

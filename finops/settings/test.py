@@ -4,6 +4,7 @@ from finops.settings.base import *  # noqa: F403  (a settings module is its base
 
 ALLOWED_HOSTS = ["testserver", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+ALPACA_REQUESTS_PER_MINUTE = 10_000
 SYNC_INTERVAL_SECONDS = 3600
 WHITENOISE_AUTOREFRESH = True  # looks a file up when it is asked for: every test client would list them all
 EGRESS_ALLOW_LOOPBACK = True

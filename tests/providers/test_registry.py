@@ -50,7 +50,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         del sys.modules[module]
 
 
-def test_ours_is_there():
+def test_teller_is_there():
     spec = registry.registrations()["teller"].spec
     assert spec is not None
     assert (spec.name, spec.title, spec.capabilities) == ("teller", "Teller", frozenset({Capability.BANKING}))
@@ -60,9 +60,27 @@ def test_ours_is_there():
     ]
 
 
+def test_alpaca_is_there():
+    spec = registry.registrations()["alpaca"].spec
+    assert spec is not None
+    assert (spec.title, spec.capabilities) == ("Alpaca", frozenset({Capability.BROKERAGE, Capability.MARKET_DATA}))
+    assert [(field.name, field.secret, field.required) for field in spec.credentials] == [
+        ("key_id", False, True),
+        ("secret_key", True, True),
+    ]
+    assert spec.enrollment_of({"key_id": "PKTEST", "secret_key": "s"}) == "PKTEST"
+
+
+def test_who_can_do_what():
+    assert registry.providers_with(Capability.BANKING) == {"teller"}
+    assert registry.providers_with(Capability.BROKERAGE) == {"alpaca"}
+    assert registry.providers_with(Capability.MARKET_DATA) == {"alpaca"}
+    assert registry.providers_with(Capability.PAYMENTS) == frozenset()
+
+
 def test_a_plug_in_joins(install):
     found = install(GOOD)
-    assert sorted(found) == ["plugbank", "teller"]
+    assert sorted(found) == ["alpaca", "plugbank", "teller"]
     assert found["plugbank"].spec is not None
     assert found["plugbank"].spec.title == "Plug Bank"
 

@@ -92,6 +92,11 @@ class Breaker:
         return (BreakerState.OPEN if wait else BreakerState.HALF_OPEN), float(wait) / 1000
 
 
+def line_name(provider: str, host: str = "") -> str:
+    """Return what a provider's host is called in limiter, breaker and metrics."""
+    return f"{provider}.{host}" if host else provider
+
+
 def provider_breaker(provider: str, policy: BreakerPolicy | None = None) -> Breaker:
     """Return the breaker of the whole provider."""
     return Breaker(provider, "provider", policy or BreakerPolicy())

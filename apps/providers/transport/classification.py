@@ -1,5 +1,6 @@
 """What an answer with an error status means, where the adapter knows no better."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -25,12 +26,16 @@ class Blame(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """How an answer is to be treated; see ErrorCategory. `message` is for people."""
+    """How an answer is to be treated; see ErrorCategory. `message` is for people.
+
+    `is_proof`: it is the provider's own word, so that a request which changes something was not carried out.
+    """
 
     category: ErrorCategory
     code: str
     message: str | Promise
     blame: Blame = Blame.NOBODY
+    is_proof: bool = True
 
 
 def default_verdict(status: int, _body: Any) -> Verdict:
@@ -50,6 +55,11 @@ def default_verdict(status: int, _body: Any) -> Verdict:
             category=ErrorCategory.RETRYABLE, code="provider_unavailable", message=message, blame=Blame.PROVIDER
         )
     return _permanent("request_refused", _("The provider refused the request."))
+
+
+def retry_after_header(headers: Mapping[str, str]) -> float | None:
+    """Return what the answer's Retry-After asks for, in seconds."""
+    return parse_retry_after(headers.get("Retry-After"))
 
 
 def parse_retry_after(value: str | None, *, now: datetime | None = None) -> float | None:

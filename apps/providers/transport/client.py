@@ -20,8 +20,8 @@ from apps.providers.enums import ErrorCategory
 from apps.providers.errors import ProviderError
 from apps.providers.protocols import Limit
 from apps.providers.transport import metrics
-from apps.providers.transport.breaker import BreakerPolicy, connection_breaker, provider_breaker
-from apps.providers.transport.classification import Blame, Verdict, default_verdict, parse_retry_after
+from apps.providers.transport.breaker import BreakerPolicy, connection_breaker, line_name, provider_breaker
+from apps.providers.transport.classification import Blame, Verdict, default_verdict, retry_after_header
 from apps.providers.transport.deadline import SocketWatch
 from apps.providers.transport.failures import BadAnswer, DeadlinePassed, wire_verdict
 from apps.providers.transport.guard import assert_no_transaction
@@ -30,6 +30,7 @@ from apps.providers.transport.limiter import Limiter
 logger = logging.getLogger(__name__)
 
 Classify = Callable[[int, Any], Verdict]
+RetryAfter = Callable[[Mapping[str, str]], float | None]
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _LONGEST_MESSAGE = 300
 # What one provider's header can make everyone else wait.
@@ -59,6 +60,7 @@ class _Call:
     path: str
     params: Mapping[str, str | int] | None
     body: Any
+    policy: CallPolicy
     ends_at: float
 
     @property
@@ -71,7 +73,11 @@ class _Call:
 
 
 class ProviderClient:
-    """Speaks JSON with one provider on behalf of one connection; close it after use. Not shared between threads."""
+    """Speaks JSON with one provider on behalf of one connection; close it after use. Not shared between threads.
+
+    A provider with several hosts has limits and breakers of its own for each that is named by `host`: one may be away,
+    or throttle, without the others.
+    """
 
     def __init__(
         self,
@@ -85,12 +91,15 @@ class ProviderClient:
         headers: Mapping[str, str] | None = None,
         certificate: tuple[str, str] | None = None,
         policy: CallPolicy | None = None,
+        host: str = "",
+        retry_after: RetryAfter = retry_after_header,
     ) -> None:
         self._provider, self._classify, self._policy = provider, classify, policy or CallPolicy()
-        self._limiter = Limiter(provider, connection_key, limits)
+        self._line, self._retry_after = line_name(provider, host), retry_after
+        self._limiter = Limiter(self._line, connection_key, limits)
         self._breakers = {
-            Blame.PROVIDER: provider_breaker(provider, self._policy.breaker),
-            Blame.CONNECTION: connection_breaker(provider, connection_key, self._policy.breaker),
+            Blame.PROVIDER: provider_breaker(self._line, self._policy.breaker),
+            Blame.CONNECTION: connection_breaker(self._line, connection_key, self._policy.breaker),
         }
         self._watch = SocketWatch()
         self._http = httpx.Client(
@@ -107,14 +116,21 @@ class ProviderClient:
         """Close the sockets."""
         self._http.close()
 
-    def get(self, operation: str, path: str, *, params: Mapping[str, str | int] | None = None) -> Any:
+    def get(
+        self,
+        operation: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        policy: CallPolicy | None = None,
+    ) -> Any:
         """Return the answer's JSON, decimals exact. `operation` names the call in metrics and errors.
 
         Raises:
             ProviderError: classified; retries are over.
             CallInsideTransaction: a programming error.
         """
-        return self.call(operation, "GET", path, params=params)
+        return self.call(operation, "GET", path, params=params, policy=policy)
 
     def call(
         self,
@@ -124,16 +140,19 @@ class ProviderClient:
         *,
         params: Mapping[str, str | int] | None = None,
         body: Any = None,
+        policy: CallPolicy | None = None,
     ) -> Any:
         """Send any request. One that is not GET or HEAD is sent again only when it provably was not sent.
+
+        `policy` bounds this call in the place of the client's own; its breaker policy is not looked at.
 
         Raises:
             ProviderError, CallInsideTransaction: see `get`.
         """
         assert_no_transaction()
-        ends_at = time.monotonic() + self._policy.deadline_seconds
-        call = _Call(operation, method, path, params, body, ends_at)
-        for attempt in range(1, self._policy.tries + 1):
+        bounds = policy or self._policy
+        call = _Call(operation, method, path, params, body, bounds, time.monotonic() + bounds.deadline_seconds)
+        for attempt in range(1, bounds.tries + 1):
             try:
                 self._enter(call)
                 return self._attempt(call)
@@ -147,7 +166,7 @@ class ProviderClient:
     def _enter(self, call: _Call) -> None:
         """Wait for a slot in every limit, then pass the breakers."""
         while (wait := self._limiter.admit()) > 0:
-            if wait > min(call.remaining, self._policy.longest_wait_seconds):
+            if wait > min(call.remaining, call.policy.longest_wait_seconds):
                 message = _("This provider's request limit is used up for now; the sync goes on later.")
                 self._refuse(call, ErrorCategory.THROTTLED, "limit_reached", message, retry_after=wait)
             metrics.LIMITER_WAIT_SECONDS.labels(self._provider).inc(wait)
@@ -183,20 +202,20 @@ class ProviderClient:
             self._settle(call, verdict, started, None)
             raise self._error(call, verdict) from error
         verdict = self._classify(status, _parse_leniently(content))
-        if verdict.category is ErrorCategory.RETRYABLE and not call.is_safe:
-            verdict = _as_unknown(verdict)
-        self._settle(call, verdict, started, status)
-        retry_after = parse_retry_after(headers.get("Retry-After"))
+        retry_after = self._retry_after(headers)
         if verdict.category is ErrorCategory.THROTTLED and retry_after:
             self._limiter.pause(min(retry_after, _LONGEST_PAUSE_SECONDS))
+        if not call.is_safe and (verdict.category is ErrorCategory.RETRYABLE or not verdict.is_proof):
+            verdict = _as_unknown(verdict)
+        self._settle(call, verdict, started, status)
         raise self._error(call, verdict, status=status, retry_after=retry_after)
 
     def _exchange(self, call: _Call) -> tuple[int, httpx.Headers, bytes]:
         if call.remaining <= 0:
             raise DeadlinePassed
         timeout = httpx.Timeout(
-            min(self._policy.read_seconds, call.remaining),
-            connect=min(self._policy.connect_seconds, call.remaining),
+            min(call.policy.read_seconds, call.remaining),
+            connect=min(call.policy.connect_seconds, call.remaining),
         )
         options: dict[str, Any] = {
             "params": call.params,
@@ -216,7 +235,7 @@ class ProviderClient:
         content = bytearray()
         for piece in response.iter_bytes():
             content += piece
-            if len(content) > self._policy.max_bytes:
+            if len(content) > call.policy.max_bytes:
                 raise BadAnswer("answer_too_large", _("The provider's answer is larger than we take."))
             if call.remaining <= 0:
                 raise DeadlinePassed
@@ -230,10 +249,10 @@ class ProviderClient:
         blame = verdict.blame if verdict else Blame.NOBODY
         has_opened = blame in self._breakers and self._breakers[blame].fail()
         if has_opened and blame is Blame.PROVIDER:
-            metrics.BREAKER_OPEN.labels(self._provider).set(1)
+            metrics.BREAKER_OPEN.labels(self._line).set(1)
         if blame is not Blame.PROVIDER:
             self._breakers[Blame.PROVIDER].succeed()  # it answered, whatever it said
-            metrics.BREAKER_OPEN.labels(self._provider).set(0)
+            metrics.BREAKER_OPEN.labels(self._line).set(0)
         if blame is Blame.NOBODY:
             self._breakers[Blame.CONNECTION].succeed()
         if verdict:
@@ -251,15 +270,15 @@ class ProviderClient:
 
     def _wait_before_retry(self, error: ProviderError, call: _Call, attempt: int) -> float | None:
         """Return how long to wait before the next try, or None when there is none."""
-        if attempt >= self._policy.tries or error.code in ("circuit_open", "limit_reached"):
+        if attempt >= call.policy.tries or error.code in ("circuit_open", "limit_reached"):
             return None
         is_throttled = error.category is ErrorCategory.THROTTLED
         if error.category is not ErrorCategory.RETRYABLE and not (is_throttled and call.is_safe):
             return None
         # Full jitter: many workers that fail together do not come back together.
-        backoff = random.uniform(0, self._policy.backoff_seconds * 2**attempt)  # noqa: S311  (spread, not secrecy)
+        backoff = random.uniform(0, call.policy.backoff_seconds * 2**attempt)  # noqa: S311  (spread, not secrecy)
         wait = backoff if error.retry_after is None else error.retry_after + backoff / 4
-        return wait if wait < min(call.remaining, self._policy.longest_wait_seconds) else None
+        return wait if wait < min(call.remaining, call.policy.longest_wait_seconds) else None
 
     def _error(
         self, call: _Call, verdict: Verdict, *, status: int | None = None, retry_after: float | None = None

@@ -10,59 +10,99 @@ URL = "/api/v1/providers"
 
 
 @pytest.fixture
-def teller_breaker():
-    breaker = provider_breaker("teller")
-    breaker.succeed()
-    yield breaker
-    breaker.succeed()
+def breakers():
+    """The breakers of the built-in providers' hosts, closed."""
+    found = {name: provider_breaker(name) for name in ("teller", "alpaca.live", "alpaca.paper", "alpaca.data")}
+    for breaker in found.values():
+        breaker.succeed()
+    yield found
+    for breaker in found.values():
+        breaker.succeed()
 
 
-def test_what_a_client_needs_to_connect(acme_viewer, teller_breaker):
+def test_what_a_client_needs_to_connect(acme_viewer, breakers):
     body = acme_viewer.get(URL).json()
-    assert body == {
-        "data": [
-            {
-                "name": "teller",
-                "title": "Teller",
-                "status": "available",
-                "reason": "",
-                "capabilities": ["banking"],
-                "limits": [{"scope": "application", "requests": 50, "seconds": 1.0, "burst": 100}],
-                "credential_fields": [
-                    {
-                        "name": "access_token",
-                        "title": "Access token from Teller Connect",
-                        "secret": True,
-                        "required": True,
-                        "max_length": 512,
-                    },
-                    {
-                        "name": "enrollment_id",
-                        "title": "Enrolment id from Teller Connect",
-                        "secret": False,
-                        "required": False,
-                        "max_length": 200,
-                    },
-                ],
-                "health": {"status": "up", "retry_at": None},
-            }
-        ],
-        "next_cursor": None,
-    }
+    assert body["next_cursor"] is None
+    assert [provider["name"] for provider in body["data"]] == ["alpaca", "teller"]
+    assert body["data"] == [
+        {
+            "name": "alpaca",
+            "title": "Alpaca",
+            "status": "available",
+            "reason": "",
+            "capabilities": ["brokerage", "market_data"],
+            "limits": [{"scope": "connection", "requests": 5000, "seconds": 60.0, "burst": 5000}],
+            "credential_fields": [
+                {
+                    "name": "key_id",
+                    "title": "API key id (PK… of a paper account, AK… of a live one)",
+                    "secret": False,
+                    "required": True,
+                    "max_length": 64,
+                },
+                {
+                    "name": "secret_key",
+                    "title": "Secret key",
+                    "secret": True,
+                    "required": True,
+                    "max_length": 512,
+                },
+            ],
+            "health": {"status": "up", "retry_at": None},
+        },
+        {
+            "name": "teller",
+            "title": "Teller",
+            "status": "available",
+            "reason": "",
+            "capabilities": ["banking"],
+            "limits": [{"scope": "application", "requests": 50, "seconds": 1.0, "burst": 100}],
+            "credential_fields": [
+                {
+                    "name": "access_token",
+                    "title": "Access token from Teller Connect",
+                    "secret": True,
+                    "required": True,
+                    "max_length": 512,
+                },
+                {
+                    "name": "enrollment_id",
+                    "title": "Enrolment id from Teller Connect",
+                    "secret": False,
+                    "required": False,
+                    "max_length": 200,
+                },
+            ],
+            "health": {"status": "up", "retry_at": None},
+        },
+    ]
 
 
-def test_a_provider_that_is_down_says_until_when(acme_viewer, teller_breaker):
-    while not teller_breaker.fail():
+def health_of(client, name: str) -> dict:
+    return next(provider["health"] for provider in client.get(URL).json()["data"] if provider["name"] == name)
+
+
+def test_a_provider_that_is_down_says_until_when(acme_viewer, breakers):
+    while not breakers["teller"].fail():
         pass
-    health = acme_viewer.get(URL).json()["data"][0]["health"]
+    health = health_of(acme_viewer, "teller")
     assert health["status"] == "down"
     assert health["retry_at"].endswith("Z")
+
+
+@pytest.mark.parametrize("host", ["live", "paper", "data"])
+def test_a_provider_of_several_hosts_is_as_well_as_the_worst(acme_viewer, breakers, host):
+    while not breakers[f"alpaca.{host}"].fail():
+        pass
+    assert health_of(acme_viewer, "alpaca")["status"] == "down"
+    assert health_of(acme_viewer, "teller")["status"] == "up"
 
 
 def test_without_valkey_health_is_not_known(acme_viewer, settings):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         settings.REDIS_URL = f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
-    assert acme_viewer.get(URL).json()["data"][0]["health"] == {"status": "unknown", "retry_at": None}
+    assert health_of(acme_viewer, "teller") == {"status": "unknown", "retry_at": None}
+    assert health_of(acme_viewer, "alpaca") == {"status": "unknown", "retry_at": None}
 
 
 def test_the_page_after_the_last(acme_viewer):
