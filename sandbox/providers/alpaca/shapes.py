@@ -30,7 +30,7 @@ def account_object(account: Account, tape: Tape, virtual: float) -> dict[str, An
         "non_marginable_buying_power": _money(power / account.multiplier),
         "options_buying_power": _money(power / account.multiplier),
         "bod_dtbp": "0",
-        "cash": _money(account.cash),
+        "cash": text(account.cash),
         "accrued_fees": "0",
         "pending_transfer_in": "0",
         "portfolio_value": _money(value.equity),
