@@ -1,5 +1,6 @@
 """Engaging and releasing kill switches."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +19,7 @@ from apps.core.ids import new_id
 from apps.core.scope import current_tenant_id, staff_scope, write_scope
 from apps.orders.events import KILL_SWITCH_ENGAGED, KILL_SWITCH_RELEASED, kill_switch_event
 from apps.orders.models import InstallationKillSwitch, KillSwitch
-from apps.orders.services.switches import INSTALLATION, await_sends, line_of
+from apps.orders.services.switches import INSTALLATION, await_sends, line_of, sends_under_way
 from apps.outbox import services as outbox
 from apps.tenants.errors import StaffOnly
 
@@ -39,6 +40,40 @@ class SwitchResult:
 
     switch: KillSwitch | InstallationKillSwitch | None
     is_quiet: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchState:
+    """Every switch that a tenant feels. `in_flight` tells by account, and under None for the tenant, whether an order
+    that was being sent is still under way; only of what is stopped.
+    """
+
+    installation: InstallationKillSwitch | None
+    tenant: KillSwitch | None
+    accounts: tuple[KillSwitch, ...]
+    in_flight: Mapping[UUID | None, bool]
+
+    @property
+    def is_engaged(self) -> bool:
+        """Whether the whole tenant is stopped, by its own switch or by the installation's."""
+        return any(switch is not None and switch.engaged for switch in (self.tenant, self.installation))
+
+
+def read_kill_switches() -> SwitchState:
+    """Return the switches that stop the open scope's tenant, its own and its accounts'."""
+    tenant_id = current_tenant_id()
+    installation = InstallationKillSwitch.objects.first()
+    switches = list(KillSwitch.objects.filter(tenant_id=tenant_id).order_by("id"))
+    own = next((switch for switch in switches if switch.account_id is None), None)
+    accounts = tuple(switch for switch in switches if switch.account_id is not None)
+    stopped: dict[UUID | None, int] = {
+        switch.account_id: line_of(SwitchScope.ACCOUNT, switch.account_id) for switch in accounts if switch.engaged
+    }
+    if any(switch is not None and switch.engaged for switch in (own, installation)):
+        stopped[None] = line_of(SwitchScope.TENANT, tenant_id)
+    busy = sends_under_way(list(stopped.values()))
+    in_flight = {owner: key in busy for owner, key in stopped.items()}
+    return SwitchState(installation, own, accounts, in_flight)
 
 
 def set_kill_switch(

@@ -98,8 +98,10 @@ def await_sends(key: int, *, seconds: float) -> bool:
     return True
 
 
-def are_sends_under_way(key: int) -> bool:
-    """Tell whether some send of the level goes on; in a short transaction, since it takes the lock if it is free."""
+def sends_under_way(keys: list[int]) -> set[int]:
+    """Return the levels of which some send goes on; in a short transaction, since it takes the locks that are free."""
+    if not keys:
+        return set()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT NOT pg_try_advisory_xact_lock(%s)", [key])
-        return bool(cursor.fetchone()[0])
+        cursor.execute("SELECT key FROM unnest(%s::bigint[]) AS key WHERE NOT pg_try_advisory_xact_lock(key)", [keys])
+        return {key for (key,) in cursor.fetchall()}
