@@ -14,6 +14,13 @@ class AccountKind(TextChoices):
     BROKERAGE = "brokerage", _("Brokerage")
 
 
+class AccountMode(TextChoices):
+    """Whether an account is real. In a paper one nothing is: no money, no orders."""
+
+    LIVE = "live", _("Live")
+    PAPER = "paper", _("Paper")
+
+
 class AccountStatus(TextChoices):
     """Whether an account can be read at its provider.
 

@@ -14,7 +14,12 @@ ACCOUNT_UPDATED = "account.updated"
 TRANSACTION_CREATED = "transaction.created"
 TRANSACTION_UPDATED = "transaction.updated"
 TRANSACTION_REMOVED = "transaction.removed"
-# The audit action of a whole sync: one leaf that commits to every account and transaction that it wrote.
+# Holdings change with every fill and every price: they have rows in the sync's leaf when a quantity or what was paid
+# for it changes, and no events. What a client did is told by its order's events, what it did to money by the account's.
+HOLDING_CREATED = "holding.created"
+HOLDING_UPDATED = "holding.updated"
+HOLDING_REMOVED = "holding.removed"
+# The audit action of a whole sync: one leaf that commits to every account, transaction and holding that it wrote.
 ACCOUNTS_SYNCED = "accounts.synced"
 
 
@@ -34,6 +39,7 @@ def account_data(account: Account) -> dict[str, Any]:
         "name": account.name,
         "kind": account.kind,
         "subtype": account.subtype,
+        "mode": account.mode,
         "currency": account.currency,
         "last_four": account.last_four,
         "institution": account.institution,

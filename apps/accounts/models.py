@@ -1,4 +1,4 @@
-"""Accounts held at providers, and their transactions."""
+"""Accounts held at providers, their transactions, and what they hold beside money."""
 
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.enums import AccountKind, AccountStatus, TransactionStatus
+from apps.accounts.enums import AccountKind, AccountMode, AccountStatus, TransactionStatus
 from apps.core.db import TenantForeignKey
 from apps.core.models import TenantModel, VersionedModel
 from apps.core.money import plain
@@ -25,6 +25,8 @@ class Account(TenantModel, VersionedModel):
     `opening_balance` plus the sum of posted transactions: the opening is fixed when the account is first read, so that
     the two agree then, and from there on any difference (the drift) is a transaction that one side has and the other
     has not. `posted_total` is a projection of the transactions: the sync keeps it, and it can be rebuilt and compared.
+
+    `mode` is fixed when the account is first seen: what reaches paper alone never comes to reach money.
     """
 
     retention = Retention.BUSINESS
@@ -39,6 +41,9 @@ class Account(TenantModel, VersionedModel):
     name = models.CharField(_("name"), max_length=200)
     kind = models.CharField(_("kind"), max_length=12, choices=AccountKind)
     subtype = models.CharField(_("subtype"), max_length=40, blank=True)
+    mode = models.CharField(
+        _("mode"), max_length=5, choices=AccountMode.choices, default=AccountMode.LIVE, editable=False
+    )
     currency = models.CharField(_("currency"), max_length=12)
     last_four = models.CharField(_("last four digits"), max_length=4, blank=True)
     institution = models.CharField(_("institution"), max_length=200, blank=True)
@@ -62,6 +67,7 @@ class Account(TenantModel, VersionedModel):
             ),
             models.CheckConstraint(condition=Q(kind__in=AccountKind.values), name="accounts_account_kind_known"),
             models.CheckConstraint(condition=Q(status__in=AccountStatus.values), name="accounts_account_status_known"),
+            models.CheckConstraint(condition=Q(mode__in=AccountMode.values), name="accounts_account_mode_known"),
             models.CheckConstraint(
                 condition=Q(provider_balance__isnull=True) | Q(provider_balance_as_of__isnull=False),
                 name="accounts_account_balance_has_its_time",
@@ -158,3 +164,42 @@ class Transaction(TenantModel, VersionedModel):
     def category(self) -> str:
         """The client's category where there is one, else the provider's."""
         return self.category_override or self.provider_category
+
+
+class Holding(TenantModel):
+    """What an account holds of one instrument, as its provider last told; a short is negative.
+
+    A picture of the provider's side, rewritten by each sync: our own record of trades are fills and positions.
+    Prices and values are in the account's currency, None where the provider tells none. The canonical key is found
+    through the market room's listings when it is asked for: a list may be imported after the account was read.
+    """
+
+    retention = Retention.BUSINESS
+    personal_fields = ("external_id", "symbol", "quantity")
+    data_subject = "tenant_id"
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="holdings"
+    )
+    external_id = models.CharField(_("asset's id at the provider"), max_length=64)
+    symbol = models.CharField(_("symbol at the provider"), max_length=40)
+    quantity = _amount(verbose_name=_("quantity"))
+    average_price = _amount(verbose_name=_("average price"))
+    market_price = _amount(verbose_name=_("market price"), null=True, blank=True)
+    market_value = _amount(verbose_name=_("market value"), null=True, blank=True)
+    cost_basis = _amount(verbose_name=_("cost basis"), null=True, blank=True)
+    as_of = models.DateTimeField(_("as of"))
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("holding")
+        verbose_name_plural = _("holdings")
+        constraints: ClassVar[list[Any]] = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["tenant_id", "account", "external_id"], name="accounts_holding_one_per_asset"
+            ),
+            TenantForeignKey(field="account", to="accounts.Account", name="accounts_holding_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{plain(self.quantity)} {self.symbol}"

@@ -1,15 +1,16 @@
-"""Reads of accounts and transactions. Call them inside the tenant's scope."""
+"""Reads of accounts, transactions and holdings. Call them inside the tenant's scope."""
 
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.expressions import RawSQL
 
 from apps.accounts.enums import TransactionStatus
-from apps.accounts.models import Account, Transaction
+from apps.accounts.models import Account, Holding, Transaction
 from apps.core.errors import NotFound
+from apps.market.models import Listing
 
 # A set-returning function in FROM is evaluated once; the tenant comes from the scope inside of it.
 _SEARCH = "SELECT id FROM accounts_search_transactions(%s) AS id"
@@ -69,6 +70,15 @@ def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> Transaction:
     if row is None:
         raise NotFound
     return row
+
+
+def holdings_for(*, tenant_id: UUID, account_id: UUID | None = None) -> QuerySet[Holding]:
+    """Return what the tenant's accounts hold, with `currency` and, where their venue lists it, `instrument_key`."""
+    listed = Listing.objects.filter(venue=OuterRef("account__provider"), external_id=OuterRef("external_id"))
+    rows = Holding.objects.filter(tenant_id=tenant_id).annotate(
+        currency=F("account__currency"), instrument_key=Subquery(listed.values("instrument__key")[:1])
+    )
+    return rows.filter(account_id=account_id) if account_id else rows
 
 
 def accounts_with_wrong_total(*, tenant_id: UUID) -> dict[UUID, tuple[Decimal, Decimal]]:

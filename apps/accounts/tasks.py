@@ -8,11 +8,15 @@ from django.utils.translation import gettext as _
 from apps.accounts.errors import ReadingUnstable
 from apps.accounts.sync.run import Stages, synchronise
 from apps.core import clock
-from apps.core.errors import ReadOnly
+from apps.core.errors import DomainError, ReadOnly
 from apps.jobs.errors import LeaseLost, PermanentFailure, RetryLater
 from apps.jobs.registry import handles
 from apps.jobs.types import Lease
+from apps.market.services import request_import
+from apps.providers import registry
+from apps.providers.enums import Capability
 from apps.providers.errors import ProviderError, SyncRunClosed
+from apps.providers.models import Connection
 from apps.providers.services import fail_run, start_run
 from apps.providers.types import SYNC_CONNECTION, SyncFailure
 
@@ -41,6 +45,18 @@ def sync_connection(lease: Lease) -> None:
         raise  # The run is someone else's, or waits as it is until writing is switched on.
     except Exception as error:  # noqa: BLE001  (whatever failed, the run says so, and `_fail` raises it again)
         _fail(lease, _failure_of(error), stages, error)
+    else:
+        _want_listings(run.connection, lease)
+
+
+def _want_listings(connection: Connection, lease: Lease) -> None:
+    """Have a broker's list imported at once where we have none; beat would ask for it a little later."""
+    if connection.provider not in registry.providers_with(Capability.BROKERAGE):
+        return
+    try:
+        request_import(connection=connection, actor=lease.actor, now=clock.now())
+    except DomainError as error:
+        logger.info("sync.listings_not_requested", extra={"code": error.code})
 
 
 def _failure_of(error: Exception) -> SyncFailure:

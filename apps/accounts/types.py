@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
+from apps.providers.trading import HoldingData
 from apps.providers.types import AccountData, BalanceData, RejectedRow, TransactionData
 
 
@@ -29,6 +30,20 @@ SyncPlan = Mapping[str, Window]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HoldingsReading:
+    """What an account holds beside money, by the provider's ids of the assets, as of one moment.
+
+    `refused` are ids of holdings that do not map: they say nothing about ours. `is_complete` is False when a refused
+    one had no id.
+    """
+
+    found: Mapping[str, HoldingData]
+    as_of: datetime
+    refused: frozenset[str] = frozenset()
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountReading:
     """One account as the provider showed it.
 
@@ -36,7 +51,7 @@ class AccountReading:
     because the account is closed or out of reach. `reach` is the day from which on the provider certainly shows every
     row: a history that was read to its end may still begin later than ours. `refused` are ids of rows that the
     provider showed but that do not map: they say nothing about our row. `is_complete` is False when a refused row had
-    no id, so that the absence of a row proves nothing.
+    no id, so that the absence of a row proves nothing. `holdings` is None where the provider offers none.
     """
 
     data: AccountData
@@ -49,6 +64,7 @@ class AccountReading:
     is_complete: bool = True
     is_closed: bool = False
     is_out_of_reach: bool = False
+    holdings: HoldingsReading | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +77,11 @@ class ConnectionReading:
     lists_all: bool = True
 
     def is_mapped(self, entity: str, external_id: str) -> bool:
-        """Tell whether it holds an account, an account's balance or a transaction of this id."""
+        """Tell whether it has an account, an account's balance, a transaction or a holding of this id."""
         if entity == "transaction":
             return any(external_id in reading.rows for reading in self.accounts if reading.rows)
+        if entity == "holding":
+            return any(external_id in reading.holdings.found for reading in self.accounts if reading.holdings)
         return any(
             reading.data.external_id == external_id and (entity == "account" or reading.balance is not None)
             for reading in self.accounts

@@ -1,14 +1,27 @@
 """Reads of the market room. Its tables are global: any role may read them, inside a scope or outside."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Upper
 
 from apps.core.errors import NotFound
 from apps.market.enums import Freshness
 from apps.market.models import Instrument, Listing, Quote, VenueClock
+from apps.providers.enums import Capability, ConnectionStatus
+from apps.providers.models import Connection
+from apps.providers.registry import providers_with
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteSource:
+    """Whom a tenant may ask for an instrument's quote: a connection, and the instrument at its venue."""
+
+    connection: Connection
+    listing: Listing
 
 
 def freshness_of(quote: Quote | None, *, now: datetime) -> Freshness:
@@ -51,10 +64,26 @@ def find_listing(*, venue: str, key: str) -> Listing | None:
     return Listing.objects.select_related("instrument").filter(venue=venue, instrument__key=key).first()
 
 
-def listings_of(*, venue: str, external_ids: list[str]) -> dict[str, Listing]:
-    """Return a venue's listings by its own ids, those that it no longer lists, too."""
-    rows = Listing.objects.filter(venue=venue, external_id__in=external_ids)
-    return {row.external_id: row for row in rows}
+def listings_of(*, instrument: Instrument) -> QuerySet[Listing]:
+    """Return how each venue lists an instrument, or last did."""
+    return Listing.objects.filter(instrument=instrument).order_by("venue")
+
+
+def find_quote_source(*, tenant_id: UUID, instrument: Instrument) -> QuoteSource | None:
+    """Return the tenant's own connection to ask for a quote, the latest that worked; call it in the tenant's scope."""
+    listed = Listing.objects.filter(
+        instrument=instrument, listed=True, venue__in=providers_with(Capability.MARKET_DATA)
+    )
+    listings = {row.venue: row for row in listed}
+    usable = Connection.objects.live().filter(tenant_id=tenant_id, status=ConnectionStatus.ACTIVE)
+    connection = usable.filter(provider__in=listings).order_by(F("last_synced_at").desc(nulls_last=True), "-id").first()
+    return QuoteSource(connection, listings[connection.provider]) if connection else None
+
+
+def find_quote(*, instrument: Instrument, source: str | None = None) -> Quote | None:
+    """Return an instrument's latest quote from one source, or without one from whichever has told last."""
+    rows = Quote.objects.filter(instrument=instrument)
+    return (rows.filter(source=source) if source else rows.order_by("-received_at")).first()
 
 
 def instruments(

@@ -59,7 +59,7 @@ def plain_or_none(amount: Decimal | None) -> str | None:
 
 
 def account_row(type_: str, row: Account) -> bytes:
-    description = (row.name, row.kind, row.subtype, row.currency, row.last_four, row.institution, row.status)
+    description = (row.name, row.kind, row.subtype, row.mode, row.currency, row.last_four, row.institution, row.status)
     balances = (row.provider_balance, row.provider_available, row.opening_balance, row.posted_total)
     return as_row(type_, row.id, row.connection_id, row.external_id, *description, *map(plain_or_none, balances))
 

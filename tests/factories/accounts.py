@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection as database
 
 import apps.accounts.tasks  # noqa: F401  (registers the handler)
-from apps.accounts.models import Account, Transaction
+from apps.accounts.models import Account, Holding, Transaction
 from apps.core import clock
 from apps.core.actor import system_actor
 from apps.core.ids import new_id
@@ -86,6 +86,23 @@ def make_transaction(account: Account, amount: str = "-12.30", **values: Any) ->
             account=account,
             amount=Decimal(amount),
             **{**defaults, **values},
+        )
+
+
+def make_holding(account: Account, symbol: str = "AAPL", quantity: str = "10", **values: Any) -> Holding:
+    """Create what an account holds, without asking a provider: bought at 180, now at 190."""
+    held = Decimal(quantity)
+    defaults: dict[str, Any] = {
+        "external_id": f"asset-{symbol}",
+        "average_price": Decimal(180),
+        "market_price": Decimal(190),
+        "market_value": held * 190,
+        "cost_basis": held * 180,
+        "as_of": clock.now(),
+    }
+    with write_scope(system_actor("tests", tenant_id=account.tenant_id)):
+        return Holding.objects.create(
+            tenant_id=account.tenant_id, account=account, symbol=symbol, quantity=held, **{**defaults, **values}
         )
 
 

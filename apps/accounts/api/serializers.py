@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.accounts.enums import AccountKind, AccountStatus, TransactionStatus
+from apps.accounts.enums import AccountKind, AccountMode, AccountStatus, TransactionStatus
 from apps.accounts.events import account_data, transaction_data
-from apps.accounts.models import Account, Transaction
+from apps.accounts.models import Account, Holding, Transaction
 from apps.core.api.serializers import DecimalText, PageQuery, StrictSerializer
 
 
@@ -34,6 +34,7 @@ class AccountSerializer(serializers.Serializer[Account]):
     name = serializers.CharField()
     kind = serializers.ChoiceField(AccountKind.choices)
     subtype = serializers.CharField()
+    mode = serializers.ChoiceField(AccountMode.choices)
     currency = serializers.CharField()
     last_four = serializers.CharField()
     institution = serializers.CharField()
@@ -72,6 +73,32 @@ class TransactionSerializer(serializers.Serializer[Transaction]):
     def to_representation(self, instance: Transaction) -> dict[str, Any]:
         """Return the shape that events carry, too."""
         return transaction_data(instance)
+
+
+class HoldingSerializer(serializers.Serializer[Holding]):
+    """What an account holds of one instrument, as its provider told at `as_of`; a short is negative.
+
+    `instrument` is null where no instrument is known for the provider's asset.
+    """
+
+    id = serializers.UUIDField()
+    account_id = serializers.UUIDField()
+    instrument = serializers.CharField(source="instrument_key", allow_null=True)
+    symbol = serializers.CharField()
+    external_id = serializers.CharField()
+    quantity = DecimalText()
+    average_price = DecimalText()
+    market_price = DecimalText(allow_null=True)
+    market_value = DecimalText(allow_null=True)
+    cost_basis = DecimalText(allow_null=True)
+    currency = serializers.CharField()
+    as_of = serializers.DateTimeField()
+
+
+class HoldingQuery(PageQuery):
+    """Filters of the list of holdings."""
+
+    account = serializers.UUIDField(required=False)
 
 
 class TransactionQuery(PageQuery):

@@ -7,6 +7,7 @@ from apps.accounts.api import views
 urlpatterns = [
     path("accounts", views.AccountListView.as_view(), name="accounts"),
     path("accounts/<uuid:account_id>", views.AccountView.as_view(), name="account"),
+    path("holdings", views.HoldingListView.as_view(), name="holdings"),
     path("transactions", views.TransactionListView.as_view(), name="transactions"),
     path("transactions/<uuid:transaction_id>", views.TransactionView.as_view(), name="transaction"),
 ]

@@ -1,4 +1,4 @@
-"""Accounts and transactions of the tenant."""
+"""Accounts, transactions and holdings of the tenant."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +13,13 @@ from apps.accounts import selectors
 from apps.accounts.api.rows import answer_columns, answer_rows
 from apps.accounts.api.serializers import (
     AccountSerializer,
+    HoldingQuery,
+    HoldingSerializer,
     TransactionChange,
     TransactionQuery,
     TransactionSerializer,
 )
-from apps.accounts.models import Account, Transaction
+from apps.accounts.models import Account, Holding, Transaction
 from apps.accounts.services import annotate_transaction
 from apps.core import clock
 from apps.core.api.permissions import Permission
@@ -132,6 +134,29 @@ class TransactionView(TenantView):
             **words,
         )
         return _answer(row)
+
+
+class HoldingListView(TenantListView):
+    """What the accounts hold beside money."""
+
+    required_permissions = {"GET": Permission.ACCOUNTS_READ}
+    query_serializer = HoldingQuery
+    serializer_class = HoldingSerializer
+
+    @extend_schema(
+        operation_id="list_holdings",
+        tags=["Accounts"],
+        summary="List holdings",
+        description=(
+            "As the providers told at each account's last sync; prices are of then. Trades made here move "
+            "`/positions` at once."
+        ),
+    )
+    def get(self, request: Request, **path: object) -> Response:
+        return super().get(request, **path)
+
+    def rows(self) -> QuerySet[Holding]:
+        return selectors.holdings_for(tenant_id=self.tenant_id, account_id=self.query.get("account"))
 
 
 def _answer(row: Transaction) -> Response:

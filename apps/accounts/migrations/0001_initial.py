@@ -1,4 +1,4 @@
-"""Accounts and transactions under row-level security, and the search over transactions."""
+"""Accounts, transactions and holdings under row-level security, and the search over transactions."""
 
 import apps.core.db
 import apps.core.db.ids
@@ -17,6 +17,7 @@ TRANSACTION_UPDATES = (
     "amount, currency, date, description, counterparty, provider_category, category_override, note, status, "
     "version, updated_at"
 )
+HOLDING_UPDATES = "symbol, quantity, average_price, market_price, market_value, cost_basis, as_of"
 
 # Both extensions are trusted: the database's owner may create them. Where the server has them not, the search works
 # without the index, by reading the tenant's rows.
@@ -63,6 +64,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('kind', models.CharField(choices=[('depository', 'Depository'), ('credit', 'Credit'), ('loan', 'Loan'), ('investment', 'Investment'), ('brokerage', 'Brokerage')], max_length=12, verbose_name='kind')),
                 ('subtype', models.CharField(blank=True, max_length=40, verbose_name='subtype')),
+                ('mode', models.CharField(choices=[('live', 'Live'), ('paper', 'Paper')], default='live', editable=False, max_length=5, verbose_name='mode')),
                 ('currency', models.CharField(max_length=12, verbose_name='currency')),
                 ('last_four', models.CharField(blank=True, max_length=4, verbose_name='last four digits')),
                 ('institution', models.CharField(blank=True, max_length=200, verbose_name='institution')),
@@ -109,6 +111,27 @@ class Migration(migrations.Migration):
                 'abstract': False,
             },
         ),
+        migrations.CreateModel(
+            name='Holding',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(editable=False)),
+                ('external_id', models.CharField(max_length=64, verbose_name="asset's id at the provider")),
+                ('symbol', models.CharField(max_length=40, verbose_name='symbol at the provider')),
+                ('quantity', models.DecimalField(decimal_places=18, max_digits=38, verbose_name='quantity')),
+                ('average_price', models.DecimalField(decimal_places=18, max_digits=38, verbose_name='average price')),
+                ('market_price', models.DecimalField(blank=True, decimal_places=18, max_digits=38, null=True, verbose_name='market price')),
+                ('market_value', models.DecimalField(blank=True, decimal_places=18, max_digits=38, null=True, verbose_name='market value')),
+                ('cost_basis', models.DecimalField(blank=True, decimal_places=18, max_digits=38, null=True, verbose_name='cost basis')),
+                ('as_of', models.DateTimeField(verbose_name='as of')),
+                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='holdings', to='accounts.account')),
+            ],
+            options={
+                'verbose_name': 'holding',
+                'verbose_name_plural': 'holdings',
+                'abstract': False,
+            },
+        ),
         migrations.AddConstraint(
             model_name='account',
             constraint=models.UniqueConstraint(fields=('tenant_id', 'id'), name='accounts_account_tenant_id_id'),
@@ -124,6 +147,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='account',
             constraint=models.CheckConstraint(condition=models.Q(('status__in', ['open', 'closed', 'needs_attention'])), name='accounts_account_status_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='account',
+            constraint=models.CheckConstraint(condition=models.Q(('mode__in', ['live', 'paper'])), name='accounts_account_mode_known'),
         ),
         migrations.AddConstraint(
             model_name='account',
@@ -181,8 +208,21 @@ class Migration(migrations.Migration):
             model_name='transaction',
             constraint=apps.core.db.TenantForeignKey(field='replaces', name='accounts_transaction_replaces', to='accounts.Transaction'),
         ),
+        migrations.AddConstraint(
+            model_name='holding',
+            constraint=models.UniqueConstraint(fields=('tenant_id', 'id'), name='accounts_holding_tenant_id_id'),
+        ),
+        migrations.AddConstraint(
+            model_name='holding',
+            constraint=models.UniqueConstraint(fields=('tenant_id', 'account', 'external_id'), name='accounts_holding_one_per_asset'),
+        ),
+        migrations.AddConstraint(
+            model_name='holding',
+            constraint=apps.core.db.TenantForeignKey(field='account', name='accounts_holding_account', to='accounts.Account'),
+        ),
         SecureTenantTable("accounts_account", app=f"SELECT, INSERT, UPDATE ({ACCOUNT_UPDATES})", staff="SELECT"),
         SecureTenantTable("accounts_transaction", app=f"SELECT, INSERT, UPDATE ({TRANSACTION_UPDATES})", staff="SELECT"),
+        SecureTenantTable("accounts_holding", app=f"SELECT, INSERT, DELETE, UPDATE ({HOLDING_UPDATES})", staff="SELECT"),
         migrations.RunSQL(CREATE_SEARCH_INDEX, "DROP INDEX IF EXISTS accounts_txn_search"),
         DefinerFunction("accounts_search_transactions(term text)", "SETOF uuid", SEARCH, roles=["finops_app"]),
     ]

@@ -7,6 +7,7 @@
     believe  what is gone, and what the bank shows no longer         apps.accounts.sync.absence
     match    which new row took the place of which pending one       apps.accounts.sync.matching
     apply    the changes, set by set                                 apps.accounts.sync.applying
+    hold     what the account holds beside money, where told       apps.accounts.sync.holdings
     record   audit leaf and events                                  apps.accounts.sync.recording
 
 `run.synchronise` is the order in which they happen.

@@ -84,6 +84,7 @@ def _new(connection: Connection, reading: AccountReading, account_id: UUID, now:
         connection=connection,
         provider=connection.provider,
         external_id=reading.data.external_id,
+        mode=reading.data.mode,
         created_at=now,
         updated_at=now,
     )

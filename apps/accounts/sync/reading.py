@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from apps.accounts.errors import ReadingUnstable
-from apps.accounts.types import AccountReading, ConnectionReading, SyncPlan, Window
+from apps.accounts.types import AccountReading, ConnectionReading, HoldingsReading, SyncPlan, Window
 from apps.providers.errors import ProviderError
-from apps.providers.protocols import BankingAdapter
+from apps.providers.protocols import BankingAdapter, HoldingsAdapter
 from apps.providers.types import AccountData, BalanceData, RejectedRow, TransactionData
 
 READ_TRIES = 4
@@ -17,8 +17,10 @@ NOT_FOUND = 404
 Clock = Callable[[], datetime]
 
 
-def read_connection(adapter: BankingAdapter, plan: SyncPlan, *, clock: Clock) -> ConnectionReading:
-    """Read every account, each as of one moment.
+def read_connection(
+    adapter: BankingAdapter, plan: SyncPlan, *, clock: Clock, holder: HoldingsAdapter | None = None
+) -> ConnectionReading:
+    """Read every account, each as of one moment; its holdings, too, where `holder` reads them.
 
     An account that is closed or out of reach is a state of that account. Any other failure is the whole run's, so that
     nothing of it is applied and the retry starts from what we hold.
@@ -32,7 +34,7 @@ def read_connection(adapter: BankingAdapter, plan: SyncPlan, *, clock: Clock) ->
     accounts = {row.external_id: row for row in listed if isinstance(row, AccountData)}
     readings = []
     for data in accounts.values():
-        reading, refused = _read_account(adapter, data, plan.get(data.external_id), clock)
+        reading, refused = _read_account(adapter, holder, data, plan.get(data.external_id), clock)
         readings.append(reading)
         rejected += refused
     refused_accounts = frozenset(row.external_id for row in rejected if row.entity == "account")
@@ -45,12 +47,12 @@ def read_connection(adapter: BankingAdapter, plan: SyncPlan, *, clock: Clock) ->
 
 
 def _read_account(
-    adapter: BankingAdapter, data: AccountData, window: Window | None, clock: Clock
+    adapter: BankingAdapter, holder: HoldingsAdapter | None, data: AccountData, window: Window | None, clock: Clock
 ) -> tuple[AccountReading, list[RejectedRow]]:
     if data.status == "closed":
         return AccountReading(data=data, is_closed=True), []
     try:
-        return _read_steadily(adapter, data, window, clock)
+        return _read_steadily(adapter, holder, data, window, clock)
     except ProviderError as error:
         if error.status == GONE:
             return AccountReading(data=data, is_closed=True), []
@@ -77,7 +79,7 @@ class _Rows:
 
 
 def _read_steadily(
-    adapter: BankingAdapter, data: AccountData, window: Window | None, clock: Clock
+    adapter: BankingAdapter, holder: HoldingsAdapter | None, data: AccountData, window: Window | None, clock: Clock
 ) -> tuple[AccountReading, list[RejectedRow]]:
     for _attempt in range(READ_TRIES):
         as_of = clock()
@@ -87,10 +89,24 @@ def _read_steadily(
         if since and window and not _is_explained(window, rows, balance):
             since = None
             rows = _read_rows(adapter, data.external_id, since)
-        if _is_of_one_moment(rows, window) or adapter.balance(data.external_id) == balance:
+        holdings, unmapped = _read_holdings(holder, data.external_id, as_of) if holder else (None, [])
+        is_of_one_moment = holdings is None and _is_of_one_moment(rows, window)
+        if is_of_one_moment or adapter.balance(data.external_id) == balance:
             reading, refused = _reading(data, balance, as_of, rows, since)
-            return replace(reading, reach=since or _reach(window, rows)), refused
+            reading = replace(reading, reach=since or _reach(window, rows), holdings=holdings)
+            return reading, [*refused, *unmapped]
     raise ReadingUnstable(f"account {data.external_id} changed during each of {READ_TRIES} readings")
+
+
+def _read_holdings(
+    holder: HoldingsAdapter, external_id: str, as_of: datetime
+) -> tuple[HoldingsReading, list[RejectedRow]]:
+    rows = holder.holdings(external_id)
+    unmapped = [row for row in rows if isinstance(row, RejectedRow)]
+    found = {row.external_id: row for row in rows if not isinstance(row, RejectedRow)}
+    refused = frozenset(row.external_id for row in unmapped)
+    reading = HoldingsReading(found=found, as_of=as_of, refused=refused - {""}, is_complete="" not in refused)
+    return reading, unmapped
 
 
 def _is_explained(window: Window, rows: _Rows, balance: BalanceData | RejectedRow) -> bool:

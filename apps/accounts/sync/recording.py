@@ -13,15 +13,19 @@ from apps.accounts.events import (
     ACCOUNT_CREATED,
     ACCOUNT_UPDATED,
     ACCOUNTS_SYNCED,
+    HOLDING_CREATED,
+    HOLDING_REMOVED,
+    HOLDING_UPDATED,
     TRANSACTION_CREATED,
     TRANSACTION_REMOVED,
     TRANSACTION_UPDATED,
     account_event,
     transaction_event,
 )
-from apps.accounts.models import Account, Transaction
+from apps.accounts.models import Account, Holding, Transaction
 from apps.accounts.sync.accounts import AccountChanges
 from apps.accounts.sync.diff import ChangedRow, Difference, VanishedRow
+from apps.accounts.sync.holdings import HoldingChanges
 from apps.accounts.sync.staging import Staged, StagedRow
 from apps.audit import services as audit
 from apps.core.actor import Actor
@@ -33,26 +37,32 @@ _encode = msgspec.json.Encoder().encode
 
 
 def batch_rows(
-    staged: Staged, difference: Difference, inherited: Mapping[int, VanishedRow], accounts: AccountChanges
+    staged: Staged,
+    difference: Difference,
+    inherited: Mapping[int, VanishedRow],
+    accounts: AccountChanges,
+    holdings: HoldingChanges,
 ) -> list[bytes]:
-    """Return the canonical bytes of every row written: the accounts by id, then the transactions by id.
+    """Return the canonical bytes of every row written: accounts by id, transactions by id, holdings by id.
 
     A row is a JSON array without white space, all strings, "" for null; it begins with what happened to it.
-    An account is [type, id, connection_id, external_id, name, kind, subtype, currency, last_four, institution, status,
-    provider_balance, provider_available, opening_balance, posted_total]. A transaction is [type, id, account_id,
-    external_id, amount, currency, date, description, counterparty, provider_category, status, category_override, note,
-    replaces].
+    An account is [type, id, connection_id, external_id, name, kind, subtype, mode, currency, last_four, institution,
+    status, provider_balance, provider_available, opening_balance, posted_total]. A transaction is [type, id,
+    account_id, external_id, amount, currency, date, description, counterparty, provider_category, status,
+    category_override, note, replaces]. A holding is [type, id, account_id, external_id, symbol, quantity,
+    average_price, cost_basis].
     """
     created = [(account.id, _account(ACCOUNT_CREATED, account)) for account in accounts.created]
     updated = [(account.id, _account(ACCOUNT_UPDATED, account)) for account in accounts.updated]
     rows = [row for _id, row in sorted([*created, *updated], key=itemgetter(0))]
-    return rows + _transactions(staged, difference, inherited)
+    return rows + _transactions(staged, difference, inherited) + _holdings(holdings)
 
 
 def record(
     staged: Staged,
     difference: Difference,
     accounts: AccountChanges,
+    holdings: HoldingChanges,
     *,
     rows: Sequence[bytes],
     first_reads: Set[UUID],
@@ -73,6 +83,8 @@ def record(
         "accounts_added": [None, len(accounts.created)],
         "accounts_modified": [None, len(accounts.updated)],
     }
+    held = {"added": holdings.created, "modified": holdings.updated, "removed": holdings.removed}
+    summary |= {f"holdings_{what}": [None, len(changed)] for what, changed in held.items() if changed}
     audit.record_batch(
         action=ACCOUNTS_SYNCED,
         actor=actor,
@@ -158,6 +170,7 @@ def _account(type_: str, account: Account) -> bytes:
             account.name,
             account.kind,
             account.subtype,
+            str(account.mode),
             account.currency,
             account.last_four,
             account.institution,
@@ -165,6 +178,22 @@ def _account(type_: str, account: Account) -> bytes:
             *("" if amount is None else plain(amount) for amount in balances),
         )
     )
+
+
+def _holdings(changes: HoldingChanges) -> list[bytes]:
+    by_type = {
+        HOLDING_CREATED: changes.created,
+        HOLDING_UPDATED: changes.updated,
+        HOLDING_REMOVED: changes.removed,
+    }
+    rows = [(row.id, _holding(type_, row)) for type_, rows in by_type.items() for row in rows]
+    return [row for _id, row in sorted(rows, key=itemgetter(0))]
+
+
+def _holding(type_: str, row: Holding) -> bytes:
+    cost = "" if row.cost_basis is None else plain(row.cost_basis)
+    ids = (str(row.id), str(row.account_id), row.external_id, row.symbol)
+    return _encode((type_, *ids, plain(row.quantity), plain(row.average_price), cost))
 
 
 def _text(value: Any) -> str:

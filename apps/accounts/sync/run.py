@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection as database
 
 from apps.accounts.models import Account
-from apps.accounts.sync import absence, accounts, applying, diff, recording, staging
+from apps.accounts.sync import absence, accounts, applying, diff, holdings, recording, staging
 from apps.accounts.sync.plan import make_plan
 from apps.accounts.sync.reading import Clock, read_connection
 from apps.accounts.sync.staging import Staged
@@ -23,7 +23,7 @@ from apps.jobs.errors import LeaseLost
 from apps.jobs.services import settle
 from apps.jobs.types import Lease
 from apps.providers.models import Connection
-from apps.providers.registry import adapter_for
+from apps.providers.registry import adapter_for, holdings_of
 from apps.providers.services import finish_run
 from apps.providers.services.locking import lock_run
 from apps.providers.types import SyncCounts
@@ -71,7 +71,7 @@ def synchronise(*, connection: Connection, run_id: UUID, lease: Lease, clock: Cl
         adapter = adapter_for(connection)
     with _collector_paused():
         with stages.measure("fetch"), adapter:
-            reading = read_connection(adapter, plan, clock=clock)
+            reading = read_connection(adapter, plan, clock=clock, holder=holdings_of(connection, adapter))
         with stages.measure("stage"):
             account_ids = ids | {
                 item.data.external_id: new_id() for item in reading.accounts if item.data.external_id not in ids
@@ -136,12 +136,14 @@ def _apply(
     with stages.measure("apply"):
         inherited = applying.apply(cursor, staged, difference, tenant_id=tenant_id, now=now)
         changes = accounts.close_book(book, readings, applying.posted_changes(staged, difference), now=now)
+        held = holdings.apply(readings, tenant_id=tenant_id)
     with stages.measure("record"):
         recording.record(
             staged,
             difference,
             changes,
-            rows=recording.batch_rows(staged, difference, inherited, changes),
+            held,
+            rows=recording.batch_rows(staged, difference, inherited, changes, held),
             first_reads=book.first_reads,
             run_id=run_id,
             actor=lease.actor,

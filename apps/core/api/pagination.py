@@ -68,6 +68,7 @@ def _after(fields: Sequence[str], values: Sequence[Any], operator: str) -> Q:
 
 _TYPES: dict[str, Any] = {
     "UUIDField": UUID,
+    "CharField": Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")],
     "DateTimeField": Annotated[datetime, msgspec.Meta(tz=True)],
     "DateField": date,
     "BigIntegerField": int,

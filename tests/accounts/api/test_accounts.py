@@ -38,6 +38,7 @@ def test_account_shows_both_balances_and_their_difference(acme, acme_viewer: API
         "name": "Everyday Checking",
         "kind": "depository",
         "subtype": "checking",
+        "mode": "live",
         "currency": "USD",
         "last_four": "4242",
         "institution": "Bank of Many",
