@@ -1,6 +1,25 @@
-"""Kinds of jobs that carry orders. Each one's payload is {"order_id": "..."}."""
+"""What a client asks for, and the kinds of jobs that carry orders: each one's payload is {"order_id": "..."}."""
+
+from decimal import Decimal
+
+import msgspec
 
 from apps.jobs.types import JobKind
+from apps.orders.enums import OrderType, Side, TimeInForce
+
+
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as a client asks for it. Without a `client_order_id` the order's own id is taken."""
+
+    instrument: str
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    client_order_id: str = ""
+
 
 # A lease is short: whoever takes over from a dead worker asks the venue before it sends, so nothing is sent twice.
 SUBMIT_ORDER = JobKind(
@@ -15,6 +34,11 @@ CANCEL_ORDER = JobKind(
 )
 REPLACE_ORDER = JobKind(
     "order.replace", queue="orders", max_attempts=20, lease_seconds=10, backoff_seconds=1, backoff_max_seconds=30
+)
+
+# Reads what happened on an account that the stream may have missed; its payload is {"risk_account_id": "..."}.
+PULL_ACCOUNT = JobKind(
+    "order.pull", queue="orders", max_attempts=8, lease_seconds=30, backoff_seconds=1, backoff_max_seconds=60
 )
 
 # Before everything else on the queue: a client and a market are waiting.

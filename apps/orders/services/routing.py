@@ -1,0 +1,195 @@
+"""Takes an approved order to its venue, from the lease to the settled job.
+
+While the line is held (docs/adr/0008-kill-switch.md) no kill switch can be engaged: it is looked at, `submitting` is
+committed and the order sent, all under the lock. An order that is found `submitting` was left by a worker that died:
+the venue is asked for it before anything else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from apps.core.actor import Actor
+from apps.core.scope import tenant_scope, write_scope
+from apps.jobs.errors import LeaseLost, RetryLater
+from apps.jobs.services import settle
+from apps.jobs.types import Lease
+from apps.orders import events
+from apps.orders.enums import OrderStatus, Pending
+from apps.orders.models import Order
+from apps.orders.rules.codes import DenialCode
+from apps.orders.rules.states import OPEN_STATES
+from apps.orders.services.locking import lock_order
+from apps.orders.services.queueing import resolve_soon
+from apps.orders.services.replacing import let_original_go
+from apps.orders.services.sending import (
+    Answer,
+    Doubtful,
+    NotAsked,
+    NotCarriedOut,
+    Refused,
+    Shown,
+    look_up,
+    send,
+)
+from apps.orders.services.switches import engaged_switches, holding_the_line
+from apps.orders.services.transitions import transition
+from apps.orders.services.updates import REJECTED_BY_VENUE, take_venue_order
+from apps.providers.errors import ProviderError
+from apps.providers.protocols import BrokerageAdapter
+from apps.providers.registry import brokerage_for
+
+APPROVAL_LASTS = timedelta(seconds=300)
+ORIGINAL_CLOSED = "original_closed"
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Why an order must not go out."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An order that is `submitting`. `was_left`: by another worker; `denial`: why it must not be sent any more.
+
+    `original_id` is the venue's id of the order that it replaces.
+    """
+
+    order: Order
+    was_left: bool
+    denial: Denial | None
+    original_id: str
+
+
+def route_order(order_id: UUID, *, lease: Lease, clock: Clock) -> None:
+    """Send an order to its venue, or find out that it is there; then settle the lease.
+
+    Raises:
+        RetryLater: nothing was carried out, or the venue could not be asked.
+    """
+    with tenant_scope(lease.tenant_id):
+        order = Order.objects.select_related("risk_account__connection").get(id=order_id)
+        venue = _open(order)
+    if isinstance(venue, Denial):
+        with write_scope(lease.actor):
+            abandon(order_id, venue.code, venue.detail, actor=lease.actor, now=clock())
+            settle(lease, now=clock())
+        return
+    with venue:
+        with holding_the_line(order.tenant_id, order.account_id):
+            claim = _claim(order_id, lease.actor, clock())
+            answer = _put_to_venue(venue, claim, lease) if claim else None
+        _conclude(order_id, answer, lease, clock())
+
+
+def abandon(order_id: UUID, code: str, reason: str, *, actor: Actor, now: datetime) -> None:
+    """Stop trying to send an order: without a guess, it is denied if it never left and unknown if it may have."""
+    with write_scope(actor):
+        order = lock_order(order_id)
+        if order.status == OrderStatus.APPROVED:
+            _deny(order, Denial(code, reason), actor, now)
+        elif order.status == OrderStatus.SUBMITTING:
+            _make_unknown(order, reason, actor=actor, now=now)
+
+
+def _open(order: Order) -> BrokerageAdapter | Denial:
+    try:
+        return brokerage_for(order.risk_account.connection)
+    except ProviderError as error:
+        return Denial(error.code, error.message)
+
+
+def _claim(order_id: UUID, actor: Actor, now: datetime) -> Claim | None:
+    """Commit that an approved order is being sent, or deny it; None: there is nothing to send."""
+    with write_scope(actor):
+        order = lock_order(order_id)
+        if order.status not in (OrderStatus.APPROVED, OrderStatus.SUBMITTING):
+            return None
+        was_left, denial = order.status == OrderStatus.SUBMITTING, _why_not(order, now)
+        if denial and not was_left:
+            _deny(order, denial, actor, now)
+            return None
+        if not was_left:
+            transition(order, OrderStatus.SUBMITTING, actor=actor, now=now)
+        original = order.replaces
+        return Claim(order, was_left, denial, original.venue_order_id if original else "")
+
+
+def _why_not(order: Order, now: datetime) -> Denial | None:
+    if order.pending == Pending.CANCEL:
+        return Denial(DenialCode.CANCELED_BEFORE_SUBMISSION, _("It was canceled before it was sent."))
+    engaged = engaged_switches(account_id=order.account_id)
+    if engaged:
+        return Denial(DenialCode.KILL_SWITCH_ENGAGED, "; ".join(engaged))
+    if now - order.created_at > APPROVAL_LASTS:
+        return Denial(DenialCode.APPROVAL_EXPIRED, _("It could not be sent within five minutes of its approval."))
+    if order.replaces is not None and (order.replaces.status not in OPEN_STATES or not order.replaces.venue_order_id):
+        return Denial(ORIGINAL_CLOSED, _("The order that it was to replace is no longer open."))
+    return None
+
+
+def _put_to_venue(venue: BrokerageAdapter, claim: Claim, lease: Lease) -> Answer:
+    if lease.lost:
+        raise LeaseLost(f"job {lease.job_id} is no longer leased to this worker")
+    order = claim.order
+    if claim.was_left:
+        found = look_up(venue, order, attempt=lease.attempt)
+        if found is not None:
+            return found
+        if claim.denial:
+            # It must not be sent, and that the venue does not know it (yet) is no proof that it never will.
+            return Doubtful(claim.denial.detail)
+
+    return send(venue, order, replaces=claim.original_id, attempt=lease.attempt)
+
+
+def _conclude(order_id: UUID, answer: Answer | None, lease: Lease, now: datetime) -> None:
+    """Store what the answer proves, and settle the lease unless it is to be tried again."""
+    if isinstance(answer, NotAsked):
+        raise RetryLater(answer.seconds, answer.reason)
+    with write_scope(lease.actor):
+        if answer is not None:
+            _store(lock_order(order_id), answer, lease.actor, now)
+        if not isinstance(answer, NotCarriedOut):
+            settle(lease, now=now)
+    if isinstance(answer, NotCarriedOut):
+        raise RetryLater(answer.seconds, answer.reason)
+
+
+def _store(order: Order, answer: Answer, actor: Actor, now: datetime) -> None:
+    if isinstance(answer, Shown):
+        take_venue_order(order, answer.order, actor=actor, now=now)
+        return
+    if order.status != OrderStatus.SUBMITTING:
+        return  # the stream was quicker, and the venue's word outranks a failed call
+    match answer:
+        case Refused(code, detail):
+            columns: dict[str, Any] = {"denial_code": REJECTED_BY_VENUE, "denial_detail": f"{detail} ({code})"[:500]}
+            transition(order, OrderStatus.REJECTED, actor=actor, now=now, **columns)
+            let_original_go(order, detail, actor=actor, now=now)
+        case NotCarriedOut(_seconds, reason):
+            event, data = events.ORDER_SUBMISSION_DEFERRED, {"reason": reason}
+            transition(order, OrderStatus.APPROVED, actor=actor, now=now, event=event, data=data)
+        case Doubtful(reason):
+            _make_unknown(order, reason, actor=actor, now=now)
+
+
+def _make_unknown(order: Order, reason: str, *, actor: Actor, now: datetime) -> None:
+    """Note that nobody knows what became of a locked order that was being sent, and have it looked up."""
+    transition(order, OrderStatus.UNKNOWN, actor=actor, now=now, data={"reason": reason})
+    resolve_soon(order, actor=actor, now=now)
+
+
+def _deny(order: Order, denial: Denial, actor: Actor, now: datetime) -> None:
+    columns: dict[str, Any] = {"denial_code": denial.code, "denial_detail": denial.detail[:500]}
+    transition(order, OrderStatus.DENIED, actor=actor, now=now, **columns)
+    let_original_go(order, denial.detail, actor=actor, now=now)

@@ -1,0 +1,198 @@
+"""An account at the scripted broker, orders on it as intake leaves them, and what came of them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import apps.orders.tasks  # noqa: F401  (registers the handlers)
+from apps.accounts.models import Account
+from apps.audit.models import AuditEntry
+from apps.core import clock
+from apps.core.actor import Actor, system_actor
+from apps.core.canonical import jsonable
+from apps.core.ids import new_id
+from apps.core.scope import tenant_scope, write_scope
+from apps.incidents.models import Incident
+from apps.jobs.models import Job
+from apps.jobs.runner import run_next
+from apps.jobs.services import enqueue
+from apps.market.models import Listing
+from apps.orders import events
+from apps.orders.enums import OrderStatus
+from apps.orders.models import Fill, Order, OrderEvent, Position, RiskAccount
+from apps.orders.services.folding import fold, projection_of
+from apps.orders.types import CANCEL_ORDER, ORDER_PRIORITY, REPLACE_ORDER, SUBMIT_ORDER
+from apps.outbox.models import OutboxEvent
+from apps.outbox.services import emit
+from apps.tenants.models import Tenant
+from tests.factories.accounts import make_account
+from tests.factories.market import connect, make_listing
+
+
+@dataclass(frozen=True)
+class Floor:
+    """One tenant's account at one venue."""
+
+    tenant: Tenant
+    account: Account
+    risk_account: RiskAccount
+    listing: Listing
+
+    @property
+    def actor(self) -> Actor:
+        return system_actor("tests", tenant_id=self.tenant.id)
+
+    def make_order(self, *, job: bool = True, replaces: Order | None = None, **values: Any) -> Order:
+        """Store an approved order with its first event, and with its job unless told otherwise."""
+        now = clock.now()
+        defaults: dict[str, Any] = {
+            "side": "buy",
+            "type": "limit",
+            "quantity": Decimal(10),
+            "limit_price": Decimal("190.25"),
+            "time_in_force": "day",
+            "status": OrderStatus.APPROVED,
+            "reserved": Decimal("1902.5"),
+            "client_order_id": new_id().hex,
+            "created_at": now,
+            "updated_at": now,
+        }
+        order = Order(
+            id=new_id(),
+            tenant_id=self.tenant.id,
+            account=self.account,
+            risk_account=self.risk_account,
+            instrument=self.listing.instrument,
+            symbol=self.listing.symbol,
+            mode="paper",
+            replaces=replaces,
+            **{**defaults, **values},
+        )
+        with write_scope(self.actor):
+            order.save(force_insert=True)
+            event = events.order_event(events.ORDER_APPROVED, order)
+            OrderEvent.objects.create(
+                tenant_id=self.tenant.id,
+                order=order,
+                sequence=1,
+                type=event.type,
+                data=jsonable(event.data),
+                at=order.created_at,
+            )
+            emit(event, actor=self.actor, now=now)
+            if job:
+                self.enqueue(SUBMIT_ORDER if replaces is None else REPLACE_ORDER, order)
+        return order
+
+    def enqueue(self, kind: Any, order: Order) -> Job:
+        """Ask for work on an order."""
+        return enqueue(
+            kind=kind,
+            payload={"order_id": str(order.id)},
+            actor=self.actor,
+            now=clock.now(),
+            unique_key=str(order.id),
+            priority=ORDER_PRIORITY,
+        )
+
+    def ask_cancel(self, order: Order) -> None:
+        """Wish for a cancel, as intake does."""
+        with write_scope(self.actor):
+            from apps.orders.services.locking import lock_order
+            from apps.orders.services.transitions import note
+
+            note(
+                lock_order(order.id), events.ORDER_CANCEL_REQUESTED, actor=self.actor, now=clock.now(), pending="cancel"
+            )
+            self.enqueue(CANCEL_ORDER, order)
+
+    def ask_replace(self, order: Order, **values: Any) -> Order:
+        """Wish for a replacement, as intake does, and return it."""
+        from apps.orders.services.locking import lock_order
+        from apps.orders.services.transitions import note
+
+        with write_scope(self.actor):
+            original = lock_order(order.id)
+            note(original, events.ORDER_REPLACE_REQUESTED, actor=self.actor, now=clock.now(), pending="replace")
+            return self.make_order(replaces=original, **values)
+
+    def run(self, *, ahead: float = 0, most: int = 20) -> int:
+        """Run the jobs of orders that are due within `ahead` seconds; return how many."""
+        count = 0
+        while count < most and run_next("orders", worker="tests", now=clock.now() + timedelta(seconds=ahead)):
+            count += 1
+        return count
+
+    def run_one(self, *, ahead: float = 0) -> bool:
+        """Run the next job that is due within `ahead` seconds."""
+        return run_next("orders", worker="tests", now=clock.now() + timedelta(seconds=ahead))
+
+    def read(self, order: Order) -> Order:
+        """Return the order as it is stored, once its events have been seen to add up to it."""
+        with tenant_scope(self.tenant.id):
+            stored = Order.objects.select_related("instrument").get(id=order.id)
+            happened = list(OrderEvent.objects.filter(order=order).order_by("sequence"))
+            assert [event.sequence for event in happened] == list(range(1, stored.version + 1))
+            assert fold(happened) == projection_of(stored)
+            emitted = OutboxEvent.objects.filter(entity_id=order.id).order_by("position").values_list("type", "data")
+            assert list(emitted) == [(event.type, event.data) for event in happened]
+        return stored
+
+    def events(self, order: Order) -> list[str]:
+        """Return what happened to an order, without "order."."""
+        with tenant_scope(self.tenant.id):
+            rows = OrderEvent.objects.filter(order=order).order_by("sequence").values_list("type", flat=True)
+            return [name.removeprefix("order.") for name in rows]
+
+    def leaves(self, order: Order) -> list[str]:
+        """Return the audit actions about an order."""
+        with tenant_scope(self.tenant.id):
+            rows = AuditEntry.objects.filter(target_type="order", target_id=str(order.id)).order_by("position")
+            return list(rows.values_list("action", flat=True))
+
+    def fills(self) -> list[Fill]:
+        with tenant_scope(self.tenant.id):
+            return list(Fill.objects.order_by("id"))
+
+    def position(self) -> Position | None:
+        with tenant_scope(self.tenant.id):
+            return Position.objects.filter(account=self.account).first()
+
+    def incidents(self) -> list[tuple[str, str]]:
+        """Return (kind, state) of every incident, in the order of their opening."""
+        with tenant_scope(self.tenant.id):
+            return list(Incident.objects.order_by("id").values_list("kind", "state"))
+
+    def jobs(self, **where: Any) -> list[Job]:
+        with tenant_scope(self.tenant.id):
+            return list(Job.objects.filter(queue="orders", **where).order_by("id"))
+
+
+def open_floor(tenant: Tenant, *, provider: str) -> Floor:
+    """Connect a tenant to a broker and let it trade one instrument."""
+    connection = connect(tenant, provider)
+    account = make_account(tenant, connection=connection, kind="brokerage", subtype="margin")
+    now = clock.now()
+    with write_scope(system_actor("tests", tenant_id=tenant.id)):
+        risk_account = RiskAccount.objects.create(
+            tenant_id=tenant.id,
+            account=account,
+            connection=connection,
+            venue=provider,
+            mode="paper",
+            currency="USD",
+            created_at=now,
+            updated_at=now,
+        )
+    return Floor(tenant, account, risk_account, make_listing("XNAS:AAPL", venue=provider))
+
+
+def number(value: Decimal | None) -> str | None:
+    """Return a stored decimal as it reads."""
+    return None if value is None else f"{value.normalize():f}"
+
+
+def key_of(value: UUID) -> str:
+    return str(value)

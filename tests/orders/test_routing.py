@@ -1,0 +1,241 @@
+"""From `approved` to the venue: sent once, and what the answer proves is what is stored."""
+
+from datetime import timedelta
+
+import pytest
+
+from apps.core import clock
+from apps.orders.rules.states import may_follow
+from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
+from tests.orders.broker import AWAY, LOST, REFUSED, THROTTLED, UNAUTHORISED, Broker
+from tests.orders.floor import Floor, number
+
+pytestmark = pytest.mark.worker_login
+
+
+def test_an_approved_order_is_sent_and_accepted(floor: Floor, broker: Broker):
+    order = floor.make_order()
+
+    assert floor.run() == 1
+
+    stored = floor.read(order)
+    assert (stored.status, stored.venue_order_id, stored.version) == ("accepted", "v-1", 3)
+    assert stored.submitted_at <= stored.accepted_at
+    assert floor.events(order) == ["approved", "submitted", "accepted"]
+    assert floor.leaves(order) == ["order.submitted", "order.accepted"]
+    assert broker.calls == ["place_order"]
+    sent = broker.only_order()
+    assert (sent.client_order_id, sent.symbol, number(sent.quantity)) == (order.client_order_id, "AAPL", "10")
+    assert [job.state for job in floor.jobs()] == ["succeeded"]
+
+
+def test_submitting_is_committed_before_the_call(floor: Floor, broker: Broker):
+    order = floor.make_order()
+    seen = []
+    broker.on_call["place_order"] = lambda: seen.append(floor.read(order).status)
+
+    floor.run()
+
+    assert seen == ["submitting"]
+
+
+def test_an_order_that_has_gone_out_is_not_sent_again(floor: Floor, broker: Broker):
+    order = floor.make_order()
+    floor.run()
+    floor.enqueue(_submit_kind(), order)
+
+    assert floor.run() == 1
+
+    assert broker.calls == ["place_order"]
+    assert floor.read(order).version == 3
+
+
+@pytest.mark.parametrize("category", [REFUSED, UNAUTHORISED])
+def test_the_venues_refusal_rejects(floor: Floor, broker: Broker, category):
+    order = floor.make_order()
+    broker.fail("place_order", category, code="insufficient_funds")
+
+    floor.run()
+
+    stored = floor.read(order)
+    assert (stored.status, stored.denial_code) == ("rejected", "rejected_by_venue")
+    assert stored.denial_detail == "Scripted trouble. (insufficient_funds)"
+    assert (stored.reserved, stored.closed_at is not None) == (0, True)
+    assert floor.events(order) == ["approved", "submitted", "rejected"]
+
+
+@pytest.mark.parametrize("category", [AWAY, THROTTLED])
+def test_what_was_provably_not_carried_out_is_tried_again(floor: Floor, broker: Broker, category):
+    order = floor.make_order()
+    broker.fail("place_order", category, retry_after=4.2)
+
+    floor.run()
+
+    assert floor.read(order).status == "approved"
+    (job,) = floor.jobs()
+    assert (job.state, job.last_error_code) == ("queued", "retry_later")
+    assert timedelta(seconds=5) <= job.run_at - clock.now() + timedelta(seconds=1) <= timedelta(seconds=7)
+    assert floor.run(ahead=10) == 1
+    assert floor.read(order).status == "accepted"
+    assert floor.events(order) == ["approved", "submitted", "submission_deferred", "submitted", "accepted"]
+    assert broker.calls == ["place_order", "place_order"]
+
+
+def test_a_cancel_that_came_while_it_was_tried_again_ends_it(floor: Floor, broker: Broker):
+    order = floor.make_order()
+    broker.fail("place_order", AWAY)
+    floor.run()
+    floor.ask_cancel(order)
+
+    assert floor.run(ahead=60) == 2
+
+    stored = floor.read(order)
+    assert (stored.status, stored.denial_code, stored.pending) == ("denied", "canceled_before_submission", "none")
+    assert broker.calls == ["place_order"]
+    assert broker.orders == {}
+
+
+def test_an_approval_that_has_grown_old_is_worth_nothing(floor: Floor, broker: Broker):
+    order = floor.make_order(created_at=clock.now() - timedelta(seconds=301))
+
+    floor.run()
+
+    stored = floor.read(order)
+    assert (stored.status, stored.denial_code) == ("denied", "approval_expired")
+    assert floor.events(order) == ["approved", "denied"]
+    assert broker.calls == []
+
+
+@pytest.mark.parametrize("scope", [SwitchScope.ACCOUNT, SwitchScope.TENANT])
+def test_an_engaged_kill_switch_denies_what_was_approved(floor: Floor, broker: Broker, scope):
+    order = floor.make_order()
+    account_id = floor.account.id if scope is SwitchScope.ACCOUNT else None
+    set_kill_switch(scope=scope, account_id=account_id, engaged=True, reason="Halt", actor=floor.actor, now=clock.now())
+
+    floor.run()
+
+    stored = floor.read(order)
+    assert (stored.status, stored.denial_code) == ("denied", "kill_switch_engaged")
+    assert stored.denial_detail == f"{scope}: Halt"
+    assert (broker.calls, stored.reserved) == ([], 0)
+
+
+def test_a_kill_switch_stops_what_waits_to_be_tried_again(floor: Floor, broker: Broker):
+    order = floor.make_order()
+    broker.fail("place_order", THROTTLED)
+    floor.run()
+    set_kill_switch(scope=SwitchScope.TENANT, engaged=True, reason="Halt", actor=floor.actor, now=clock.now())
+
+    floor.run(ahead=60)
+
+    assert floor.read(order).status == "denied"
+    assert broker.orders == {}
+
+
+def test_a_lost_answer_makes_the_order_unknown_and_is_never_repeated(floor: Floor, broker: Broker):
+    order = floor.make_order()
+    broker.fail("place_order", LOST, performs=True)
+
+    floor.run()
+
+    assert floor.read(order).status == "unknown"
+    submit, resolve = floor.jobs()
+    assert [(job.kind, job.state) for job in (submit, resolve)] == [
+        ("order.submit", "succeeded"),
+        ("order.resolve", "queued"),
+    ]
+    assert broker.calls == ["place_order"]
+
+
+def test_a_taken_client_id_is_looked_up(floor: Floor, broker: Broker):
+    """What the venue refuses as a duplicate is there: the first of the two was ours."""
+    order = floor.make_order()
+    broker.fail("place_order", REFUSED, code="duplicate_client_order_id", performs=True)
+
+    floor.run()
+
+    stored = floor.read(order)
+    assert (stored.status, stored.venue_order_id) == ("accepted", "v-1")
+    assert broker.calls == ["place_order", "find_order"]
+
+
+def test_a_client_id_that_another_order_took_is_a_refusal(floor: Floor, broker: Broker):
+    order = floor.make_order()
+    broker.fail("place_order", REFUSED, code="duplicate_client_order_id", performs=True)
+    broker.on_call["find_order"] = lambda: broker.change("v-1", symbol="MSFT")
+
+    floor.run()
+
+    stored = floor.read(order)
+    assert (stored.status, stored.venue_order_id) == ("rejected", "")
+    assert "another order" in stored.denial_detail
+
+
+def test_a_taken_client_id_that_the_venue_does_not_show_is_unknown(floor: Floor, broker: Broker):
+    order = floor.make_order()
+    broker.fail("place_order", REFUSED, code="duplicate_client_order_id")
+
+    floor.run()
+
+    assert floor.read(order).status == "unknown"
+
+
+def test_a_job_that_died_before_sending_denies(floor: Floor, broker: Broker):
+    order = floor.make_order()
+    broker.fail("place_order", AWAY, times=20)
+
+    for attempt in range(20):
+        assert floor.run_one(ahead=3600 * (attempt + 1))
+
+    stored = floor.read(order)
+    assert (stored.status, stored.denial_code) == ("denied", "submission_failed")
+    assert [job.state for job in floor.jobs()] == ["dead"]
+    assert broker.orders == {}
+
+
+def test_a_deleted_connection_denies_what_never_left(floor: Floor, broker: Broker):
+    from apps.providers.services import delete_connection
+
+    order = floor.make_order()
+    delete_connection(connection_id=floor.risk_account.connection_id, actor=floor.actor, now=clock.now())
+
+    floor.run()
+
+    stored = floor.read(order)
+    assert (stored.status, stored.denial_code) == ("denied", "connection_disabled")
+    assert broker.calls == []
+
+
+def test_what_may_not_follow_is_refused_by_the_one_function(floor: Floor):
+    """Every pair of states, on the row itself."""
+    from apps.core.scope import write_scope
+    from apps.orders.enums import OrderStatus
+    from apps.orders.services.locking import lock_order
+    from apps.orders.services.transitions import ImpossibleTransition, transition
+
+    for before in OrderStatus:
+        for after in OrderStatus:
+            order = floor.make_order(job=False, status=before)
+            with write_scope(floor.actor):
+                locked = lock_order(order.id)
+                if may_follow(before, after):
+                    transition(locked, after, actor=floor.actor, now=clock.now())
+                else:
+                    with pytest.raises(ImpossibleTransition):
+                        transition(locked, after, actor=floor.actor, now=clock.now())
+            expected = after if may_follow(before, after) else before
+            assert (lock_status(floor, order), len(floor.events(order))) == (expected, 1 + (expected != before))
+
+
+def lock_status(floor: Floor, order) -> str:
+    from apps.core.scope import tenant_scope
+    from apps.orders.models import Order
+
+    with tenant_scope(floor.tenant.id):
+        return Order.objects.get(id=order.id).status
+
+
+def _submit_kind():
+    from apps.orders.types import SUBMIT_ORDER
+
+    return SUBMIT_ORDER
