@@ -71,7 +71,7 @@ class SandboxProcess:
     def clear_faults(self) -> None:
         self.control("DELETE", "/faults")
 
-    def advance(self, seconds: int) -> None:
+    def advance(self, seconds: float) -> None:
         self.control("POST", "/advance", seconds=seconds)
 
     def log(self, provider: str = "teller") -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from tests.sandbox_process import SandboxProcess
 
 Bank = Callable[[str], "BankClient"]
+Broker = Callable[[str], "BrokerClient"]
 
 
 class BankClient(httpx.Client):
@@ -41,6 +43,66 @@ class BankClient(httpx.Client):
     def state(self) -> dict[str, Any]:
         """Return the complete truth about the enrolment."""
         return self.process.teller_state(self.token)
+
+
+class BrokerClient(httpx.Client):
+    """Speak Alpaca's API with one paper key, and steer that account."""
+
+    def __init__(self, process: SandboxProcess, label: str) -> None:
+        found = process.credentials(label)["alpaca"]
+        self.key, self.secret = str(found["key_id"]), str(found["secret_key"])
+        headers = {"APCA-API-KEY-ID": self.key, "APCA-API-SECRET-KEY": self.secret}
+        super().__init__(base_url=f"{process.url}/alpaca", headers=headers, timeout=20)
+        self.process = process
+
+    def order(self, symbol: str, side: str, qty: str | None = "10", **terms: Any) -> dict[str, Any]:
+        """Place an order, a market order for the day unless told otherwise; return it as it was answered."""
+        answer = self.post("/v2/orders", json=self.body(symbol, side, qty, **terms))
+        assert answer.status_code == 200, answer.text
+        placed: dict[str, Any] = answer.json()
+        return placed
+
+    def refused(self, symbol: str, side: str, qty: str | None = "10", **terms: Any) -> tuple[int, int, str]:
+        """Place an order that is refused; return status, code and message."""
+        answer = self.post("/v2/orders", json=self.body(symbol, side, qty, **terms))
+        return refusal_of(answer)
+
+    @staticmethod
+    def body(symbol: str, side: str, qty: str | None, **terms: Any) -> dict[str, Any]:
+        type = terms.pop("type", "limit" if "limit_price" in terms else "market")
+        body = {"symbol": symbol, "side": side, "qty": qty, "type": type, "time_in_force": "day", **terms}
+        return {name: value for name, value in body.items() if value is not None}
+
+    def read(self, order_id: str) -> dict[str, Any]:
+        """Return an order as it is now."""
+        found: dict[str, Any] = self.get(f"/v2/orders/{order_id}").json()
+        return found
+
+    def wait(self, order_id: str, status: str, *, seconds: float = 10) -> dict[str, Any]:
+        """Return an order once it has this status."""
+        deadline = time.monotonic() + seconds
+        while (found := self.read(order_id))["status"] != status:
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
+        return found
+
+    def steer(self, control: str, **body: Any) -> Any:
+        """Steer this account's part of the market."""
+        return self.process.control("POST", f"/alpaca/{control}", key_id=self.key, **body)
+
+    def price(self, symbol: str, bid: str, ask: str) -> None:
+        """Hold a symbol's price; it is the same for every account."""
+        self.process.control("POST", "/alpaca/quote", symbol=symbol, bid=bid, ask=ask)
+
+    def state(self) -> dict[str, Any]:
+        """Return the complete truth about the account."""
+        return self.process.alpaca_state(self.key)
+
+
+def refusal_of(answer: httpx.Response) -> tuple[int, int, str]:
+    """Return status, code and message of a refusal."""
+    body = answer.json()
+    return answer.status_code, body.get("code"), body.get("message")
 
 
 class Receiver:
@@ -113,6 +175,36 @@ def own_bank(own_sandbox: SandboxProcess) -> Iterator[Bank]:
 
 
 @pytest.fixture
+def broker(sandbox: SandboxProcess) -> Iterator[Broker]:
+    yield from _brokers(sandbox)
+
+
+@pytest.fixture
+def own_broker(own_sandbox: SandboxProcess) -> Iterator[Broker]:
+    yield from _brokers(own_sandbox)
+
+
+@pytest.fixture(scope="session")
+def still_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    with SandboxProcess(tmp_path_factory.mktemp("still")) as process:
+        process.control("POST", "/clock", running=False)
+        yield process
+
+
+@pytest.fixture
+def trader(still_sandbox: SandboxProcess, request: pytest.FixtureRequest) -> Iterator[BrokerClient]:
+    """A new account in a market whose clock stands still until the test advances it."""
+    still_sandbox.clear_faults()
+    still_sandbox.control("POST", "/alpaca/market", open=True, clock_skew_seconds=0)
+    still_sandbox.control("DELETE", "/alpaca/execution")
+    still_sandbox.control(
+        "POST", "/alpaca/quote", symbol="*", release=True, frozen=False, quoteless=False, halted=False
+    )
+    for client in _brokers(still_sandbox):
+        yield client(request.node.nodeid)
+
+
+@pytest.fixture
 def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
@@ -124,6 +216,18 @@ def _clients(process: SandboxProcess) -> Iterator[Bank]:
 
     def open_client(label: str) -> BankClient:
         opened.append(BankClient(process, f"test_tkn_{label}"))
+        return opened[-1]
+
+    yield open_client
+    for client in opened:
+        client.close()
+
+
+def _brokers(process: SandboxProcess) -> Iterator[Broker]:
+    opened: list[BrokerClient] = []
+
+    def open_client(label: str) -> BrokerClient:
+        opened.append(BrokerClient(process, label))
         return opened[-1]
 
     yield open_client

@@ -14,7 +14,7 @@ from sandbox.providers.alpaca.accounts import Account
 from sandbox.providers.alpaca.agenda import Agenda
 from sandbox.providers.alpaca.assets import ASSETS
 from sandbox.providers.alpaca.hours import Market, expiry
-from sandbox.providers.alpaca.orders import ZERO, Order, Terms
+from sandbox.providers.alpaca.orders import PAUSED, ZERO, Order, Terms
 from sandbox.providers.alpaca.prices import Tape
 from sandbox.providers.alpaca.rules import Execution, Rules
 from sandbox.providers.alpaca.wire import wire_uuid
@@ -132,6 +132,7 @@ class Desk:
         match kind:
             case "new":
                 order.due.ack = None
+                order.due.match = virtual if order.status in PAUSED else order.due.match
                 self._turn(order, "new", real, keeps=("pending_cancel", "pending_replace"))
             case "trigger":
                 order.triggered = True
@@ -143,8 +144,8 @@ class Desk:
             case "canceled" | "expired" | "rejected":
                 self._end(account, order, kind, real)
             case _:
+                order.due.ack = order.due.match = None
                 self._turn(order, kind, real)
-                order.due.match = virtual if kind == "new" else None
         self.agenda.plan(order)
 
     def _enter(self, args: dict[str, Any], moment: Moment) -> Order:
