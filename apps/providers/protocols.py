@@ -101,7 +101,7 @@ class BrokerageAdapter(BoundAdapter, Protocol):
         """Yield every order that is open at the venue."""
 
     def fills(self, *, since: datetime) -> Iterator[FillData | RejectedRow]:
-        """Yield the account's executions from `since` on, oldest first."""
+        """Yield the account's executions from `since` on, oldest first; a few earlier ones may be among them."""
 
     def positions(self) -> list[HoldingData | RejectedRow]:
         """Return what the account holds now."""

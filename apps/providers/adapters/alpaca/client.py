@@ -140,11 +140,8 @@ class AlpacaAdapter:
                 yield order
 
     def fills(self, *, since: datetime) -> Iterator[FillData | RejectedRow]:
-        """Yield the executions from `since` on, oldest first; those of one millisecond may be in any order."""
-        for raw in paging.fills_forwards(self._trading, since):
-            fill = map_fill(raw)
-            if isinstance(fill, RejectedRow) or fill.filled_at >= since:
-                yield fill
+        """Yield the executions from a little before `since` on, oldest first; a millisecond's may be in any order."""
+        yield from map(map_fill, paging.fills_forwards(self._trading, since))
 
     def positions(self) -> list[HoldingData | RejectedRow]:
         """Return what the account holds now."""

@@ -20,7 +20,8 @@ from apps.providers.transport import Blame, Verdict, default_verdict, retry_afte
 PROVIDER = "alpaca"
 DUPLICATE_CLIENT_ORDER_ID = "duplicate_client_order_id"
 ORDER_NOT_FOUND = "order_not_found"
-_LONGEST_RESET_SECONDS = 60.0
+# The window's end may be a minute away; orders and their look-ups wait for it, and to ask again costs one request.
+_LONGEST_RESET_SECONDS = 2.0
 
 
 class _Refusal(msgspec.Struct):

@@ -37,6 +37,7 @@ def map_quote(symbol: str, raw: Any) -> QuoteData | RejectedRow:
 
 
 def _price(value: Decimal) -> Decimal | None:
-    if value < 0:
+    price = number(value)
+    if price < 0:
         raise msgspec.ValidationError("A price is negative.")
-    return number(value) or None
+    return price or None

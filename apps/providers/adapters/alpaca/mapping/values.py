@@ -27,7 +27,7 @@ def mapped(kind: RowKind, raw: Any, build: Callable[[], Mapped]) -> Mapped | Rej
     """Return what `build` makes of the row, or why it makes nothing."""
     try:
         return build()
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, OverflowError) as error:  # a time in the year 1 has no UTC
         return reject(kind, raw, str(error))
 
 
