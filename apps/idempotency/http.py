@@ -1,4 +1,8 @@
-"""Runs a POST once per Idempotency-Key. Every POST view goes through `run_idempotently`."""
+"""Runs a POST once per Idempotency-Key. Every POST view goes through `run_idempotently`.
+
+Order intake alone takes its key and keeps its answer in statements of its own, of the same rooms' making; it shares
+`read_key`, `fingerprint_of` and `replay`.
+"""
 
 import hashlib
 import re
@@ -42,21 +46,26 @@ def run_idempotently(
     Raises:
         IdempotencyKeyRequired, IdempotencyKeyInvalid: see there; and whatever `take_key` raises.
     """
-    key = _read_key(view.request, required=required)
+    key = read_key(view.request, required=required)
     if key is None:
         with write_scope(view.actor):
             return execute()
     now = clock.now()
     with write_scope(view.actor):
-        kept = take_key(key=key, fingerprint=_fingerprint(view), now=now)
+        kept = take_key(key=key, fingerprint=fingerprint_of(view), now=now)
         if kept is not None:
-            return _replay(kept)
+            return replay(kept)
         response = _run(view, execute)
         keep_answer(key=key, answer=_answer(response), secret=secret, now=now)
         return response
 
 
-def _read_key(request: Request, *, required: bool) -> str | None:
+def read_key(request: Request, *, required: bool) -> str | None:
+    """Return the request's key, or None without one.
+
+    Raises:
+        IdempotencyKeyRequired, IdempotencyKeyInvalid: see there.
+    """
     key: str | None = request.headers.get("Idempotency-Key")
     if key is None:
         if required:
@@ -67,7 +76,7 @@ def _read_key(request: Request, *, required: bool) -> str | None:
     return key
 
 
-def _fingerprint(view: TenantView) -> bytes:
+def fingerprint_of(view: TenantView) -> bytes:
     """Return SHA-256 over principal, method, path and canonical body: nobody gets an answer to another principal.
 
     It reads the raw body, not `request.data`: a malformed body is `execute`'s to refuse, after its 404.
@@ -103,7 +112,8 @@ def _answer(response: Response) -> Answer:
     return Answer(status=response.status_code, headers=headers, body=body)
 
 
-def _replay(answer: Answer) -> Response:
+def replay(answer: Answer) -> Response:
+    """Return the response that an answer was kept of."""
     headers = dict(answer.headers)
     content_type = headers.pop("Content-Type", None)
     return Response(

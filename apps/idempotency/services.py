@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -21,6 +22,8 @@ KEPT = timedelta(days=30)
 SECRET_KEPT = timedelta(hours=24)
 IN_FLIGHT_WAIT_MS = 3000
 EXPIRY_BATCH = 1000
+
+_TABLE = "idempotency_record"
 
 # Waits for a transaction that has inserted the same key and is still open: that is the mutual exclusion. The wait is
 # bounded before it begins, and the bound then holds for whatever the transaction locks next.
@@ -55,19 +58,18 @@ def take_key(*, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
         IdempotencyAnswerExpired: the answer held a secret and is gone.
     """
     with bounded_wait(), connection.cursor() as cursor:
-        take = take_statement(key=key, fingerprint=fingerprint, now=now)
+        take = take_statement(tenant_id=current_tenant_id(), key=key, fingerprint=fingerprint, now=now)
         cursor.execute(take.sql, take.params)
         kept = None if cursor.fetchone() else find_answer(key=key, fingerprint=fingerprint, now=now)
         cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
     return kept
 
 
-def take_statement(*, key: str, fingerprint: bytes, now: datetime) -> Statement:
-    """Return the statement that takes a key, for a service that sends it with others, inside `bounded_wait`.
+def take_statement(*, tenant_id: UUID, key: str, fingerprint: bytes, now: datetime) -> Statement:
+    """Return the statement that takes a key, for a service that opens its scope with it, inside `bounded_wait`.
 
     It returns a row where the key is taken; where it does not, `find_answer` knows more.
     """
-    tenant_id = current_tenant_id()
     values = [new_id(), tenant_id, key, fingerprint, now, now + KEPT, str(IN_FLIGHT_WAIT_MS)]
     return Statement(_TAKE, values)
 
@@ -111,11 +113,13 @@ def expire_records(*, now: datetime, batch: int = EXPIRY_BATCH) -> int:
 
 @contextmanager
 def bounded_wait() -> Iterator[None]:
-    """Turn a lock that is not granted in time into IdempotencyInFlight, which ends the transaction."""
+    """Turn a lock on a key that is not granted in time into IdempotencyInFlight, which ends the transaction."""
     try:
         yield
     except OperationalError as error:
-        if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+        cause = error.__cause__
+        # In a pipeline the error may come up with a later statement; its context says what was waited for.
+        if isinstance(cause, psycopg.errors.LockNotAvailable) and _TABLE in (cause.diag.context or ""):
             raise IdempotencyInFlight(retry_after=1) from error
         raise
 

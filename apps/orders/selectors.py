@@ -1,10 +1,79 @@
 """Reads of the orders room. Call them inside the tenant's scope."""
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from apps.orders.models import RiskDecision
+from apps.accounts.enums import AccountKind, AccountStatus
+from apps.accounts.models import Account
+from apps.core.errors import NotFound
+from apps.orders.models import Fill, Order, OrderEvent, Position, RiskDecision
+from apps.orders.rules.states import OPEN_STATES
+
+
+def orders_for(
+    *,
+    tenant_id: UUID,
+    account_id: UUID | None = None,
+    status: str | None = None,
+    instrument: str | None = None,
+    client_order_id: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    is_open: bool | None = None,
+) -> QuerySet[Order]:
+    """Return the tenant's orders, narrowed down, with their instruments; `since` is inclusive, `until` exclusive."""
+    rows = Order.objects.filter(tenant_id=tenant_id).select_related("instrument")
+    if is_open is not None:
+        rows = rows.filter(status__in=OPEN_STATES) if is_open else rows.exclude(status__in=OPEN_STATES)
+    return rows.filter(
+        **_given(
+            account_id=account_id,
+            status=status,
+            instrument__key=instrument,
+            client_order_id=client_order_id,
+            created_at__gte=since,
+            created_at__lt=until,
+        )
+    )
+
+
+def get_order(*, tenant_id: UUID, order_id: UUID) -> Order:
+    """Return one order with its instrument.
+
+    Raises:
+        NotFound: the tenant has no such order.
+    """
+    order = orders_for(tenant_id=tenant_id).filter(id=order_id).first()
+    if order is None:
+        raise NotFound
+    return order
+
+
+def events_of(order: Order) -> QuerySet[OrderEvent]:
+    """Return what happened to an order."""
+    return OrderEvent.objects.filter(tenant_id=order.tenant_id, order_id=order.id)
+
+
+def fills_for(*, tenant_id: UUID, order_id: UUID | None = None, account_id: UUID | None = None) -> QuerySet[Fill]:
+    """Return the tenant's executions, narrowed down, with their instruments."""
+    rows = Fill.objects.filter(tenant_id=tenant_id).select_related("instrument")
+    return rows.filter(**_given(order_id=order_id, account_id=account_id))
+
+
+def positions_for(*, tenant_id: UUID, account_id: UUID | None = None) -> QuerySet[Position]:
+    """Return what the tenant's accounts hold or held through their orders, with instruments and risk accounts."""
+    rows = Position.objects.filter(tenant_id=tenant_id).select_related("instrument", "risk_account")
+    return rows.filter(**_given(account_id=account_id))
+
+
+def find_only_account(*, tenant_id: UUID) -> UUID | None:
+    """Return the account that an order without one means: the tenant's only open brokerage account."""
+    accounts = Account.objects.filter(tenant_id=tenant_id, kind=AccountKind.BROKERAGE, status=AccountStatus.OPEN)
+    found = list(accounts.values_list("id", flat=True)[:2])
+    return found[0] if len(found) == 1 else None
 
 
 def decisions_for(
@@ -16,5 +85,8 @@ def decisions_for(
 ) -> QuerySet[RiskDecision]:
     """Return what the risk gate decided, narrowed down."""
     rows = RiskDecision.objects.filter(tenant_id=tenant_id)
-    given = {"account_id": account_id, "order_id": order_id, "outcome": outcome}
-    return rows.filter(**{name: value for name, value in given.items() if value is not None})
+    return rows.filter(**_given(account_id=account_id, order_id=order_id, outcome=outcome))
+
+
+def _given(**filters: Any) -> dict[str, Any]:
+    return {name: value for name, value in filters.items() if value is not None}

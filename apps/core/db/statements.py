@@ -53,6 +53,16 @@ def together(statements: Sequence[Statement]) -> Statement:
     )
 
 
+def run_in_one_trip(statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+    """Run statements that return rows, one after the other but in one round trip; return the rows of each."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        cursors = [connection.cursor() for _ in statements]
+        for cursor, statement in zip(cursors, statements, strict=True):
+            cursor.execute(statement.sql, statement.params)
+        return [cursor.fetchall() for cursor in cursors]
+
+
 def _encoded(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value

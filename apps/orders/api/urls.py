@@ -2,10 +2,13 @@
 
 from django.urls import path
 
-from apps.orders.api import kill_switch, risk
+from apps.orders.api import kill_switch, orders, risk
 
 urlpatterns = [
     path("kill-switch", kill_switch.KillSwitchView.as_view(), name="kill-switch"),
+    path("orders", orders.OrderListView.as_view(), name="orders"),
+    path("orders/<uuid:order_id>", orders.OrderView.as_view(), name="order"),
+    path("orders/<uuid:order_id>/events", orders.OrderEventListView.as_view(), name="order-events"),
     path("risk/decisions", risk.RiskDecisionListView.as_view(), name="risk-decisions"),
     path("risk/limits/<uuid:account_id>", risk.RiskLimitsView.as_view(), name="risk-limits"),
 ]

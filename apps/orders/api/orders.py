@@ -1,0 +1,195 @@
+"""Orders: placed, listed, read."""
+
+from typing import Any, Never
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.enums import AccountMode
+from apps.accounts.selectors import get_account
+from apps.core.api.bodies import decode_body
+from apps.core.api.permissions import Permission
+from apps.core.api.renderers import JSONRenderer, to_json
+from apps.core.api.views import TenantListView, TenantView, etag
+from apps.core.errors import DomainError, ValidationFailed
+from apps.core.scope import tenant_scope
+from apps.idempotency.http import fingerprint_of, read_key, replay, run_idempotently
+from apps.idempotency.types import Answer
+from apps.orders.api.order_bodies import OrderBody
+from apps.orders.api.order_serializers import (
+    DryRunSerializer,
+    NewOrderSerializer,
+    OrderEventSerializer,
+    OrderQuery,
+    OrderSerializer,
+)
+from apps.orders.errors import AccountNotTradable, ClientOrderIdTaken, LiveAccountRefused
+from apps.orders.events import order_data
+from apps.orders.models import Order, OrderEvent
+from apps.orders.rules.snapshot import Decision
+from apps.orders.rules.units import plain
+from apps.orders.selectors import events_of, find_only_account, get_order, orders_for
+from apps.orders.services.intake.judging import checks_for_people
+from apps.orders.services.intake.placing import Placement, place_order
+from apps.tenants.enums import ApiKeyMode
+from apps.tenants.types import Principal
+
+
+class OrderListView(TenantListView):
+    """The orders of all accounts, and the way to place one."""
+
+    required_permissions = {"GET": Permission.ORDERS_READ, "POST": Permission.ORDERS_WRITE}
+    query_serializer = OrderQuery
+    serializer_class = OrderSerializer
+
+    @extend_schema(
+        operation_id="list_orders",
+        tags=["Orders"],
+        summary="List orders",
+        description="Newest first; `open=true` leaves out those that have come to their end.",
+    )
+    def get(self, request: Request, **path: object) -> Response:
+        return super().get(request, **path)
+
+    def rows(self) -> QuerySet[Order]:
+        query = self.query
+        return orders_for(
+            tenant_id=self.tenant_id,
+            account_id=query.get("account"),
+            status=query.get("status"),
+            instrument=query.get("instrument"),
+            client_order_id=query.get("client_order_id"),
+            since=query.get("since"),
+            until=query.get("until"),
+            is_open=query["open"],
+        )
+
+    @extend_schema(
+        operation_id="place_order",
+        tags=["Orders"],
+        summary="Place an order",
+        description=(
+            "The risk gate decides at once; what it denies is an order too, with its `denial`. An approved order goes "
+            "to the venue after this answer: its events tell what became of it. With `dry_run` the answer is 200 and "
+            "says what the gate would decide."
+        ),
+        request=NewOrderSerializer,
+        responses={200: DryRunSerializer, 201: OrderSerializer},
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        key = read_key(request, required=True)
+        assert key is not None
+        try:
+            placement = self._placement(request, key)
+        except DomainError as refusal:
+            return self._refuse(refusal)
+        show = _decision_answer if placement.is_dry_run else self._order_answer
+        try:
+            answer, is_replay = place_order(placement, show=show, actor=self.actor)
+        except (AccountNotTradable, ClientOrderIdTaken) as refusal:
+            return self._refuse(refusal)
+        return replay(answer) if is_replay else _respond(answer)
+
+    def _placement(self, request: Request, key: str) -> Placement:
+        body = decode_body(request, OrderBody, OrderBody.MESSAGES)
+        return Placement(
+            account_id=body.account_id or self._only_account(),
+            new=body.new_order(),
+            key=key,
+            fingerprint=fingerprint_of(self),
+            only_paper=self._only_paper,
+            is_dry_run=body.dry_run,
+        )
+
+    @property
+    def _only_paper(self) -> bool:
+        principal = self.principal
+        return isinstance(principal, Principal) and principal.mode == ApiKeyMode.TEST
+
+    def _only_account(self) -> UUID:
+        with tenant_scope(self.tenant_id):
+            found = find_only_account(tenant_id=self.tenant_id)
+        if found is None:
+            message = _("Name the account: the tenant has not exactly one open brokerage account.")
+            raise ValidationFailed(errors=[{"field": "account_id", "code": "required", "message": message}])
+        return found
+
+    def _refuse(self, refusal: DomainError) -> Response:
+        """Refuse as every other POST does: an earlier answer to the key comes first, then the 404."""
+
+        def execute() -> Never:
+            account_id = _legible_account(self.request.data)
+            account = account_id and get_account(tenant_id=self.tenant_id, account_id=account_id)
+            if account and self._only_paper and account.mode != AccountMode.PAPER:
+                raise LiveAccountRefused
+            raise refusal
+
+        return run_idempotently(self, execute, required=True)
+
+    def _order_answer(self, order: Order, _decision: Decision) -> Answer:
+        location = f"{self.request.path.rstrip('/')}/{order.id}"
+        headers = {"ETag": etag(order.version), "Location": location}
+        return Answer(status=201, headers=headers, body=to_json(order_data(order)))
+
+
+def _decision_answer(order: Order, decision: Decision) -> Answer:
+    data = {
+        "outcome": decision.outcome,
+        "denial": {"code": order.denial_code, "detail": order.denial_detail} if order.denial_code else None,
+        "checks": checks_for_people(decision.checks),
+        "cost": plain(decision.cost),
+    }
+    return Answer(status=200, body=to_json(data))
+
+
+def _respond(answer: Answer) -> HttpResponse:
+    # Its bytes are those that were kept, so nothing is left for a renderer to do.
+    return HttpResponse(
+        answer.body, status=answer.status, headers=dict(answer.headers), content_type=JSONRenderer.media_type
+    )
+
+
+def _legible_account(data: Any) -> UUID | None:
+    try:
+        return UUID(str(data.get("account_id")))
+    except ValueError:
+        return None
+
+
+class OrderView(TenantView):
+    """One order."""
+
+    required_permissions = {"GET": Permission.ORDERS_READ}
+
+    @extend_schema(operation_id="get_order", tags=["Orders"], summary="Read an order", responses=OrderSerializer)
+    def get(self, request: Request, order_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            order = get_order(tenant_id=self.tenant_id, order_id=order_id)
+        return Response(order_data(order), headers={"ETag": etag(order.version)})
+
+
+class OrderEventListView(TenantListView):
+    """What happened to an order."""
+
+    required_permissions = {"GET": Permission.ORDERS_READ}
+    serializer_class = OrderEventSerializer
+    ordering = ("sequence",)
+
+    @extend_schema(
+        operation_id="list_order_events",
+        tags=["Orders"],
+        summary="List what happened to an order",
+        description="Oldest first; `sequence` counts from 1, and is the order's version that came of it.",
+    )
+    def get(self, request: Request, **path: object) -> Response:
+        return super().get(request, **path)
+
+    def rows(self) -> QuerySet[OrderEvent]:
+        order_id: UUID = self.kwargs["order_id"]
+        return events_of(get_order(tenant_id=self.tenant_id, order_id=order_id))

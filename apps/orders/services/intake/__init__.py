@@ -1,0 +1,1 @@
+"""Order intake: the one hot path (docs/adr/0010-order-intake.md)."""

@@ -1,0 +1,136 @@
+"""From what was read to what the gate decides, and to what is kept of it."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from django.conf import settings
+
+from apps.core.canonical import jsonable
+from apps.orders.rules import units
+from apps.orders.rules.snapshot import CheckResult, Proposal, Snapshot
+from apps.orders.rules.units import SECOND, ceil_units, floor_units, micros
+from apps.orders.services.intake.reading import Facts, Means
+from apps.orders.types import NewOrder
+
+_TIMES = frozenset(
+    {
+        "now",
+        "clock_venue_at",
+        "clock_asked_at",
+        "clock_received_at",
+        "clock_turns_at",
+        "quote_venue_at",
+        "quote_received_at",
+        "means_as_of",
+        "rate_reset_at",
+    }
+)
+_INTERVALS = frozenset({"quote_max_age", "clock_max_age", "means_max_age", "max_clock_offset"})
+_AMOUNTS = frozenset(
+    {
+        "bid",
+        "ask",
+        "position",
+        "open_buys",
+        "open_sells",
+        "equity",
+        "buying_power",
+        "reserved",
+        "max_position_value",
+        "max_concentration",
+    }
+)
+
+
+def snapshot_of(means: Means | None, facts: Facts, *, now: datetime) -> Snapshot:
+    """Return what the gate looks at. What a client has is rounded down, what it owes up."""
+    return Snapshot(
+        now=micros(now),
+        engaged_switches=tuple(facts.engaged_switches),
+        clock_is_open=facts.clock_is_open,
+        clock_venue_at=_time(facts.clock_venue_at),
+        clock_asked_at=_time(facts.clock_asked_at),
+        clock_received_at=_time(facts.clock_received_at),
+        clock_turns_at=_time(facts.clock_turns_at),
+        bid=_down(facts.bid),
+        ask=_up(facts.ask),
+        quote_venue_at=_time(facts.quote_venue_at),
+        quote_received_at=_time(facts.quote_received_at),
+        asset_class=facts.asset_class,
+        listed=facts.listed,
+        tradable=facts.tradable,
+        shortable=facts.shortable,
+        position=_down(facts.position) or 0,
+        open_buys=_up(facts.open_buys) or 0,
+        open_sells=_up(facts.open_sells) or 0,
+        other_trades=facts.other_trades,
+        unknown_orders=facts.unknown_orders,
+        reserved=_up(facts.reserved) or 0,
+        quote_max_age=settings.QUOTE_MAX_AGE_SECONDS * SECOND,
+        clock_max_age=settings.CLOCK_MAX_AGE_SECONDS * SECOND,
+        means_max_age=settings.MEANS_MAX_AGE_SECONDS * SECOND,
+        max_clock_offset=settings.MAX_CLOCK_OFFSET_MS * (SECOND // 1000),
+        **({} if means is None else _of_account(means)),
+    )
+
+
+def _of_account(means: Means) -> dict[str, Any]:
+    return {
+        "equity": _down(means.equity),
+        "buying_power": _down(means.buying_power),
+        "is_restricted": means.is_restricted,
+        "means_as_of": _time(means.means_as_of),
+        "max_open_trades": means.max_open_trades,
+        "max_position_value": floor_units(means.max_position_value),
+        "max_concentration": floor_units(means.max_concentration),
+        "max_orders_per_minute": means.max_orders_per_minute,
+        "rate_reset_at": _time(means.rate_reset_at),
+    }
+
+
+def proposal_of(new: NewOrder) -> Proposal:
+    """Return the order as the gate takes it."""
+    return Proposal(
+        side=new.side,
+        type=new.type,
+        quantity=floor_units(new.quantity),
+        limit_price=_up(new.limit_price),
+        stop_price=_up(new.stop_price),
+        time_in_force=new.time_in_force,
+    )
+
+
+def inputs_for_people(snapshot: Snapshot) -> dict[str, Any]:
+    """Return a snapshot as it is kept: plain decimals, times in RFC 3339, intervals in seconds."""
+    return {name: _for_people(name, value) for name, value in msgspec.structs.asdict(snapshot).items()}
+
+
+def checks_for_people(checks: tuple[CheckResult, ...]) -> list[dict[str, Any]]:
+    """Return what each check said as it is kept: `code` is null where it passed."""
+    return [{"check": result.check, "code": result.code, "detail": result.detail} for result in checks]
+
+
+def _for_people(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name in _AMOUNTS:
+        return units.plain(value)
+    if name in _TIMES:
+        return jsonable(units.from_micros(value))
+    if name in _INTERVALS:
+        return units.plain(value * (units.ONE // SECOND))
+    return value
+
+
+def _time(at: datetime | None) -> int | None:
+    return None if at is None else micros(at)
+
+
+def _down(value: Decimal | None) -> int | None:
+    return None if value is None else floor_units(value)
+
+
+def _up(value: Decimal | None) -> int | None:
+    return None if value is None else ceil_units(value)

@@ -1,0 +1,149 @@
+"""Places an order: take the key, lock the risk account, read, decide, write. Nothing is sent here.
+
+What the gate lacks is fetched outside of the transaction, once; what it then still lacks denies the order.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from msgspec import structs
+
+from apps.core import clock
+from apps.core.actor import Actor
+from apps.core.canonical import jsonable
+from apps.core.db.statements import insert
+from apps.core.errors import NotFound, ValidationFailed
+from apps.core.scope import write_scope_with
+from apps.idempotency.services import bounded_wait, find_answer, keep_statement, take_statement
+from apps.idempotency.types import Answer
+from apps.orders.enums import Mode
+from apps.orders.errors import AccountNotTradable, ClientOrderIdTaken, LiveAccountRefused
+from apps.orders.models import Order
+from apps.orders.rules.gate import decide, stale_inputs
+from apps.orders.rules.parameters import Parameters, parameter_errors
+from apps.orders.rules.snapshot import Decision
+from apps.orders.services.intake import reading, writing
+from apps.orders.services.intake.judging import proposal_of, snapshot_of
+from apps.orders.services.intake.reading import Facts, Reading
+from apps.orders.services.intake.refreshing import Missing, refresh
+from apps.orders.types import NewOrder
+
+Clock = Callable[[], datetime]
+_RULES_OF_ALL = frozenset({"required", "not_positive", "too_large", "too_precise"})
+# How the interface shows a stored order; for a dry run the decision instead.
+Show = Callable[[Order, Decision], Answer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """An order to place, once per key. `only_paper`: whoever asks may not move real money."""
+
+    account_id: UUID
+    new: NewOrder
+    key: str
+    fingerprint: bytes
+    only_paper: bool
+    is_dry_run: bool = False
+
+
+def place_order(placement: Placement, *, show: Show, actor: Actor, time: Clock = clock.now) -> tuple[Answer, bool]:
+    """Decide upon an order, store it, and have it sent if it was approved; return the answer, and if it is a replay.
+
+    The time is read under the lock, since the wait for it may have been long. The answer is kept with the key in the
+    same transaction.
+
+    Raises:
+        NotFound: the tenant has no such account.
+        ValidationFailed: `errors` names each field.
+        LiveAccountRefused, AccountNotTradable, ClientOrderIdTaken, ReadOnly: see the classes.
+        IdempotencyInFlight, IdempotencyKeyReused: see the classes.
+    """
+    try:
+        return _place(placement, show, actor, time, is_last_try=False)
+    except Missing as missing:
+        refresh(missing, actor=actor, time=time)
+    return _place(placement, show, actor, time, is_last_try=True)
+
+
+def _place(placement: Placement, show: Show, actor: Actor, time: Clock, *, is_last_try: bool) -> tuple[Answer, bool]:
+    new, tenant_id = placement.new, actor.tenant_id
+    assert tenant_id is not None
+    take = take_statement(tenant_id=tenant_id, key=placement.key, fingerprint=placement.fingerprint, now=time())
+    reads = reading.statements_of(
+        tenant_id=tenant_id,
+        account_id=placement.account_id,
+        instrument=new.instrument,
+        client_order_id=new.client_order_id,
+    )
+    with bounded_wait(), write_scope_with(actor, [take, *reads]) as (taken, *rows):
+        if not taken:
+            kept = find_answer(key=placement.key, fingerprint=placement.fingerprint, now=time())
+            if kept is not None:
+                return kept, True
+        found = Reading.of(rows)
+        _require_account(found, placement)
+        answer = _decide(placement, found, show, actor, time(), is_last_try=is_last_try)
+    return answer, False
+
+
+def _require_account(found: Reading, placement: Placement) -> None:
+    """Refuse what no gate has to look at: accounts out of reach and impossible parameters."""
+    if found.facts is None:
+        raise NotFound
+    if placement.only_paper and found.facts.mode != Mode.PAPER:
+        raise LiveAccountRefused
+    errors = field_errors(placement.new, found.facts)
+    if errors:
+        raise ValidationFailed(errors=errors)
+    if not found.facts.can_trade:
+        raise AccountNotTradable
+    if found.facts.is_client_id_taken:
+        raise ClientOrderIdTaken
+
+
+def _decide(
+    placement: Placement, found: Reading, show: Show, actor: Actor, now: datetime, *, is_last_try: bool
+) -> Answer:
+    new, (means, facts) = placement.new, found
+    assert facts is not None
+    snapshot = snapshot_of(means, facts, now=now)
+    lacking = stale_inputs(snapshot)
+    if means is None or (lacking and not is_last_try):
+        raise Missing(account_id=placement.account_id, instrument=new.instrument, inputs=lacking)
+    decision = decide(snapshot, proposal_of(new))
+    order = writing.order_of(
+        new, decision, account_id=placement.account_id, means=means, facts=facts, tenant_id=actor.tenant_id, now=now
+    )
+    record = writing.decision_of(
+        decision, snapshot, order=order, request=_request(new), actor=actor, is_dry_run=placement.is_dry_run
+    )
+    answer = show(order, decision)
+    rows = [insert(record)] if placement.is_dry_run else writing.statements_of(order, record, decision, actor=actor)
+    writing.store([*rows, keep_statement(key=placement.key, answer=answer)])
+    return answer
+
+
+def field_errors(new: NewOrder, facts: Facts) -> list[dict[str, str]]:
+    """Return what is wrong with an order's parameters, at most one error per field."""
+    parameters = Parameters(
+        type=new.type,
+        time_in_force=new.time_in_force,
+        quantity=new.quantity,
+        limit_price=new.limit_price,
+        stop_price=new.stop_price,
+    )
+    errors = [error._asdict() for error in parameter_errors(parameters, facts.listing)]
+    if facts.instrument_id is None:
+        unknown = {"field": "instrument", "code": "unknown_instrument", "message": _("There is no such instrument.")}
+        # Without its rules only what holds for every instrument is known to be wrong.
+        return [unknown, *(error for error in errors if error["code"] in _RULES_OF_ALL)]
+    return errors
+
+
+def _request(new: NewOrder) -> dict[str, Any]:
+    request: dict[str, Any] = jsonable(structs.asdict(new))
+    return request
