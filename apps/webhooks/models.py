@@ -199,7 +199,7 @@ class DeliveryAttempt(TenantModel):
             *TenantModel.Meta.constraints,
             TenantForeignKey(field="delivery", to="webhooks.Delivery", name="webhooks_deliveryattempt_delivery"),
         ]
-        indexes = [models.Index(fields=["tenant_id", "delivery", "id"], name="webhooks_attempt_of_delivery")]
+        indexes = [models.Index(fields=["delivery", "id"], name="webhooks_attempt_of_delivery")]
 
     def __str__(self) -> str:
         return f"{self.status_code or self.error}"

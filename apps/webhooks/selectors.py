@@ -51,6 +51,11 @@ def get_delivery(*, tenant_id: UUID, delivery_id: UUID) -> Delivery:
     return delivery
 
 
+def with_attempts(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Read the attempts of deliveries along, in one more query for all of them."""
+    return deliveries.prefetch_related("attempts")
+
+
 def attempts_of(*, tenant_id: UUID, delivery_id: UUID) -> QuerySet[DeliveryAttempt]:
     """Return a delivery's attempts, the first one first."""
     return DeliveryAttempt.objects.filter(tenant_id=tenant_id, delivery_id=delivery_id).order_by("id")

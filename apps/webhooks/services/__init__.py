@@ -9,12 +9,14 @@ from apps.webhooks.services.endpoints import (
     delete_endpoint,
     disable_gone_endpoint,
     update_endpoint,
+    url_refused,
 )
 from apps.webhooks.services.fanout import fan_out
 from apps.webhooks.services.leasing import claim, settle
-from apps.webhooks.services.secrets import renew_seals, rotate_secret
+from apps.webhooks.services.secrets import LONGEST_GRACE_SECONDS, renew_seals, rotate_secret
 
 __all__ = [
+    "LONGEST_GRACE_SECONDS",
     "UNSET",
     "NewEndpoint",
     "Unset",
@@ -30,4 +32,5 @@ __all__ = [
     "send_test_event",
     "settle",
     "update_endpoint",
+    "url_refused",
 ]

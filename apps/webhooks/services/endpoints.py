@@ -161,6 +161,11 @@ def disable_gone_endpoint(*, endpoint_id: UUID, actor: Actor, now: datetime) -> 
         )
 
 
+def url_refused(refusal: egress.EgressRefused) -> UrlRefused:
+    """Return the error that tells a client why its URL is refused."""
+    return UrlRefused(errors=[{"field": "url", "code": "url_refused", "message": str(refusal.message)}])
+
+
 def _switch(endpoint: Endpoint, actor: Actor, now: datetime) -> None:
     endpoint.disabled_reason = ""
     if endpoint.status == EndpointStatus.DISABLED:
@@ -188,8 +193,8 @@ def _tell(what: str, endpoint: Endpoint, changes: Mapping[str, Any], actor: Acto
 def _checked_url(url: str) -> str:
     try:
         egress.check_url(url)
-    except egress.EgressRefused as error:
-        raise UrlRefused(errors=[{"field": "url", "code": "url_refused", "message": str(error)}]) from error
+    except egress.EgressRefused as refusal:
+        raise url_refused(refusal) from refusal
     return url
 
 

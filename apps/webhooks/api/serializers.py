@@ -1,0 +1,123 @@
+"""The shapes of the webhooks API."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.api.serializers import PageQuery, StrictSerializer
+from apps.webhooks.enums import DeliveryStatus, EndpointStatus
+from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint
+from apps.webhooks.services import LONGEST_GRACE_SECONDS
+
+
+class EventTypesField(serializers.ListField):
+    """Event types, or patterns such as `order.*`; an empty list asks for all."""
+
+    child = serializers.CharField(max_length=100)
+
+
+class NewEndpointSerializer(StrictSerializer):
+    """An endpoint to make."""
+
+    url = serializers.CharField(max_length=2000)
+    event_types = EventTypesField(required=False, default=list, max_length=200)
+    description = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class EndpointChangeSerializer(StrictSerializer):
+    """What can be changed; what is left out stays."""
+
+    url = serializers.CharField(max_length=2000, required=False)
+    event_types = EventTypesField(required=False, max_length=200)
+    description = serializers.CharField(max_length=500, required=False, allow_blank=True)
+    status = serializers.ChoiceField(EndpointStatus.choices, required=False)
+
+
+class RotationSerializer(StrictSerializer):
+    """How long the old secret signs beside the new one."""
+
+    grace_seconds = serializers.IntegerField(
+        required=False, default=24 * 3600, min_value=0, max_value=LONGEST_GRACE_SECONDS
+    )
+
+
+class RecoverySerializer(StrictSerializer):
+    """Since when to send again what did not arrive."""
+
+    since = serializers.DateTimeField()
+
+
+class EndpointSerializer(serializers.Serializer[Endpoint]):
+    """An endpoint. `disabled_reason` says why the platform has disabled it: `gone` after a 410."""
+
+    id = serializers.UUIDField()
+    url = serializers.CharField()
+    event_types = serializers.ListField(child=serializers.CharField())
+    description = serializers.CharField()
+    status = serializers.ChoiceField(EndpointStatus.choices)
+    disabled_reason = serializers.SerializerMethodField()
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_disabled_reason(self, endpoint: Endpoint) -> str | None:
+        """Return the code; None where no one or a person has disabled it."""
+        return endpoint.disabled_reason or None
+
+
+class EndpointWithSecretSerializer(EndpointSerializer):
+    """An endpoint with its new secret: it is not shown again."""
+
+    secret = serializers.CharField()
+
+
+class AttemptSerializer(serializers.Serializer[DeliveryAttempt]):
+    """An attempt. `error` is null for a success; without an answer there is no `status_code`."""
+
+    at = serializers.DateTimeField()
+    status_code = serializers.IntegerField(allow_null=True)
+    duration_ms = serializers.IntegerField()
+    error = serializers.SerializerMethodField()
+    response_excerpt = serializers.CharField()
+
+    def get_error(self, attempt: DeliveryAttempt) -> str | None:
+        """Return the code; None for a success."""
+        return attempt.error or None
+
+
+class DeliverySerializer(serializers.Serializer[Delivery]):
+    """A delivery; its id is the `webhook-id`. One that waits for an earlier one of its entity has no next attempt."""
+
+    id = serializers.UUIDField()
+    endpoint_id = serializers.UUIDField()
+    event_id = serializers.UUIDField()
+    event_type = serializers.CharField()
+    entity_id = serializers.UUIDField()
+    sequence = serializers.IntegerField()
+    previous_id = serializers.UUIDField(allow_null=True)
+    status = serializers.ChoiceField(DeliveryStatus.choices)
+    attempts = AttemptSerializer(many=True, source="attempts.all")
+    next_attempt_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class DeliveryQuery(PageQuery):
+    """Filters of the delivery list."""
+
+    endpoint = serializers.UUIDField(required=False)
+    status = serializers.ChoiceField(DeliveryStatus.choices, required=False)
+    event_type = serializers.CharField(required=False, max_length=100)
+
+
+class RecoveredSerializer(serializers.Serializer[Any]):
+    """How many deliveries were queued again; 10,000 means that there may be more."""
+
+    queued_again = serializers.IntegerField()
+
+
+class EventTypeSerializer(serializers.Serializer[Any]):
+    """An event type and when it happens."""
+
+    type = serializers.CharField()
+    description = serializers.CharField()
