@@ -14,7 +14,8 @@ from apps.outbox.services import relay_events
 from apps.tenants.models import Tenant
 from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint
 from apps.webhooks.sending import Sender
-from apps.webhooks.services import NewEndpoint, create_endpoint
+from apps.webhooks.services import NewEndpoint, claim, create_endpoint, settle
+from apps.webhooks.types import Attempt
 from tests.factories.outbox import make_event
 
 NOWHERE = "http://127.0.0.1:9/hook"
@@ -57,6 +58,18 @@ def send_due(now: datetime | None = None, *, seed: int = 1, **options: Any) -> i
     """Send what is due, as the worker does, and return how many requests were made; `now` stops the clock."""
     tick = (lambda: now) if now else clock.now
     return asyncio.run(Sender(tick=tick, random=Random(seed), **options).run())
+
+
+def fail_due(now: datetime | None = None) -> int:
+    """Settle everything that is due as refused with a 500, without sending it; return how many that was."""
+    now = now or clock.now()
+    claims = claim(slots=1_000, rooms={}, default_room=1_000, after=UUID(int=0), now=now)
+    attempts = [
+        Attempt(claim=one, at=now, duration_ms=12, status_code=500, error="http_error", response_excerpt="no")
+        for one in claims
+    ]
+    settle(attempts, random=Random(1), now=now)
+    return len(claims)
 
 
 def stored_endpoint(endpoint: Endpoint) -> Endpoint:

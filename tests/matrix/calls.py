@@ -23,6 +23,10 @@ def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
         ("POST", "api-keys"): {"name": "another", "mode": "test", "scopes": ["tenant:read"]},
         ("POST", "connections"): {"provider": "teller", "credentials": {"access_token": "test_tkn_new"}},
         ("PATCH", "transactions/{transaction_id}"): {"category": "wages", "note": "for February"},
+        ("POST", "webhooks/endpoints"): {"url": "https://93.184.215.14/hook", "event_types": ["order.*"]},
+        ("PATCH", "webhooks/endpoints/{endpoint_id}"): {"description": "another"},
+        ("POST", "webhooks/endpoints/{endpoint_id}/rotate-secret"): {"grace_seconds": 60},
+        ("POST", "webhooks/endpoints/{endpoint_id}/recover"): {"since": "2026-01-01T00:00:00Z"},
     }
     return bodies.get((method, route.path))
 

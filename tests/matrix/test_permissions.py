@@ -46,6 +46,18 @@ PATCH   transactions/{transaction_id}            200  200    403   200     404  
 ROWS = {(line[1], line[0]): [int(status) for status in line[2:]] for line in map(str.split, MATRIX.splitlines()[2:])}
 CODES = {
     401: "authentication_required",
+GET     webhooks/deliveries                      200  403    403   200     200      401   401
+GET     webhooks/deliveries/{delivery_id}        200  403    403   200     404      401   401
+POST    webhooks/deliveries/{delivery_id}/retry  202  403    403   202     404      401   401
+GET     webhooks/endpoints                       200  403    403   200     200      401   401
+POST    webhooks/endpoints                       201  403    403   201     201      401   401
+GET     webhooks/endpoints/{endpoint_id}         200  403    403   200     404      401   401
+PATCH   webhooks/endpoints/{endpoint_id}         200  403    403   200     404      401   401
+DELETE  webhooks/endpoints/{endpoint_id}         204  403    403   204     404      401   401
+POST    webhooks/endpoints/{endpoint_id}/recover  202 403    403   202     404      401   401
+POST    webhooks/endpoints/{endpoint_id}/rotate-secret 200 403 403 200     404      401   401
+POST    webhooks/endpoints/{endpoint_id}/test    202  403    403   202     404      401   401
+GET     webhooks/event-types                     200  403    403   200     200      401   401
     403: "permission_denied",
     404: "not_found",
     405: "method_not_allowed",

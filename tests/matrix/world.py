@@ -20,6 +20,7 @@ from apps.providers.services import delete_connection, finish_run, request_sync
 from apps.providers.types import RejectedRow, SyncCounts
 from apps.tenants.models import Tenant
 from apps.users.models import User
+from apps.webhooks.services import send_test_event
 from tests.conftest import client_for
 from tests.factories.accounts import make_account, make_transaction
 from tests.factories.incidents import make_incident
@@ -27,6 +28,7 @@ from tests.factories.providers import make_connection, make_running_run
 from tests.factories.tenants import make_api_key, make_member, make_tenant
 from tests.factories.users import PASSWORD, make_user
 
+from tests.factories.webhooks import fail_due, make_endpoint
 IDEMPOTENCY_KEY = "the-key-that-both-use"
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 ROLES = ("admin", "trader", "viewer")
@@ -94,6 +96,7 @@ def number_pending() -> None:
     relay_events(now=clock.now())
     sequence_entries(now=clock.now())
 
+    fail_due()
 
 def _build_side(slug: str, jordan: User) -> Side:
     tenant = make_tenant(slug)
@@ -124,10 +127,15 @@ def _build_side(slug: str, jordan: User) -> Side:
     ids = {
         "account_id": account.id,
         "api_key_id": UUID(key.json()["id"]),
+    endpoint = make_endpoint(tenant, f"https://93.184.215.14/{slug}", description=f"the server of {slug}").endpoint
+    actor = system_actor("tests", tenant_id=tenant.id)
+    delivery = send_test_event(endpoint_id=endpoint.id, actor=actor, now=clock.now())
         "connection_id": connection.id,
         "run_id": run_id,
         "session_id": session_id,
         "transaction_id": transactions[-1].id,
+        "delivery_id": delivery.id,
+        "endpoint_id": endpoint.id,
     }
     return Side(tenant, ids, secrets, access, refresh)
 
