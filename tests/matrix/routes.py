@@ -15,6 +15,9 @@ from apps.core.api.views import TenantListView, TenantView
 from finops.urls import api
 
 BASE = "/api/v1/"
+# What belongs to the installation or the world: there is nothing of a tenant in it, and all see the same.
+SHARED = {"providers", "instruments", "quotes"}
+SHARED_IDS = {"instrument_key": "XNAS:AAPL"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -47,6 +50,11 @@ class Route:
         return issubclass(self.view, TenantView)
 
     @property
+    def is_shared(self) -> bool:
+        """Whether it shows what is the same for every tenant."""
+        return self.path.split("/")[0] in SHARED
+
+    @property
     def query_fields(self) -> dict[str, Any]:
         """The query parameters of GET, with their fields."""
         serializer: type[Serializer[Any]] = getattr(self.view, "query_serializer", NoQuery)
@@ -54,7 +62,7 @@ class Route:
 
     def url(self, ids: Mapping[str, UUID | str]) -> str:
         """Return the URL with these ids in the path."""
-        return BASE + self.path.format(**ids)
+        return BASE + self.path.format(**{**SHARED_IDS, **ids})
 
 
 def _walk(patterns: Sequence[URLPattern | URLResolver], prefix: str = "") -> Iterator[Route]:

@@ -22,9 +22,8 @@ from tests.matrix.world import IDEMPOTENCY_KEY, World, new_api_key
 pytestmark = pytest.mark.commits
 
 CALLERS = ("acme_admin", "acme_user")
-BY_ID = [(route, method) for route, method in OPERATIONS if route.parameters]
-# Providers belong to the installation: there is nothing of a tenant in them.
-LISTS = [route for route in ROUTES if route.is_list and not route.parameters and route.path != "providers"]
+BY_ID = [(route, method) for route, method in OPERATIONS if route.parameters and not route.is_shared]
+LISTS = [route for route in ROUTES if route.is_list and not route.parameters and not route.is_shared]
 LISTS_BY_ID = [route for route in ROUTES if route.is_list and route.parameters]
 
 
