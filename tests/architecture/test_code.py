@@ -47,6 +47,7 @@ SQL_WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+\S+\s+(AS\s+\w+\s+)?SET|DELET
 WRITERS = (
     "*/services.py",
     "*/services/*",
+    "*/services/*/*",
     "*/migrations/*",
     "accounts/sync/*",  # the set-based statements of a sync
     "core/db/statements.py",  # makes statements of rows, for services to send
