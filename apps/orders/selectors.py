@@ -1,5 +1,6 @@
 """Reads of the orders room. Call them inside the tenant's scope."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from django.db.models import QuerySet
 from apps.accounts.enums import AccountKind, AccountStatus
 from apps.accounts.models import Account
 from apps.core.errors import NotFound
+from apps.market.models import Quote
 from apps.orders.models import Fill, Order, OrderEvent, Position, RiskDecision
 from apps.orders.rules.states import OPEN_STATES
 
@@ -67,6 +69,14 @@ def positions_for(*, tenant_id: UUID, account_id: UUID | None = None) -> QuerySe
     """Return what the tenant's accounts hold or held through their orders, with instruments and risk accounts."""
     rows = Position.objects.filter(tenant_id=tenant_id).select_related("instrument", "risk_account")
     return rows.filter(**_given(account_id=account_id))
+
+
+def quotes_of(positions: Sequence[Position]) -> dict[tuple[UUID, str], Quote]:
+    """Return the stored quotes of positions from their own venues, by instrument and venue."""
+    instruments = {row.instrument_id for row in positions}
+    venues = {row.risk_account.venue for row in positions}
+    rows = Quote.objects.filter(instrument_id__in=instruments, source__in=venues)
+    return {(row.instrument_id, row.source): row for row in rows}
 
 
 def find_only_account(*, tenant_id: UUID) -> UUID | None:

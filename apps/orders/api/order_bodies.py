@@ -8,7 +8,9 @@ import msgspec
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.api.bodies import PlainDecimal
+from apps.core.errors import ValidationFailed
 from apps.orders.enums import OrderType, Side, TimeInForce
+from apps.orders.services.intake.replacing import Change
 from apps.orders.types import NewOrder
 
 _DECIMAL = _('A decimal as a string in plain notation, such as "10.5".')
@@ -55,6 +57,35 @@ class OrderBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             stop_price=_decimal(self.stop_price),
             time_in_force=self.time_in_force,
             client_order_id=self.client_order_id or "",
+        )
+
+
+class ReplacementBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What is to be different in the order that takes another one's place; null or left out: it stays."""
+
+    MESSAGES: ClassVar[dict[str, Any]] = {
+        name: OrderBody.MESSAGES[name] for name in ("quantity", "limit_price", "stop_price", "time_in_force")
+    }
+
+    quantity: PlainDecimal | None = None
+    limit_price: PlainDecimal | None = None
+    stop_price: PlainDecimal | None = None
+    time_in_force: TimeInForce | None = None
+
+    def change(self) -> Change:
+        """Return the change that is asked for.
+
+        Raises:
+            ValidationFailed: nothing is.
+        """
+        if not any(msgspec.structs.astuple(self)):
+            message = _("Say what is to be different.")
+            raise ValidationFailed(errors=[{"field": "quantity", "code": "required", "message": str(message)}])
+        return Change(
+            quantity=_decimal(self.quantity),
+            limit_price=_decimal(self.limit_price),
+            stop_price=_decimal(self.stop_price),
+            time_in_force=self.time_in_force,
         )
 
 

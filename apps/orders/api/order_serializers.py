@@ -80,6 +80,18 @@ class NewOrderSerializer(StrictSerializer):
     dry_run = serializers.BooleanField(required=False, default=False)
 
 
+class ReplacementSerializer(StrictSerializer):
+    """What is to be different in the order that takes this one's place; it documents what ReplacementBody decodes.
+
+    `quantity` is what the new order may execute, whatever this one has executed; left out, it is what is left of it.
+    """
+
+    quantity = DecimalText(required=False, allow_null=True)
+    limit_price = DecimalText(required=False, allow_null=True)
+    stop_price = DecimalText(required=False, allow_null=True)
+    time_in_force = serializers.ChoiceField(_TIMES, required=False, allow_null=True)
+
+
 class DryRunSerializer(serializers.Serializer[Any]):
     """What the risk gate would decide. Nothing was ordered; `cost` is what the order would reserve."""
 

@@ -7,27 +7,30 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.enums import AccountMode
 from apps.accounts.selectors import get_account
+from apps.core import clock
 from apps.core.api.bodies import decode_body
 from apps.core.api.permissions import Permission
 from apps.core.api.renderers import JSONRenderer, to_json
-from apps.core.api.views import TenantListView, TenantView, etag
+from apps.core.api.views import IF_MATCH, TenantListView, TenantView, etag
 from apps.core.errors import DomainError, ValidationFailed
+from apps.core.principal import Principal as CorePrincipal
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import fingerprint_of, read_key, replay, run_idempotently
 from apps.idempotency.types import Answer
-from apps.orders.api.order_bodies import OrderBody
+from apps.orders.api.order_bodies import OrderBody, ReplacementBody
 from apps.orders.api.order_serializers import (
     DryRunSerializer,
     NewOrderSerializer,
     OrderEventSerializer,
     OrderQuery,
     OrderSerializer,
+    ReplacementSerializer,
 )
 from apps.orders.errors import AccountNotTradable, ClientOrderIdTaken, LiveAccountRefused
 from apps.orders.events import order_data
@@ -37,8 +40,13 @@ from apps.orders.rules.units import plain
 from apps.orders.selectors import events_of, find_only_account, get_order, orders_for
 from apps.orders.services.intake.judging import checks_for_people
 from apps.orders.services.intake.placing import Placement, place_order
+from apps.orders.services.intake.refreshing import Missing, refresh
+from apps.orders.services.intake.replacing import Replacement, replace_order
+from apps.orders.services.requests import request_cancel
 from apps.tenants.enums import ApiKeyMode
 from apps.tenants.types import Principal
+
+IDEMPOTENCY_KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="1 to 255 characters")
 
 
 class OrderListView(TenantListView):
@@ -103,14 +111,9 @@ class OrderListView(TenantListView):
             new=body.new_order(),
             key=key,
             fingerprint=fingerprint_of(self),
-            only_paper=self._only_paper,
+            only_paper=reaches_only_paper(self.principal),
             is_dry_run=body.dry_run,
         )
-
-    @property
-    def _only_paper(self) -> bool:
-        principal = self.principal
-        return isinstance(principal, Principal) and principal.mode == ApiKeyMode.TEST
 
     def _only_account(self) -> UUID:
         with tenant_scope(self.tenant_id):
@@ -126,7 +129,7 @@ class OrderListView(TenantListView):
         def execute() -> Never:
             account_id = _legible_account(self.request.data)
             account = account_id and get_account(tenant_id=self.tenant_id, account_id=account_id)
-            if account and self._only_paper and account.mode != AccountMode.PAPER:
+            if account and reaches_only_paper(self.principal) and account.mode != AccountMode.PAPER:
                 raise LiveAccountRefused
             raise refusal
 
@@ -163,15 +166,85 @@ def _legible_account(data: Any) -> UUID | None:
 
 
 class OrderView(TenantView):
-    """One order."""
+    """One order, and the way to replace it."""
 
-    required_permissions = {"GET": Permission.ORDERS_READ}
+    required_permissions = {"GET": Permission.ORDERS_READ, "PATCH": Permission.ORDERS_WRITE}
 
     @extend_schema(operation_id="get_order", tags=["Orders"], summary="Read an order", responses=OrderSerializer)
     def get(self, request: Request, order_id: UUID) -> Response:
         with tenant_scope(self.tenant_id):
-            order = get_order(tenant_id=self.tenant_id, order_id=order_id)
-        return Response(order_data(order), headers={"ETag": etag(order.version)})
+            return _show(get_order(tenant_id=self.tenant_id, order_id=order_id))
+
+    @extend_schema(
+        operation_id="replace_order",
+        tags=["Orders"],
+        summary="Replace an order",
+        description=(
+            "The answer is the new order, which `replaces` this one and goes through the risk gate. What it denies "
+            "leaves this order as it is; otherwise this order is `pending` replace until the venue has answered."
+        ),
+        parameters=[IF_MATCH, IDEMPOTENCY_KEY],
+        request=ReplacementSerializer,
+        responses=OrderSerializer,
+    )
+    def patch(self, request: Request, order_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            # What is not there, or not theirs, is a 404 before key and body are looked at.
+            get_order(tenant_id=self.tenant_id, order_id=order_id)
+
+        def execute(*, is_last_try: bool) -> Response:
+            replacement = Replacement(
+                order_id=order_id,
+                change=decode_body(request, ReplacementBody, ReplacementBody.MESSAGES).change(),
+                only_paper=reaches_only_paper(self.principal),
+                expected_version=self.expected_version(),
+            )
+            return _show(replace_order(replacement, actor=self.actor, time=clock.now, is_last_try=is_last_try))
+
+        try:
+            return run_idempotently(self, lambda: execute(is_last_try=False))
+        except Missing as missing:
+            refresh(missing, actor=self.actor, time=clock.now)
+        return run_idempotently(self, lambda: execute(is_last_try=True))
+
+
+class OrderCancelView(TenantView):
+    """The way to end an order."""
+
+    required_permissions = {"POST": Permission.ORDERS_WRITE}
+
+    @extend_schema(
+        operation_id="cancel_order",
+        tags=["Orders"],
+        summary="Cancel an order",
+        description=(
+            "An order that has not left yet is denied at once. Any other is `pending` cancel until the venue has the "
+            "last word: it may have been filled meanwhile. Asking again changes nothing."
+        ),
+        parameters=[IF_MATCH],
+        request=None,
+        responses={202: OrderSerializer},
+    )
+    def post(self, request: Request, order_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            # What is not there, or not theirs, is a 404 before the key is looked at.
+            get_order(tenant_id=self.tenant_id, order_id=order_id)
+        return run_idempotently(self, lambda: self._cancel(order_id))
+
+    def _cancel(self, order_id: UUID) -> Response:
+        order = request_cancel(
+            order_id=order_id, expected_version=self.expected_version(), actor=self.actor, now=clock.now()
+        )
+        return _show(order, status=202)
+
+
+def _show(order: Order, *, status: int = 200) -> Response:
+    return Response(order_data(order), status=status, headers={"ETag": etag(order.version)})
+
+
+def reaches_only_paper(principal: CorePrincipal) -> bool:
+    """Tell whether a principal may not move real money: a test key."""
+    return isinstance(principal, Principal) and principal.mode == ApiKeyMode.TEST
 
 
 class OrderEventListView(TenantListView):

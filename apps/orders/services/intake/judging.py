@@ -8,10 +8,12 @@ import msgspec
 from django.conf import settings
 
 from apps.core.canonical import jsonable
+from apps.orders.models import Order
 from apps.orders.rules import units
 from apps.orders.rules.snapshot import CheckResult, Proposal, Snapshot
 from apps.orders.rules.units import SECOND, ceil_units, floor_units, micros
 from apps.orders.services.intake.reading import Facts, Means
+from apps.orders.services.transitions import spent_of
 from apps.orders.types import NewOrder
 
 _TIMES = frozenset(
@@ -90,8 +92,8 @@ def _of_account(means: Means) -> dict[str, Any]:
     }
 
 
-def proposal_of(new: NewOrder) -> Proposal:
-    """Return the order as the gate takes it."""
+def proposal_of(new: NewOrder, *, replaces: Order | None = None) -> Proposal:
+    """Return the order as the gate takes it, with what the order that it replaces may still do and has reserved."""
     return Proposal(
         side=new.side,
         type=new.type,
@@ -99,7 +101,20 @@ def proposal_of(new: NewOrder) -> Proposal:
         limit_price=_up(new.limit_price),
         stop_price=_up(new.stop_price),
         time_in_force=new.time_in_force,
+        replaced_remaining=_up(replaces.quantity - replaces.filled_quantity) or 0 if replaces else 0,
+        replaced_reserved=_down(_unspent(replaces)) or 0 if replaces else 0,
     )
+
+
+def _unspent(order: Order) -> Decimal:
+    unspent: Decimal = order.reserved - spent_of(order, order.filled_quantity, order.average_fill_price)
+    return max(Decimal(0), unspent)
+
+
+def request_for_people(new: NewOrder) -> dict[str, Any]:
+    """Return what was asked for as it is kept."""
+    request: dict[str, Any] = jsonable(msgspec.structs.asdict(new))
+    return request
 
 
 def inputs_for_people(snapshot: Snapshot) -> dict[str, Any]:

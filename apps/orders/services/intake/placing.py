@@ -6,15 +6,12 @@ What the gate lacks is fetched outside of the transaction, once; what it then st
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
-from msgspec import structs
 
 from apps.core import clock
 from apps.core.actor import Actor
-from apps.core.canonical import jsonable
 from apps.core.db.statements import insert
 from apps.core.errors import NotFound, ValidationFailed
 from apps.core.scope import write_scope_with
@@ -27,7 +24,7 @@ from apps.orders.rules.gate import decide, stale_inputs
 from apps.orders.rules.parameters import Parameters, parameter_errors
 from apps.orders.rules.snapshot import Decision
 from apps.orders.services.intake import reading, writing
-from apps.orders.services.intake.judging import proposal_of, snapshot_of
+from apps.orders.services.intake.judging import proposal_of, request_for_people, snapshot_of
 from apps.orders.services.intake.reading import Facts, Reading
 from apps.orders.services.intake.refreshing import Missing, refresh
 from apps.orders.types import NewOrder
@@ -119,7 +116,7 @@ def _decide(
         new, decision, account_id=placement.account_id, means=means, facts=facts, tenant_id=actor.tenant_id, now=now
     )
     record = writing.decision_of(
-        decision, snapshot, order=order, request=_request(new), actor=actor, is_dry_run=placement.is_dry_run
+        decision, snapshot, order=order, request=request_for_people(new), actor=actor, is_dry_run=placement.is_dry_run
     )
     answer = show(order, decision)
     rows = [insert(record)] if placement.is_dry_run else writing.statements_of(order, record, decision, actor=actor)
@@ -142,8 +139,3 @@ def field_errors(new: NewOrder, facts: Facts) -> list[dict[str, str]]:
         # Without its rules only what holds for every instrument is known to be wrong.
         return [unknown, *(error for error in errors if error["code"] in _RULES_OF_ALL)]
     return errors
-
-
-def _request(new: NewOrder) -> dict[str, Any]:
-    request: dict[str, Any] = jsonable(structs.asdict(new))
-    return request

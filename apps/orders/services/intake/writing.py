@@ -13,6 +13,7 @@ from apps.core.db.statements import Statement, insert, together
 from apps.core.ids import new_id
 from apps.core.scope import execute_last
 from apps.jobs.services import enqueue_statement
+from apps.jobs.types import JobKind
 from apps.market.models import Instrument
 from apps.orders.enums import OrderStatus, Outcome
 from apps.orders.errors import ClientOrderIdTaken
@@ -88,8 +89,10 @@ def decision_of(
     )
 
 
-def statements_of(order: Order, record: RiskDecision, decision: Decision, *, actor: Actor) -> list[Statement]:
-    """Return the statements that store an order with everything that belongs to it."""
+def statements_of(
+    order: Order, record: RiskDecision, decision: Decision, *, actor: Actor, kind: JobKind = SUBMIT_ORDER
+) -> list[Statement]:
+    """Return the statements that store an order with everything that belongs to it, such as its job of this kind."""
     now, type_ = order.created_at, STATUS_EVENTS[OrderStatus(order.status)]
     data = jsonable(order_data(order))
     event = OrderEvent(tenant_id=order.tenant_id, order_id=order.id, sequence=1, type=type_, data=data, at=now)
@@ -111,7 +114,7 @@ def statements_of(order: Order, record: RiskDecision, decision: Decision, *, act
         statements.append(Statement(_RATE, [reset_at, order.tenant_id, order.risk_account_id]))
         statements.append(
             enqueue_statement(
-                kind=SUBMIT_ORDER,
+                kind=kind,
                 payload={"order_id": str(order.id)},
                 actor=actor,
                 now=now,

@@ -1,0 +1,60 @@
+"""What a client asks of an order that is there already. The venue is asked by a worker."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from apps.core.actor import Actor
+from apps.core.errors import VersionConflict
+from apps.core.scope import write_scope
+from apps.orders.enums import OrderStatus, Pending
+from apps.orders.errors import OrderChangePending, OrderClosed
+from apps.orders.events import ORDER_CANCEL_REQUESTED
+from apps.orders.models import Order
+from apps.orders.rules.codes import DenialCode
+from apps.orders.rules.states import TERMINAL_STATES
+from apps.orders.services.locking import lock_order
+from apps.orders.services.queueing import cancel_at_venue
+from apps.orders.services.routing import abandon
+from apps.orders.services.transitions import note
+
+
+def request_cancel(*, order_id: UUID, actor: Actor, now: datetime, expected_version: int | None = None) -> Order:
+    """Ask for an order's end; asking again changes nothing. It skips the risk gate, since it takes risk away.
+
+    An order that has not left is denied at once; any other is pending until its venue has the last word.
+
+    Raises:
+        NotFound, VersionConflict.
+        OrderClosed: it has come to its end already.
+        OrderChangePending: it is being replaced, during which venues refuse a cancel.
+    """
+    with write_scope(actor):
+        order = lock_open_order(order_id, expected_version)
+        if order.pending == Pending.CANCEL:
+            return order
+        if order.pending == Pending.REPLACE:
+            raise OrderChangePending
+        note(order, ORDER_CANCEL_REQUESTED, actor=actor, now=now, pending=Pending.CANCEL)
+        if order.status != OrderStatus.APPROVED:
+            cancel_at_venue(order, actor=actor, now=now)
+            return order
+        # Nobody can be sending it: that is committed as `submitting`, under the lock that is held here.
+        reason = _("It was canceled before it was sent.")
+        abandon(order_id, DenialCode.CANCELED_BEFORE_SUBMISSION, reason, actor=actor, now=now)
+        return lock_order(order_id)
+
+
+def lock_open_order(order_id: UUID, expected_version: int | None) -> Order:
+    """Lock an order that can still be changed, its risk account before it.
+
+    Raises:
+        NotFound, VersionConflict, OrderClosed.
+    """
+    order = lock_order(order_id)
+    if expected_version is not None and order.version != expected_version:
+        raise VersionConflict
+    if order.status in TERMINAL_STATES:
+        raise OrderClosed
+    return order
