@@ -10,7 +10,7 @@ from apps.core.actor import Actor
 from apps.core.db.statements import run_in_one_trip, together
 from apps.core.errors import ValidationFailed
 from apps.core.scope import write_scope
-from apps.orders.enums import Mode, OrderStatus, Outcome, Pending, TimeInForce
+from apps.orders.enums import Mode, OrderStatus, OrderType, Outcome, Pending, Side, TimeInForce
 from apps.orders.errors import AccountNotTradable, LiveAccountRefused, OrderChangePending, OrderNotAtVenue
 from apps.orders.events import ORDER_REPLACE_REQUESTED
 from apps.orders.models import Order
@@ -74,12 +74,12 @@ def _changed(old: Order, change: Change) -> NewOrder:
     remaining = old.quantity - old.filled_quantity
     return NewOrder(
         instrument=old.instrument.key,
-        side=old.side,
-        type=old.type,
+        side=Side(old.side),
+        type=OrderType(old.type),
         quantity=remaining if change.quantity is None else change.quantity,
         limit_price=old.limit_price if change.limit_price is None else change.limit_price,
         stop_price=old.stop_price if change.stop_price is None else change.stop_price,
-        time_in_force=change.time_in_force or old.time_in_force,
+        time_in_force=change.time_in_force or TimeInForce(old.time_in_force),
     )
 
 
