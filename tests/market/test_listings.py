@@ -200,7 +200,7 @@ def test_two_venues_at_once_share_their_instruments(acme, venue: Venue, monkeypa
     FIRST.assets = [asset(key) for key in keys]
     SECOND.assets = [asset(key, name=f"{key} at two") for key in reversed(keys)]
     turns = iter([connect(acme, "venue_one"), connect(acme, "venue_two")] * 3)
-    at_once(6, lambda: import_listings(connection=next(turns)) and None)
+    at_once(6, lambda: import_listings(connection=next(turns)))
     assert Instrument.objects.count() == 400
     assert Listing.objects.filter(venue="venue_one", tradable=True).count() == 400
     assert Listing.objects.filter(venue="venue_two", tradable=True).count() == 400

@@ -23,7 +23,7 @@ from tests.factories.market import connect, make_listing, make_quote
 from tests.factories.venue import FIRST, SECOND, Venue
 
 
-def at_once(count: int, work: Callable[[], None]) -> None:
+def at_once(count: int, work: Callable[[], object]) -> None:
     """Run `work` in threads that start together, each with a database connection of its own."""
     barrier = threading.Barrier(count)
 
