@@ -1,6 +1,6 @@
 """What an adapter offers: one protocol per capability, and how it declares itself."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import TracebackType
@@ -158,4 +158,4 @@ class AdapterSpec:
     connect: Callable[[Mapping[str, str], str], Any]
     enrollment_of: Callable[[Mapping[str, str]], str]
     hosts: tuple[str, ...] = ("",)
-    stream: Callable[[Mapping[str, str]], AsyncIterator[StreamOpened | TradeUpdate]] | None = None
+    stream: Callable[[Mapping[str, str]], AsyncGenerator[StreamOpened | TradeUpdate, None]] | None = None

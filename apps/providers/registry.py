@@ -6,7 +6,7 @@ that fails to load, or declares nonsense, is listed as disabled with its reason;
 
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -110,10 +110,10 @@ def market_data_for(connection: Connection) -> MarketDataAdapter:
     return cast(MarketDataAdapter, _connect(connection, frozenset({Capability.MARKET_DATA})))
 
 
-def stream_for(connection: Connection) -> AsyncIterator[StreamOpened | TradeUpdate]:
+def stream_for(connection: Connection) -> AsyncGenerator[StreamOpened | TradeUpdate, None]:
     """Return the stream of what happens to the connection's orders; nothing is sent before the first step.
 
-    It reads the database: call it outside the event loop.
+    It reads the database: call it outside the event loop. Close it with `contextlib.aclosing`.
 
     Raises:
         ProviderError: as `adapter_for`; PERMANENT `not_offered` where the provider has no stream.

@@ -104,6 +104,11 @@ UPDATE = {
 QUOTE = {"t": "2026-03-02T14:30:00.5Z", "bp": 10.25, "bs": 3, "ap": Decimal("10.3"), "as": 4}
 
 
+def good(row: Any) -> Any:
+    assert not isinstance(row, RejectedRow), row.reason
+    return row
+
+
 def rejected(row: Any) -> RejectedRow:
     assert isinstance(row, RejectedRow)
     return row
@@ -111,17 +116,17 @@ def rejected(row: Any) -> RejectedRow:
 
 class TestAccount:
     def test_paper_is_said(self):
-        assert map_account(ACCOUNT, mode="paper").mode == "paper"
+        assert good(map_account(ACCOUNT, mode="paper")).mode == "paper"
 
     @pytest.mark.parametrize(
         ("status", "expected"), [("ACTIVE", "open"), ("ACCOUNT_UPDATED", "open"), ("ACCOUNT_CLOSED", "closed")]
     )
     def test_status(self, status, expected):
-        assert map_account({**ACCOUNT, "status": status}, mode="live").status == expected
+        assert good(map_account({**ACCOUNT, "status": status}, mode="live")).status == expected
 
     @pytest.mark.parametrize(("multiplier", "subtype"), [("1", "cash"), ("2", "margin"), ("4", "margin")])
     def test_margin(self, multiplier, subtype):
-        assert map_account({**ACCOUNT, "multiplier": multiplier}, mode="live").subtype == subtype
+        assert good(map_account({**ACCOUNT, "multiplier": multiplier}, mode="live")).subtype == subtype
 
     def test_another_accounts_balance_is_refused(self):
         row = rejected(map_balance(ACCOUNT, "other"))
@@ -130,14 +135,14 @@ class TestAccount:
 
 class TestMeans:
     def test_what_restricts(self):
-        assert map_means(ACCOUNT).is_restricted is False
+        assert good(map_means(ACCOUNT)).is_restricted is False
         for change in (
             {"status": "INACTIVE"},
             {"trading_blocked": True},
             {"account_blocked": True},
             {"trade_suspended_by_user": True},
         ):
-            assert map_means({**ACCOUNT, **change}).is_restricted is True
+            assert good(map_means({**ACCOUNT, **change})).is_restricted is True
 
     @pytest.mark.parametrize(
         "name", ["status", "trading_blocked", "account_blocked", "trade_suspended_by_user", "equity", "buying_power"]
@@ -158,7 +163,7 @@ class TestMeans:
 class TestActivities:
     def test_a_trade_belongs_to_new_yorks_day(self):
         late = {**FILL, "transaction_time": "2026-03-03T03:30:00Z"}
-        assert map_activity(late, "USD").date == date(2026, 3, 2)
+        assert good(map_activity(late, "USD")).date == date(2026, 3, 2)
 
     @pytest.mark.parametrize(
         ("side", "amount", "description"),
@@ -192,7 +197,7 @@ class TestActivities:
         assert description in (None, row.description)
 
     def test_a_pending_movement(self):
-        assert map_activity({**MOVEMENT, "status": "pending"}, "USD").status == "pending"
+        assert good(map_activity({**MOVEMENT, "status": "pending"}, "USD")).status == "pending"
 
     def test_a_canceled_movement_stays_and_moves_nothing(self):
         row = map_activity({**MOVEMENT, "status": "canceled"}, "USD")
@@ -224,7 +229,7 @@ class TestAssets:
         ],
     )
     def test_exchanges(self, exchange, key):
-        assert map_asset({**ASSET, "exchange": exchange}).key == key
+        assert good(map_asset({**ASSET, "exchange": exchange})).key == key
 
     @pytest.mark.parametrize("exchange", ["", "XETRA", "CRYPTO"])
     def test_an_unknown_exchange_is_refused(self, exchange):
@@ -232,26 +237,26 @@ class TestAssets:
         assert (row.entity, row.reason) == ("asset", f"The exchange {exchange!r} is not known.")
 
     def test_a_coin(self):
-        coin = map_asset(COIN)
+        coin = good(map_asset(COIN))
         assert (coin.key, coin.symbol, coin.currency) == ("CRYPTO:BTC-USD", "BTC/USD", "USD")
         assert (coin.minimum_quantity, coin.quantity_increment) == (Decimal("0.0001"), Decimal("0.000000001"))
         assert (coin.price_increment, coin.shortable) == (Decimal(1), False)
 
     def test_numbers_may_be_numbers(self):
-        assert map_asset({**COIN, "min_order_size": Decimal("0.0001")}).minimum_quantity == Decimal("0.0001")
+        assert good(map_asset({**COIN, "min_order_size": Decimal("0.0001")})).minimum_quantity == Decimal("0.0001")
 
     @pytest.mark.parametrize(
         ("change", "tradable"), [({}, True), ({"tradable": False}, False), ({"status": "inactive"}, False)]
     )
     def test_tradable_is_what_is_active_too(self, change, tradable):
-        assert map_asset({**ASSET, **change}).tradable is tradable
+        assert good(map_asset({**ASSET, **change})).tradable is tradable
 
     def test_shortable_is_what_is_easy_to_borrow_too(self):
-        assert map_asset(ASSET).shortable is True
-        assert map_asset({**ASSET, "easy_to_borrow": False}).shortable is False
+        assert good(map_asset(ASSET)).shortable is True
+        assert good(map_asset({**ASSET, "easy_to_borrow": False})).shortable is False
 
     def test_whole_shares(self):
-        assert map_asset({**ASSET, "fractionable": False}).quantity_increment == Decimal(1)
+        assert good(map_asset({**ASSET, "fractionable": False})).quantity_increment == Decimal(1)
 
     @pytest.mark.parametrize(
         "change", [{"class": "us_option"}, {"symbol": "AAPL`"}, {"symbol": "aapl"}, {"symbol": "A/B"}, {"symbol": ""}]
@@ -269,11 +274,11 @@ class TestPositions:
         [({}, 5), ({"side": "short", "qty": "-5"}, -5), ({"side": "short", "qty": "5"}, -5)],
     )
     def test_a_short_is_negative(self, change, quantity):
-        assert map_position({**POSITION, **change}).quantity == quantity
+        assert good(map_position({**POSITION, **change})).quantity == quantity
 
     def test_without_a_price(self):
         bare = {**POSITION, "current_price": None, "market_value": None}
-        assert (map_position(bare).market_price, map_position(bare).market_value) == (None, None)
+        assert (good(map_position(bare)).market_price, good(map_position(bare)).market_value) == (None, None)
 
 
 class TestOrders:
@@ -306,7 +311,7 @@ class TestOrders:
         ],
     )
     def test_states(self, word, filled, status, pending):
-        order = map_order({**ORDER, "status": word, "filled_qty": str(filled)})
+        order = good(map_order({**ORDER, "status": word, "filled_qty": str(filled)}))
         assert (order.status, order.pending, order.venue_status) == (status, pending, word)
         assert order.filled_quantity == filled
 
@@ -316,13 +321,13 @@ class TestOrders:
         assert (row.external_id, row.reason) == ("o1", f"The order state {word!r} is not known.")
 
     def test_an_average_of_zero_is_none_yet(self):
-        assert map_order({**ORDER, "filled_avg_price": "0"}).average_fill_price is None
+        assert good(map_order({**ORDER, "filled_avg_price": "0"})).average_fill_price is None
 
     def test_why_it_was_rejected(self):
-        assert map_order({**ORDER, "status": "rejected", "reject_reason": "halted"}).reason == "halted"
+        assert good(map_order({**ORDER, "status": "rejected", "reject_reason": "halted"})).reason == "halted"
 
     def test_what_replaces_what(self):
-        order = map_order({**ORDER, "status": "replaced", "replaced_by": "o2", "replaces": "o0"})
+        order = good(map_order({**ORDER, "status": "replaced", "replaced_by": "o2", "replaces": "o0"}))
         assert (order.replaced_by, order.replaces) == ("o2", "o0")
 
     @pytest.mark.parametrize(
@@ -354,7 +359,7 @@ class TestOrders:
 
 class TestUpdates:
     def test_a_partial_fill(self):
-        update = map_update(UPDATE)
+        update = good(map_update(UPDATE))
         assert (update.event, update.order.status, update.order.filled_quantity) == (
             "partial_fill",
             "partially_filled",
@@ -367,11 +372,11 @@ class TestUpdates:
         "event", ["new", "canceled", "order_cancel_rejected", "order_replace_rejected", "restated"]
     )
     def test_what_is_no_fill_has_none(self, event):
-        update = map_update({"event": event, "execution_id": "e", "order": ORDER})
+        update = good(map_update({"event": event, "execution_id": "e", "order": ORDER}))
         assert (update.event, update.fill, update.at) == (event, None, update.order.updated_at)
 
     def test_a_rejection_says_why(self):
-        update = map_update({"event": "rejected", "order": {**ORDER, "status": "rejected"}, "reason": "halted"})
+        update = good(map_update({"event": "rejected", "order": {**ORDER, "status": "rejected"}, "reason": "halted"}))
         assert (update.order.status, update.order.reason) == ("rejected", "halted")
 
     @pytest.mark.parametrize("name", ["execution_id", "price", "qty", "timestamp"])
@@ -382,7 +387,7 @@ class TestUpdates:
 
 class TestQuotes:
     def test_a_side_that_nobody_makes(self):
-        quote = map_quote("AAPL", {**QUOTE, "ap": 0, "as": 0})
+        quote = good(map_quote("AAPL", {**QUOTE, "ap": 0, "as": 0}))
         assert (quote.bid, quote.ask, quote.bid_size, quote.ask_size) == (Decimal("10.25"), None, 3, None)
 
     @pytest.mark.parametrize("change", [{"bp": -1}, {"bp": None}, {"ap": "NaN"}, {"t": None}, {"t": "yesterday"}])

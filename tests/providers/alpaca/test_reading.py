@@ -40,8 +40,8 @@ def test_it_is_all_three_adapters(broker):
     holdings: HoldingsAdapter = broker
     brokerage: BrokerageAdapter = broker
     data: MarketDataAdapter = broker
-    with holdings as same:
-        assert same is brokerage is data
+    with holdings, brokerage, data:
+        assert len({id(holdings), id(brokerage), id(data)}) == 1
 
 
 def test_the_account(broker, sandbox, keys):

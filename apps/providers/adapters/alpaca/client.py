@@ -178,6 +178,8 @@ class AlpacaAdapter:
         except ProviderError as error:
             if error.code == errors.ORDER_NOT_FOUND:
                 return None
+            if error.status == 404:  # of something else: it says nothing of the order
+                raise errors.malformed("orders.find") from error
             raise
         return _expect(map_order(answer), "orders.find")
 

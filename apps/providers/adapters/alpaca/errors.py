@@ -20,8 +20,9 @@ from apps.providers.transport import Blame, Verdict, default_verdict, retry_afte
 PROVIDER = "alpaca"
 DUPLICATE_CLIENT_ORDER_ID = "duplicate_client_order_id"
 ORDER_NOT_FOUND = "order_not_found"
+KEY_REFUSED = _("Alpaca refuses the key. Delete the connection and connect again with a valid one.")
 # The window's end may be a minute away; orders and their look-ups wait for it, and to ask again costs one request.
-_LONGEST_RESET_SECONDS = 2.0
+_LONGEST_RESET_SECONDS = 1.0
 
 
 class _Refusal(msgspec.Struct):
@@ -37,8 +38,7 @@ def classify_error(status: int, body: Any) -> Verdict:
     if status == 429:
         return _verdict(ErrorCategory.THROTTLED, "throttled", _("Alpaca asks for fewer requests."), refusal)
     if status == 401 or _is_forbidden(status, refusal):
-        message = _("Alpaca refuses the key. Delete the connection and connect again with a valid one.")
-        return _verdict(ErrorCategory.AUTH, "credentials_refused", message, refusal)
+        return _verdict(ErrorCategory.AUTH, "credentials_refused", KEY_REFUSED, refusal)
     if status < 400 or status >= 500 or status in (408, 425):
         return _unproven(status, body)
     return _verdict(ErrorCategory.PERMANENT, _code(status, refusal), refusal.message, refusal)

@@ -6,7 +6,7 @@ listened has to be pulled, which is why the stream says when it is open.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.providers.adapters.alpaca.errors import PROVIDER, stream_error
+from apps.providers.adapters.alpaca.errors import KEY_REFUSED, PROVIDER, stream_error
 from apps.providers.adapters.alpaca.hosts import address, mode_of
 from apps.providers.adapters.alpaca.mapping.orders import map_update
 from apps.providers.enums import ErrorCategory
@@ -42,7 +42,12 @@ class _Message(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Message, float_hook=Decimal)
 
 
-async def stream(credentials: Mapping[str, str]) -> AsyncIterator[StreamOpened | TradeUpdate]:
+async def stream(
+    credentials: Mapping[str, str],
+    *,
+    connect_seconds: float = CONNECT_SECONDS,
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
+) -> AsyncGenerator[StreamOpened | TradeUpdate, None]:
     """Yield StreamOpened once it listens, then trade updates, until the connection breaks.
 
     An update that cannot be read ends the stream, too: whoever reconnects pulls what it said.
@@ -52,8 +57,12 @@ async def stream(credentials: Mapping[str, str]) -> AsyncIterator[StreamOpened |
     """
     try:
         async with aiohttp.ClientSession(trust_env=not settings.SANDBOX_URL) as session:
-            socket = await _open(session, credentials)
+            ready_at = asyncio.get_running_loop().time() + connect_seconds
+            async with asyncio.timeout_at(ready_at):
+                socket = await _connect(session, credentials, heartbeat_seconds)
             try:
+                async with asyncio.timeout_at(ready_at):
+                    await _begin(socket, credentials)
                 yield StreamOpened()
                 while True:
                     message = await _next_message(socket)
@@ -67,25 +76,26 @@ async def stream(credentials: Mapping[str, str]) -> AsyncIterator[StreamOpened |
         raise _broken("unreachable", _("Alpaca's stream cannot be reached; it is tried again.")) from error
 
 
-async def _open(session: aiohttp.ClientSession, credentials: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
-    """Connect, authenticate and listen, all within one deadline."""
-    url = f"{address(mode_of(credentials)).replace('http', 'ws', 1)}/stream"
+async def _connect(
+    session: aiohttp.ClientSession, credentials: Mapping[str, str], heartbeat_seconds: float
+) -> aiohttp.ClientWebSocketResponse:
+    return await session.ws_connect(
+        f"{address(mode_of(credentials)).replace('http', 'ws', 1)}/stream",
+        heartbeat=heartbeat_seconds,
+        max_msg_size=LARGEST_MESSAGE,
+        timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
+    )
+
+
+async def _begin(socket: aiohttp.ClientWebSocketResponse, credentials: Mapping[str, str]) -> None:
+    """Authenticate and listen."""
     keys = {"key_id": credentials["key_id"], "secret_key": credentials["secret_key"]}
-    async with asyncio.timeout(CONNECT_SECONDS):
-        socket = await session.ws_connect(
-            url,
-            heartbeat=HEARTBEAT_SECONDS,
-            max_msg_size=LARGEST_MESSAGE,
-            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
-        )
-        await _say(socket, "authenticate", keys)
-        if (await _answer(socket, "authorization")).get("status") != "authorized":
-            message = _("Alpaca refuses the key. Delete the connection and connect again with a valid one.")
-            raise stream_error(ErrorCategory.AUTH, "credentials_refused", message)
-        await _say(socket, "listen", {"streams": [TRADE_UPDATES]})
-        if TRADE_UPDATES not in ((await _answer(socket, "listening")).get("streams") or ()):
-            raise _broken("listening_refused", _("Alpaca does not open the stream of trade updates."))
-    return socket
+    await _say(socket, "authenticate", keys)
+    if (await _answer(socket, "authorization")).get("status") != "authorized":
+        raise _key_refused()
+    await _say(socket, "listen", {"streams": [TRADE_UPDATES]})
+    if TRADE_UPDATES not in ((await _answer(socket, "listening")).get("streams") or ()):
+        raise _broken("listening_refused", _("Alpaca does not open the stream of trade updates."))
 
 
 async def _say(socket: aiohttp.ClientWebSocketResponse, action: str, data: Mapping[str, Any]) -> None:
@@ -122,11 +132,14 @@ def _update(data: dict[str, Any]) -> TradeUpdate:
 
 def _handshake_refused(status: int) -> ProviderError:
     if status == 401:
-        message = _("Alpaca refuses the key. Delete the connection and connect again with a valid one.")
-        return stream_error(ErrorCategory.AUTH, "credentials_refused", message)
+        return _key_refused()
     if status == 429:
         return stream_error(ErrorCategory.THROTTLED, "throttled", _("Alpaca allows no more connections for now."))
     return _broken("provider_unavailable", _("Alpaca's stream is not available at the moment; it is tried again."))
+
+
+def _key_refused() -> ProviderError:
+    return stream_error(ErrorCategory.AUTH, "credentials_refused", KEY_REFUSED)
 
 
 def _unreadable() -> ProviderError:
