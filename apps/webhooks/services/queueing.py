@@ -35,10 +35,10 @@ INSERT INTO webhooks_delivery (id, tenant_id, endpoint_id, event_id, event_type,
                                body, status, attempt_count, fence, created_at, next_attempt_at)
 SELECT new.id, %(tenant_id)s, new.endpoint_id, message.event_id, message.event_type, message.entity_id, new.sequence,
        new.previous_id, message.body, 'pending', 0, 0, %(now)s,
-       CASE WHEN new.leads AND NOT EXISTS (
-           SELECT FROM webhooks_delivery AS earlier
+       CASE WHEN new.leads AND (
+           SELECT earlier.id FROM webhooks_delivery AS earlier
             WHERE earlier.endpoint_id = new.endpoint_id AND earlier.entity_id = message.entity_id
-              AND earlier.status = 'pending') THEN %(now)s::timestamptz END
+              AND earlier.status = 'pending' ORDER BY earlier.sequence LIMIT 1) IS NULL THEN %(now)s::timestamptz END
   FROM unnest(%(ids)s::uuid[], %(endpoint_ids)s::uuid[], %(sequences)s::bigint[], %(previous_ids)s::uuid[],
               %(numbers)s::int[], %(leads)s::boolean[])
        AS new (id, endpoint_id, sequence, previous_id, number, leads)
@@ -51,17 +51,17 @@ UPDATE webhooks_endpoint AS endpoint SET last_sequence = tail.sequence, last_del
  WHERE endpoint.id = tail.id
 """
 _ARM = """
-UPDATE webhooks_delivery AS delivery SET next_attempt_at = %(now)s
-  FROM (SELECT (SELECT first.id FROM webhooks_delivery AS first
-                 WHERE first.endpoint_id = lane.endpoint_id AND first.entity_id = lane.entity_id
-                   AND first.status = 'pending' ORDER BY first.sequence LIMIT 1) AS id
-          FROM (SELECT DISTINCT * FROM unnest(%(endpoint_ids)s::uuid[], %(entity_ids)s::uuid[])
-                    AS given (endpoint_id, entity_id)) AS lane) AS head
- WHERE delivery.id = head.id AND delivery.next_attempt_at IS NULL
+UPDATE webhooks_delivery SET next_attempt_at = %(now)s
+ WHERE next_attempt_at IS NULL AND id = ANY(ARRAY(
+       SELECT (SELECT first.id FROM webhooks_delivery AS first
+                WHERE first.endpoint_id = lane.endpoint_id AND first.entity_id = lane.entity_id
+                  AND first.status = 'pending' ORDER BY first.sequence LIMIT 1)
+         FROM (SELECT DISTINCT * FROM unnest(%(endpoint_ids)s::uuid[], %(entity_ids)s::uuid[])
+                   AS given (endpoint_id, entity_id)) AS lane))
 """
 _DISCARD = """
 UPDATE webhooks_delivery
-   SET status = 'discarded', finished_at = %(now)s, next_attempt_at = NULL, leased_until = NULL
+   SET status = 'discarded', fence = fence + 1, finished_at = %(now)s, next_attempt_at = NULL, leased_until = NULL
  WHERE endpoint_id = %(endpoint_id)s AND status = 'pending'
 """
 
