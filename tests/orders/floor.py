@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import apps.orders.tasks  # noqa: F401  (registers the handlers)
 from apps.accounts.models import Account
@@ -23,9 +22,14 @@ from apps.orders import events
 from apps.orders.enums import OrderStatus
 from apps.orders.models import Fill, Order, OrderEvent, Position, RiskAccount
 from apps.orders.services.folding import fold, projection_of
+from apps.orders.services.locking import lock_order
+from apps.orders.services.pulling import pull_account
+from apps.orders.services.transitions import note
+from apps.orders.services.updates import take_trade_update
 from apps.orders.types import CANCEL_ORDER, ORDER_PRIORITY, REPLACE_ORDER, SUBMIT_ORDER
 from apps.outbox.models import OutboxEvent
 from apps.outbox.services import emit
+from apps.providers.trading import TradeUpdate
 from apps.tenants.models import Tenant
 from tests.factories.accounts import make_account
 from tests.factories.market import connect, make_listing
@@ -100,9 +104,6 @@ class Floor:
     def ask_cancel(self, order: Order) -> None:
         """Wish for a cancel, as intake does."""
         with write_scope(self.actor):
-            from apps.orders.services.locking import lock_order
-            from apps.orders.services.transitions import note
-
             note(
                 lock_order(order.id), events.ORDER_CANCEL_REQUESTED, actor=self.actor, now=clock.now(), pending="cancel"
             )
@@ -110,13 +111,18 @@ class Floor:
 
     def ask_replace(self, order: Order, **values: Any) -> Order:
         """Wish for a replacement, as intake does, and return it."""
-        from apps.orders.services.locking import lock_order
-        from apps.orders.services.transitions import note
-
         with write_scope(self.actor):
             original = lock_order(order.id)
             note(original, events.ORDER_REPLACE_REQUESTED, actor=self.actor, now=clock.now(), pending="replace")
             return self.make_order(replaces=original, **values)
+
+    def hear(self, update: TradeUpdate) -> None:
+        """Take over a message of the stream."""
+        take_trade_update(risk_account_id=self.risk_account.id, update=update, actor=self.actor, now=clock.now())
+
+    def pull(self) -> None:
+        """Read the account from its venue."""
+        pull_account(self.risk_account.id, actor=self.actor, clock=clock.now)
 
     def run(self, *, ahead: float = 0, most: int = 20) -> int:
         """Run the jobs of orders that are due within `ahead` seconds; return how many."""
@@ -139,6 +145,11 @@ class Floor:
             emitted = OutboxEvent.objects.filter(entity_id=order.id).order_by("position").values_list("type", "data")
             assert list(emitted) == [(event.type, event.data) for event in happened]
         return stored
+
+    def fate(self, order: Order) -> tuple[str, str | None, str | None]:
+        """Return an order's status, filled quantity and average price as they read."""
+        stored = self.read(order)
+        return stored.status, number(stored.filled_quantity), number(stored.average_fill_price)
 
     def events(self, order: Order) -> list[str]:
         """Return what happened to an order, without "order."."""
@@ -170,7 +181,7 @@ class Floor:
             return list(Job.objects.filter(queue="orders", **where).order_by("id"))
 
 
-def open_floor(tenant: Tenant, *, provider: str) -> Floor:
+def open_floor(tenant: Tenant, *, provider: str, key: str = "XNAS:AAPL") -> Floor:
     """Connect a tenant to a broker and let it trade one instrument."""
     connection = connect(tenant, provider)
     account = make_account(tenant, connection=connection, kind="brokerage", subtype="margin")
@@ -186,13 +197,9 @@ def open_floor(tenant: Tenant, *, provider: str) -> Floor:
             created_at=now,
             updated_at=now,
         )
-    return Floor(tenant, account, risk_account, make_listing("XNAS:AAPL", venue=provider))
+    return Floor(tenant, account, risk_account, make_listing(key, venue=provider))
 
 
 def number(value: Decimal | None) -> str | None:
     """Return a stored decimal as it reads."""
     return None if value is None else f"{value.normalize():f}"
-
-
-def key_of(value: UUID) -> str:
-    return str(value)
