@@ -88,6 +88,15 @@ class SandboxProcess:
         state: dict[str, Any] = self._client.get("/_control/alpaca/state", params={"key_id": key_id}).json()
         return state
 
+    def alpaca_listeners(self, key_id: str) -> int:
+        """Count the connections of a key that listen to the stream of trade updates."""
+        count = self._client.get("/_control/alpaca/streams", params={"key_id": key_id}).json()
+        return int(count["listening"])
+
+    def cut_alpaca_streams(self, key_id: str) -> int:
+        """Break off a key's connections to the stream; return how many there were."""
+        return int(self._client.delete("/_control/alpaca/streams", params={"key_id": key_id}).json()["cut"])
+
     def teller_state(self, token: str) -> dict[str, Any]:
         """Return the truth about an enrolment: accounts, balances, transactions as the wire shows them."""
         state: dict[str, Any] = self._client.get("/_control/teller/state", params={"token": token}).json()

@@ -4,15 +4,18 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
 from tests.sandbox_process import SandboxProcess
 
+NEW_YORK = ZoneInfo("America/New_York")
 Bank = Callable[[str], "BankClient"]
 Broker = Callable[[str], "BrokerClient"]
 
@@ -97,6 +100,14 @@ class BrokerClient(httpx.Client):
     def state(self) -> dict[str, Any]:
         """Return the complete truth about the account."""
         return self.process.alpaca_state(self.key)
+
+
+def begin_a_day(process: SandboxProcess) -> None:
+    """Advance the sandbox's clock to the morning, when orders for the day have long to live."""
+    now = datetime.fromisoformat(process.control("GET", "/health")["virtual_now"]).astimezone(NEW_YORK)
+    if not 1 <= now.hour < 12:
+        morning = now.replace(hour=8, minute=0) + timedelta(days=now.hour >= 12)
+        process.advance((morning - now).total_seconds())
 
 
 def refusal_of(answer: httpx.Response) -> tuple[int, int, str]:
@@ -200,6 +211,7 @@ def trader(still_sandbox: SandboxProcess, request: pytest.FixtureRequest) -> Ite
     still_sandbox.control(
         "POST", "/alpaca/quote", symbol="*", release=True, frozen=False, quoteless=False, halted=False
     )
+    begin_a_day(still_sandbox)
     for client in _brokers(still_sandbox):
         yield client(request.node.nodeid)
 

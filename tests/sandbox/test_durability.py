@@ -103,9 +103,13 @@ def test_what_was_acknowledged_before_a_kill_is_there_after_it(own_sandbox: Sand
                 row = bank.steer(account, "add", amount="-1.00", status="posted")
                 acknowledged.append(row["id"])
 
-    for delay in (0.05, 0.11, 0.23):
+    for delay in (0.001, 0.003, 0.007):
+        wanted = len(acknowledged) + 5
         thread = threading.Thread(target=keep_adding)
         thread.start()
+        deadline = time.monotonic() + 20
+        while len(acknowledged) < wanted and time.monotonic() < deadline:
+            time.sleep(0.001)
         time.sleep(delay)
         own_sandbox.stop(kill=True)
         thread.join()

@@ -23,6 +23,15 @@ def test_status_answers_in_the_providers_shape_without_performing(own_sandbox: S
     assert (entry["status"], entry["performed"], entry["fault"]) == (502, False, "status:502")
 
 
+def test_a_gateways_timeout_comes_after_the_work_was_done(own_sandbox: SandboxProcess, own_bank: Bank) -> None:
+    bank = own_bank("gateway")
+    own_sandbox.fault("status:504", count=1, match="DELETE /accounts")
+    assert bank.delete("/accounts").status_code == 504
+    assert bank.get("/accounts").status_code == 403, "the enrolment was revoked all the same"
+    entry = own_sandbox.log()[0]
+    assert (entry["status"], entry["performed"], entry["fault"]) == (504, True, "status:504")
+
+
 def test_throttle_speaks_the_providers_shape(sandbox: SandboxProcess, bank: Bank) -> None:
     sandbox.fault("throttle")
     answer = bank("throttle").get("/accounts")
