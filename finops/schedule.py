@@ -8,6 +8,8 @@ SCHEDULE = {
     "outbox.relay": 2,
     "audit.sequence": 2,
     "webhooks.deliver": 2,
+    "orders.pull_open": 3,
+    "orders.pull_all": 60,
     "providers.schedule_due_syncs": 15,
     "market.request_due_imports": 15,
     "idempotency.expire": 3600,

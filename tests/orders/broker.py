@@ -44,7 +44,8 @@ class Broker:
 
     orders: dict[str, VenueOrder] = field(default_factory=dict)
     executions: list[FillData] = field(default_factory=list)
-    holdings: list[HoldingData] = field(default_factory=list)
+    asset_ids: dict[str, str] = field(default_factory=lambda: {"AAPL": f"{NAME}-XNAS:AAPL"})
+    brought_in: dict[str, Decimal] = field(default_factory=dict)  # held without an execution, by symbol
     calls: list[str] = field(default_factory=list)
     on_call: dict[str, Any] = field(default_factory=dict)
     _faults: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
@@ -151,6 +152,25 @@ class Broker:
         shown = self.orders[order if isinstance(order, str) else order.venue_order_id]
         return TradeUpdate(event=event, at=clock.now(), order=shown, fill=fill)
 
+    def holdings(self) -> list[HoldingData]:
+        """Return what the account holds."""
+        held: dict[str, Decimal] = defaultdict(Decimal, self.brought_in)
+        for fill in self.executions:
+            held[fill.symbol] += fill.quantity if fill.side == "buy" else -fill.quantity
+        return [
+            HoldingData(
+                symbol=symbol,
+                external_id=self.asset_ids.get(symbol, symbol),
+                quantity=quantity,
+                average_price=Decimal(1),
+                market_price=None,
+                market_value=None,
+                cost_basis=None,
+            )
+            for symbol, quantity in held.items()
+            if quantity
+        ]
+
     def only_order(self) -> VenueOrder:
         """Return the one order that the venue has."""
         (order,) = self.orders.values()
@@ -225,7 +245,7 @@ class BrokerAdapter:
 
     def positions(self) -> list[HoldingData]:
         self._broker.enter("positions")
-        return list(self._broker.holdings)
+        return self._broker.holdings()
 
 
 def _answer(fault: Fault | None, value: Any) -> Any:

@@ -5,8 +5,15 @@ from datetime import timedelta
 import pytest
 
 from apps.core import clock
+from apps.core.scope import write_scope
+from apps.orders.enums import OrderStatus
+from apps.orders.models import Order
 from apps.orders.rules.states import may_follow
 from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
+from apps.orders.services.locking import lock_order
+from apps.orders.services.transitions import ImpossibleTransition, transition
+from apps.orders.types import SUBMIT_ORDER
+from apps.providers.services import delete_connection
 from tests.orders.broker import AWAY, LOST, REFUSED, THROTTLED, UNAUTHORISED, Broker
 from tests.orders.floor import Floor, number
 
@@ -42,7 +49,7 @@ def test_submitting_is_committed_before_the_call(floor: Floor, broker: Broker):
 def test_an_order_that_has_gone_out_is_not_sent_again(floor: Floor, broker: Broker):
     order = floor.make_order()
     floor.run()
-    floor.enqueue(_submit_kind(), order)
+    floor.enqueue(SUBMIT_ORDER, order)
 
     assert floor.run() == 1
 
@@ -194,8 +201,6 @@ def test_a_job_that_died_before_sending_denies(floor: Floor, broker: Broker):
 
 
 def test_a_deleted_connection_denies_what_never_left(floor: Floor, broker: Broker):
-    from apps.providers.services import delete_connection
-
     order = floor.make_order()
     delete_connection(connection_id=floor.risk_account.connection_id, actor=floor.actor, now=clock.now())
 
@@ -206,13 +211,7 @@ def test_a_deleted_connection_denies_what_never_left(floor: Floor, broker: Broke
     assert broker.calls == []
 
 
-def test_what_may_not_follow_is_refused_by_the_one_function(floor: Floor):
-    """Every pair of states, on the row itself."""
-    from apps.core.scope import write_scope
-    from apps.orders.enums import OrderStatus
-    from apps.orders.services.locking import lock_order
-    from apps.orders.services.transitions import ImpossibleTransition, transition
-
+def test_every_pair_of_states_is_followed_or_refused_by_the_one_function(floor: Floor):
     for before in OrderStatus:
         for after in OrderStatus:
             order = floor.make_order(job=False, status=before)
@@ -223,19 +222,7 @@ def test_what_may_not_follow_is_refused_by_the_one_function(floor: Floor):
                 else:
                     with pytest.raises(ImpossibleTransition):
                         transition(locked, after, actor=floor.actor, now=clock.now())
-            expected = after if may_follow(before, after) else before
-            assert (lock_status(floor, order), len(floor.events(order))) == (expected, 1 + (expected != before))
-
-
-def lock_status(floor: Floor, order) -> str:
-    from apps.core.scope import tenant_scope
-    from apps.orders.models import Order
-
-    with tenant_scope(floor.tenant.id):
-        return Order.objects.get(id=order.id).status
-
-
-def _submit_kind():
-    from apps.orders.types import SUBMIT_ORDER
-
-    return SUBMIT_ORDER
+                stored = Order.objects.get(id=order.id)
+            expected = (after, 2) if may_follow(before, after) else (before, 1)
+            assert (stored.status, stored.version) == expected, (before, after)
+            assert len(floor.events(order)) == expected[1]

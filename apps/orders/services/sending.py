@@ -60,9 +60,23 @@ class Doubtful:
 Answer = Shown | Refused | NotCarriedOut | NotAsked | Doubtful
 
 
+def request_of(order: Order) -> OrderRequest:
+    """Return an order in the terms of an adapter."""
+    return OrderRequest(
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        quantity=order.quantity,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        time_in_force=order.time_in_force,
+    )
+
+
 def send(venue: BrokerageAdapter, order: Order, *, replaces: str, attempt: int) -> Answer:
     """Put an order to its venue, in the place of the one with the venue's id `replaces` if there is one."""
-    request = _request_of(order)
+    request = request_of(order)
     try:
         return Shown(venue.replace_order(replaces, request) if replaces else venue.place_order(request))
     except ProviderError as error:
@@ -89,19 +103,6 @@ def pause(error: ProviderError, *, attempt: int) -> int:
     if error.retry_after is not None:
         return min(math.ceil(error.retry_after) + 1, 10 * _LONGEST_PAUSE_SECONDS)
     return min(1 << min(attempt - 1, 10), _LONGEST_PAUSE_SECONDS)
-
-
-def _request_of(order: Order) -> OrderRequest:
-    return OrderRequest(
-        client_order_id=order.client_order_id,
-        symbol=order.symbol,
-        side=order.side,
-        type=order.type,
-        quantity=order.quantity,
-        limit_price=order.limit_price,
-        stop_price=order.stop_price,
-        time_in_force=order.time_in_force,
-    )
 
 
 def _explain_duplicate(venue: BrokerageAdapter, order: Order) -> Answer:
