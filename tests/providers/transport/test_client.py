@@ -2,6 +2,7 @@
 
 import socket
 import time
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from apps.providers.enums import ErrorCategory
 from apps.providers.errors import ProviderError
+from apps.providers.transport import CallPolicy, Verdict, default_verdict
 from apps.providers.transport.guard import CallInsideTransaction
 from tests.providers.transport.server import (
     ScriptedServer,
@@ -131,6 +133,11 @@ class TestThrottling:
         assert (error.category, error.retry_after) == (ErrorCategory.THROTTLED, 120.0)
         assert len(server.requests) == 1
 
+    def test_the_provider_may_say_it_in_another_way(self, server, make_client):
+        server.play(answer(status=429, headers={"X-Wait": "7"}))
+        client = make_client(server.url, retry_after=lambda headers: float(headers["X-Wait"]))
+        assert failed(lambda: client.get("op", "/x")).retry_after == 7.0
+
     def test_without_retry_after_it_backs_off(self, server, make_client):
         server.play(answer(status=429), OK)
         assert make_client(server.url).get("op", "/x") == {"ok": True}
@@ -180,6 +187,28 @@ class TestUnsafeRequests:
             port = listener.getsockname()[1]
         error = failed(lambda: make_client(f"http://127.0.0.1:{port}").call("op", "POST", "/orders", body={}))
         assert error.category is ErrorCategory.RETRYABLE
+
+    @pytest.mark.parametrize("status", [401, 403, 404, 422, 429])
+    def test_a_refusal_that_proves_nothing_leaves_it_unknown(self, server, make_client, status):
+        def unproven(_status: int, _body: object) -> Verdict:
+            return replace(default_verdict(_status, _body), is_proof=False)
+
+        server.play(answer(status=status))
+        client = make_client(server.url, classify=unproven)
+        error = failed(lambda: client.call("op", "POST", "/orders", body={}))
+        assert (error.category, error.status) == (ErrorCategory.UNKNOWN_OUTCOME, status)
+        assert failed(lambda: client.get("op", "/orders")).category is not ErrorCategory.UNKNOWN_OUTCOME
+
+
+class TestPolicyOfACall:
+    def test_it_takes_the_place_of_the_clients(self, server, make_client):
+        server.play(answer(status=500))
+        client = make_client(server.url)
+        failed(lambda: client.get("op", "/x", policy=CallPolicy(tries=1)))
+        assert len(server.requests) == 1
+        server.play(silent(0.6))
+        error = failed(lambda: client.call("op", "POST", "/x", policy=CallPolicy(deadline_seconds=0.2, tries=1)))
+        assert (error.category, error.code) == (ErrorCategory.UNKNOWN_OUTCOME, "timeout")
 
 
 class TestTransactions:
