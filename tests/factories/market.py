@@ -1,5 +1,6 @@
 """Instruments, listings, quotes and clocks, without asking a venue."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -93,10 +94,21 @@ def asset(key: str = "XNAS:AAPL", external_id: str = "", **values: Any) -> Asset
     return AssetData(key=key, external_id=external_id or f"id-{key}", symbol=symbol, **{**defaults, **values})
 
 
-def connect(tenant: Tenant, provider: str = "venue_one", *, has_synced: bool = True) -> Connection:
-    """Connect a tenant to one of the venues of `factories.venue`; it has been synchronised unless told otherwise."""
+def connect(
+    tenant: Tenant,
+    provider: str = "venue_one",
+    *,
+    credentials: Mapping[str, str] | None = None,
+    has_synced: bool = True,
+) -> Connection:
+    """Connect a tenant to a broker; it has been synchronised unless told otherwise.
+
+    The venues of `factories.venue` take any credentials; Alpaca's are the sandbox's `credentials(label)["alpaca"]`.
+    """
     actor, now = system_actor("tests", tenant_id=tenant.id), clock.now()
-    connection = create_connection(provider=provider, credentials={"key": "k"}, label=provider, actor=actor, now=now)
+    connection = create_connection(
+        provider=provider, credentials=credentials or {"key": "k"}, label=provider, actor=actor, now=now
+    )
     if has_synced:
         with write_scope(actor):
             Connection.objects.filter(id=connection.id).update(last_synced_at=now)

@@ -15,7 +15,7 @@ _LONGEST_FLIGHT_MS = 15_000
 # What a flight found is the answer for whoever comes this soon after, also that the venue failed or knew nothing.
 _LANDED_MS = 1_000
 # Waiting longer than a caller would for its own call helps nobody.
-_LONGEST_WAIT_SECONDS = 5.0
+_LONGEST_WAIT_SECONDS = 8.0
 _POLL_SECONDS = 0.02
 
 _TAKE_OFF = """
