@@ -14,8 +14,9 @@ from apps.core.scope import tenant_scope, write_scope
 from apps.market.models import Listing
 from apps.orders.enums import OrderStatus
 from apps.orders.events import STATUS_EVENTS, order_event_data
-from apps.orders.models import Order, OrderEvent, Position, RiskAccount
+from apps.orders.models import Fill, Order, OrderEvent, Position, RiskAccount, RiskDecision
 from apps.orders.services.accounts import ensure_risk_account
+from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
 from apps.providers.models import Connection
 from apps.providers.services import create_connection
 from apps.tenants.models import Tenant
@@ -155,6 +156,50 @@ def make_order(
             at=now,
         )
         return order
+
+
+def make_fill(order: Order, quantity: str = "4", price: str = "189.5", **values: Any) -> Fill:
+    """Store an execution of an order; position and order stay as they are."""
+    now = clock.now()
+    with write_scope(system_actor("tests", tenant_id=order.tenant_id)):
+        return Fill.objects.create(
+            tenant_id=order.tenant_id,
+            order=order,
+            account_id=order.account_id,
+            instrument_id=order.instrument_id,
+            venue_execution_id=values.pop("venue_execution_id", new_id().hex),
+            side=order.side,
+            quantity=Decimal(quantity),
+            price=Decimal(price),
+            filled_at=now,
+            created_at=now,
+            **values,
+        )
+
+
+def make_decision(desk: Desk, order: Order | None = None, **values: Any) -> RiskDecision:
+    """Store an approval of an order, or of a dry run."""
+    defaults: dict[str, Any] = {
+        "outcome": "approved",
+        "request": {"instrument": desk.listing.instrument.key, "side": "buy", "quantity": "10"},
+        "inputs": {"bid": "189.98", "ask": "190.02", "engaged_switches": []},
+        "checks": [{"check": "clock", "code": None, "detail": ""}],
+        "actor": desk.actor.as_json(),
+        "decided_at": clock.now(),
+    }
+    with write_scope(desk.actor):
+        return RiskDecision.objects.create(
+            tenant_id=desk.tenant.id, account=desk.account, order=order, **{**defaults, **values}
+        )
+
+
+def make_kill_switch(desk: Desk, *, engaged: bool = False, reason: str = "drill", of_account: bool = True) -> None:
+    """Engage the switch of the desk's account or tenant, and release it again unless it is to stay engaged."""
+    scope, account_id = (SwitchScope.ACCOUNT, desk.account.id) if of_account else (SwitchScope.TENANT, None)
+    for state in (True,) if engaged else (True, False):
+        set_kill_switch(
+            scope=scope, account_id=account_id, engaged=state, reason=reason, actor=desk.actor, now=clock.now()
+        )
 
 
 def read_order(order: Order) -> Order:

@@ -23,6 +23,8 @@ def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
         ("POST", "api-keys"): {"name": "another", "mode": "test", "scopes": ["tenant:read"]},
         ("POST", "connections"): {"provider": "teller", "credentials": {"access_token": "test_tkn_new"}},
         ("PATCH", "transactions/{transaction_id}"): {"category": "wages", "note": "for February"},
+        ("PUT", "kill-switch"): {"engaged": True, "reason": "a drill"},
+        ("PUT", "risk/limits/{account_id}"): {"max_open_trades": 3},
         ("POST", "webhooks/endpoints"): {"url": "https://93.184.215.14/hook", "event_types": ["order.*"]},
         ("PATCH", "webhooks/endpoints/{endpoint_id}"): {"description": "another"},
         ("POST", "webhooks/endpoints/{endpoint_id}/rotate-secret"): {"grace_seconds": 60},

@@ -33,19 +33,24 @@ GET     connections/{connection_id}/runs         200  200    200   200     404  
 POST    connections/{connection_id}/sync         202  403    403   202     404      401   401
 GET     docs                                     200  200    200   200     200      200   200
 GET     events                                   200  200    200   200     200      401   401
+GET     holdings                                 200  200    200   200     200      401   401
+GET     instruments                              200  200    200   200     200      401   401
+GET     instruments/{instrument_key}             200  200    200   200     200      401   401
+GET     kill-switch                              200  200    200   200     200      401   401
+PUT     kill-switch                              200  200    403   200     200      401   401
 GET     me                                       200  200    200   200     200      401   401
 GET     openapi.json                             200  200    200   200     200      200   200
 GET     providers                                200  200    200   200     200      401   401
+GET     quotes/{instrument_key}                  200  200    200   200     200      401   401
 GET     redoc                                    200  200    200   200     200      200   200
+GET     risk/decisions                           200  200    200   200     200      401   401
+GET     risk/limits/{account_id}                 200  200    200   200     404      401   401
+PUT     risk/limits/{account_id}                 200  403    403   200     404      401   401
 GET     sync-runs/{run_id}                       200  200    200   200     404      401   401
 GET     tenant                                   200  200    200   200     200      401   401
 GET     transactions                             200  200    200   200     200      401   401
 GET     transactions/{transaction_id}            200  200    200   200     404      401   401
 PATCH   transactions/{transaction_id}            200  200    403   200     404      401   401
-"""
-ROWS = {(line[1], line[0]): [int(status) for status in line[2:]] for line in map(str.split, MATRIX.splitlines()[2:])}
-CODES = {
-    401: "authentication_required",
 GET     webhooks/deliveries                      200  403    403   200     200      401   401
 GET     webhooks/deliveries/{delivery_id}        200  403    403   200     404      401   401
 POST    webhooks/deliveries/{delivery_id}/retry  202  403    403   202     404      401   401
@@ -58,6 +63,10 @@ POST    webhooks/endpoints/{endpoint_id}/recover  202 403    403   202     404  
 POST    webhooks/endpoints/{endpoint_id}/rotate-secret 200 403 403 200     404      401   401
 POST    webhooks/endpoints/{endpoint_id}/test    202  403    403   202     404      401   401
 GET     webhooks/event-types                     200  403    403   200     200      401   401
+"""
+ROWS = {(line[1], line[0]): [int(status) for status in line[2:]] for line in map(str.split, MATRIX.splitlines()[2:])}
+CODES = {
+    401: "authentication_required",
     403: "permission_denied",
     404: "not_found",
     405: "method_not_allowed",

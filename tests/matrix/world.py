@@ -14,6 +14,8 @@ from apps.core import clock
 from apps.core.actor import system_actor
 from apps.core.scope import write_scope
 from apps.jobs.models import Job
+from apps.orders.enums import OrderStatus
+from apps.orders.models import Order
 from apps.outbox.services import relay_events
 from apps.providers.models import Connection
 from apps.providers.services import delete_connection, finish_run, request_sync
@@ -22,13 +24,23 @@ from apps.tenants.models import Tenant
 from apps.users.models import User
 from apps.webhooks.services import send_test_event
 from tests.conftest import client_for
-from tests.factories.accounts import make_account, make_transaction
+from tests.factories.accounts import make_account, make_holding, make_transaction
 from tests.factories.incidents import make_incident
+from tests.factories.market import make_listing, make_quote
+from tests.factories.orders import (
+    Desk,
+    make_decision,
+    make_desk,
+    make_fill,
+    make_kill_switch,
+    make_order,
+    make_position,
+)
 from tests.factories.providers import make_connection, make_running_run
 from tests.factories.tenants import make_api_key, make_member, make_tenant
 from tests.factories.users import PASSWORD, make_user
-
 from tests.factories.webhooks import fail_due, make_endpoint
+
 IDEMPOTENCY_KEY = "the-key-that-both-use"
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 ROLES = ("admin", "trader", "viewer")
@@ -86,6 +98,7 @@ def build(database: str) -> World:
     """Fill an empty database, logged in as finops_web."""
     make_user("staff", is_staff=True, is_superuser=True)
     jordan = make_user("jordan")
+    make_quote(make_listing("XNAS:AAPL", venue="alpaca"), age_seconds=3600)
     world = World(database, acme=_build_side("acme", jordan), globex=_build_side("globex", jordan))
     world.sign_staff_in()
     return world
@@ -94,9 +107,9 @@ def build(database: str) -> World:
 def number_pending() -> None:
     """Give audit entries and events their sequences, logged in as finops_worker."""
     relay_events(now=clock.now())
+    fail_due()
     sequence_entries(now=clock.now())
 
-    fail_due()
 
 def _build_side(slug: str, jordan: User) -> Side:
     tenant = make_tenant(slug)
@@ -119,23 +132,26 @@ def _build_side(slug: str, jordan: User) -> Side:
         provider_balance_as_of=clock.now(),
         opening_balance=Decimal("1216.85"),
     )
+    make_holding(account, external_id=f"asset-of-{slug}")
     transactions = _make_transactions(account, slug)
     make_incident(now=clock.now(), tenant_id=tenant.id, title=f"{slug} has an incident", target_id=connection.id)
     client = client_for(secrets["admin"])
     key = new_api_key(client, headers={"Idempotency-Key": IDEMPOTENCY_KEY})
     assert key.status_code == 201, key.content
-    ids = {
-        "account_id": account.id,
-        "api_key_id": UUID(key.json()["id"]),
     endpoint = make_endpoint(tenant, f"https://93.184.215.14/{slug}", description=f"the server of {slug}").endpoint
     actor = system_actor("tests", tenant_id=tenant.id)
     delivery = send_test_event(endpoint_id=endpoint.id, actor=actor, now=clock.now())
+    desk, order = _make_desk(tenant)
+    ids = {
+        "account_id": desk.account.id,
+        "api_key_id": UUID(key.json()["id"]),
         "connection_id": connection.id,
+        "delivery_id": delivery.id,
+        "endpoint_id": endpoint.id,
+        "order_id": order.id,
         "run_id": run_id,
         "session_id": session_id,
         "transaction_id": transactions[-1].id,
-        "delivery_id": delivery.id,
-        "endpoint_id": endpoint.id,
     }
     return Side(tenant, ids, secrets, access, refresh)
 
@@ -170,6 +186,24 @@ def _connect(tenant: Tenant) -> tuple[Connection, UUID]:
     waiting = request_sync(connection_id=connection.id, trigger="api", actor=actor, now=now)
     assert waiting.id != run.id
     return connection, waiting.id
+
+
+def _make_desk(tenant: Tenant) -> tuple[Desk, Order]:
+    """Return a trading account that holds something, and its open order, executed in part."""
+    desk = make_desk(tenant, key_id=f"PKDESK{tenant.slug.upper()}")
+    make_kill_switch(desk, reason=f"a drill of {tenant.slug}")
+    make_position(desk, "4")
+    order = make_order(
+        desk,
+        OrderStatus.PARTIALLY_FILLED,
+        client_order_id=f"order-of-{tenant.slug}",
+        venue_order_id=f"venue-order-of-{tenant.slug}",
+        filled_quantity=Decimal(4),
+        average_fill_price=Decimal("189.5"),
+    )
+    make_fill(order, venue_execution_id=f"execution-of-{tenant.slug}")
+    make_decision(desk, order)
+    return desk, order
 
 
 def _make_transactions(account: Account, slug: str) -> list[Transaction]:
