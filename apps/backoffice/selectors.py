@@ -14,6 +14,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncHour
 
 from apps.audit.services import AUDIT_LOG
+from apps.core.ids import lowest_id
 from apps.core.sequencing import Backlog, backlog
 from apps.incidents.enums import STANDING_STATES
 from apps.incidents.models import Incident
@@ -84,7 +85,7 @@ def dashboard(*, now: datetime) -> Dashboard:
         pulse=_pulse(now),
         incidents=list(Incident.objects.filter(state__in=STANDING_STATES).order_by("-id")[:_TROUBLES]),
         dead_jobs=list(_dead_jobs()[:_TROUBLES]),
-        failed_runs=list(recent.filter(id__gte=first_id(since), status=SyncStatus.FAILED)[:_TROUBLES]),
+        failed_runs=list(recent.filter(id__gte=lowest_id(since), status=SyncStatus.FAILED)[:_TROUBLES]),
         latest_runs=list(recent[:_RUNS]),
         # "needs_attention" sorts behind "active"; a disabled connection is not live.
         worst_connections=list(
@@ -102,11 +103,6 @@ def dashboard(*, now: datetime) -> Dashboard:
     return board
 
 
-def first_id(at: datetime) -> UUID:
-    """Return the lowest UUIDv7 of a moment: ids sort by creation, so the key's index is an index by time."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)
-
-
 def _connections_by_status() -> list[dict[str, Any]]:
     failing = Count("id", filter=Q(consecutive_failures__gt=0))
     rows = Connection.objects.live().values("status").annotate(count=Count("id"), failing=failing).order_by()
@@ -115,7 +111,7 @@ def _connections_by_status() -> list[dict[str, Any]]:
 
 def _runs_by_hour(since: datetime) -> list[dict[str, Any]]:
     rows = (
-        SyncRun.objects.filter(id__gte=first_id(since))
+        SyncRun.objects.filter(id__gte=lowest_id(since))
         .annotate(hour=TruncHour("created_at"))
         .values("hour", "status")
         .annotate(count=Count("id"), rows=Sum("added"), quarantined=Sum("quarantined"))

@@ -16,13 +16,15 @@ from django.views.decorators.cache import never_cache
 from psycopg.errors import QueryCanceled
 from unfold.sites import UnfoldAdminSite
 
-from apps.backoffice import selectors, services
+from apps.backoffice import kill_switch, selectors, services
 from apps.backoffice.board import present
 from apps.backoffice.forms import StaffLoginForm
 from apps.backoffice.recent import Recent
+from apps.backoffice.stops import TAG_HEADER, trading
 from apps.core import clock
 from apps.core.admin import staff_actor
-from apps.core.scope import staff_scope
+from apps.core.admin.live import fragment, is_live
+from apps.core.scope import current_scope, staff_scope
 from apps.tenants.models import Tenant
 
 View = Callable[..., HttpResponse]
@@ -68,7 +70,22 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         return TemplateResponse(request, "backoffice/too_slow.html", context, status=HTTPStatus.SERVICE_UNAVAILABLE)
 
     def get_urls(self) -> list[URLPattern]:
-        return [path("live/", self.admin_view(self.live), name="live"), *super().get_urls()]
+        switch = self.admin_view(kill_switch.change)
+        return [
+            path("live/", self.admin_view(self.live), name="live"),
+            path("stops/", self.admin_view(self.stops), name="stops"),
+            path("kill-switch/", self.admin_view(kill_switch.page), name="kill_switch"),
+            path("kill-switch/<slug:scope>/", switch, name="kill_switch_installation"),
+            path("kill-switch/<slug:scope>/<uuid:key>/", switch, name="kill_switch_change"),
+            *super().get_urls(),
+        ]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what every page shows: inside, whose trading is stopped as well."""
+        context: dict[str, Any] = super().each_context(request)
+        if current_scope() is not None and self.has_permission(request):
+            context["trading"] = trading()
+        return context
 
     # Signing in and out.
 
@@ -109,8 +126,12 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         return TemplateResponse(request, "backoffice/dashboard.html", context)
 
     def live(self, request: HttpRequest) -> HttpResponse:
-        """Return the dashboard's content alone; the page fetches it every two seconds."""
-        return TemplateResponse(request, "backoffice/board.html", {"board": _board()})
+        """Return the dashboard's content alone; the page asks for it every two seconds."""
+        return fragment(request, TemplateResponse(request, "backoffice/board.html", {"board": _board()}))
+
+    def stops(self, request: HttpRequest) -> HttpResponse:
+        """Return the banner of stopped trading alone; a live page asks for it when its tag has changed."""
+        return TemplateResponse(request, "backoffice/stops.html", {"trading": trading()})
 
     # Tenants by name, for rooms below apps.tenants that know only ids.
 
@@ -129,6 +150,8 @@ def _rendered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> Ht
         # A template's querysets run when it is rendered: later would be after the scope.
         if isinstance(response, TemplateResponse):
             response.render()
+        if is_live(request):
+            response[TAG_HEADER] = trading().tag
     return response
 
 

@@ -28,8 +28,8 @@ def _item(title: Any, icon: str, label: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def _group(title: Any, *items: dict[str, Any]) -> dict[str, Any]:
-    return {"title": title, "items": list(items)}
+def _group(title: Any, *items: dict[str, Any], collapsible: bool = False) -> dict[str, Any]:
+    return {"title": title, "items": list(items), "collapsible": collapsible}
 
 
 NAVIGATION = [
@@ -39,15 +39,28 @@ NAVIGATION = [
         ]
     },
     _group(
-        _("Connections"),
-        _item(_("Connections"), "cable", "providers.connection"),
-        _item(_("Sync runs"), "sync", "providers.syncrun"),
-        _item(_("Quarantine"), "report", "providers.quarantinedrow"),
+        _("Trading"),
+        _item(_("Blotter"), "candlestick_chart", "orders.order"),
+        _item(_("Positions"), "pie_chart", "orders.position"),
+        _item(_("Fills"), "done_all", "orders.fill"),
+        _item(_("Trading accounts"), "monitoring", "orders.riskaccount"),
+        _item(_("Risk decisions"), "shield", "orders.riskdecision"),
+    ),
+    _group(
+        _("Webhooks"),
+        _item(_("Deliveries"), "webhook", "webhooks.delivery"),
+        _item(_("Endpoints"), "dns", "webhooks.endpoint"),
     ),
     _group(
         _("Money"),
         _item(_("Accounts"), "account_balance_wallet", "accounts.account"),
         _item(_("Transactions"), "receipt_long", "accounts.transaction"),
+    ),
+    _group(
+        _("Connections"),
+        _item(_("Connections"), "cable", "providers.connection"),
+        _item(_("Sync runs"), "sync", "providers.syncrun"),
+        _item(_("Quarantine"), "report", "providers.quarantinedrow"),
     ),
     _group(
         _("Operations"),
@@ -63,6 +76,15 @@ NAVIGATION = [
         _item(_("Read-only"), "lock", "core.readonlyswitch"),
     ),
     _group(
+        _("Market"),
+        _item(_("Instruments"), "category", "market.instrument"),
+        _item(_("Listings"), "list_alt", "market.listing"),
+        _item(_("Quotes"), "query_stats", "market.quote"),
+        _item(_("Venue clocks"), "alarm", "market.venueclock"),
+        _item(_("Imports"), "download", "market.listingimport"),
+        collapsible=True,
+    ),
+    _group(
         _("Identity"),
         _item(_("Tenants"), "apartment", "tenants.tenant"),
         _item(_("Members"), "groups", "tenants.membership"),
@@ -70,6 +92,7 @@ NAVIGATION = [
         _item(_("Sessions"), "devices", "users.session"),
         _item(_("Authenticators"), "phonelink_lock", "otp_totp.totpdevice"),
         _item(_("Failed sign-ins"), "lock_clock", "axes.accessattempt"),
+        collapsible=True,
     ),
 ]
 

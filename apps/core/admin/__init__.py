@@ -5,7 +5,13 @@ once per object, as the staff user, acting upon the object's tenant.
 """
 
 from apps.core.admin.actions import Outcome, ServiceAction, staff_actor
-from apps.core.admin.base import StaffModelAdmin, contribute_actions, contributes_panels
+from apps.core.admin.base import (
+    StaffModelAdmin,
+    contribute_actions,
+    contributed_happenings,
+    contributes_happenings,
+    contributes_panels,
+)
 from apps.core.admin.changelist import TenantFilter, recent_values
 from apps.core.admin.display import (
     NOTHING,
@@ -13,6 +19,7 @@ from apps.core.admin.display import (
     bar,
     changelist_url,
     chip,
+    clock_time,
     code,
     column,
     duration,
@@ -21,17 +28,24 @@ from apps.core.admin.display import (
     moment,
     money,
     number,
+    percent,
     pretty,
+    price,
+    progress,
+    quantity,
     record_url,
     short_id,
     status_chip,
     two_lines,
 )
-from apps.core.admin.panels import Facts, Notice, Panel, Source, Stat, Table
+from apps.core.admin.panels import Facts, Happening, Lane, Notice, Panel, Source, Stat, Table
+from apps.core.admin.timeline import merged
 
 __all__ = [
     "NOTHING",
     "Facts",
+    "Happening",
+    "Lane",
     "Notice",
     "Outcome",
     "Panel",
@@ -45,17 +59,25 @@ __all__ = [
     "bar",
     "changelist_url",
     "chip",
+    "clock_time",
     "code",
     "column",
     "contribute_actions",
+    "contributed_happenings",
+    "contributes_happenings",
     "contributes_panels",
     "duration",
     "exact",
     "link",
+    "merged",
     "moment",
     "money",
     "number",
+    "percent",
     "pretty",
+    "price",
+    "progress",
+    "quantity",
     "recent_values",
     "record_url",
     "short_id",

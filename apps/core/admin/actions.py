@@ -1,7 +1,7 @@
 """Actions of the admin: each calls a service once per object and reports what happened, exactly."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,8 +36,9 @@ class ServiceAction:
     """A button on a record's page and an entry in its list's action menu.
 
     `run(obj, actor, now, reason)` calls one service; `actor` acts upon the object's tenant. `confirm` is the question
-    that a page of its own asks first; `needs_reason` makes that page ask for a reason. `available` hides the button.
-    `permission` is the codename's verb: staff need "<app>.<permission>_<model>".
+    that a page of its own asks first; `needs_reason` makes that page ask for a reason, or with `options` for one of
+    these (value, label): `run` gets it in the reason's place. `available` hides the button. `permission` is the
+    codename's verb: staff need "<app>.<permission>_<model>".
     """
 
     name: str
@@ -46,6 +47,8 @@ class ServiceAction:
     run: Callable[[Any, Actor, datetime, str], Outcome]
     confirm: Text = ""
     needs_reason: bool = False
+    options: Sequence[tuple[str, Text]] = ()
+    options_label: Text = ""
     danger: bool = False
     permission: str = "change"
     available: Callable[[Any], bool] = lambda _obj: True
@@ -53,7 +56,13 @@ class ServiceAction:
     @property
     def asks_first(self) -> bool:
         """Tell whether a page stands between the button and the service."""
-        return bool(self.confirm) or self.needs_reason
+        return bool(self.confirm or self.options) or self.needs_reason
+
+    def accepts(self, answer: str) -> bool:
+        """Tell whether the answer is one that the page asks for."""
+        if self.options:
+            return answer in [value for value, _label in self.options]
+        return bool(answer) or not self.needs_reason
 
 
 def staff_actor(request: HttpRequest) -> Actor:

@@ -1,11 +1,12 @@
 """The base of every staff page: read-only records, keyset lists, service actions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import (
     display_for_field,
     display_for_value,
@@ -23,13 +24,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
-from apps.core.admin import actions, display
+from apps.core.admin import actions, display, live
 from apps.core.admin.actions import ServiceAction
 from apps.core.admin.changelist import KeysetChangeList
-from apps.core.admin.panels import Facts, Notice, Panel, Stat, Text
+from apps.core.admin.panels import Facts, Happening, Notice, Panel, Stat, Text
 
 PanelSource = Callable[[HttpRequest, Any], Sequence[Panel]]
+HappeningSource = Callable[[Any], Iterable[Happening]]
 _panels: dict[type[Model], list[PanelSource]] = {}
+_happenings: dict[type[Model], list[HappeningSource]] = {}
 _actions: dict[type[Model], list[ServiceAction]] = {}
 
 
@@ -43,6 +46,21 @@ def contributes_panels(model: type[Model]) -> Callable[[PanelSource], PanelSourc
     return add
 
 
+def contributes_happenings(model: type[Model]) -> Callable[[HappeningSource], HappeningSource]:
+    """Add to the timeline of a model of a lower room, which cannot know of them."""
+
+    def add(source: HappeningSource) -> HappeningSource:
+        _happenings.setdefault(model, []).append(source)
+        return source
+
+    return add
+
+
+def contributed_happenings(obj: Model) -> list[Happening]:
+    """Return what higher rooms know to have happened to a record."""
+    return [item for source in _happenings.get(type(obj), []) for item in source(obj)]
+
+
 def contribute_actions(model: type[Model], *offered: ServiceAction) -> None:
     """Add actions to a model of a lower room, whose services are composed in a higher one."""
     _actions.setdefault(model, []).extend(offered)
@@ -53,10 +71,12 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     `facts` are the groups of the side column: (title, names of fields or methods). `empty_hint` says what to do
     when the list is empty. `ordering` ends with the key. `search_fields` are searched as text, `search_ids` when the
-    term is a UUID. Columns in `never_read`, such as secrets, do not leave the database.
+    term is a UUID. Columns in `never_read`, such as secrets, do not leave the database;
+    those in `not_in_list` are long, and a list does not read them.
     """
 
     change_list_template = "core/changelist.html"
+    live_list_template = "core/rows.html"
     detail_template = "core/detail.html"
     live_template = "core/record.html"
     confirm_template = "core/confirm.html"
@@ -68,10 +88,13 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     ordering: Sequence[str] = ("-pk",)
     service_actions: ClassVar[Sequence[ServiceAction]] = ()
     never_read: ClassVar[Sequence[str]] = ()
+    not_in_list: ClassVar[Sequence[str]] = ()
     search_ids: ClassVar[Sequence[str]] = ("id",)
     facts: ClassVar[Sequence[tuple[Text, Sequence[str]]]] = ()
     empty_hint: ClassVar[Text] = ""
     plural: ClassVar[Text] = ""  # what the list is called, where the model's own name would not say it
+    list_is_live = False  # the list fetches itself anew every two seconds
+    page_is_live = False  # so does a record's page, even while nothing is under way
 
     # Nothing is added, edited or deleted outside of services.
 
@@ -144,9 +167,24 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, with a button for each action that the user may run on chosen rows."""
-        menu = self._allowed_actions(request)
-        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "menu": menu})
+        if self.list_is_live and request.method == "GET" and live.is_live(request):
+            return self._live_list(request)
+        extra = {**(extra_context or {}), "menu": self._allowed_actions(request), "live_url": live.url_of(request)}
+        response: HttpResponse = super().changelist_view(request, extra)
         return response
+
+    def _live_list(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            rows = self.get_changelist_instance(request)
+        except IncorrectLookupParameters as error:
+            raise Http404 from error
+        tag = live.state_of(rows.result_list)
+        context = {"cl": rows, "opts": self.opts}
+        return live.unchanged(request, tag) or live.fragment(
+            request, TemplateResponse(request, self.live_list_template, context), tag
+        )
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """Refuse chosen ids that cannot be ids before they reach the database."""
@@ -187,19 +225,21 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
             raise PermissionDenied
         if obj is None:
             return self._missing(request, object_id)
-        template = self.live_template if "live" in request.GET else self.detail_template
-        return TemplateResponse(request, template, self._detail_context(request, obj))
+        context = self._record_context(request, obj)
+        if live.is_live(request):
+            return live.fragment(request, TemplateResponse(request, self.live_template, context))
+        context |= {**self.admin_site.each_context(request), "has_view_permission": True}
+        return TemplateResponse(request, self.detail_template, context)
 
     def _missing(self, request: HttpRequest, object_id: str) -> HttpResponse:
         text = _("There is no %(name)s with the id %(id)s; it may have been removed.")
         messages.warning(request, text % {"name": self.opts.verbose_name, "id": unquote(object_id)})
         return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
 
-    def _detail_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+    def _record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         panels = [panel for source in _panels.get(self.model, []) for panel in source(request, obj)]
         panels += self.panels(request, obj)
         return {
-            **self.admin_site.each_context(request),
             "title": self.headline(obj),
             "opts": self.opts,
             "list_name": self.list_name,
@@ -214,8 +254,8 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
             "side_panels": [*self._facts(obj), *[panel for panel in panels if panel.kind == "facts"]],
             "related_links": self.related_links(obj),
             "moving": self.is_moving(obj),
+            "always_live": self.page_is_live,
             "buttons": self._buttons(request, obj),
-            "has_view_permission": True,
         }
 
     def _buttons(self, request: HttpRequest, obj: Any) -> list[tuple[ServiceAction, str]]:
@@ -294,7 +334,7 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     ) -> HttpResponse | None:
         """Run the action, or return the page that asks first."""
         reason = request.POST.get("reason", "").strip()
-        confirmed = "confirmed" in request.POST and (reason or not action.needs_reason)
+        confirmed = "confirmed" in request.POST and action.accepts(reason)
         if action.asks_first and not confirmed:
             return TemplateResponse(
                 request, self.confirm_template, self._confirm_context(request, action, objects, back)

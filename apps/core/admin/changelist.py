@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.views import ChangeList
 
+from apps.core.admin.live import LIVE
 from apps.core.admin.panels import Text
 
 CURSOR = "after"
@@ -33,10 +34,12 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         self.cursor = request.GET.get(CURSOR, "")
-        if CURSOR in request.GET:
+        if CURSOR in request.GET or LIVE in request.GET:
             # The base class takes every parameter it does not know for a field look-up.
+            request.is_live_part = LIVE in request.GET  # type: ignore[attr-defined]  # what filters ask for below
             request.GET = request.GET.copy()  # type: ignore[assignment]
-            request.GET.pop(CURSOR)  # type: ignore[misc]
+            for name in (CURSOR, LIVE):
+                request.GET.pop(name, None)  # type: ignore[misc]
         if any("\x00" in value for values in request.GET.lists() for value in values[1]):
             raise IncorrectLookupParameters(_("A parameter has a character that no text can have."))
         super().__init__(request, *args, **kwargs)
@@ -45,7 +48,9 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
     def get_results(self, request: HttpRequest) -> None:
         """Fetch one page and one row more, which tells whether another page follows."""
         ordering = _ordering(self.model_admin.ordering)
-        rows = self.queryset.order_by(*self.model_admin.ordering)
+        rows = self.queryset.order_by(*self.model_admin.ordering).defer(
+            *self.model_admin.never_read, *self.model_admin.not_in_list
+        )
         if self.cursor:
             rows = rows.filter(_after(ordering, self._decode(ordering)))
             self.first_url = self.get_query_string()
@@ -90,6 +95,15 @@ def _after(ordering: Sequence[tuple[str, bool]], values: Sequence[Any]) -> Q:
     return condition
 
 
+def shows_no_choices(request: HttpRequest) -> bool:
+    """Tell whether a list's filters are not drawn, so that none needs to look its choices up."""
+    return getattr(request, "is_live_part", False)
+
+
+# A filter without any choice is not applied.
+_UNSEEN = [("", "")]
+
+
 def recent_values(name: str, label: Text) -> type[SimpleListFilter]:
     """Return a filter on a column's values in the newest rows: DISTINCT over a big table would read all of it."""
 
@@ -98,6 +112,8 @@ def recent_values(name: str, label: Text) -> type[SimpleListFilter]:
         parameter_name = name
 
         def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+            if shows_no_choices(request):
+                return _UNSEEN
             newest = model_admin.model.objects.order_by("-pk").values_list(name, flat=True)[:_NEWEST]
             return [(value, value) for value in sorted(set(newest))]
 
@@ -116,6 +132,8 @@ class TenantFilter(SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the tenants by slug."""
+        if shows_no_choices(request):
+            return _UNSEEN
         return [(str(key), slug) for key, slug in model_admin.admin_site.tenant_choices()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

@@ -26,21 +26,31 @@ TONES: dict[str, Tone] = {
     "succeeded": "ok",
     "open": "ok",
     "relayed": "ok",
+    "filled": "ok",
     "resolved": "ok",
     "enabled": "ok",
     "running": "run",
     "leased": "run",
+    "submitting": "run",
+    "partially_filled": "run",
     "queued": "info",
+    "approved": "info",
+    "accepted": "info",
     "pending": "info",
     "invited": "info",
     "acknowledged": "info",
     "needs_attention": "warn",
     "warning": "warn",
     "retrying": "warn",
+    "held": "warn",
+    "denied": "warn",
     "failed": "bad",
     "dead": "bad",
     "critical": "bad",
     "error": "bad",
+    "rejected": "bad",
+    "unknown": "bad",
+    "lost": "bad",
 }
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -127,6 +137,57 @@ def money(amount: Decimal | None, currency: str = "", *, signed: bool = False) -
         f"{int(whole):,}",
         fraction.ljust(2, "0"),
         currency,
+    )
+
+
+def quantity(value: Decimal | None) -> SafeString:
+    """Return a quantity or a price as it is, thousands separated, without trailing zeros."""
+    if value is None:
+        return NOTHING
+    whole, dot, fraction = plain(abs(value)).partition(".")
+    sign = "−" if value < 0 else ""
+    return format_html('<span class="fo-figure">{}{}{}{}</span>', sign, f"{int(whole):,}", dot, fraction)
+
+
+def price(value: Decimal | None) -> SafeString:
+    """Return a price with at least two decimals, so that a column of them can be compared."""
+    if value is None:
+        return NOTHING
+    whole, _dot, fraction = plain(abs(value)).partition(".")
+    sign = "−" if value < 0 else ""
+    return format_html('<span class="fo-figure">{}{}.{}</span>', sign, f"{int(whole):,}", fraction.ljust(2, "0"))
+
+
+def progress(share: Decimal, text: str) -> SafeString:
+    """Return a text above a thin bar that is filled by a share from 0 to 1."""
+    width = int(share * 100)
+    filled = format_html('<rect width="{}" height="3" rx="1.5"/>', max(2, width)) if share else ""
+    return format_html(
+        '<span class="fo-progress"><span>{}</span>'
+        '<svg class="fo-bar" viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="fo-bar-bg" width="100" height="3" rx="1.5"/>{}</svg></span>',
+        text,
+        filled,
+    )
+
+
+def percent(value: Decimal | None, digits: int = 1) -> str:
+    """Return a share as per cent, such as "30 %"."""
+    return "–" if value is None else f"{plain(round(value * 100, digits))} %"
+
+
+def clock_time(value: datetime | None) -> SafeString:
+    """Return a time of day to the second, with the date where it is not today's; the whole on hover."""
+    if value is None:
+        return NOTHING
+    utc = value.astimezone(UTC)
+    day = "" if utc.date() == clock.now().date() else utc.strftime("%d %b ")
+    return format_html(
+        '<time class="fo-clock" datetime="{}" title="{} UTC"><small>{}</small>{}</time>',
+        value.isoformat(),
+        utc.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+        day,
+        utc.strftime("%H:%M:%S"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from django.utils.functional import Promise
@@ -63,4 +64,48 @@ class Source:
     kind: str = field(default="source", init=False)
 
 
-Panel = Table | Facts | Source
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One source of a timeline: its key, its name and its icon."""
+
+    key: str
+    name: Text
+    icon: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """Something that happened to a record. `key` is stable, so that a refresh leaves the entry in its place.
+
+    `rank` orders what happened at the same time. `more` is folded away under the entry unless `is_open`.
+    """
+
+    key: str
+    at: datetime
+    lane: Lane
+    title: Text
+    detail: Text = ""
+    code: Text = ""
+    tone: Tone = "idle"
+    url: str = ""
+    rank: int = 0
+    more: "Table | Source | None" = None
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What happened to a record, in order, from several sources that one can hide; see `timeline.merged`.
+
+    `lanes` are the sources that have entries, each with how many; `entries` have their time and the time since the
+    entry before.
+    """
+
+    title: Text
+    lanes: Sequence[tuple[Lane, int]]
+    entries: Sequence[tuple[Happening, Text, Text]]
+    empty: Text
+    kind: str = field(default="timeline", init=False)
+
+
+Panel = Table | Facts | Source | Timeline

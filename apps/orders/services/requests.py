@@ -20,10 +20,13 @@ from apps.orders.services.routing import abandon
 from apps.orders.services.transitions import note
 
 
-def request_cancel(*, order_id: UUID, actor: Actor, now: datetime, expected_version: int | None = None) -> Order:
+def request_cancel(
+    *, order_id: UUID, reason: str = "", actor: Actor, now: datetime, expected_version: int | None = None
+) -> Order:
     """Ask for an order's end; asking again changes nothing. It skips the risk gate, since it takes risk away.
 
-    An order that has not left is denied at once; any other is pending until its venue has the last word.
+    An order that has not left is denied at once; any other is pending until its venue has the last word. A `reason` is
+    kept: staff give one.
 
     Raises:
         NotFound, VersionConflict.
@@ -36,7 +39,8 @@ def request_cancel(*, order_id: UUID, actor: Actor, now: datetime, expected_vers
             return order
         if order.pending == Pending.REPLACE:
             raise OrderChangePending
-        note(order, ORDER_CANCEL_REQUESTED, actor=actor, now=now, pending=Pending.CANCEL)
+        data = {"reason": reason} if reason else None
+        note(order, ORDER_CANCEL_REQUESTED, actor=actor, now=now, data=data, pending=Pending.CANCEL)
         if order.status != OrderStatus.APPROVED:
             cancel_at_venue(order, actor=actor, now=now)
             return order

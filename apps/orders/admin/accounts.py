@@ -1,0 +1,347 @@
+"""Trading accounts: what the gate knows of each, its limits, and what it holds and does."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as message
+
+from apps.core import clock
+from apps.core.actor import Actor
+from apps.core.admin import (
+    NOTHING,
+    Notice,
+    Outcome,
+    Panel,
+    ServiceAction,
+    StaffModelAdmin,
+    Stat,
+    Table,
+    TenantFilter,
+    about_url,
+    changelist_url,
+    chip,
+    clock_time,
+    column,
+    link,
+    moment,
+    money,
+    number,
+    percent,
+    quantity,
+    record_url,
+    two_lines,
+)
+from apps.orders.admin import display
+from apps.orders.admin.executions import quotes_of
+from apps.orders.models import KillSwitch, Order, Position, RiskAccount, RiskDecision
+from apps.orders.rules.states import OPEN_STATES
+from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
+
+_OPEN = sorted(state.value for state in OPEN_STATES)
+_SHOWN = 50
+_LATEST = 8
+
+
+STOPPED = Outcome(
+    message("Trading is stopped on %(count)s account"), message("Trading is stopped on %(count)s accounts")
+)
+RELEASED = Outcome(message("%(count)s account may trade again"), message("%(count)s accounts may trade again"))
+
+
+def _stop(account: RiskAccount, actor: Actor, now: datetime, reason: str) -> Outcome:
+    _set_switch(account, actor, now, reason, engaged=True)
+    return STOPPED
+
+
+def _release(account: RiskAccount, actor: Actor, now: datetime, reason: str) -> Outcome:
+    _set_switch(account, actor, now, reason, engaged=False)
+    return RELEASED
+
+
+def _set_switch(account: RiskAccount, actor: Actor, now: datetime, reason: str, *, engaged: bool) -> None:
+    set_kill_switch(
+        scope=SwitchScope.ACCOUNT,
+        account_id=account.account_id,
+        engaged=engaged,
+        reason=reason,
+        actor=actor,
+        now=now,
+    )
+
+
+def means_age(account: RiskAccount) -> SafeString:
+    """Return how old the venue's word on the means is, marked when the gate would ask anew."""
+    if account.means_as_of is None:
+        return chip(_("never told"), "warn")
+    age = clock.now() - account.means_as_of
+    fresh = age <= timedelta(seconds=settings.MEANS_MAX_AGE_SECONDS)
+    return (
+        moment(account.means_as_of)
+        if fresh
+        else format_html('<span class="fo-old">{}</span>', moment(account.means_as_of))
+    )
+
+
+@admin.register(RiskAccount)
+class RiskAccountAdmin(StaffModelAdmin):
+    plural = gettext_lazy("trading accounts")
+    list_is_live = page_is_live = True
+    list_display = (
+        "what",
+        "tenant",
+        "venue",
+        "kind",
+        "equity_figure",
+        "power_figure",
+        "means",
+        "trades_figure",
+        "switch",
+    )
+    list_filter = (TenantFilter, "mode", "venue")
+    list_select_related = ("account",)
+    search_fields = ("account__name__icontains", "account__external_id__exact")
+    search_ids = ("id", "account_id", "connection_id")
+    empty_hint = gettext_lazy("A brokerage account comes here with the first order or the first look at its limits.")
+    service_actions = (
+        ServiceAction(
+            name="stop",
+            label=gettext_lazy("Stop trading"),
+            icon="block",
+            run=_stop,
+            confirm=gettext_lazy(
+                "Every new order of the account is denied, and none that waits goes out. It waits for an order that "
+                "is being sent at this moment. What is at the venue stays there: cancel it if it must go."
+            ),
+            needs_reason=True,
+            danger=True,
+            available=lambda account: account.own_switch is None,
+        ),
+        ServiceAction(
+            name="release",
+            label=gettext_lazy("Let trade again"),
+            icon="play_arrow",
+            run=_release,
+            confirm=gettext_lazy("The account's own switch is released. Its tenant's or the installation's is not."),
+            needs_reason=True,
+            available=lambda account: account.own_switch is not None,
+        ),
+    )
+    facts = (
+        (gettext_lazy("Account"), ("account_fact", "venue", "mode", "currency", "created_at", "version", "id")),
+        (gettext_lazy("Gate"), ("restricted", "means_as_of", "rate_reset_at")),
+    )
+
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Attach to each account how many orders are open, and the kill switch that stops it."""
+        super().prepare_rows(request, rows)
+        open_orders: dict[Any, int] = {}
+        ids = [row.pk for row in rows]
+        for risk_account_id in Order.objects.filter(risk_account_id__in=ids, status__in=_OPEN).values_list(
+            "risk_account_id", flat=True
+        ):
+            open_orders[risk_account_id] = open_orders.get(risk_account_id, 0) + 1
+        tenants = {row.tenant_id for row in rows}
+        engaged = KillSwitch.objects.filter(tenant_id__in=tenants, engaged=True)
+        switches = {(switch.tenant_id, switch.account_id): switch for switch in engaged}
+        for row in rows:
+            row.open_orders = open_orders.get(row.pk, 0)
+            row.own_switch = switches.get((row.tenant_id, row.account_id))
+            row.tenant_switch = switches.get((row.tenant_id, None))
+
+    @column(gettext_lazy("account"))
+    def what(self, account: RiskAccount) -> str:
+        return str(account.account)
+
+    @column(gettext_lazy("mode"))
+    def kind(self, account: RiskAccount) -> str:
+        return chip(account.mode, "bad" if account.mode == "live" else "idle")
+
+    @column(gettext_lazy("equity"))
+    def equity_figure(self, account: RiskAccount) -> str:
+        return money(account.equity, account.currency)
+
+    @column(gettext_lazy("buying power"))
+    def power_figure(self, account: RiskAccount) -> str:
+        return money(account.buying_power, account.currency)
+
+    @column(gettext_lazy("means as of"))
+    def means(self, account: RiskAccount) -> str:
+        return means_age(account)
+
+    @column(gettext_lazy("open orders"))
+    def trades_figure(self, account: Any) -> str:
+        return number(account.open_orders)
+
+    @column(gettext_lazy("trading"))
+    def switch(self, account: Any) -> str:
+        if account.own_switch:
+            return chip(_("stopped"), "bad")
+        if account.tenant_switch:
+            return chip(_("stopped with its tenant"), "bad")
+        return chip(_("restricted by the venue"), "warn") if account.is_restricted else chip(_("open"), "ok")
+
+    @column(gettext_lazy("account"))
+    def account_fact(self, account: RiskAccount) -> str:
+        return link(record_url("accounts.account", account.account_id), str(account.account))
+
+    @column(gettext_lazy("restricted by the venue"))
+    def restricted(self, account: RiskAccount) -> str:
+        return chip(_("yes"), "warn") if account.is_restricted else _("no")
+
+    def headline(self, account: RiskAccount) -> str:
+        return str(account.account)
+
+    def subtitle(self, account: RiskAccount) -> str:
+        return f"{account.venue} · {account.mode} · {account.account.external_id}"
+
+    def status(self, account: RiskAccount) -> str:
+        return self.switch(account)
+
+    def notice(self, account: Any) -> Notice | None:
+        """Say what stops the account's trading."""
+        stopped = account.own_switch or account.tenant_switch
+        if stopped:
+            title = _("Trading is stopped: %(reason)s") % {"reason": stopped.reason}
+            text = _("By %(who)s. Every new order is denied; cancels go on.") % {"who": stopped.changed_by}
+            return Notice(title, text, _("Release the switch once the cause is gone."), "bad")
+        if account.is_restricted:
+            text = _("The venue lets this account not trade, so that every new order is denied.")
+            return Notice(_("Restricted by the venue"), text, _("Ask the venue why."), "warn")
+        return None
+
+    def stats(self, account: Any) -> Sequence[Stat]:
+        currency = account.currency
+        return (
+            Stat(_("Equity"), money(account.equity, currency)),
+            Stat(_("Buying power"), money(account.buying_power, currency)),
+            Stat(_("Cash"), money(account.cash, currency)),
+            Stat(_("Means as of"), means_age(account)),
+            Stat(_("Open orders"), number(account.open_orders)),
+        )
+
+    def panels(self, request: HttpRequest, account: RiskAccount) -> Sequence[Panel]:
+        positions = list(
+            Position.objects.filter(tenant_id=account.tenant_id, risk_account=account)
+            .exclude(quantity=0)
+            .select_related("instrument")
+            .order_by("-updated_at")[:_SHOWN]
+        )
+        return [
+            _limits(account, positions),
+            _positions(account, positions),
+            _open_orders(account),
+            _decisions(account),
+        ]
+
+    def related_links(self, account: RiskAccount) -> Sequence[tuple[str, str]]:
+        return (
+            (_("Account"), record_url("accounts.account", account.account_id)),
+            (_("Connection"), record_url("providers.connection", account.connection_id)),
+            (_("All orders"), about_url("orders.order", account)),
+            (_("Fills"), about_url("orders.fill", account, account.account_id)),
+            (_("Decisions"), about_url("orders.riskdecision", account, account.account_id)),
+            (_("Audit log"), about_url("audit.auditentry", account)),
+        )
+
+
+def _limits(account: RiskAccount, positions: Sequence[Position]) -> Table:
+    """Return each limit beside what is used of it, as far as a page can tell: the gate counts exactly."""
+    others = Order.objects.filter(tenant_id=account.tenant_id, risk_account=account, status__in=_OPEN)
+    trades = {item.instrument_id for item in positions} | set(others.values_list("instrument_id", flat=True))
+    quotes = quotes_of(positions)
+    values = [
+        abs(market.value)
+        for item in positions
+        if (market := display.Market.of(item, quotes.get(item.instrument_id), clock.now())).value is not None
+    ]
+    biggest = max(values, default=None)
+    share = biggest / account.equity if biggest is not None and account.equity else None
+    most = account.max_open_trades
+    rows = [
+        [_("Open trades"), number(most), two_lines(number(len(trades)), _("instruments held or worked"))],
+        [
+            _("Value of one position"),
+            money(account.max_position_value, account.currency),
+            money(biggest, account.currency),
+        ],
+        [_("Share of equity in one instrument"), percent(account.max_concentration), percent(share)],
+        [_("Orders a minute"), number(account.max_orders_per_minute), NOTHING],
+    ]
+    headers = [_("limit"), _("at most"), _("now")]
+    return Table(_("Limits"), headers, rows, empty="", numeric=frozenset({1, 2}))
+
+
+def _positions(account: RiskAccount, positions: Sequence[Position]) -> Table:
+    quotes, now, currency = quotes_of(positions), clock.now(), account.currency
+    rows = []
+    for item in positions:
+        market = display.Market.of(item, quotes.get(item.instrument_id), now)
+        rows.append(
+            [
+                link(record_url("orders.position", item.pk), item.instrument.key),
+                quantity(item.quantity),
+                display.average(item.average_price),
+                market.price_cell(),
+                money(market.value, currency),
+                money(market.profit, currency, signed=True),
+            ]
+        )
+    headers = [_("instrument"), _("quantity"), _("average"), _("market"), _("value"), _("unrealised P&L")]
+    return Table(
+        _("Positions"), headers, rows, _("It holds nothing through orders of ours."), frozenset({1, 2, 3, 4, 5})
+    )
+
+
+def _open_orders(account: RiskAccount) -> Table:
+    orders = Order.objects.filter(tenant_id=account.tenant_id, risk_account=account, status__in=_OPEN)
+    rows = [
+        [
+            clock_time(order.created_at),
+            link(record_url("orders.order", order.pk), display.words(order)),
+            display.filled_of(order),
+            display.standing(order),
+            money(order.reserved, account.currency),
+        ]
+        for order in orders.select_related("instrument").order_by("-id")[:_SHOWN]
+    ]
+    headers = [_("time"), _("order"), _("filled"), _("status"), _("reserved")]
+    return Table(
+        _("Open orders"),
+        headers,
+        rows,
+        _("No order is open."),
+        numeric=frozenset({4}),
+        more_url=about_url("orders.order", account),
+        more_label=_("All orders"),
+    )
+
+
+def _decisions(account: RiskAccount) -> Table:
+    decisions = RiskDecision.objects.filter(tenant_id=account.tenant_id, account_id=account.account_id)
+    rows = [
+        [
+            link(record_url("orders.riskdecision", row.pk), clock_time(row.decided_at)),
+            display.outcome_chip(row.outcome),
+            display.code(row.code, row.detail),
+            chip(_("dry run"))
+            if row.order is None
+            else link(record_url("orders.order", row.order_id), display.words(row.order)),
+        ]
+        for row in decisions.select_related("order__instrument").order_by("-id")[:_LATEST]
+    ]
+    return Table(
+        _("Latest decisions"),
+        [_("time"), _("outcome"), _("code"), _("order")],
+        rows,
+        _("The gate has decided nothing for this account yet."),
+        more_url=changelist_url("orders.riskdecision", tenant=account.tenant_id, q=account.account_id),
+        more_label=_("All decisions"),
+    )

@@ -1,0 +1,177 @@
+"""How orders look in the admin: names of states, chips, the quantity with its bar, prices."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Self
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.core.admin import NOTHING, chip, duration, link, moment, price, progress, quantity, record_url, two_lines
+from apps.core.admin.display import TONES
+from apps.core.admin.panels import Tone
+from apps.core.money import plain
+from apps.market.models import Quote
+from apps.orders.enums import OrderStatus, OrderType, Outcome, Pending, Side, TimeInForce
+from apps.orders.models import Order, Position
+
+STATUS_NAMES: Mapping[str, Promise] = {
+    OrderStatus.DRAFT: gettext_lazy("Draft"),
+    OrderStatus.DENIED: gettext_lazy("Denied"),
+    OrderStatus.APPROVED: gettext_lazy("Approved"),
+    OrderStatus.SUBMITTING: gettext_lazy("Submitting"),
+    OrderStatus.UNKNOWN: gettext_lazy("Outcome unknown"),
+    OrderStatus.LOST: gettext_lazy("Lost"),
+    OrderStatus.ACCEPTED: gettext_lazy("Accepted"),
+    OrderStatus.HELD: gettext_lazy("Held"),
+    OrderStatus.PARTIALLY_FILLED: gettext_lazy("Partly filled"),
+    OrderStatus.FILLED: gettext_lazy("Filled"),
+    OrderStatus.CANCELED: gettext_lazy("Canceled"),
+    OrderStatus.EXPIRED: gettext_lazy("Expired"),
+    OrderStatus.REPLACED: gettext_lazy("Replaced"),
+    OrderStatus.DONE_FOR_DAY: gettext_lazy("Done for the day"),
+    OrderStatus.REJECTED: gettext_lazy("Rejected"),
+}
+TYPE_NAMES: Mapping[str, Promise] = {
+    OrderType.MARKET: gettext_lazy("Market"),
+    OrderType.LIMIT: gettext_lazy("Limit"),
+    OrderType.STOP: gettext_lazy("Stop"),
+    OrderType.STOP_LIMIT: gettext_lazy("Stop limit"),
+}
+TIME_NAMES: Mapping[str, Promise] = {
+    TimeInForce.DAY: gettext_lazy("day"),
+    TimeInForce.GTC: gettext_lazy("until canceled"),
+    TimeInForce.IOC: gettext_lazy("immediate or cancel"),
+    TimeInForce.FOK: gettext_lazy("fill or kill"),
+}
+PENDING_NAMES: Mapping[str, Promise] = {
+    Pending.CANCEL: gettext_lazy("cancel asked"),
+    Pending.REPLACE: gettext_lazy("replace asked"),
+}
+SIDE_NAMES: Mapping[str, Promise] = {Side.BUY: gettext_lazy("Buy"), Side.SELL: gettext_lazy("Sell")}
+OUTCOME_NAMES: Mapping[str, Promise] = {
+    Outcome.APPROVED: gettext_lazy("Approved"),
+    Outcome.DENIED: gettext_lazy("Denied"),
+}
+_OUTCOME_TONES: Mapping[str, Tone] = {Outcome.APPROVED: "ok", Outcome.DENIED: "warn"}
+
+
+def status_chip(status: str) -> SafeString:
+    """Return the chip of an order's status."""
+    return chip(STATUS_NAMES.get(status, status), TONES.get(status, "idle"))
+
+
+def pending_chip(order: Order) -> SafeString | str:
+    """Return what the venue has yet to confirm, or nothing."""
+    return chip(PENDING_NAMES[order.pending], "warn") if order.pending in PENDING_NAMES else ""
+
+
+def outcome_chip(outcome: str) -> SafeString:
+    """Return the chip of a gate's decision."""
+    return chip(OUTCOME_NAMES.get(outcome, outcome), _OUTCOME_TONES.get(outcome, "idle"))
+
+
+def side(value: str) -> SafeString:
+    """Return buy or sell in its colour."""
+    return format_html('<span class="fo-way fo-{}">{}</span>', value, SIDE_NAMES.get(value, value))
+
+
+def filled_of(order: Order) -> SafeString:
+    """Return how much of an order is executed, as a bar and in figures."""
+    text = format_html("{} <small>/ {}</small>", quantity(order.filled_quantity), quantity(order.quantity))
+    return progress(order.filled_quantity / order.quantity, text)
+
+
+def price_of(order: Order) -> SafeString:
+    """Return the prices that an order names."""
+    limit = price(order.limit_price) if order.limit_price is not None else ""
+    stop = format_html("{} {}", _("stop"), price(order.stop_price)) if order.stop_price is not None else ""
+    if not (limit or stop):
+        return format_html('<span class="fo-nil">{}</span>', _("market"))
+    return two_lines(limit or stop, stop if limit else "")
+
+
+def words(order: Order) -> str:
+    """Return an order in words, such as "Buy 10 XNAS:AAPL, limit 190.25"."""
+    prices = [
+        f"{name} {plain(value)}"
+        for name, value in ((_("stop"), order.stop_price), (_("limit"), order.limit_price))
+        if value is not None
+    ]
+    head = f"{SIDE_NAMES[order.side]} {plain(order.quantity)} {order.instrument.key}"
+    return f"{head}, {' '.join(prices) or _('at market')}"
+
+
+def standing(order: Order) -> SafeString:
+    """Return where an order stands: its status, what is asked for, and why it was refused."""
+    is_said = order.denial_code and order.status != OrderStatus.REJECTED  # whose code says no more than its status
+    why = code(order.denial_code, order.denial_detail) if is_said else ""
+    return format_html("{} {} {}", status_chip(order.status), pending_chip(order), why)
+
+
+def code(value: str, explanation: str = "") -> SafeString:
+    """Return a code, explained on hover."""
+    return format_html('<span class="fo-code" title="{}">{}</span>', explanation, value) if value else NOTHING
+
+
+def instrument_link(order_like: object) -> SafeString:
+    """Return a link to the instrument of an order, a fill or a position."""
+    instrument = order_like.instrument  # type: ignore[attr-defined]  # what has an instrument
+    return link(record_url("market.instrument", instrument.pk), instrument.key)
+
+
+def average(value: Decimal | None) -> SafeString:
+    """Return an average price, rounded to what a price can mean."""
+    return price(None if value is None else round(value, 6))
+
+
+def value_of(price: Decimal | None, amount: Decimal) -> Decimal | None:
+    """Return what an amount is worth at a price."""
+    return None if price is None else price * amount
+
+
+def plainly(code: str) -> str:
+    """Return a code as words: "open_trade_limit" is "Open trade limit"."""
+    return code.replace("_", " ").capitalize()
+
+
+def span(value: timedelta) -> str:
+    """Return a length of time, also one that clocks make negative."""
+    return duration(abs(value)) if value >= timedelta(0) else f"−{duration(abs(value))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What a position is worth at the latest quote: the bid for a long one, the ask for a short one.
+
+    It is shown for orientation whatever its age, which stands beside it; the gate takes fresh quotes alone.
+    """
+
+    price: Decimal | None
+    value: Decimal | None  # rounded to cents, as the profit is: both are estimates
+    profit: Decimal | None
+    at: datetime | None
+    is_fresh: bool
+
+    @classmethod
+    def of(cls, position: Position, quote: Quote | None, now: datetime) -> Self:
+        """Value a position at a quote, if there is one."""
+        held = position.quantity
+        now_at = None if quote is None else (quote.bid if held >= 0 else quote.ask)
+        if quote is None or now_at is None:
+            return cls(None, None, None, None, False)
+        fresh = now - quote.venue_at <= timedelta(seconds=settings.QUOTE_MAX_AGE_SECONDS)
+        profit = held * (now_at - position.average_price)
+        return cls(now_at, round(held * now_at, 2), round(profit, 2), quote.venue_at, fresh)
+
+    def price_cell(self) -> SafeString:
+        """Return the price, with its age where it has grown old."""
+        if self.price is None:
+            return NOTHING
+        return two_lines(price(self.price), "" if self.is_fresh else moment(self.at))

@@ -1,0 +1,387 @@
+"""The blotter and an order's page."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as message
+
+from apps.core.actor import Actor
+from apps.core.admin import (
+    Notice,
+    Outcome,
+    Panel,
+    ServiceAction,
+    StaffModelAdmin,
+    Stat,
+    Table,
+    TenantFilter,
+    about_url,
+    clock_time,
+    column,
+    duration,
+    link,
+    moment,
+    money,
+    price,
+    quantity,
+    record_url,
+    two_lines,
+)
+from apps.incidents.enums import STANDING_STATES
+from apps.orders.admin import display
+from apps.orders.admin.timeline import AT_MOST, incidents_of, timeline_of
+from apps.orders.enums import OrderStatus, Pending, Side
+from apps.orders.models import Fill, Order, RiskDecision
+from apps.orders.rules.states import OPEN_STATES
+from apps.orders.services.requests import request_cancel
+from apps.orders.services.resolving import LOOKUPS_BEFORE_LOST, declare_lost
+
+_OPEN = sorted(state.value for state in OPEN_STATES)
+
+
+CANCELED = Outcome(message("%(count)s cancel asked for"), message("%(count)s cancels asked for"))
+LOST = Outcome(message("%(count)s order declared lost"), message("%(count)s orders declared lost"))
+
+
+def _cancel(order: Order, actor: Actor, now: datetime, reason: str) -> Outcome:
+    request_cancel(order_id=order.pk, reason=reason, actor=actor, now=now)
+    return CANCELED
+
+
+def _lose(order: Order, actor: Actor, now: datetime, reason: str) -> Outcome:
+    declare_lost(order_id=order.pk, reason=reason, actor=actor, now=now)
+    return LOST
+
+
+def _may_be_lost(order: Order) -> bool:
+    return order.status == OrderStatus.UNKNOWN and order.lookups >= LOOKUPS_BEFORE_LOST
+
+
+class StatusFilter(SimpleListFilter):
+    """Orders in one state."""
+
+    title = gettext_lazy("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(display.STATUS_NAMES.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
+class StandingFilter(SimpleListFilter):
+    """Orders that can still execute, or those that wait for somebody."""
+
+    title = gettext_lazy("standing")
+    parameter_name = "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", _("Open")), ("closed", _("Closed")), ("pending", _("Change asked for"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        if self.value() == "open":
+            return queryset.filter(status__in=_OPEN)
+        if self.value() == "closed":
+            return queryset.exclude(status__in=_OPEN)
+        return queryset.exclude(pending=Pending.NONE) if self.value() == "pending" else queryset
+
+
+class SideFilter(SimpleListFilter):
+    """Buys or sells."""
+
+    title = gettext_lazy("side")
+    parameter_name = "side"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(display.SIDE_NAMES.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(side=self.value()) if self.value() in set(Side) else queryset
+
+
+@admin.register(Order)
+class OrderAdmin(StaffModelAdmin):
+    plural = gettext_lazy("blotter")
+    list_is_live = page_is_live = True
+    list_display = (
+        "placed",
+        "what",
+        "tenant",
+        "of_account",
+        "way",
+        "kind",
+        "filled_figure",
+        "price_figure",
+        "average_figure",
+        "state",
+    )
+    list_filter = (TenantFilter, StatusFilter, StandingFilter, SideFilter)
+    list_select_related = ("instrument", "account", "risk_account")
+    list_display_links = ("what",)
+    search_fields = ("client_order_id__startswith", "venue_order_id__exact", "symbol__iexact")
+    search_ids = ("id", "account_id", "risk_account_id", "instrument_id", "client_order_id", "venue_order_id")
+    search_help_text = gettext_lazy("Client or venue order id, symbol, or an id")
+    empty_hint = gettext_lazy("Orders come in through POST /api/v1/orders. The risk gate decides each at once.")
+    service_actions = (
+        ServiceAction(
+            name="cancel",
+            label=gettext_lazy("Cancel"),
+            icon="cancel",
+            run=_cancel,
+            confirm=gettext_lazy(
+                "The venue is asked to cancel what is not executed yet; until it answers the order can still fill. "
+                "One that has not left yet is denied at once."
+            ),
+            needs_reason=True,
+            danger=True,
+            available=lambda order: order.status in OPEN_STATES and order.pending == Pending.NONE,
+        ),
+        ServiceAction(
+            name="declare_lost",
+            label=gettext_lazy("Declare lost"),
+            icon="report_off",
+            run=_lose,
+            confirm=gettext_lazy(
+                "Only if the venue itself has told you that it has no such order: the account then takes new risk "
+                "again. Should the venue find it after all, what it executed is stored and an incident opens."
+            ),
+            needs_reason=True,
+            danger=True,
+            available=_may_be_lost,
+        ),
+    )
+    facts = (
+        (
+            gettext_lazy("Order"),
+            ("instrument_fact", "account_fact", "venue_fact", "time_fact", "client_order_id", "venue_order_id"),
+        ),
+        (gettext_lazy("Times"), ("created_at", "submitted_at", "accepted_at", "closed_at", "updated_at")),
+        (gettext_lazy("Record"), ("reserved_fact", "lookups", "version", "id")),
+    )
+
+    # The blotter.
+
+    @column(gettext_lazy("time"))
+    def placed(self, order: Order) -> str:
+        return clock_time(order.created_at)
+
+    @column(gettext_lazy("order"))
+    def what(self, order: Order) -> str:
+        return two_lines(order.instrument.key, order.client_order_id)
+
+    @column(gettext_lazy("account"))
+    def of_account(self, order: Order) -> str:
+        return link(record_url("orders.riskaccount", order.risk_account_id), str(order.account))
+
+    @column(gettext_lazy("side"))
+    def way(self, order: Order) -> str:
+        return display.side(order.side)
+
+    @column(gettext_lazy("type"))
+    def kind(self, order: Order) -> str:
+        return two_lines(display.TYPE_NAMES[order.type], order.time_in_force.upper())
+
+    @column(gettext_lazy("filled"))
+    def filled_figure(self, order: Order) -> str:
+        return display.filled_of(order)
+
+    @column(gettext_lazy("price"))
+    def price_figure(self, order: Order) -> str:
+        return display.price_of(order)
+
+    @column(gettext_lazy("average"))
+    def average_figure(self, order: Order) -> str:
+        return display.average(order.average_fill_price)
+
+    @column(gettext_lazy("status"))
+    def state(self, order: Order) -> str:
+        return display.standing(order)
+
+    # An order's page.
+
+    @column(gettext_lazy("instrument"))
+    def instrument_fact(self, order: Order) -> str:
+        return display.instrument_link(order)
+
+    @column(gettext_lazy("account"))
+    def account_fact(self, order: Order) -> str:
+        return self.of_account(order)
+
+    @column(gettext_lazy("venue"))
+    def venue_fact(self, order: Order) -> str:
+        return f"{order.risk_account.venue}, {order.mode}"
+
+    @column(gettext_lazy("in force"))
+    def time_fact(self, order: Order) -> str:
+        return str(display.TIME_NAMES[order.time_in_force])
+
+    @column(gettext_lazy("reserved"))
+    def reserved_fact(self, order: Order) -> str:
+        return money(order.reserved, order.risk_account.currency)
+
+    def headline(self, order: Order) -> str:
+        return display.words(order)
+
+    def subtitle(self, order: Order) -> str:
+        return f"{order.client_order_id} · {order.account}"
+
+    def status(self, order: Order) -> str:
+        return format_html("{} {}", display.status_chip(order.status), display.pending_chip(order))
+
+    def is_moving(self, order: Order) -> bool:
+        return order.status in OPEN_STATES
+
+    def notice(self, order: Order) -> Notice | None:
+        """Say what stands in the order's way, and who has to do what."""
+        return _NOTICES[order.status](order) if order.status in _NOTICES else None
+
+    def stats(self, order: Order) -> Sequence[Stat]:
+        currency = order.risk_account.currency
+        executed = display.value_of(order.average_fill_price, order.filled_quantity)
+        sent = None if order.submitted_at is None else order.submitted_at - order.created_at
+        took = (
+            None if order.accepted_at is None or order.submitted_at is None else order.accepted_at - order.submitted_at
+        )
+        return (
+            Stat(_("Filled"), display.filled_of(order)),
+            Stat(_("Price"), display.price_of(order)),
+            Stat(_("Average fill price"), display.average(order.average_fill_price)),
+            Stat(_("Executed value"), money(executed, currency)),
+            Stat(_("Reached the venue after"), _sum(sent, took), _split(sent, took)),
+            Stat(*_age(order)),
+        )
+
+    def panels(self, request: HttpRequest, order: Order) -> Sequence[Panel]:
+        decisions = RiskDecision.objects.filter(tenant_id=order.tenant_id, order=order).order_by("id")[:AT_MOST]
+        incidents = incidents_of(order)
+        panels: list[Panel] = [_standing(incidents)] if any(row.state in STANDING_STATES for row in incidents) else []
+        panels += [timeline_of(order, list(decisions), incidents), _fills(order)]
+        chain = _chain(order)
+        return [*panels, _chain_table(chain, order)] if len(chain) > 1 else panels
+
+    def related_links(self, order: Order) -> Sequence[tuple[str, str]]:
+        return (
+            (_("Trading account"), record_url("orders.riskaccount", order.risk_account_id)),
+            (_("Account"), record_url("accounts.account", order.account_id)),
+            (_("Orders of this account"), about_url("orders.order", order, order.risk_account_id)),
+            (_("Events"), about_url("outbox.outboxevent", order)),
+            (_("Audit log"), about_url("audit.auditentry", order)),
+        )
+
+
+def _age(order: Order) -> tuple[str, str]:
+    if order.closed_at is None:
+        return _("Placed"), moment(order.created_at)
+    return _("Closed"), moment(order.closed_at)
+
+
+def _sum(sent: timedelta | None, took: timedelta | None) -> str:
+    return duration(None if sent is None else sent + (took or timedelta(0)))
+
+
+def _split(sent: timedelta | None, took: timedelta | None) -> str:
+    if sent is None or took is None:
+        return ""
+    return _("%(ours)s here, %(theirs)s there") % {"ours": duration(sent), "theirs": duration(took)}
+
+
+def _standing(incidents: Sequence[Any]) -> Table:
+    rows = [
+        [link(record_url("incidents.incident", row.pk), row.title), moment(row.last_seen_at)]
+        for row in incidents
+        if row.state in STANDING_STATES
+    ]
+    return Table(_("Needs a person"), [_("incident"), _("last seen")], rows, empty="")
+
+
+def _fills(order: Order) -> Table:
+    fills = Fill.objects.filter(tenant_id=order.tenant_id, order=order).order_by("id")[:AT_MOST]
+    currency = order.risk_account.currency
+    rows = [
+        [
+            link(record_url("orders.fill", fill.pk), clock_time(fill.filled_at)),
+            quantity(fill.quantity),
+            price(fill.price),
+            money(fill.quantity * fill.price, currency),
+            money(fill.fee, currency),
+            money(fill.realized_pnl, currency, signed=True),
+            fill.venue_execution_id,
+        ]
+        for fill in fills
+    ]
+    headers = [_("time"), _("quantity"), _("price"), _("value"), _("fee"), _("realised P&L"), _("execution")]
+    return Table(_("Fills"), headers, rows, _("Nothing has been executed yet."), numeric=frozenset({1, 2, 3, 4, 5}))
+
+
+def _chain(order: Order) -> list[Order]:
+    """Return the orders that replaced one another, oldest first: as many as a page can tell of."""
+    orders = Order.objects.filter(tenant_id=order.tenant_id).select_related("instrument")
+    before: list[Order] = []
+    after: list[Order] = []
+    first = last = order
+    while first.replaces_id is not None and len(before) < 10:
+        first = orders.get(pk=first.replaces_id)
+        before.insert(0, first)
+    while len(after) < 10:
+        following = orders.filter(replaces=last).order_by("-id").first()
+        if following is None:
+            break
+        last = following
+        after.append(last)
+    return [*before, order, *after]
+
+
+def _chain_table(chain: Sequence[Order], current: Order) -> Table:
+    rows = [
+        [
+            clock_time(item.created_at),
+            display.words(item)
+            if item.pk == current.pk
+            else link(record_url("orders.order", item.pk), display.words(item)),
+            display.filled_of(item),
+            display.status_chip(item.status),
+        ]
+        for item in chain
+    ]
+    return Table(_("Replacements"), [_("time"), _("order"), _("filled"), _("status")], rows, empty="")
+
+
+def _denied(order: Order) -> Notice:
+    title = _("Denied: %(code)s") % {"code": display.plainly(order.denial_code)}
+    return Notice(title, order.denial_detail, _("The checks below show what the gate saw."), "warn")
+
+
+def _unknown(order: Order) -> Notice:
+    text = _("The venue may or may not have the order. It is looked up by its client order id, and never sent again.")
+    remedy = _("The account takes no new risk until the venue answers. After %(count)s empty look-ups: ask the venue.")
+    return Notice(_("The outcome is not known"), text, remedy % {"count": order.lookups}, "bad")
+
+
+def _lost(_order: Order) -> Notice:
+    return Notice(
+        _("Declared lost"),
+        _("The venue said again and again that it has no such order, and a person has taken its word."),
+        _("Look-ups go on slowly: should the venue find it after all, its fills are stored and an incident opens."),
+        "bad",
+    )
+
+
+def _rejected(order: Order) -> Notice:
+    return Notice(_("Rejected by the venue"), order.denial_detail, _("It executed nothing and holds nothing."), "warn")
+
+
+_NOTICES = {
+    OrderStatus.DENIED: _denied,
+    OrderStatus.UNKNOWN: _unknown,
+    OrderStatus.LOST: _lost,
+    OrderStatus.REJECTED: _rejected,
+}

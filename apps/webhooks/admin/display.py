@@ -1,0 +1,69 @@
+"""How deliveries and their attempts look in the admin."""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from apps.core.admin import NOTHING, chip, duration, two_lines
+from apps.core.admin.panels import Tone
+from apps.core.redaction import redact, redact_text
+from apps.webhooks.models import DeliveryAttempt, Endpoint
+
+
+def short_url(url: str) -> str:
+    """Return where an endpoint is, without what comes in every one of them."""
+    parts = urlsplit(url)
+    return f"{parts.netloc}{parts.path}"[:80]
+
+
+def where(endpoint: Endpoint) -> SafeString:
+    """Return an endpoint's place, and what its owner calls it."""
+    return two_lines(short_url(endpoint.url), endpoint.description)
+
+
+def answer_chip(attempt: DeliveryAttempt) -> SafeString:
+    """Return what an attempt brought: the answer's status, or why there was none."""
+    if attempt.status_code is None:
+        return chip(attempt.error or _("no answer"), "bad")
+    tone: Tone = "ok" if not attempt.error else ("bad" if attempt.status_code >= 500 else "warn")
+    return chip(str(attempt.status_code), tone)
+
+
+def took(attempt: DeliveryAttempt) -> str:
+    """Return how long an attempt took."""
+    return duration(timedelta(milliseconds=attempt.duration_ms))
+
+
+def last_answer(attempts: Sequence[DeliveryAttempt]) -> SafeString:
+    """Return the latest attempt's answer and its duration."""
+    if not attempts:
+        return NOTHING
+    latest = attempts[-1]
+    return format_html("{} <small>{}</small>", answer_chip(latest), took(latest))
+
+
+def readable(said: str) -> str:
+    """Return what a receiver said without what looks like a secret, by its name where it is JSON."""
+    try:
+        told = json.loads(said)
+    except ValueError:
+        return redact_text(said)
+    return json.dumps(redact(told), ensure_ascii=False)
+
+
+def excerpt(attempt: DeliveryAttempt) -> SafeString:
+    """Return the beginning of what the receiver said, without what looks like a secret."""
+    if not attempt.response_excerpt:
+        return NOTHING
+    text = readable(attempt.response_excerpt)
+    return format_html('<span class="fo-excerpt" title="{}">{}</span>', text, text[:160])
+
+
+def reason(code: str) -> SafeString:
+    """Return why the platform has disabled an endpoint."""
+    return format_html('<span class="fo-code">{}</span>', code)
