@@ -26,7 +26,7 @@ help: ## This list
 
 ##@ Run
 
-run: install-base ## The whole platform in the foreground: engines, sandbox, web, worker, beat
+run: install-base ## The whole platform in the foreground: engines, sandbox, web, worker, stream, beat
 	@exec $(BIN)/python -m finops run
 
 tour: install-base ## A client's journey through the running platform

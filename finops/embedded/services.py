@@ -42,6 +42,11 @@ def beat(environment: Mapping[str, str]) -> Command:
     return _celery("beat", ["--loglevel", "INFO"], environment, grace=5)
 
 
+def stream(environment: Mapping[str, str]) -> Command:
+    """Return what listens to the venues: without it orders go on, by pulls."""
+    return _python("stream", ["manage.py", "stream_orders"], for_worker(environment), grace=10)
+
+
 def migrate(environment: Mapping[str, str]) -> Command:
     """Return the migration of the database, for which manage.py logs in as the owner."""
     return _python("migrate", ["manage.py", "migrate", "--no-input"], environment)

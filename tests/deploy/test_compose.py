@@ -14,7 +14,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
 def test_the_production_processes_are_all_there() -> None:
-    assert set(SERVICES) == {"postgres", "valkey", "migrate", "web", "worker", "beat", "sandbox"}
+    assert set(SERVICES) == {"postgres", "valkey", "migrate", "web", "worker", "beat", "stream", "sandbox"}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -31,10 +31,12 @@ def test_every_secret_a_service_reads_is_mounted_and_declared(name: str) -> None
 
 
 def test_web_and_workers_log_in_with_their_own_roles() -> None:
-    logins = {name: SERVICES[name]["environment"].get("DATABASE_URL_FILE") for name in ("web", "worker", "beat")}
+    names = ("web", "worker", "stream", "beat")
+    logins = {name: SERVICES[name]["environment"].get("DATABASE_URL_FILE") for name in names}
     assert logins == {
         "web": "/run/secrets/database_web_url",
         "worker": "/run/secrets/database_worker_url",
+        "stream": "/run/secrets/database_worker_url",
         "beat": "/run/secrets/database_worker_url",
     }
 
@@ -75,7 +77,7 @@ def test_web_and_worker_count_in_folders_of_their_own_and_the_worker_serves_its(
 
 def test_every_process_can_be_told_of_the_sandbox_and_of_proxies() -> None:
     names = {"FINOPS_SANDBOX_URL", "FINOPS_ALLOW_SANDBOX", "FINOPS_TRUSTED_PROXIES"}
-    assert all(names <= set(SERVICES[name]["environment"]) for name in ("migrate", "web", "worker", "beat"))
+    assert all(names <= set(SERVICES[name]["environment"]) for name in ("migrate", "web", "worker", "stream", "beat"))
 
 
 def test_the_image_keeps_a_place_for_the_sandbox_that_its_user_can_write() -> None:
