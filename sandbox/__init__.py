@@ -35,7 +35,7 @@ Messages of a stream have the line "STREAM <stream> <event> <symbol>"; a fault a
 begins with "STREAM " and is the beginning of the line ("STREAM trade_updates", "STREAM trade_updates fill").
 There `drop_response` loses the message, `duplicate` sends it twice, `reorder` sends it after the next one (or
 after a second), `delay:<ms>` lets later ones overtake it, `malformed` cuts it in half; `status` and `throttle`
-do nothing.
+do nothing. On the request that opens a stream ("GET /stream") `status` and `throttle` act, the others do not.
 
 Log, `GET /_control/log` ?provider= &since=: the last 20,000 exchanges, oldest first. `status` is what the
 provider answered even when the answer was then cut; `performed` tells whether the provider carried the

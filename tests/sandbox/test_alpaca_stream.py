@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.sandbox.conftest import Broker, BrokerClient
@@ -314,6 +314,15 @@ class TestFaults:
         trader.process.advance(1)
         assert [event for event, _ in listener.events(3)] == ["pending_new", "new", "fill"]
         assert listener.is_silent()
+
+    @pytest.mark.parametrize(("kind", "status"), [("status:503", 503), ("throttle", 429)])
+    def test_a_connection_can_be_refused(self, trader: BrokerClient, tap: Tap, kind: str, status: int) -> None:
+        trader.process.fault(kind, provider="alpaca", match="GET /stream", count=1)
+        with pytest.raises(InvalidStatus) as refused:
+            open_stream(trader.process)
+        assert refused.value.response.status_code == status
+        assert trader.process.log("alpaca")[-1]["path"] == "/stream"
+        assert tap(trader).is_silent(0.1)
 
     def test_a_message_that_nobody_hears_uses_up_no_fault(self, trader: BrokerClient, tap: Tap) -> None:
         trader.process.fault("drop_response", provider="alpaca", match=self.LINE, count=1)

@@ -96,23 +96,31 @@ class OrdersApi:
         """PATCH /v2/orders/{id}: answer with the order that is to take its place."""
         account = self._twin.authorize(request)
         order = self._order(account, request)
-        body = await body_of(request)
+        return wire.answer(self.begin_replace(order, await body_of(request)).as_json())
+
+    def begin_replace(self, order: Order, body: dict[str, Any]) -> Order:
+        """Begin to replace an order that can be replaced; return its successor."""
         if not order.is_open:
             unprocessable(f'order is already in "{order.status}" state')
         if order.status not in REPLACEABLE or self._twin.desk.is_awaiting_replacement(order):
             unprocessable(f"unable to replace order in {order.status} state")
-        terms = changed_terms(order, body)
+        account, terms = self._twin.desk.account(order.key), changed_terms(order, body)
         args = self._args(account, terms, order.asset, client_id_of(body), old=order)
         command = self._twin.commit("replace", {**args, "replaces": order.id})
-        return wire.answer(account.by_id[self._twin.desk.order_id(command.n)].as_json())
+        return account.by_id[self._twin.desk.order_id(command.n)]
 
     async def cancel(self, request: web.Request) -> web.Response:
         """DELETE /v2/orders/{id}: 204 when the cancel is under way, which a fill may still outrun."""
         account = self._twin.authorize(request)
-        order = self._order(account, request)
-        self._check_cancelable(order)
-        self._twin.commit("cancel", {"key": account.key, "id": order.id})
+        self.begin_cancel(self._order(account, request))
         return web.Response(status=204)
+
+    def begin_cancel(self, order: Order) -> None:
+        """Begin to cancel an order that can be canceled."""
+        if not self._is_cancelable(order):
+            state = "pending_replace" if order.is_open and order.status == "accepted" else order.status
+            unprocessable(f'order is already in "{state}" state')
+        self._twin.commit("cancel", {"key": order.key, "id": order.id})
 
     async def cancel_all(self, request: web.Request) -> web.Response:
         """DELETE /v2/orders: one row with a status for each open order."""
@@ -121,7 +129,7 @@ class OrdersApi:
         for order in list(account.open.values()):
             can_cancel = self._is_cancelable(order)
             if can_cancel:
-                self._twin.commit("cancel", {"key": account.key, "id": order.id})
+                self.begin_cancel(order)
             rows.append({"id": order.id, "status": 200 if can_cancel else 422})
         return wire.answer(rows, status=207)
 
@@ -152,11 +160,6 @@ class OrdersApi:
     def _is_cancelable(self, order: Order) -> bool:
         is_moving = order.status in ("pending_cancel", "pending_replace")
         return order.is_open and not is_moving and not self._twin.desk.is_awaiting_replacement(order)
-
-    def _check_cancelable(self, order: Order) -> None:
-        if not self._is_cancelable(order):
-            state = "pending_replace" if order.is_open and order.status == "accepted" else order.status
-            unprocessable(f'order is already in "{state}" state')
 
 
 def _in_order(

@@ -31,6 +31,7 @@ HEARTBEAT_SECONDS = 30.0
 # How long a message that a fault holds back waits for the one that is to overtake it.
 OVERTAKE_SECONDS = 1.0
 LARGEST_MESSAGE = 64 * 1024
+MOST_QUEUED = 10_000
 
 
 class Listener:
@@ -41,11 +42,14 @@ class Listener:
         self.key: str | None = None
         self.listens = False
         self._request = request
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self._queue: asyncio.Queue[bytes] = asyncio.Queue(MOST_QUEUED)
 
     def put(self, message: bytes) -> None:
-        """Queue a frame."""
-        self._queue.put_nowait(message)
+        """Queue a frame; who does not read is cut off."""
+        if self._queue.full():
+            self.cut()
+        else:
+            self._queue.put_nowait(message)
 
     def say(self, stream: str, data: dict[str, Any]) -> None:
         """Queue a message."""
