@@ -4,12 +4,14 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.db.models import F
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import AUDIT_LOG, sequence_entries
@@ -18,7 +20,7 @@ from apps.core import clock
 from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.core.scope import system_scope, write_scope
-from apps.core.sequencing import Backlog, backlog, sequence_pending
+from apps.core.sequencing import Backlog, Numbered, backlog, sequence_pending
 from apps.outbox.models import OutboxCounter, OutboxEvent
 from apps.outbox.services import OUTBOX, emit_many, relay_events
 from apps.outbox.tasks import relay as relay_task
@@ -185,6 +187,46 @@ def test_four_relays_under_fire_number_every_event_once_without_a_gap() -> None:
         assert _sequences(tenant) == [(number, str(number)) for number in numbers]
     with system_scope():
         assert dict(OutboxCounter.objects.values_list("tenant_id", "last_sequence")) == counts
+
+
+def test_what_takes_part_in_the_numbering_sees_each_batch_once_in_its_transaction(now: datetime) -> None:
+    for name in "abc":
+        make_event(ACME, data={"name": name})
+    seen: list[Numbered] = []
+
+    def look(batch: Numbered) -> None:
+        rows = OutboxEvent.objects.filter(tenant_id=batch.tenant_id, sequence__range=(batch.first, batch.last))
+        assert rows.count() == batch.last - batch.first + 1
+        seen.append(batch)
+
+    stream = replace(OUTBOX, on_numbered=look)
+    assert [sequence_pending(stream, now=now, batch_rows=2) for _ in range(3)] == [2, 1, 0]
+    assert seen == [Numbered(ACME, 1, 2, now), Numbered(ACME, 3, 3, now)]
+
+
+def test_when_that_fails_the_batch_waits_and_other_tenants_go_on(now: datetime) -> None:
+    """Late, not lost: without its numbers nothing is relayed, and the next sweep finds all of it."""
+    for tenant in (ACME, GLOBEX):
+        make_event(tenant, data={"name": "a"})
+    broken = True
+
+    def fail_for_acme(batch: Numbered) -> None:
+        make_note(batch.tenant_id)
+        if broken and batch.tenant_id == ACME:
+            raise ZeroDivisionError
+
+    def make_note(tenant_id: UUID | None) -> None:
+        OutboxCounter.objects.filter(tenant_id=tenant_id).update(last_sequence=F("last_sequence") + 100)
+
+    stream = replace(OUTBOX, on_numbered=fail_for_acme)
+    assert sequence_pending(stream, now=now) == 1
+    assert (_sequences(ACME), _sequences(GLOBEX)) == ([(None, "a")], [(1, "a")])
+    with system_scope():
+        assert dict(OutboxCounter.objects.values_list("tenant_id", "last_sequence")) == {GLOBEX: 101}
+        assert OutboxEvent.objects.get(tenant_id=ACME).relayed_at is None
+    broken = False
+    assert sequence_pending(stream, now=now) == 1
+    assert _sequences(ACME) == [(1, "a")]
 
 
 def test_the_audit_log_is_numbered_by_the_same_mechanism(now: datetime) -> None:
