@@ -147,15 +147,21 @@ def make_order(
             status=status,
             **{**defaults, **values},
         )
-        OrderEvent.objects.create(
-            tenant_id=desk.tenant.id,
-            order=order,
-            sequence=1,
-            type=STATUS_EVENTS[status],
-            data=jsonable(order_event_data(order)),
-            at=now,
-        )
+        make_event(order, STATUS_EVENTS[status])
         return order
+
+
+def make_event(order: Order, type_: str, *, sequence: int = 1) -> OrderEvent:
+    """Store that something happened to an order; the order stays as it is."""
+    with write_scope(system_actor("tests", tenant_id=order.tenant_id)):
+        return OrderEvent.objects.create(
+            tenant_id=order.tenant_id,
+            order=order,
+            sequence=sequence,
+            type=type_,
+            data=jsonable(order_event_data(order)),
+            at=order.updated_at,
+        )
 
 
 def make_fill(order: Order, quantity: str = "4", price: str = "189.5", **values: Any) -> Fill:

@@ -110,7 +110,8 @@ def test_versions_of_ones_own(route: Route, method: str, world: World, contract:
     if "If-Match" not in {parameter["name"] for parameter in parameters}:
         return
     url = route.url(world.acme.ids)
-    resource = Route(route.path[: route.path.rindex("}") + 1], route.view).url(world.acme.ids)
+    path = route.path[: route.path.rindex("}") + 1] if route.parameters else route.path
+    resource = Route(path, route.view).url(world.acme.ids)
     current = world.client("acme_user").get(resource)["ETag"]
     for stale in ('"0"', '"999"', 'W/"1"', "surprise", '""', '"-1"', '"1", "2"', '"' + "9" * 30 + '"', '"١"'):
         fault = Fault(headers={"If-Match": stale})

@@ -14,6 +14,7 @@ from apps.core import clock
 from apps.core.actor import system_actor
 from apps.core.scope import write_scope
 from apps.jobs.models import Job
+from apps.market.selectors import find_listing
 from apps.orders.enums import OrderStatus
 from apps.orders.models import Order
 from apps.outbox.services import relay_events
@@ -31,6 +32,7 @@ from tests.factories.orders import (
     Desk,
     make_decision,
     make_desk,
+    make_event,
     make_fill,
     make_kill_switch,
     make_order,
@@ -191,8 +193,11 @@ def _connect(tenant: Tenant) -> tuple[Connection, UUID]:
 def _make_desk(tenant: Tenant) -> tuple[Desk, Order]:
     """Return a trading account that holds something, and its open order, executed in part."""
     desk = make_desk(tenant, key_id=f"PKDESK{tenant.slug.upper()}")
-    make_kill_switch(desk, reason=f"a drill of {tenant.slug}")
+    make_kill_switch(desk, reason=f"a drill of {tenant.slug}", of_account=False)
+    make_kill_switch(desk, reason=f"a drill of {tenant.slug}'s account")
     make_position(desk, "4")
+    make_position(desk, "-1", listing=find_listing(venue="alpaca", key="XNYS:IBM") or make_listing("XNYS:IBM"))
+    make_listing(f"XNYS:OF-{tenant.slug.upper()}")
     order = make_order(
         desk,
         OrderStatus.PARTIALLY_FILLED,
@@ -201,8 +206,12 @@ def _make_desk(tenant: Tenant) -> tuple[Desk, Order]:
         filled_quantity=Decimal(4),
         average_fill_price=Decimal("189.5"),
     )
-    make_fill(order, venue_execution_id=f"execution-of-{tenant.slug}")
+    make_event(order, "order.cancel_requested", sequence=2)
+    for serial in (1, 2):
+        make_fill(order, "2", venue_execution_id=f"execution-of-{tenant.slug}-{serial}")
+    make_order(desk, OrderStatus.FILLED, client_order_id=f"past-order-of-{tenant.slug}")
     make_decision(desk, order)
+    make_decision(desk, outcome="denied", code="venue_closed", detail=f"The venue is closed to {tenant.slug}.")
     return desk, order
 
 

@@ -54,5 +54,5 @@ class KillSwitchView(TenantView):
     def _answer(self) -> Response:
         with tenant_scope(self.tenant_id):
             state = read_kill_switches()
-        version = state.tenant.version if state.tenant else 0
-        return Response(KillSwitchSerializer(state).data, headers={"ETag": etag(version)})
+        headers = {"ETag": etag(state.tenant.version)} if state.tenant else None
+        return Response(KillSwitchSerializer(state).data, headers=headers)

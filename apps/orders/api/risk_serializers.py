@@ -1,6 +1,7 @@
 """The shapes of limits, decisions and kill switches."""
 
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -160,9 +161,19 @@ class KillSwitchSerializer(serializers.Serializer[Any]):
         }
 
 
+class _IdText(serializers.UUIDField):
+    """An id as text alone: DRF would take a number, and so `true`, for one."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        value: UUID = super().to_internal_value(data)
+        return value
+
+
 class KillSwitchChange(StrictSerializer):
     """The tenant's switch, or with `account_id` that account's. Engaging needs a reason."""
 
     engaged = serializers.BooleanField()
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=LONGEST_REASON)
-    account_id = serializers.UUIDField(required=False, allow_null=True, default=None)
+    account_id = _IdText(required=False, allow_null=True, default=None)
