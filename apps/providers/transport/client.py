@@ -2,12 +2,10 @@
 
 import logging
 import random
-import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, NoReturn
 
 import httpx
@@ -22,10 +20,10 @@ from apps.providers.protocols import Limit
 from apps.providers.transport import metrics
 from apps.providers.transport.breaker import BreakerPolicy, connection_breaker, line_name, provider_breaker
 from apps.providers.transport.classification import Blame, Verdict, default_verdict, retry_after_header
-from apps.providers.transport.deadline import SocketWatch
 from apps.providers.transport.failures import BadAnswer, DeadlinePassed, wire_verdict
 from apps.providers.transport.guard import assert_no_transaction
 from apps.providers.transport.limiter import Limiter
+from apps.providers.transport.sockets import Address, Sockets, kept_sockets
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +74,8 @@ class ProviderClient:
     """Speaks JSON with one provider on behalf of one connection; close it after use. Not shared between threads.
 
     A provider with several hosts has limits and breakers of its own for each that is named by `host`: one may be away,
-    or throttle, without the others.
+    or throttle, without the others. With `keeps_connection` the next client of the same thread goes on with the
+    connection that this one leaves.
     """
 
     def __init__(
@@ -93,6 +92,7 @@ class ProviderClient:
         policy: CallPolicy | None = None,
         host: str = "",
         retry_after: RetryAfter = retry_after_header,
+        keeps_connection: bool = False,
     ) -> None:
         self._provider, self._classify, self._policy = provider, classify, policy or CallPolicy()
         self._line, self._retry_after = line_name(provider, host), retry_after
@@ -101,20 +101,15 @@ class ProviderClient:
             Blame.PROVIDER: provider_breaker(self._line, self._policy.breaker),
             Blame.CONNECTION: connection_breaker(self._line, connection_key, self._policy.breaker),
         }
-        self._watch = SocketWatch()
-        self._http = httpx.Client(
-            base_url=base_url,
-            auth=auth,
-            headers={"Accept": "application/json", "User-Agent": "finops", **(headers or {})},
-            verify=_ssl_context(*(certificate or ("", ""))),
-            follow_redirects=False,
-            # A proxy from the environment leads to the real hosts, never to the sandbox.
-            trust_env=not settings.SANDBOX_URL,
-        )
+        self._auth, self._headers = auth, dict(headers or {})
+        # A proxy from the environment leads to the real hosts, never to the sandbox.
+        self._address = Address(base_url, *(certificate or ("", "")), trusts_environment=not settings.SANDBOX_URL)
+        self._own = None if keeps_connection else Sockets(self._address)
 
     def close(self) -> None:
-        """Close the sockets."""
-        self._http.close()
+        """Close the connection, unless it is one that is kept."""
+        if self._own:
+            self._own.close()
 
     def get(
         self,
@@ -213,6 +208,7 @@ class ProviderClient:
     def _exchange(self, call: _Call) -> tuple[int, httpx.Headers, bytes]:
         if call.remaining <= 0:
             raise DeadlinePassed
+        sockets = self._own or kept_sockets(self._address)
         timeout = httpx.Timeout(
             min(call.policy.read_seconds, call.remaining),
             connect=min(call.policy.connect_seconds, call.remaining),
@@ -220,13 +216,15 @@ class ProviderClient:
         options: dict[str, Any] = {
             "params": call.params,
             "timeout": timeout,
-            "extensions": {"trace": self._watch.trace},
+            "headers": self._headers,
+            "auth": self._auth,
+            "extensions": {"trace": sockets.watch.trace},
         }
         if call.body is not None:
             options["json"] = call.body
         with (
-            self._watch.within(call.remaining),
-            self._http.stream(call.method, call.path, **options) as response,
+            sockets.watch.within(call.remaining),
+            sockets.http.stream(call.method, call.path, **options) as response,
         ):
             return response.status_code, response.headers, self._read(response, call)
 
@@ -314,12 +312,3 @@ def _parse_leniently(content: bytes) -> Any:
 def _as_unknown(verdict: Verdict) -> Verdict:
     message = _("The provider failed while it held the request; whether it carried it out is not known.")
     return Verdict(category=ErrorCategory.UNKNOWN_OUTCOME, code=verdict.code, message=message, blame=verdict.blame)
-
-
-@lru_cache(maxsize=4)
-def _ssl_context(certificate: str, private_key: str) -> ssl.SSLContext:
-    """Return a verifying context, with a client certificate where one is given; making one costs 20 ms."""
-    context = ssl.create_default_context()
-    if certificate:
-        context.load_cert_chain(certificate, private_key or None)
-    return context

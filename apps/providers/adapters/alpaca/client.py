@@ -55,7 +55,7 @@ class AlpacaAdapter:
         self.close()
 
     def close(self) -> None:
-        """Close the sockets."""
+        """Let go of the account; connections to the hosts stay open for the next one."""
         self._trading.close()
         self._data.close()
 

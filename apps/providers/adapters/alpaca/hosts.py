@@ -51,4 +51,5 @@ def open_client(host: str, credentials: Mapping[str, str], connection_key: str) 
         retry_after=errors.retry_after,
         headers={"APCA-API-KEY-ID": credentials["key_id"], "APCA-API-SECRET-KEY": credentials["secret_key"]},
         policy=PATIENT,
+        keeps_connection=True,
     )
