@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,9 @@ with warnings.catch_warnings():
 
 from tests.sandbox.conftest import BrokerClient
 
+# Its methods are typed as returning models or raw dictionaries; here they return models.
+Sdk = Any
+
 pytestmark = [
     pytest.mark.no_database,
     pytest.mark.filterwarnings("ignore:websockets:DeprecationWarning"),
@@ -64,13 +68,13 @@ def client(trader: BrokerClient) -> BrokerClient:
 
 
 @pytest.fixture
-def trading(client: BrokerClient) -> Iterator[TradingClient]:
+def trading(client: BrokerClient) -> Iterator[Sdk]:
     found = TradingClient(client.key, client.secret, paper=True, url_override=f"{client.process.url}/alpaca")
     yield found
     found._session.close()
 
 
-def test_account_and_clock(trading: TradingClient) -> None:
+def test_account_and_clock(trading: Sdk) -> None:
     account = trading.get_account()
     assert (account.cash, account.buying_power, account.multiplier) == ("1000000", "2000000", "2")
     clock = trading.get_clock()
@@ -78,13 +82,13 @@ def test_account_and_clock(trading: TradingClient) -> None:
     assert abs(clock.timestamp - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-def test_calendar(trading: TradingClient) -> None:
+def test_calendar(trading: Sdk) -> None:
     days = trading.get_calendar(GetCalendarRequest(start=date(2026, 3, 2), end=date(2026, 3, 8)))
     assert [day.date.day for day in days] == [2, 3, 4, 5, 6]
     assert days[0].open == datetime(2026, 3, 2, 9, 30)
 
 
-def test_assets(trading: TradingClient) -> None:
+def test_assets(trading: Sdk) -> None:
     wanted = GetAssetsRequest(status=AssetStatus.ACTIVE, asset_class=AssetClass.US_EQUITY, exchange=AssetExchange.ARCA)
     assert sorted(asset.symbol for asset in trading.get_all_assets(wanted)) == ["GLD", "SPY"]
     assert len(trading.get_all_assets()) == 34
@@ -93,7 +97,7 @@ def test_assets(trading: TradingClient) -> None:
     assert trading.get_asset("BTC/USD").min_order_size == 0.0001
 
 
-def test_placing_listing_and_finding_orders(trading: TradingClient, client: BrokerClient) -> None:
+def test_placing_listing_and_finding_orders(trading: Sdk, client: BrokerClient) -> None:
     day = {"side": OrderSide.BUY, "time_in_force": TimeInForce.DAY}
     market = trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=3, client_order_id="sdk-market", **day))
     limit = trading.submit_order(LimitOrderRequest(symbol="AAPL", qty=2, limit_price=90.5, **day))
@@ -114,7 +118,7 @@ def test_placing_listing_and_finding_orders(trading: TradingClient, client: Brok
     assert [order.id for order in trading.get_orders(query)] == [money.id]
 
 
-def test_errors_carry_alpacas_codes(trading: TradingClient) -> None:
+def test_errors_carry_alpacas_codes(trading: Sdk) -> None:
     order = MarketOrderRequest(
         symbol="KO", qty=1, side=OrderSide.BUY, time_in_force=TimeInForce.DAY, client_order_id="sdk-twice"
     )
@@ -125,7 +129,7 @@ def test_errors_carry_alpacas_codes(trading: TradingClient) -> None:
     assert raised.value.message == "client_order_id must be unique"
 
 
-def test_replacing_and_canceling(trading: TradingClient, client: BrokerClient) -> None:
+def test_replacing_and_canceling(trading: Sdk, client: BrokerClient) -> None:
     order = LimitOrderRequest(symbol="AAPL", qty=2, limit_price=90.5, side=OrderSide.BUY, time_in_force=TimeInForce.GTC)
     old = trading.submit_order(order)
     client.process.advance(1)
@@ -141,7 +145,7 @@ def test_replacing_and_canceling(trading: TradingClient, client: BrokerClient) -
     assert answer.status == 200
 
 
-def test_positions_are_read_and_closed(trading: TradingClient, client: BrokerClient) -> None:
+def test_positions_are_read_and_closed(trading: Sdk, client: BrokerClient) -> None:
     for symbol, side in (("AAPL", OrderSide.BUY), ("MSFT", OrderSide.SELL)):
         trading.submit_order(MarketOrderRequest(symbol=symbol, qty=10, side=side, time_in_force=TimeInForce.DAY))
     client.process.advance(1)
@@ -157,10 +161,10 @@ def test_positions_are_read_and_closed(trading: TradingClient, client: BrokerCli
     assert trading.get_all_positions() == []
 
 
-def test_activities(trading: TradingClient, client: BrokerClient) -> None:
+def test_activities(trading: Sdk, client: BrokerClient) -> None:
     trading.submit_order(MarketOrderRequest(symbol="AAPL", qty=1, side=OrderSide.BUY, time_in_force=TimeInForce.DAY))
     client.process.advance(1)
-    account_id = str(trading.get_account().id)
+    account_id = trading.get_account().id
     (fill,) = trading.get("/account/activities/FILL")
     activity = TradeActivity(**fill, account_id=account_id)
     assert (activity.price, activity.qty, activity.order_status) == (100.1, 1.0, OrderStatus.FILLED)
@@ -170,13 +174,13 @@ def test_activities(trading: TradingClient, client: BrokerClient) -> None:
 
 def test_latest_quotes_and_trades(client: BrokerClient) -> None:
     url = f"{client.process.url}/alpaca"
-    stocks = StockHistoricalDataClient(client.key, client.secret, url_override=url)
+    stocks: Sdk = StockHistoricalDataClient(client.key, client.secret, url_override=url)
     quote = stocks.get_stock_latest_quote(StockLatestQuoteRequest(symbol_or_symbols=["AAPL", "MSFT"]))["AAPL"]
     assert (quote.bid_price, quote.ask_price) == (99.9, 100.1)
     assert abs(quote.timestamp - datetime.now(UTC)) < timedelta(seconds=5)
     trade = stocks.get_stock_latest_trade(StockLatestTradeRequest(symbol_or_symbols="AAPL"))["AAPL"]
     assert Decimal(str(trade.price)) == 100
-    coins = CryptoHistoricalDataClient(client.key, client.secret, url_override=url)
+    coins: Sdk = CryptoHistoricalDataClient(client.key, client.secret, url_override=url)
     bitcoin = coins.get_crypto_latest_quote(CryptoLatestQuoteRequest(symbol_or_symbols="BTC/USD"))["BTC/USD"]
     traded = coins.get_crypto_latest_trade(CryptoLatestTradeRequest(symbol_or_symbols="BTC/USD"))["BTC/USD"]
     assert bitcoin.bid_price < traded.price < bitcoin.ask_price
@@ -223,7 +227,7 @@ class Follower:
         return self.heard
 
 
-def test_the_stream_tells_of_fills_and_comes_back_after_a_cut(trading: TradingClient, client: BrokerClient) -> None:
+def test_the_stream_tells_of_fills_and_comes_back_after_a_cut(trading: Sdk, client: BrokerClient) -> None:
     order = MarketOrderRequest(symbol="AAPL", qty=5, side=OrderSide.BUY, time_in_force=TimeInForce.DAY)
     with Follower(client) as follower:
         placed = trading.submit_order(order)
