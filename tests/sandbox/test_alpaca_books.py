@@ -161,7 +161,7 @@ def assert_balanced(account: Account) -> None:
         assert order.reserved >= 0
         assert order.held >= 0
         if not order.is_open:
-            assert (order.reserved, order.held) == (0, 0)
+            assert order.reserved == order.held == 0
         if order.status == "filled":
             assert order.terms.qty in (None, order.filled_qty)
     assert account.reserved == sum((order.reserved for order in account.open.values()), Decimal(0))
