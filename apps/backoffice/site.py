@@ -17,7 +17,6 @@ from psycopg.errors import QueryCanceled
 from unfold.sites import UnfoldAdminSite
 
 from apps.backoffice import kill_switch, selectors, services
-from apps.backoffice.board import present
 from apps.backoffice.forms import StaffLoginForm
 from apps.backoffice.recent import Recent
 from apps.backoffice.stops import TAG_HEADER, trading
@@ -160,4 +159,7 @@ board = Recent(lambda: selectors.dashboard(now=clock.now()), seconds=BOARD_SECON
 
 
 def _board() -> dict[str, Any]:
+    # What it shows looks as it does on the rooms' pages, which are registered with this very site.
+    from apps.backoffice.board import present
+
     return present(board.get())

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -37,14 +37,16 @@ class ServiceAction:
 
     `run(obj, actor, now, reason)` calls one service; `actor` acts upon the object's tenant. `confirm` is the question
     that a page of its own asks first; `needs_reason` makes that page ask for a reason, or with `options` for one of
-    these (value, label): `run` gets it in the reason's place. `available` hides the button. `permission` is the
+    these (value, label): `run` gets it in the reason's place. With `page` in the place of `run`, the button leads to
+    a page of its own, which calls the service; then it is for one record at a time. `available` hides the button. `permission` is the
     codename's verb: staff need "<app>.<permission>_<model>".
     """
 
     name: str
     label: Text
     icon: str
-    run: Callable[[Any, Actor, datetime, str], Outcome]
+    run: Callable[[Any, Actor, datetime, str], Outcome] | None = None
+    page: Callable[[HttpRequest, Any], HttpResponse] | None = None
     confirm: Text = ""
     needs_reason: bool = False
     options: Sequence[tuple[str, Text]] = ()
@@ -56,7 +58,7 @@ class ServiceAction:
     @property
     def asks_first(self) -> bool:
         """Tell whether a page stands between the button and the service."""
-        return bool(self.confirm or self.options) or self.needs_reason
+        return bool(self.confirm or self.options or self.page) or self.needs_reason
 
     def accepts(self, answer: str) -> bool:
         """Tell whether the answer is one that the page asks for."""
@@ -81,13 +83,15 @@ def run(action: ServiceAction, objects: Iterable[Any], request: HttpRequest, rea
 
     Each object is a unit of work of its own: one that is refused does not undo the others.
     """
-    actor, now = staff_actor(request), clock.now()
+    run_one, actor, now = action.run, staff_actor(request), clock.now()
+    if run_one is None:
+        raise TypeError(f"action {action.name!r} has a page of its own")
     done: Counter[Outcome] = Counter()
     refused: Counter[str] = Counter()
     for obj in objects:
         tenant_id = getattr(obj, "tenant_id", None)
         try:
-            done[action.run(obj, actor.for_tenant(tenant_id) if tenant_id else actor, now, reason)] += 1
+            done[run_one(obj, actor.for_tenant(tenant_id) if tenant_id else actor, now, reason)] += 1
         except DomainError as error:
             refused[str(error.message)] += 1
     if done:

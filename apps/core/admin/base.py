@@ -161,15 +161,13 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         """Offer the service actions that the user may run."""
         if getattr(request, "_popup", False):
             return {}
-        return {
-            action.name: (_menu_entry(action), action.name, action.label) for action in self._allowed_actions(request)
-        }
+        return {action.name: (_menu_entry(action), action.name, action.label) for action in self._menu(request)}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, with a button for each action that the user may run on chosen rows."""
         if self.list_is_live and request.method == "GET" and live.is_live(request):
             return self._live_list(request)
-        extra = {**(extra_context or {}), "menu": self._allowed_actions(request), "live_url": live.url_of(request)}
+        extra = {**(extra_context or {}), "menu": self._menu(request), "live_url": live.url_of(request)}
         response: HttpResponse = super().changelist_view(request, extra)
         return response
 
@@ -201,6 +199,9 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     def _allowed_actions(self, request: HttpRequest) -> list[ServiceAction]:
         offered = [*self.service_actions, *_actions.get(self.model, [])]
         return [item for item in offered if request.user.has_perm(self._codename(item.permission))]
+
+    def _menu(self, request: HttpRequest) -> list[ServiceAction]:
+        return [action for action in self._allowed_actions(request) if action.page is None]
 
     # A record's page.
 
@@ -333,6 +334,8 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         self, request: HttpRequest, action: ServiceAction, objects: Sequence[Any], back: str
     ) -> HttpResponse | None:
         """Run the action, or return the page that asks first."""
+        if action.page is not None:
+            return action.page(request, objects[0])
         reason = request.POST.get("reason", "").strip()
         confirmed = "confirmed" in request.POST and action.accepts(reason)
         if action.asks_first and not confirmed:

@@ -7,7 +7,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -41,6 +40,7 @@ from apps.core.admin import (
 )
 from apps.orders.admin import display
 from apps.orders.admin.executions import quotes_of
+from apps.orders.admin.limits import limits_view
 from apps.orders.models import KillSwitch, Order, Position, RiskAccount, RiskDecision
 from apps.orders.rules.states import OPEN_STATES
 from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
@@ -83,11 +83,7 @@ def means_age(account: RiskAccount) -> SafeString:
         return chip(_("never told"), "warn")
     age = clock.now() - account.means_as_of
     fresh = age <= timedelta(seconds=settings.MEANS_MAX_AGE_SECONDS)
-    return (
-        moment(account.means_as_of)
-        if fresh
-        else format_html('<span class="fo-old">{}</span>', moment(account.means_as_of))
-    )
+    return moment(account.means_as_of) if fresh else display.old(account.means_as_of)
 
 
 @admin.register(RiskAccount)
@@ -111,6 +107,12 @@ class RiskAccountAdmin(StaffModelAdmin):
     search_ids = ("id", "account_id", "connection_id")
     empty_hint = gettext_lazy("A brokerage account comes here with the first order or the first look at its limits.")
     service_actions = (
+        ServiceAction(
+            name="limits",
+            label=gettext_lazy("Change limits"),
+            icon="tune",
+            page=limits_view,
+        ),
         ServiceAction(
             name="stop",
             label=gettext_lazy("Stop trading"),

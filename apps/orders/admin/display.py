@@ -146,6 +146,11 @@ def span(value: timedelta) -> str:
     return duration(abs(value)) if value >= timedelta(0) else f"−{duration(abs(value))}"
 
 
+def old(at: datetime) -> SafeString:
+    """Return how long ago something was that has grown old."""
+    return format_html('<span class="fo-old">{}</span>', moment(at))
+
+
 @dataclass(frozen=True, slots=True)
 class Market:
     """What a position is worth at the latest quote: the bid for a long one, the ask for a short one.

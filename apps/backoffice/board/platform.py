@@ -1,15 +1,17 @@
-"""The dashboard's content as tiles, charts and panels; `templates/backoffice/board.html` draws them."""
+"""Connections, syncs and queues on the dashboard."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
-from apps.backoffice.selectors import Dashboard, Hour, Pulse
+from apps.backoffice.board.charts import Chart, Series, chart
+from apps.backoffice.board.lateness import bounded, lateness
+from apps.backoffice.selectors.platform import Platform, Pulse
 from apps.core.admin import (
     Facts,
     Stat,
@@ -25,54 +27,20 @@ from apps.core.admin import (
     status_chip,
     two_lines,
 )
-from apps.core.admin.panels import Tone
-from apps.core.db.counting import AT_MOST
 from apps.core.sequencing import Backlog
 from apps.providers.enums import ConnectionStatus
 from apps.providers.models import SyncRun
 
-# A queue that has waited this long has no worker, or not enough of them.
-LATE, VERY_LATE = timedelta(seconds=30), timedelta(minutes=5)
-_WIDTH, _HEIGHT, _SLOT, _GAP = 480, 120, 20, 5
+_RUNS = (
+    Series("succeeded", gettext_lazy("succeeded"), "ok"),
+    Series("active", gettext_lazy("under way"), "run"),
+    Series("failed", gettext_lazy("failed"), "bad"),
+)
+_ROWS = (Series("rows", gettext_lazy("new"), "info"),)
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One hour of a chart: stacked segments (class, y, height) and a tooltip."""
-
-    x: int
-    width: int
-    segments: Sequence[tuple[str, float, float]]
-    tooltip: str
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """A day by hour. `peak` is the value at the top."""
-
-    title: str
-    total: str
-    peak: str
-    columns: Sequence[Column]
-    is_empty: bool
-    empty: str
-
-
-def present(board: Dashboard) -> dict[str, Any]:
-    """Return what the template draws."""
-    return {
-        "at": board.now,
-        "tiles": _tiles(board),
-        "charts": [_runs_chart(board.hours), _rows_chart(board.hours)],
-        "runs": _latest_runs(board),
-        "connections": _connections(board),
-        "queues": _queues(board.pulse),
-        "attention": _attention(board),
-    }
-
-
-def _tiles(board: Dashboard) -> list[Stat]:
+def tiles(board: Platform) -> list[Stat]:
+    """Return the numbers of connections, syncs and queues."""
     pulse, day = board.pulse, _("24 h")
     attention = board.connections.get(ConnectionStatus.NEEDS_ATTENTION, 0)
     failed = sum(hour.failed for hour in board.hours)
@@ -105,104 +73,66 @@ def _tiles(board: Dashboard) -> list[Stat]:
         ),
         Stat(
             _("Jobs due"),
-            _bounded(pulse.jobs.due),
+            bounded(pulse.jobs.due),
             _("oldest waits %(age)s") % {"age": duration(pulse.jobs.oldest_due)}
             if pulse.jobs.due
             else _("nothing waits"),
-            _lateness(pulse.jobs.oldest_due),
+            lateness(pulse.jobs.oldest_due),
             changelist_url("jobs.job", state__exact="queued"),
         ),
         Stat(
             _("Event and audit lag"),
             duration(lag) if pulse.events.rows or pulse.entries.rows else _("none"),
             _backlog(pulse),
-            _lateness(lag),
+            lateness(lag),
             changelist_url("outbox.outboxevent"),
         ),
         Stat(
             _("Open incidents"),
-            _bounded(pulse.incidents),
+            bounded(pulse.incidents),
             ngettext("%(count)s dead letter", "%(count)s dead letters", pulse.jobs.dead)
-            % {"count": _bounded(pulse.jobs.dead)},
+            % {"count": bounded(pulse.jobs.dead)},
             "bad" if pulse.incidents or pulse.jobs.dead else "ok",
             changelist_url("incidents.incident"),
         ),
     ]
 
 
-def _bounded(count: int) -> str:
-    return f"{number(AT_MOST)}+" if count > AT_MOST else number(count)
-
-
 def _backlog(pulse: Pulse) -> str:
     count = pulse.events.rows + pulse.entries.rows
-    return _("%(count)s waiting") % {"count": _bounded(count)} if count else _("nothing waits")
+    return _("%(count)s waiting") % {"count": bounded(count)} if count else _("nothing waits")
 
 
 def _lag(backlog: Backlog) -> timedelta:
     return timedelta(seconds=backlog.lag_seconds)
 
 
-def _lateness(age: timedelta) -> Tone:
-    return "bad" if age >= VERY_LATE else ("warn" if age >= LATE else "ok")
-
-
-# Charts.
-
-
-def _runs_chart(hours: Sequence[Hour]) -> Chart:
-    peak = max((hour.succeeded + hour.failed + hour.active for hour in hours), default=0)
-    columns = [
-        _column(
-            index,
-            hour,
-            peak,
-            [("bad", hour.failed), ("run", hour.active), ("ok", hour.succeeded)],
-            _("%(ok)s succeeded, %(failed)s failed") % {"ok": hour.succeeded, "failed": hour.failed},
-        )
-        for index, hour in enumerate(hours)
+def charts(board: Platform) -> list[Chart]:
+    """Return the day's sync runs and the rows that they brought."""
+    runs = [
+        (hour.at, {"succeeded": hour.succeeded, "failed": hour.failed, "active": hour.active}) for hour in board.hours
     ]
-    total = sum(hour.succeeded + hour.failed + hour.active for hour in hours)
-    empty = _("No sync in the last 24 hours. Connections sync when they are due; “Sync now” starts one at once.")
-    return Chart(_("Sync runs by hour"), number(total), number(peak), columns, not total, empty)
-
-
-def _rows_chart(hours: Sequence[Hour]) -> Chart:
-    peak = max((hour.rows for hour in hours), default=0)
-    columns = [
-        _column(index, hour, peak, [("info", hour.rows)], _("%(rows)s new") % {"rows": number(hour.rows)})
-        for index, hour in enumerate(hours)
+    rows = [(hour.at, {"rows": hour.rows}) for hour in board.hours]
+    no_run = _("No sync in the last 24 hours. Connections sync when they are due; “Sync now” starts one at once.")
+    return [
+        chart(_("Sync runs by hour"), _RUNS, runs, empty=no_run),
+        chart(_("New transactions by hour"), _ROWS, rows, empty=_("No new transaction in the last 24 hours.")),
     ]
-    total = sum(hour.rows for hour in hours)
-    empty = _("No new transaction in the last 24 hours.")
-    return Chart(_("New transactions by hour"), number(total), number(peak), columns, not total, empty)
-
-
-def _column(index: int, hour: Hour, peak: int, parts: Sequence[tuple[str, int]], text: str) -> Column:
-    segments, top = [], float(_HEIGHT)
-    for tone, count in parts:
-        if count:
-            # Two pixels at least: one failed run among thousands must still be seen.
-            height = max(2.0, round((_HEIGHT - 4) * count / peak, 1))
-            top = max(0.0, top - height)
-            segments.append((tone, round(top, 1), height))
-    clock_hour = hour.at.strftime("%H:00")
-    label = hour.at.strftime("%H") if hour.at.hour % 4 == 0 else ""
-    return Column(index * _SLOT, _SLOT - _GAP, segments, f"{clock_hour}: {text}", label)
 
 
 # Panels.
 
 
-def _queues(pulse: Pulse) -> Facts:
+def queues(pulse: Pulse) -> Facts:
+    """Return how the queues stand."""
     return Facts(
         _("Queues"),
         [
             (_("Jobs due"), _queue(pulse.jobs.due, pulse.jobs.oldest_due)),
-            (_("Running"), _bounded(pulse.jobs.leased)),
-            (_("Scheduled for later"), _bounded(pulse.jobs.scheduled)),
-            (_("Done in 24 h"), _bounded(pulse.jobs.succeeded)),
-            (_("Dead letters"), chip(_bounded(pulse.jobs.dead), "bad") if pulse.jobs.dead else "0"),
+            (_("Running"), bounded(pulse.jobs.leased)),
+            (_("Scheduled for later"), bounded(pulse.jobs.scheduled)),
+            (_("Done in 24 h"), bounded(pulse.jobs.succeeded)),
+            (_("Dead letters"), chip(bounded(pulse.jobs.dead), "bad") if pulse.jobs.dead else "0"),
             (_("Events to relay"), _queue(pulse.events.rows, _lag(pulse.events))),
             (_("Audit entries to number"), _queue(pulse.entries.rows, _lag(pulse.entries))),
         ],
@@ -210,20 +140,21 @@ def _queues(pulse: Pulse) -> Facts:
 
 
 def _queue(count: int, age: timedelta) -> SafeString | str:
-    return chip(f"{_bounded(count)} · {duration(age)}", _lateness(age)) if count else "0"
+    return chip(f"{bounded(count)} · {duration(age)}", lateness(age)) if count else "0"
 
 
-def _latest_runs(board: Dashboard) -> Table:
-    longest = max((_seconds(run, board.now) for run in board.latest_runs), default=0.0)
+def latest_runs(board: Platform, tenants: Mapping[UUID, str], *, now: datetime) -> Table:
+    """Return the newest sync runs."""
+    longest = max((_seconds(run, now) for run in board.latest_runs), default=0.0)
     rows = [
         [
             link(record_url("providers.connection", run.connection_id), str(run.connection)),
-            chip(board.tenants.get(run.tenant_id, "")),
+            chip(tenants.get(run.tenant_id, "")),
             status_chip(run),
             number(run.added),
             number(run.modified),
             number(run.removed),
-            bar(_seconds(run, board.now), longest, duration(timedelta(seconds=_seconds(run, board.now)))),
+            bar(_seconds(run, now), longest, duration(timedelta(seconds=_seconds(run, now)))),
             link(record_url("providers.syncrun", run.pk), moment(run.created_at)),
         ]
         for run in board.latest_runs
@@ -240,11 +171,12 @@ def _latest_runs(board: Dashboard) -> Table:
     )
 
 
-def _connections(board: Dashboard) -> Table:
+def connections(board: Platform, tenants: Mapping[UUID, str]) -> Table:
+    """Return the connections, those that need somebody first."""
     rows = [
         [
             link(record_url("providers.connection", item.pk), str(item)),
-            chip(board.tenants.get(item.tenant_id, "")),
+            chip(tenants.get(item.tenant_id, "")),
             item.provider,
             two_lines(status_chip(item), item.status_code),
             chip(number(item.consecutive_failures), "bad") if item.consecutive_failures else "0",
@@ -271,7 +203,8 @@ def _seconds(run: SyncRun, now: datetime) -> float:
     return ((run.finished_at or now) - run.started_at).total_seconds()
 
 
-def _attention(board: Dashboard) -> Table:
+def attention(board: Platform, *more: Sequence[Sequence[Any]]) -> Table:
+    """Return what needs a person; `more` are rows of the same columns, from other parts of the board."""
     incidents = [
         [
             chip(_("incident"), "bad"),
@@ -296,5 +229,6 @@ def _attention(board: Dashboard) -> Table:
         ]
         for run in board.failed_runs
     ]
-    empty = _("All quiet. No incident is open, no job is dead, no sync has failed.")
-    return Table(_("Needs attention"), [_("what"), _("where"), _("when")], [*incidents, *letters, *runs], empty)
+    rows: list[Sequence[Any]] = [*incidents, *[row for part in more for row in part], *letters, *runs]
+    empty = _("All quiet. No incident is open, no outcome is unknown, no job is dead, no sync has failed.")
+    return Table(_("Needs attention"), [_("what"), _("where"), _("when")], rows, empty)

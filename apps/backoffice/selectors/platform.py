@@ -1,19 +1,15 @@
-"""What the dashboard shows, across tenants.
-
-Queues and lists are bounded by an index and a limit. The live connections and the day's runs are read whole: that
-grows with the platform, so the site keeps a board for two seconds, whoever looks (see `apps.backoffice.recent`).
-"""
+"""Connections and their syncs, queues and what needs a person."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncHour
 
 from apps.audit.services import AUDIT_LOG
+from apps.backoffice.selectors.hours import HOURS, day_of
 from apps.core.ids import lowest_id
 from apps.core.sequencing import Backlog, backlog
 from apps.incidents.enums import STANDING_STATES
@@ -25,9 +21,7 @@ from apps.jobs.selectors import Totals, dead_count, totals
 from apps.outbox.services import OUTBOX
 from apps.providers.enums import SyncStatus
 from apps.providers.models import Connection, SyncRun
-from apps.tenants.models import Tenant
 
-HOURS = 24
 _RUNS, _CONNECTIONS, _TROUBLES = 8, 6, 5
 
 
@@ -53,10 +47,9 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True)
-class Dashboard:
-    """Everything on the dashboard, as of `now`."""
+class Platform:
+    """How connections, syncs and queues stand."""
 
-    now: datetime
     connections: dict[str, int]
     failing: int
     hours: Sequence[Hour]
@@ -67,20 +60,24 @@ class Dashboard:
     failed_runs: Sequence[SyncRun]
     latest_runs: Sequence[SyncRun]
     worst_connections: Sequence[Connection]
-    tenants: dict[UUID, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[Any]:
+        """Return what belongs to a tenant that is named."""
+        return [*self.incidents, *self.dead_jobs, *self.failed_runs, *self.latest_runs, *self.worst_connections]
 
 
-def dashboard(*, now: datetime) -> Dashboard:
-    """Return the dashboard's content; call it in a staff scope."""
-    since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
+def platform(*, now: datetime) -> Platform:
+    """Return how the platform stands; call it in a staff scope."""
+    hours = day_of(now)
+    since = hours[0]
     by_hour = _runs_by_hour(since)
     by_status = _connections_by_status()
     recent = SyncRun.objects.select_related("connection").order_by("-id")
-    board = Dashboard(
-        now=now,
+    return Platform(
         connections={row["status"]: row["count"] for row in by_status},
         failing=sum(row["failing"] for row in by_status),
-        hours=_hours(since, by_hour),
+        hours=_hours(hours, by_hour),
         quarantined=sum(row["quarantined"] or 0 for row in by_hour),
         pulse=_pulse(now),
         incidents=list(Incident.objects.filter(state__in=STANDING_STATES).order_by("-id")[:_TROUBLES]),
@@ -92,15 +89,6 @@ def dashboard(*, now: datetime) -> Dashboard:
             Connection.objects.live().order_by("-status", "-consecutive_failures", "-last_synced_at")[:_CONNECTIONS]
         ),
     )
-    rows: list[Any] = [
-        *board.incidents,
-        *board.dead_jobs,
-        *board.failed_runs,
-        *board.latest_runs,
-        *board.worst_connections,
-    ]
-    board.tenants.update(Tenant.objects.filter(pk__in={row.tenant_id for row in rows}).values_list("pk", "slug"))
-    return board
 
 
 def _connections_by_status() -> list[dict[str, Any]]:
@@ -120,7 +108,7 @@ def _runs_by_hour(since: datetime) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-def _hours(since: datetime, by_hour: Sequence[dict[str, Any]]) -> list[Hour]:
+def _hours(hours: Sequence[datetime], by_hour: Sequence[dict[str, Any]]) -> list[Hour]:
     counts = {(row["hour"], row["status"]): row["count"] for row in by_hour}
     rows: dict[datetime, int] = {}
     for row in by_hour:
@@ -133,7 +121,7 @@ def _hours(since: datetime, by_hour: Sequence[dict[str, Any]]) -> list[Hour]:
             active=counts.get((at, SyncStatus.QUEUED), 0) + counts.get((at, SyncStatus.RUNNING), 0),
             rows=rows.get(at, 0),
         )
-        for at in (since + timedelta(hours=hour) for hour in range(HOURS))
+        for at in hours
     ]
 
 

@@ -1,0 +1,101 @@
+"""Deliveries of the last day, what waits now, and the endpoints that do not take them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncHour
+
+from apps.backoffice.selectors.hours import day_of
+from apps.core.db.counting import count_and_oldest, count_bounded
+from apps.core.ids import lowest_id
+from apps.webhooks.enums import DeliveryStatus
+from apps.webhooks.models import Delivery, Endpoint
+
+_TIMED, _ENDPOINTS = 500, 5
+
+
+@dataclass(frozen=True, slots=True)
+class FailingEndpoint:
+    """An endpoint with deliveries of the last day that it has not taken."""
+
+    endpoint: Endpoint
+    failed: int
+    retrying: int
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """How deliveries fare. `hours` are counts by status; `arrivals` are the newest deliveries' times from the relay."""
+
+    hours: Sequence[tuple[datetime, Mapping[str, int]]]
+    statuses: Mapping[str, int]
+    arrivals: Sequence[timedelta]
+    pending: int
+    due: int
+    oldest_due: timedelta
+    failing: Sequence[FailingEndpoint]
+    disabled: Sequence[Endpoint]
+    endpoints: int
+
+    @property
+    def rows(self) -> list[Any]:
+        """Return what belongs to a tenant that is named."""
+        return [*(item.endpoint for item in self.failing), *self.disabled]
+
+
+def webhooks(*, now: datetime) -> Webhooks:
+    """Return how deliveries fare; call it in a staff scope."""
+    hours = day_of(now)
+    today = Delivery.objects.filter(id__gte=lowest_id(hours[0]))
+    pending = Delivery.objects.filter(status=DeliveryStatus.PENDING)
+    due, oldest = count_and_oldest(pending.filter(next_attempt_at__lte=now, leased_until=None), "next_attempt_at")
+    by_hour, statuses = _by_hour(today)
+    live = Endpoint.objects.filter(deleted_at=None)
+    return Webhooks(
+        hours=[(at, by_hour.get(at, {})) for at in hours],
+        statuses=statuses,
+        arrivals=_arrivals(today),
+        pending=count_bounded(pending),
+        due=due,
+        oldest_due=now - (oldest or now),
+        failing=_failing(today),
+        # Those that a person has disabled have no reason stored.
+        disabled=list(live.exclude(disabled_reason="").order_by("-updated_at")[:_ENDPOINTS]),
+        endpoints=live.count(),
+    )
+
+
+def _by_hour(today: "QuerySet[Delivery]") -> tuple[dict[datetime, Counter[str]], Counter[str]]:
+    by_hour: dict[datetime, Counter[str]] = {}
+    statuses: Counter[str] = Counter()
+    rows = today.annotate(hour=TruncHour("created_at")).values("hour", "status").annotate(count=Count("id")).order_by()
+    for row in rows:
+        by_hour.setdefault(row["hour"], Counter())[row["status"]] += row["count"]
+        statuses[row["status"]] += row["count"]
+    return by_hour, statuses
+
+
+def _arrivals(today: "QuerySet[Delivery]") -> list[timedelta]:
+    arrived = today.filter(status=DeliveryStatus.SUCCEEDED).order_by("-id").values_list("created_at", "finished_at")
+    return [finished - created for created, finished in arrived[:_TIMED] if finished is not None]
+
+
+def _failing(today: "QuerySet[Delivery]") -> list[FailingEndpoint]:
+    troubled = today.filter(
+        Q(status=DeliveryStatus.FAILED) | Q(status=DeliveryStatus.PENDING, attempt_count__gt=0),
+        endpoint__deleted_at=None,
+    )
+    rows = list(
+        troubled.values("endpoint_id")
+        .annotate(
+            failed=Count("id", filter=Q(status=DeliveryStatus.FAILED)),
+            retrying=Count("id", filter=Q(status=DeliveryStatus.PENDING)),
+        )
+        .order_by("-failed", "-retrying", "endpoint_id")[:_ENDPOINTS]
+    )
+    endpoints = Endpoint.objects.in_bulk([row["endpoint_id"] for row in rows])
+    return [FailingEndpoint(endpoints[row["endpoint_id"]], row["failed"], row["retrying"]) for row in rows]
