@@ -71,7 +71,7 @@ class Listener:
                     await asyncio.wait_for(self._stopping.wait(), self._look_seconds)
         finally:
             await _cancel(self._tasks.values())
-            await self._in_thread(database.close)
+            await self._in_thread(_close)
             self._thread.shutdown()
 
     async def _look(self) -> None:
@@ -129,6 +129,10 @@ class Listener:
 def _with_database(work: Callable[[], _Result]) -> _Result:
     database.close_if_unusable_or_obsolete()
     return work()
+
+
+def _close() -> None:
+    database.close()
 
 
 def _connections() -> dict[_Key, Connection]:

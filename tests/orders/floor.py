@@ -5,6 +5,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import httpx
+
 import apps.orders.tasks  # noqa: F401  (registers the handlers)
 from apps.accounts.models import Account
 from apps.audit.models import AuditEntry
@@ -21,6 +23,7 @@ from apps.market.models import Listing
 from apps.orders import events
 from apps.orders.enums import OrderStatus
 from apps.orders.models import Fill, Order, OrderEvent, Position, RiskAccount
+from apps.orders.services.accounts import ensure_risk_account
 from apps.orders.services.folding import fold, projection_of
 from apps.orders.services.locking import lock_order
 from apps.orders.services.pulling import pull_account
@@ -33,6 +36,7 @@ from apps.providers.trading import TradeUpdate
 from apps.tenants.models import Tenant
 from tests.factories.accounts import make_account
 from tests.factories.market import connect, make_listing
+from tests.sandbox_process import SandboxProcess
 
 
 @dataclass(frozen=True)
@@ -181,23 +185,30 @@ class Floor:
             return list(Job.objects.filter(queue="orders", **where).order_by("id"))
 
 
-def open_floor(tenant: Tenant, *, provider: str, key: str = "XNAS:AAPL") -> Floor:
+def open_floor(tenant: Tenant, *, provider: str) -> Floor:
     """Connect a tenant to a broker and let it trade one instrument."""
     connection = connect(tenant, provider)
-    account = make_account(tenant, connection=connection, kind="brokerage", subtype="margin")
-    now = clock.now()
-    with write_scope(system_actor("tests", tenant_id=tenant.id)):
-        risk_account = RiskAccount.objects.create(
-            tenant_id=tenant.id,
-            account=account,
-            connection=connection,
-            venue=provider,
-            mode="paper",
-            currency="USD",
-            created_at=now,
-            updated_at=now,
-        )
-    return Floor(tenant, account, risk_account, make_listing(key, venue=provider))
+    account = make_account(tenant, connection=connection, kind="brokerage", subtype="margin", mode="paper")
+    return _open(tenant, account, make_listing("XNAS:AAPL", venue=provider))
+
+
+def open_alpaca_floor(tenant: Tenant, sandbox: SandboxProcess, label: str) -> Floor:
+    """Connect a tenant to a paper account of its own at the sandbox's Alpaca, and let it trade one share."""
+    keys = sandbox.credentials(label)["alpaca"]
+    connection = connect(tenant, "alpaca", credentials=keys)
+    headers = {"APCA-API-KEY-ID": keys["key_id"], "APCA-API-SECRET-KEY": keys["secret_key"]}
+    asset = httpx.get(f"{sandbox.url}/alpaca/v2/assets/AAPL", headers=headers).raise_for_status().json()
+    external_id = sandbox.alpaca_state(keys["key_id"])["account"]["id"]
+    values = {"kind": "brokerage", "subtype": "margin", "mode": "paper", "external_id": external_id}
+    account = make_account(tenant, connection=connection, **values)
+    found = Listing.objects.select_related("instrument").filter(venue="alpaca", instrument__key="XNAS:AAPL").first()
+    return _open(tenant, account, found or make_listing("XNAS:AAPL", external_id=asset["id"]))
+
+
+def _open(tenant: Tenant, account: Account, listing: Listing) -> Floor:
+    actor = system_actor("tests", tenant_id=tenant.id)
+    risk_account = ensure_risk_account(account_id=account.id, actor=actor, now=clock.now())
+    return Floor(tenant, account, risk_account, listing)
 
 
 def number(value: Decimal | None) -> str | None:
