@@ -134,7 +134,8 @@ def _build_side(slug: str, jordan: User) -> Side:
         provider_balance_as_of=clock.now(),
         opening_balance=Decimal("1216.85"),
     )
-    make_holding(account, external_id=f"asset-of-{slug}")
+    for symbol in ("AAPL", "MSFT"):
+        make_holding(account, symbol, external_id=f"{symbol}-of-{slug}")
     transactions = _make_transactions(account, slug)
     make_incident(now=clock.now(), tenant_id=tenant.id, title=f"{slug} has an incident", target_id=connection.id)
     client = client_for(secrets["admin"])
