@@ -171,9 +171,15 @@ class Floor:
         with tenant_scope(self.tenant.id):
             return list(Fill.objects.order_by("id"))
 
-    def position(self) -> Position | None:
+    def position(self) -> Position:
+        """Return the account's one position."""
         with tenant_scope(self.tenant.id):
-            return Position.objects.filter(account=self.account).first()
+            return Position.objects.get(account=self.account)
+
+    def is_flat(self) -> bool:
+        """Tell whether the account never held anything."""
+        with tenant_scope(self.tenant.id):
+            return not Position.objects.filter(account=self.account).exists()
 
     def incidents(self) -> list[tuple[str, str]]:
         """Return (kind, state) of every incident, in the order of their opening."""
@@ -185,11 +191,11 @@ class Floor:
             return list(Job.objects.filter(queue="orders", **where).order_by("id"))
 
 
-def open_floor(tenant: Tenant, *, provider: str) -> Floor:
+def open_floor(tenant: Tenant, *, provider: str, key: str = "XNAS:AAPL") -> Floor:
     """Connect a tenant to a broker and let it trade one instrument."""
     connection = connect(tenant, provider)
     account = make_account(tenant, connection=connection, kind="brokerage", subtype="margin", mode="paper")
-    return _open(tenant, account, make_listing("XNAS:AAPL", venue=provider))
+    return _open(tenant, account, make_listing(key, venue=provider))
 
 
 def open_alpaca_floor(tenant: Tenant, sandbox: SandboxProcess, label: str) -> Floor:

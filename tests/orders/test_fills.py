@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,6 @@ def test_a_fill_in_full(floor: Floor, broker: Broker):
         "x-2",
     )
     position = floor.position()
-    assert position is not None
     assert (number(position.quantity), number(position.average_price)) == ("10", "190.1")
     assert number(position.realized_pnl) == "0"
 
@@ -211,14 +211,14 @@ def test_more_than_was_ordered_is_refused_and_asks_a_person(floor: Floor, broker
 
 
 @pytest.mark.parametrize(("side", "symbol"), [("sell", "AAPL"), ("buy", "MSFT")])
-def test_an_execution_that_cannot_be_the_orders_is_refused(floor: Floor, broker: Broker, side: str, symbol: str):
+def test_an_execution_that_cannot_be_the_orders_is_refused(floor: Floor, broker: Broker, side: Any, symbol: str):
     order = at_venue(floor)
     fill = replace(broker.execute("v-1", "10", "190"), side=side, symbol=symbol)
 
     with write_scope(floor.actor):
         assert record_fill(lock_order(order.id), fill, actor=floor.actor, now=clock.now()) is None
 
-    assert (floor.read(order).status, floor.fills(), floor.position()) == ("accepted", [], None)
+    assert (floor.read(order).status, floor.fills(), floor.is_flat()) == ("accepted", [], True)
     assert floor.incidents() == [("order.fill_refused", "open")]
 
 
@@ -231,7 +231,7 @@ def test_an_execution_of_a_foreign_order_is_not_ours(floor: Floor, broker: Broke
     floor.hear(broker.update("fill", "v-9", fill))
     floor.pull()
 
-    assert (floor.fills(), floor.position()) == ([], None)
+    assert (floor.fills(), floor.is_flat()) == ([], True)
 
 
 def test_average_cost_and_realised_pnl_over_several_orders(floor: Floor, broker: Broker):
