@@ -102,7 +102,7 @@ class TestAccount:
                 external_id="e6fe16f3-64a4-4921-8928-cadf02f92f98",
                 currency="USD",
                 current=Decimal("-23140.2"),
-                available=Decimal("262113.632"),
+                available=None,
             ),
             MeansData(
                 external_id="e6fe16f3-64a4-4921-8928-cadf02f92f98",

@@ -23,7 +23,6 @@ class _Balance(msgspec.Struct):
     id: Id
     currency: Currency
     cash: Decimal
-    buying_power: Decimal
 
 
 class _Means(msgspec.Struct):
@@ -69,8 +68,8 @@ def map_account(raw: Any, *, mode: AccountMode) -> AccountData | RejectedRow:
 def map_balance(raw: Any, external_id: str) -> BalanceData | RejectedRow:
     """Return the cash as the current balance, since our books of a brokerage account are its cash movements.
 
-    `available` is the buying power: what may be spent now, after open orders, credit included, as a card's available
-    amount is.
+    There is no available balance: what may be spent follows the prices of what is held, from one moment to the next,
+    so it is read as the account's means, and never makes a balance look changed.
     """
 
     def build() -> BalanceData:
@@ -81,7 +80,7 @@ def map_balance(raw: Any, external_id: str) -> BalanceData | RejectedRow:
             external_id=external_id,
             currency=balance.currency,
             current=number(balance.cash),
-            available=number(balance.buying_power),
+            available=None,
         )
 
     found = mapped("balance", raw, build)
