@@ -83,9 +83,14 @@ def test_only_what_is_not_fresh_is_asked_for_in_one_call(acme, venue: Venue) -> 
     }
 
 
-def test_a_quote_without_a_side_is_asked_for_again(acme, venue: Venue) -> None:
+@pytest.mark.parametrize(
+    ("bid", "ask"), [("189", None), (None, "190"), (None, None), ("191", "190")], ids=["bid", "ask", "none", "crossed"]
+)
+def test_a_quote_that_nothing_can_be_decided_upon_is_asked_for_again(
+    acme, venue: Venue, bid: str | None, ask: str | None
+) -> None:
     listing = make_listing(venue="venue_one")
-    make_quote(listing, ask=None)
+    make_quote(listing, bid, ask)
     venue.quote("AAPL", "190", "191")
     refresh_quotes(connection=connect(acme), listings=[listing])
     assert (stored().bid, stored().ask) == (Decimal(190), Decimal(191))

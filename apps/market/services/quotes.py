@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection as database
+from django.db.models import F
 
 from apps.core import clock
 from apps.core.ids import new_id
@@ -56,11 +57,11 @@ def refresh_quotes(*, connection: Connection, listings: Iterable[Listing]) -> No
 
 
 def _to_ask(listings: Mapping[str, Listing], source: str) -> list[str]:
-    """Return the symbols whose stored quote is not fresh, or lacks a side."""
+    """Return the symbols whose stored quote is not fresh, lacks a side, or has its sides crossed."""
     ids = [row.instrument_id for row in listings.values()]
-    whole = Quote.objects.filter(source=source, instrument_id__in=ids, bid__isnull=False, ask__isnull=False)
+    usable = Quote.objects.filter(source=source, instrument_id__in=ids, bid__lte=F("ask"))
     now = clock.now()
-    fresh = {row.instrument_id for row in whole if freshness_of(row, now=now) == Freshness.FRESH}
+    fresh = {row.instrument_id for row in usable if freshness_of(row, now=now) == Freshness.FRESH}
     return [symbol for symbol, row in listings.items() if row.instrument_id not in fresh]
 
 
