@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -108,18 +108,20 @@ class Sender:
             close_old_connections()
         now = self._tick()
         claims: list[Claim] = []
+        self._settle_gone(answers, now)
         with system_scope():
             settle(answers, random=self._random, now=now)
             if slots > 0:
                 claims = claim(slots=slots, rooms=rooms, default_room=FIRST, after=self._after, now=now)
         # The next look begins behind the last endpoint when the slots ended there, and with the first one otherwise.
         self._after = claims[-1].endpoint_id if claims and len(claims) == slots else _FROM_THE_FIRST
-        self._disable_gone(answers, now)
         return claims
 
-    def _disable_gone(self, answers: Iterable[Attempt], now: datetime) -> None:
-        gone = {answer.claim.endpoint_id: answer.claim.tenant_id for answer in answers if answer.status_code == 410}
-        for endpoint_id, tenant_id in gone.items():
+    def _settle_gone(self, answers: Sequence[Attempt], now: datetime) -> None:
+        """Settle the answers of endpoints that are gone and disable these, before anything more is claimed for them."""
+        gone = [answer for answer in answers if answer.status_code == 410]
+        settle(gone, random=self._random, now=now)
+        for endpoint_id, tenant_id in {(answer.claim.endpoint_id, answer.claim.tenant_id) for answer in gone}:
             actor = system_actor("webhooks", tenant_id=tenant_id)
             disable_gone_endpoint(endpoint_id=endpoint_id, actor=actor, now=now)
 
