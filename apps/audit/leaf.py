@@ -8,7 +8,7 @@ from typing import Any
 
 from apps.audit import merkle
 from apps.audit.models import AuditEntry
-from apps.core.canonical import canonical_json, jsonable
+from apps.core.canonical import canonical_plain, jsonable
 
 
 def leaf_content(entry: AuditEntry) -> dict[str, Any]:
@@ -31,4 +31,4 @@ def leaf_content(entry: AuditEntry) -> dict[str, Any]:
 
 def compute_leaf_hash(entry: AuditEntry) -> bytes:
     """Return SHA-256(0x00 || RFC 8785 JSON of the content)."""
-    return merkle.leaf_hash(canonical_json(leaf_content(entry)))
+    return merkle.leaf_hash(canonical_plain(leaf_content(entry)))

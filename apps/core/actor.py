@@ -1,6 +1,6 @@
 """Who acts: carried by every service call, audit leaf, event, job and log line."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -32,7 +32,7 @@ class Actor:
 
     def as_json(self) -> dict[str, Any]:
         """Return the actor as stored in audit leaves and jobs: only what is set, ids as strings."""
-        return {key: str(value) for key, value in asdict(self).items() if value}
+        return {name: str(value) for name in self.__slots__ if (value := getattr(self, name))}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

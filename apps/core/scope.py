@@ -21,6 +21,7 @@ from apps.core.errors import ReadOnly
 
 Role = Literal["finops_app", "finops_staff", "finops_system"]
 
+_COMMIT = Statement("COMMIT")
 _ENTER = "SELECT set_config('role', %s, true), set_config('app.tenant_id', %s, true)"
 # Rows exist only while a switch is engaged; the installation's row has no tenant.
 _READ_ONLY = ", (SELECT min(reason) FROM core_readonlyswitch WHERE tenant_id IS NULL OR tenant_id = %s)"
@@ -111,12 +112,8 @@ def execute_last(statement: Statement) -> None:
     Raises:
         IntegrityError: it violates a constraint; nothing has been committed.
     """
-    if connection.savepoint_ids:
-        statement.execute()
-        return
-    with connection.wrap_database_errors, connection.connection.pipeline(), connection.cursor() as cursor:
-        cursor.execute(statement.sql, statement.params)
-        connection.connection.commit()
+    # Django's own commit then finds nothing to commit, and runs what waits for it.
+    run_in_one_trip([statement] if connection.savepoint_ids else [statement, _COMMIT])
 
 
 @contextmanager

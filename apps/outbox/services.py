@@ -12,7 +12,7 @@ import msgspec
 from apps.core import context
 from apps.core.actor import Actor
 from apps.core.canonical import jsonable
-from apps.core.db.statements import Statement
+from apps.core.db.statements import Statement, insert
 from apps.core.ids import new_id
 from apps.core.scope import current_scope, request_wake
 from apps.core.sequencing import Numbered, Stream, sequence_pending
@@ -32,8 +32,32 @@ ORDER BY ordinal
 
 
 def emit(event: NewEvent, *, actor: Actor, now: datetime) -> None:
-    """Emit one event; call it while the entity's row is locked, so that its events keep their order."""
-    emit_many([event], actor=actor, now=now)
+    """Emit one event; call it while the entity's row is locked, so that its events keep their order.
+
+    Raises:
+        RuntimeError: the open scope is not the actor's write scope; a programming error.
+    """
+    emit_statement(event, actor=actor, now=now).execute()
+
+
+def emit_statement(event: NewEvent, *, actor: Actor, now: datetime) -> Statement:
+    """Return the statement that `emit` would run, for a service that sends all of its rows at once."""
+    _require_write_scope(actor)
+    assert actor.tenant_id is not None, "a write scope has its tenant"
+    request_wake("outbox")
+    row = OutboxEvent(
+        tenant_id=actor.tenant_id,
+        type=event.type,
+        schema_version=event.schema_version,
+        entity_type=event.entity_type,
+        entity_id=event.entity_id,
+        data=_json(event.data),
+        actor=_json(actor.as_json()),
+        request_id=actor.request_id,
+        traceparent=context.current().traceparent,
+        occurred_at=now,
+    )
+    return insert(row)
 
 
 def emit_many(events: Sequence[NewEvent], *, actor: Actor, now: datetime) -> None:
@@ -43,16 +67,11 @@ def emit_many(events: Sequence[NewEvent], *, actor: Actor, now: datetime) -> Non
         RuntimeError: the open scope is not the actor's write scope; a programming error.
     """
     _require_write_scope(actor)
-    if events:
-        emit_statement(events, actor=actor, now=now).execute()
-
-
-def emit_statement(events: Sequence[NewEvent], *, actor: Actor, now: datetime) -> Statement:
-    """Return the statement that `emit_many` would run, for a service that sends all of its rows at once."""
-    _require_write_scope(actor)
+    if not events:
+        return
     request_wake("outbox")
     shared = [_json(actor.as_json()), actor.request_id, context.current().traceparent, now]
-    return Statement(_INSERT, [actor.tenant_id, *shared, *_columns(events)])
+    Statement(_INSERT, [actor.tenant_id, *shared, *_columns(events)]).execute()
 
 
 @dataclass(frozen=True)
@@ -127,5 +146,7 @@ def _columns(events: Sequence[NewEvent]) -> list[list[Any]]:
     ]
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def _json(value: Mapping[str, Any] | str) -> str:
+    if isinstance(value, str):
+        return value
     return msgspec.json.encode(jsonable(value)).decode()

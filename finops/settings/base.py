@@ -90,6 +90,7 @@ TEMPLATES: list[dict[str, Any]] = [
 # One alias. A process logs in as finops_web or finops_worker; scopes (apps.core.scope) choose the runtime role.
 # `migrate` and its kin log in as the owner: see manage.py.
 DB_POOL_SIZE = env.integer("FINOPS_DB_POOL_SIZE", 0)
+DB_PREPARE = env.boolean("FINOPS_DB_PREPARE", True)  # off behind a pooler that cannot keep prepared statements
 STATEMENT_TIMEOUT_MS = env.integer("FINOPS_STATEMENT_TIMEOUT_MS", 30_000)
 
 
@@ -97,6 +98,8 @@ def database(entry: dict[str, Any]) -> dict[str, Any]:
     """Complete a database entry with the session time-outs and, where asked for, the pool."""
     options = dict(entry.get("OPTIONS", {}))
     options.setdefault("connect_timeout", "5")
+    # For the statements of the hot path (apps.core.db.statements); Django's own are never prepared.
+    options.setdefault("prepare_threshold", 5 if DB_PREPARE else None)
     timeouts = {
         "statement_timeout": 0 if OWNER_LOGIN else STATEMENT_TIMEOUT_MS,  # building an index takes its time
         "lock_timeout": 10_000,

@@ -135,13 +135,13 @@ class OrderListView(TenantListView):
 
         return run_idempotently(self, execute, required=True)
 
-    def _order_answer(self, order: Order, _decision: Decision) -> Answer:
+    def _order_answer(self, order: Order, shown: str, _decision: Decision) -> Answer:
         location = f"{self.request.path.rstrip('/')}/{order.id}"
         headers = {"ETag": etag(order.version), "Location": location}
-        return Answer(status=201, headers=headers, body=to_json(order_data(order)))
+        return Answer(status=201, headers=headers, body=shown.encode())
 
 
-def _decision_answer(order: Order, decision: Decision) -> Answer:
+def _decision_answer(order: Order, _shown: str, decision: Decision) -> Answer:
     data = {
         "outcome": decision.outcome,
         "denial": {"code": order.denial_code, "detail": order.denial_detail} if order.denial_code else None,

@@ -31,8 +31,8 @@ from apps.orders.types import NewOrder
 
 Clock = Callable[[], datetime]
 _RULES_OF_ALL = frozenset({"required", "not_positive", "too_large", "too_precise"})
-# How the interface shows a stored order; for a dry run the decision instead.
-Show = Callable[[Order, Decision], Answer]
+# How the interface answers, with the order's JSON; for a dry run the decision instead.
+Show = Callable[[Order, str, Decision], Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +118,12 @@ def _decide(
     record = writing.decision_of(
         decision, snapshot, order=order, request=request_for_people(new), actor=actor, is_dry_run=placement.is_dry_run
     )
-    answer = show(order, decision)
-    rows = [insert(record)] if placement.is_dry_run else writing.statements_of(order, record, decision, actor=actor)
+    shown = writing.order_json(order)
+    answer = show(order, shown, decision)
+    if placement.is_dry_run:
+        rows = [insert(record)]
+    else:
+        rows = writing.statements_of(order, record, decision, shown=shown, actor=actor)
     writing.store([*rows, keep_statement(key=placement.key, answer=answer)])
     return answer
 

@@ -100,7 +100,10 @@ def _replace(old: Order, new: NewOrder, actor: Actor, now: datetime, *, is_last_
     )
     order.replaces = old
     record = writing.decision_of(decision, snapshot, order=order, request=request_for_people(new), actor=actor)
-    together(writing.statements_of(order, record, decision, kind=REPLACE_ORDER, actor=actor)).execute()
+    rows = writing.statements_of(
+        order, record, decision, shown=writing.order_json(order), actor=actor, kind=REPLACE_ORDER
+    )
+    together(rows).execute()
     if decision.outcome is Outcome.APPROVED:
         data = {"replacement_id": str(order.id)}
         note(old, ORDER_REPLACE_REQUESTED, actor=actor, now=now, data=data, pending=Pending.REPLACE)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from django.db import IntegrityError
 from psycopg.errors import UniqueViolation
 
@@ -28,6 +29,24 @@ from apps.outbox.services import emit_statement
 from apps.outbox.types import NewEvent
 
 _RATE = "UPDATE orders_riskaccount SET rate_reset_at = %s WHERE tenant_id = %s AND id = %s"
+# What the leaf of a new order commits to; the rest of it follows from these, or is nothing yet.
+_DECIDED = (
+    "status",
+    "client_order_id",
+    "account_id",
+    "instrument_id",
+    "side",
+    "type",
+    "quantity",
+    "limit_price",
+    "stop_price",
+    "time_in_force",
+    "mode",
+    "reserved",
+    "denial_code",
+    "replaces_id",
+)
+_encoder = msgspec.json.Encoder()
 _CLIENT_ORDER_ID = "orders_order_client_order_id"
 
 
@@ -89,15 +108,28 @@ def decision_of(
     )
 
 
+def order_json(order: Order) -> str:
+    """Return the JSON of an order: the answer's, the order event's and the outbox event's alike."""
+    return _encoder.encode(jsonable(order_data(order))).decode()
+
+
 def statements_of(
-    order: Order, record: RiskDecision, decision: Decision, *, actor: Actor, kind: JobKind = SUBMIT_ORDER
+    order: Order,
+    record: RiskDecision,
+    decision: Decision,
+    *,
+    shown: str,
+    actor: Actor,
+    kind: JobKind = SUBMIT_ORDER,
 ) -> list[Statement]:
-    """Return the statements that store an order with everything that belongs to it, such as its job of this kind."""
+    """Return the statements that store an order with everything that belongs to it, such as its job of this kind.
+
+    `shown` is the order as `order_json` wrote it.
+    """
     now, type_ = order.created_at, STATUS_EVENTS[OrderStatus(order.status)]
-    data = jsonable(order_data(order))
-    event = OrderEvent(tenant_id=order.tenant_id, order_id=order.id, sequence=1, type=type_, data=data, at=now)
-    outbound = NewEvent(type=type_, entity_type="order", entity_id=order.id, data=data)
-    changes = {name: [None, value] for name, value in data.items() if value is not None}
+    event = OrderEvent(tenant_id=order.tenant_id, order_id=order.id, sequence=1, type=type_, data=shown, at=now)
+    outbound = NewEvent(type=type_, entity_type="order", entity_id=order.id, data=shown)
+    changes = {name: [None, value] for name in _DECIDED if (value := getattr(order, name)) not in (None, "")}
     leaf = record_statement(
         action=type_, actor=actor, target_type="order", target_id=order.id, now=now, changes=changes
     )
@@ -106,7 +138,7 @@ def statements_of(
         insert(event),
         insert(record),
         leaf,
-        emit_statement([outbound], actor=actor, now=now),
+        emit_statement(outbound, actor=actor, now=now),
     ]
     if decision.outcome is Outcome.APPROVED:
         assert decision.rate_reset_at is not None, "an approved order counts"
