@@ -115,7 +115,11 @@ def test_a_target_hears_of_a_disconnected_enrolment(
     (event,) = receiver.wait_for(1)
     assert event["type"] == "enrollment.disconnected"
     assert event["payload"] == {"enrollment_id": enrollment, "reason": "disconnected.account_locked"}
-    listed = own_sandbox.control("GET", "/teller/webhooks")
+    # It is heard a moment before its answer is noted.
+    deadline = time.monotonic() + 10
+    while not (listed := own_sandbox.control("GET", "/teller/webhooks"))["deliveries"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     assert [target["url"] for target in listed["targets"]] == [receiver.url]
     assert [delivery["status"] for delivery in listed["deliveries"]] == [200]
     assert own_sandbox.control("DELETE", "/teller/webhooks") == {"cleared": 1}
