@@ -9,7 +9,17 @@ import sys
 from typing import IO, Any
 
 WIDTH = 8
-_COLOURS = {"postgres": 34, "valkey": 31, "sandbox": 35, "web": 32, "worker": 33, "stream": 95, "beat": 36, "finops": 1}
+_COLOURS = {
+    "postgres": 34,
+    "valkey": 31,
+    "sandbox": 35,
+    "web": 32,
+    "worker": 33,
+    "sender": 93,
+    "stream": 95,
+    "beat": 36,
+    "finops": 1,
+}
 _LEVELS = {"ERROR": 31, "CRITICAL": 31, "WARNING": 33}
 # What every JSON line of the platform carries and a terminal does not need.
 _UNSHOWN = {"event", "level", "at", "logger", "trace_id", "exc_info"}

@@ -137,11 +137,12 @@ class Platform:
         )
 
     def _start_services(self, supervisor: Supervisor) -> None:
-        self.console.say("Starting web, worker, stream and beat")
+        self.console.say("Starting web, workers, stream and beat")
         # Web and worker count into one folder, so that /metrics shows both.
         counting = {**self.environment, "PROMETHEUS_MULTIPROC_DIR": str(self.home.emptied_folder("metrics"))}
         supervisor.start(services.web(counting, port=self.web_port))
         supervisor.start(services.worker(counting))
+        supervisor.start(services.sender(counting))
         supervisor.start(services.stream(counting))
         supervisor.start(services.beat(self.environment))
         if _await(supervisor, lambda: _is_ready(self.web_port), READY_SECONDS):

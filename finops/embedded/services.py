@@ -10,6 +10,8 @@ from finops.embedded.environment import PROJECT, for_command, for_sandbox, for_w
 from finops.embedded.ports import HOST
 from finops.embedded.process import Command
 
+SENDER_QUEUE = "webhooks"
+
 # Celery's warning is about untrusted pickles; our messages are JSON and our broker has a password.
 ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
 
@@ -33,13 +35,18 @@ def web(environment: Mapping[str, str], *, port: int) -> Command:
 def worker(environment: Mapping[str, str]) -> Command:
     """Return the job worker: SIGTERM lets running jobs finish within the grace."""
     concurrency = environment.get("FINOPS_WORKER_CONCURRENCY", str(min(4, os.cpu_count() or 2)))
-    options = ["--concurrency", concurrency, "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
-    return _celery("worker", options, environment, grace=20)
+    options = ["--exclude-queues", SENDER_QUEUE, "--concurrency", concurrency]
+    return _worker("worker", options, environment)
+
+
+def sender(environment: Mapping[str, str]) -> Command:
+    """Return the sender of webhooks: one process sends many at once, and a slow endpoint holds up no other work."""
+    return _worker("sender", ["--queues", SENDER_QUEUE, "--concurrency", "1"], environment)
 
 
 def beat(environment: Mapping[str, str]) -> Command:
     """Return the scheduler."""
-    return _celery("beat", ["--loglevel", "INFO"], environment, grace=5)
+    return _celery("beat", ["beat", "--loglevel", "INFO"], environment, grace=5)
 
 
 def stream(environment: Mapping[str, str]) -> Command:
@@ -57,8 +64,13 @@ def load_demo(environment: Mapping[str, str]) -> Command:
     return _python("demo", ["manage.py", "load_demo"], for_command(environment))
 
 
+def _worker(name: str, options: Sequence[str], environment: Mapping[str, str]) -> Command:
+    options = [*options, "--hostname", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+    return _celery(name, ["worker", *options], environment, grace=20)
+
+
 def _celery(name: str, options: Sequence[str], environment: Mapping[str, str], *, grace: float) -> Command:
-    arguments = ["-W", ROOT_WARNING, "-m", "celery", "--quiet", "-A", "finops", name, *options]
+    arguments = ["-W", ROOT_WARNING, "-m", "celery", "--quiet", "-A", "finops", *options]
     return _python(name, arguments, for_worker(environment), grace=grace)
 
 

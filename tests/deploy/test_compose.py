@@ -14,7 +14,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
 def test_the_production_processes_are_all_there() -> None:
-    assert set(SERVICES) == {"postgres", "valkey", "migrate", "web", "worker", "beat", "stream", "sandbox"}
+    assert set(SERVICES) == {"postgres", "valkey", "migrate", "web", "worker", "sender", "beat", "stream", "sandbox"}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -31,11 +31,12 @@ def test_every_secret_a_service_reads_is_mounted_and_declared(name: str) -> None
 
 
 def test_web_and_workers_log_in_with_their_own_roles() -> None:
-    names = ("web", "worker", "stream", "beat")
+    names = ("web", "worker", "sender", "stream", "beat")
     logins = {name: SERVICES[name]["environment"].get("DATABASE_URL_FILE") for name in names}
     assert logins == {
         "web": "/run/secrets/database_web_url",
         "worker": "/run/secrets/database_worker_url",
+        "sender": "/run/secrets/database_worker_url",
         "stream": "/run/secrets/database_worker_url",
         "beat": "/run/secrets/database_worker_url",
     }
@@ -67,12 +68,17 @@ def test_the_health_check_asks_a_probe() -> None:
     assert "http://127.0.0.1:8000/readyz" in SERVICES["web"]["healthcheck"]["test"][-1]
 
 
-def test_web_and_worker_count_in_folders_of_their_own_and_the_worker_serves_its() -> None:
-    for name in ("web", "worker"):
+def test_web_and_workers_count_in_folders_of_their_own_and_the_workers_serve_theirs() -> None:
+    for name in ("web", "worker", "sender"):
         assert SERVICES[name]["tmpfs"] == [SERVICES[name]["environment"]["PROMETHEUS_MULTIPROC_DIR"]]
-    worker = SERVICES["worker"]
-    assert worker["expose"] == [worker["environment"]["FINOPS_METRICS_PORT"]]
-    assert "ports" not in worker
+    for worker in (SERVICES["worker"], SERVICES["sender"]):
+        assert worker["expose"] == [worker["environment"]["FINOPS_METRICS_PORT"]]
+        assert "ports" not in worker
+
+
+def test_every_queue_has_exactly_one_worker() -> None:
+    assert SERVICES["worker"]["command"][-4:-2] == ["--exclude-queues", "webhooks"]
+    assert SERVICES["sender"]["command"][-4:-2] == ["--queues", "webhooks"]
 
 
 def test_every_process_can_be_told_of_the_sandbox_and_of_proxies() -> None:

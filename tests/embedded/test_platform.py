@@ -66,7 +66,7 @@ class RunningPlatform:
     def main_process_of(self, name: str) -> int:
         """Return the process directly below celery's guard of this kind, 0 if there is none now."""
         below = self.descendants()
-        guards = {pid for pid, line in below.items() if "guard.py" in line and f" -A finops {name} " in line}
+        guards = {pid for pid, line in below.items() if "guard.py" in line and f" --hostname {name}@" in line}
         return next((pid for pid, parent in _parents().items() if parent in guards), 0)
 
     def end(self, number: signal.Signals) -> int:
@@ -100,6 +100,10 @@ def test_the_platform_survives_deaths_resumes_and_ends_without_a_trace(home_path
         # Each of the two web processes shows what the worker's children have counted.
         assert all(CALLED in body_of("/metrics", ports["port"]) for _scrape in range(6))
 
+        tour = walk_the_tour(home_path)
+        assert tour.returncode == 0, tour.stdout + tour.stderr
+        assert "webhook order.filled received, its signature verified" in tour.stdout
+
         worker = platform.main_process_of("worker")
         assert worker
         os.kill(worker, signal.SIGKILL)
@@ -118,8 +122,16 @@ def test_the_platform_survives_deaths_resumes_and_ends_without_a_trace(home_path
         assert platform.end(signal.SIGTERM) == 0
         assert [line for pid, line in before.items() if is_alive(pid)] == []
         stopped = [line.split(" ")[0] for line in platform.said if line.endswith("│ stopping\n")]
-        assert stopped == ["beat", "worker", "web", "sandbox"]
+        assert stopped == ["beat", "stream", "sender", "worker", "web", "sandbox"]
     assert {entry.name for entry in home_path.iterdir() if not is_content(entry.name)} == {MARKER, *LOCKS}
+
+
+def walk_the_tour(home: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "finops", "tour"]
+    environment = {**os.environ, "FINOPS_HOME": str(home)}
+    return subprocess.run(
+        command, env=environment, cwd=PROJECT, capture_output=True, text=True, timeout=180, check=False
+    )
 
 
 def status_of(path: str, port: int) -> int:
