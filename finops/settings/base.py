@@ -177,7 +177,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "finops API",
-    "DESCRIPTION": "Accounts, transactions, providers, events and the audit log of one tenant.",
+    "DESCRIPTION": "Accounts, orders, webhooks, events and the audit log of one tenant.",
     "VERSION": "v1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -189,6 +189,13 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    # Where several resources have a field of the same name.
+    "ENUM_NAME_OVERRIDES": {
+        "ApiKeyModeEnum": "apps.tenants.enums.ApiKeyMode",
+        "OrderModeEnum": "apps.orders.enums.Mode",
+        "OrderTypeEnum": "apps.orders.enums.OrderType",
+        "EndpointStatusEnum": "apps.webhooks.enums.EndpointStatus",
+    },
 }
 
 LANGUAGE_CODE = "en"
