@@ -23,8 +23,7 @@ IDLE_SECONDS = 20.0
 
 
 class Address(NamedTuple):
-    """Where to connect, as whom (a client certificate's files, or two empty texts), and whether by the proxies of
-    the environment."""
+    """Where to connect, with which client certificate ("" for none), and whether by the environment's proxies."""
 
     base_url: str
     certificate: str

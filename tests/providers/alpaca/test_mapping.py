@@ -124,7 +124,9 @@ class TestAccount:
     def test_status(self, status, expected):
         assert good(map_account({**ACCOUNT, "status": status}, mode="live")).status == expected
 
-    @pytest.mark.parametrize(("multiplier", "subtype"), [("1", "cash"), ("2", "margin"), ("4", "margin")])
+    @pytest.mark.parametrize(
+        ("multiplier", "subtype"), [("1", "cash"), ("2", "margin"), ("4", "margin"), (4, "margin")]
+    )
     def test_margin(self, multiplier, subtype):
         assert good(map_account({**ACCOUNT, "multiplier": multiplier}, mode="live")).subtype == subtype
 
@@ -195,6 +197,13 @@ class TestActivities:
         assert isinstance(row, TransactionData)
         assert (row.amount, row.currency, row.status, row.category) == (Decimal(amount), "EUR", "posted", category)
         assert description in (None, row.description)
+
+    @pytest.mark.parametrize("status", [None, "executed", "correct"])
+    def test_a_posted_movement(self, status):
+        assert good(map_activity({**MOVEMENT, "status": status}, "USD")).status == "posted"
+
+    def test_a_status_that_we_do_not_know_is_not_guessed(self):
+        rejected(map_activity({**MOVEMENT, "status": "halfway"}, "USD"))
 
     def test_a_pending_movement(self):
         assert good(map_activity({**MOVEMENT, "status": "pending"}, "USD")).status == "pending"
@@ -319,6 +328,11 @@ class TestOrders:
     def test_a_state_that_we_do_not_know_is_not_guessed(self, word):
         row = rejected(map_order({**ORDER, "status": word}))
         assert (row.external_id, row.reason) == ("o1", f"The order state {word!r} is not known.")
+
+    def test_one_that_was_never_changed_is_as_old_as_it_is(self):
+        fresh = {**ORDER, "updated_at": None, "created_at": "2026-03-02T14:29:59Z"}
+        assert good(map_order(fresh)).updated_at == datetime(2026, 3, 2, 14, 29, 59, tzinfo=UTC)
+        assert rejected(map_order({**ORDER, "updated_at": None})).reason == "The order has no time."
 
     def test_an_average_of_zero_is_none_yet(self):
         assert good(map_order({**ORDER, "filled_avg_price": "0"})).average_fill_price is None

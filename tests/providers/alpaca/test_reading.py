@@ -103,7 +103,6 @@ class TestDrift:
         assert isinstance(holding, HoldingData)
         assert (holding.quantity, holding.quantity * holding.average_price) == (Decimal(-4), -sold.amount)
 
-
     def test_prices_do_not_change_the_balance(self, broker, sandbox, keys):
         """A sync that reads more than a page takes the balance before and after, and starts again when they differ."""
         trade(broker, "CSCO", "100")

@@ -13,10 +13,10 @@ from apps.providers.types import AccountData, AccountMode, BalanceData, Rejected
 
 class _Account(msgspec.Struct):
     id: Id
-    account_number: str
     status: str
     currency: Currency
-    multiplier: str = "1"
+    account_number: str | None = None
+    multiplier: Decimal = Decimal(1)
 
 
 class _Balance(msgspec.Struct):
@@ -54,7 +54,7 @@ def map_account(raw: Any, *, mode: AccountMode) -> AccountData | RejectedRow:
             external_id=account.id,
             name=number_shown or account.id,
             kind="brokerage",
-            subtype="cash" if account.multiplier == "1" else "margin",
+            subtype="margin" if number(account.multiplier) > 1 else "cash",
             currency=account.currency,
             status="closed" if account.status == "ACCOUNT_CLOSED" else "open",
             last_four=number_shown[-4:],

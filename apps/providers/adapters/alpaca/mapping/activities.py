@@ -67,7 +67,7 @@ class _Movement(msgspec.Struct):
     net_amount: Decimal | None = None
     symbol: str | None = None
     description: str | None = None
-    status: Literal["pending", "executed", "correct", "canceled"] = "executed"
+    status: Literal["pending", "executed", "correct", "canceled"] | None = None
 
 
 def map_activity(raw: Any, currency: str) -> TransactionData | RejectedRow:

@@ -52,8 +52,9 @@ class _Order(msgspec.Struct):
     client_order_id: str
     symbol: Symbol
     status: str
-    updated_at: Stamp
     filled_qty: Decimal
+    created_at: Stamp | None = None
+    updated_at: Stamp | None = None
     qty: Decimal | None = None
     filled_avg_price: Decimal | None = None
     replaces: str | None = None
@@ -102,6 +103,9 @@ def map_order(raw: Any, *, reason: str | None = None) -> VenueOrder | RejectedRo
         order = msgspec.convert(raw, _Order)
         if order.status not in _STATES:
             raise msgspec.ValidationError(f"The order state {text(order.status)[:40]!r} is not known.")
+        updated_at = order.updated_at or order.created_at
+        if updated_at is None:
+            raise msgspec.ValidationError("The order has no time.")
         quantity, filled = number_or_none(order.qty), number(order.filled_qty)
         return VenueOrder(
             venue_order_id=order.id,
@@ -116,7 +120,7 @@ def map_order(raw: Any, *, reason: str | None = None) -> VenueOrder | RejectedRo
             average_fill_price=number_or_none(order.filled_avg_price) or None,
             replaces=order.replaces or None,
             replaced_by=order.replaced_by or None,
-            updated_at=in_utc(order.updated_at),
+            updated_at=in_utc(updated_at),
             reason=text(order.reject_reason or reason),
         )
 
