@@ -191,9 +191,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # Where several resources have a field of the same name.
     "ENUM_NAME_OVERRIDES": {
-        "ApiKeyModeEnum": "apps.tenants.enums.ApiKeyMode",
-        "OrderModeEnum": "apps.orders.enums.Mode",
-        "OrderTypeEnum": "apps.orders.enums.OrderType",
+        "ApiKeyModeEnum": "apps.tenants.enums.ApiKeyMode.values",
+        "OrderModeEnum": ["paper", "live"],
+        "OrderTypeEnum": ["market", "limit", "stop", "stop_limit"],
         "EndpointStatusEnum": "apps.webhooks.enums.EndpointStatus",
     },
 }
