@@ -192,4 +192,8 @@ def _problem_with(spec: object, taken: dict[str, Registration]) -> str:
         return "One of its limits is not a positive Limit."
     if not callable(spec.connect) or not callable(spec.enrollment_of):
         return "Its connect or enrollment_of cannot be called."
+    if spec.stream is not None and not callable(spec.stream):
+        return "Its stream cannot be called."
+    if not isinstance(spec.hosts, tuple) or not spec.hosts or not all(isinstance(host, str) for host in spec.hosts):
+        return "Its hosts are not a tuple of names."
     return ""

@@ -104,6 +104,10 @@ def test_a_plug_in_joins(install):
         ),
         (GOOD + "SPEC = spec(credentials=('key',))", "Its credential fields are not CredentialFields."),
         (GOOD + "SPEC = spec(connect=None)", "Its connect or enrollment_of cannot be called."),
+        (GOOD + "SPEC = spec(stream=7)", "Its stream cannot be called."),
+        (GOOD + "SPEC = spec(hosts=())", "Its hosts are not a tuple of names."),
+        (GOOD + "SPEC = spec(hosts='live')", "Its hosts are not a tuple of names."),
+        (GOOD + "SPEC = spec(hosts=(7,))", "Its hosts are not a tuple of names."),
         (GOOD + "SPEC = spec(limits=None)", "It failed to load: TypeError: "),
         (
             "raise RuntimeError('https://me:hunter2@host')",
