@@ -5,7 +5,7 @@ import re
 from tests.matrix.contract import Contract
 from tests.matrix.routes import ROUTES
 
-TAGS = {"Auth", "Tenant", "Providers", "Accounts", "Market", "Events", "Audit", "Webhooks"}
+TAGS = {"Auth", "Tenant", "Providers", "Accounts", "Market", "Events", "Audit", "Webhooks", "Orders", "Risk"}
 
 
 def test_every_operation_has_a_name_in_snake_case_and_the_tag_of_its_area(contract: Contract) -> None:

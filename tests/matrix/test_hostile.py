@@ -46,6 +46,7 @@ NEVER_VALID = {
 # Where one of them is just what is asked for.
 VALID_AFTER_ALL = {
     ("kill-switch", "engaged"): "true",
+    ("orders", "dry_run"): "true",
     ("risk/limits/{account_id}", "max_position_value"): "half",
     ("risk/limits/{account_id}", "max_concentration"): "half",
 }

@@ -33,6 +33,7 @@ GET     connections/{connection_id}/runs         200  200    200   200     404  
 POST    connections/{connection_id}/sync         202  403    403   202     404      401   401
 GET     docs                                     200  200    200   200     200      200   200
 GET     events                                   200  200    200   200     200      401   401
+GET     fills                                    200  200    200   200     200      401   401
 GET     holdings                                 200  200    200   200     200      401   401
 GET     instruments                              200  200    200   200     200      401   401
 GET     instruments/{instrument_key}             200  200    200   200     200      401   401
@@ -40,6 +41,13 @@ GET     kill-switch                              200  200    200   200     200  
 PUT     kill-switch                              200  200    403   200     200      401   401
 GET     me                                       200  200    200   200     200      401   401
 GET     openapi.json                             200  200    200   200     200      200   200
+GET     orders                                   200  200    200   200     200      401   401
+POST    orders                                   201  201    403   201     404      401   401
+GET     orders/{order_id}                        200  200    200   200     404      401   401
+PATCH   orders/{order_id}                        200  200    403   200     404      401   401
+POST    orders/{order_id}/cancel                 202  202    403   202     404      401   401
+GET     orders/{order_id}/events                 200  200    200   200     404      401   401
+GET     positions                                200  200    200   200     200      401   401
 GET     providers                                200  200    200   200     200      401   401
 GET     quotes/{instrument_key}                  200  200    200   200     200      401   401
 GET     redoc                                    200  200    200   200     200      200   200

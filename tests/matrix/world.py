@@ -203,6 +203,7 @@ def _make_desk(tenant: Tenant) -> tuple[Desk, Order]:
         desk,
         OrderStatus.PARTIALLY_FILLED,
         client_order_id=f"order-of-{tenant.slug}",
+        version=2,
         venue_order_id=f"venue-order-of-{tenant.slug}",
         filled_quantity=Decimal(4),
         average_fill_price=Decimal("189.5"),

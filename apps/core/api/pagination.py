@@ -72,6 +72,7 @@ _TYPES: dict[str, Any] = {
     "DateTimeField": Annotated[datetime, msgspec.Meta(tz=True)],
     "DateField": date,
     "BigIntegerField": int,
+    "PositiveIntegerField": int,
 }
 
 

@@ -69,6 +69,7 @@ def _position_data(row: Position, quotes: Mapping[tuple[UUID, str], Quote]) -> d
     price = _market_price(row, quotes.get((row.instrument_id, row.risk_account.venue)))
     gain = None if price is None else (price - row.average_price) * row.quantity
     return {
+        "id": row.id,
         "account_id": row.account_id,
         "instrument": row.instrument.key,
         "quantity": plain(row.quantity),

@@ -156,6 +156,7 @@ class PositionSerializer(serializers.Serializer[Any]):
     The market's side is of the latest fresh quote (a long is worth its bid, a short its ask), and null without one.
     """
 
+    id = serializers.UUIDField()
     account_id = serializers.UUIDField()
     instrument = serializers.CharField()
     quantity = DecimalText()
