@@ -28,6 +28,7 @@ from apps.core.admin import (
     pretty,
     price,
     quantity,
+    recent_values,
     record_url,
 )
 from apps.core.admin.panels import Tone
@@ -54,7 +55,7 @@ def _can(allowed: bool, label: str) -> SafeString:
 @admin.register(Instrument)
 class InstrumentAdmin(StaffModelAdmin):
     list_display = ("key", "name", "sort", "currency", "seen")
-    list_filter = ("asset_class",)
+    list_filter = (recent_values("asset_class", gettext_lazy("class")),)
     ordering = ("key", "pk")
     search_fields = ("key__startswith", "symbol__iexact", "name__istartswith")
     search_help_text = gettext_lazy("Beginning of a key or a name, a symbol, or an id")
@@ -125,7 +126,7 @@ class ListingAdmin(StaffModelAdmin):
         "price_figure",
         "changed",
     )
-    list_filter = ("venue", "listed", "tradable", "shortable", "fractionable")
+    list_filter = (recent_values("venue", gettext_lazy("venue")), "listed", "tradable", "shortable", "fractionable")
     list_select_related = ("instrument",)
     ordering = ("symbol", "pk")
     search_fields = ("symbol__istartswith", "external_id__exact")
@@ -183,7 +184,7 @@ class ListingAdmin(StaffModelAdmin):
 class QuoteAdmin(StaffModelAdmin):
     list_is_live = True
     list_display = ("what", "source", "worth", "bid_figure", "ask_figure", "spread_figure", "made", "received")
-    list_filter = ("source",)
+    list_filter = (recent_values("source", gettext_lazy("source")),)
     list_select_related = ("instrument",)
     ordering = ("-received_at", "-pk")
     search_fields = ("instrument__symbol__iexact", "instrument__key__exact")

@@ -38,12 +38,13 @@ from apps.core.admin.display import (
     status_chip,
     two_lines,
 )
-from apps.core.admin.panels import Facts, Happening, Lane, Notice, Panel, Source, Stat, Table
+from apps.core.admin.panels import Facts, FactsGrid, Happening, Lane, Notice, Panel, Source, Stat, Table
 from apps.core.admin.timeline import merged
 
 __all__ = [
     "NOTHING",
     "Facts",
+    "FactsGrid",
     "Happening",
     "Lane",
     "Notice",

@@ -56,6 +56,15 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class FactsGrid:
+    """Groups of labelled values side by side, in the main column."""
+
+    title: Text
+    groups: Sequence[Facts]
+    kind: str = field(default="grid", init=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Preformatted text: a payload, a traceback. Redact it before."""
 
@@ -108,4 +117,4 @@ class Timeline:
     kind: str = field(default="timeline", init=False)
 
 
-Panel = Table | Facts | Source | Timeline
+Panel = Table | Facts | FactsGrid | Source | Timeline

@@ -15,33 +15,27 @@ from django.utils.translation import gettext_noop as message
 from apps.core import clock
 from apps.core.actor import Actor
 from apps.core.admin import (
-    NOTHING,
     Notice,
     Outcome,
     Panel,
     ServiceAction,
     StaffModelAdmin,
     Stat,
-    Table,
     TenantFilter,
     about_url,
-    changelist_url,
     chip,
-    clock_time,
     column,
     link,
     moment,
     money,
     number,
-    percent,
-    quantity,
+    recent_values,
     record_url,
-    two_lines,
 )
+from apps.orders.admin import account_panels as panels
 from apps.orders.admin import display
-from apps.orders.admin.executions import quotes_of
 from apps.orders.admin.limits import limits_view
-from apps.orders.models import KillSwitch, Order, Position, RiskAccount, RiskDecision
+from apps.orders.models import KillSwitch, Order, RiskAccount
 from apps.orders.rules.states import OPEN_STATES
 from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
 
@@ -101,7 +95,7 @@ class RiskAccountAdmin(StaffModelAdmin):
         "trades_figure",
         "switch",
     )
-    list_filter = (TenantFilter, "mode", "venue")
+    list_filter = (TenantFilter, "mode", recent_values("venue", gettext_lazy("venue")))
     list_select_related = ("account",)
     search_fields = ("account__name__icontains", "account__external_id__exact")
     search_ids = ("id", "account_id", "connection_id")
@@ -230,17 +224,12 @@ class RiskAccountAdmin(StaffModelAdmin):
         )
 
     def panels(self, request: HttpRequest, account: RiskAccount) -> Sequence[Panel]:
-        positions = list(
-            Position.objects.filter(tenant_id=account.tenant_id, risk_account=account)
-            .exclude(quantity=0)
-            .select_related("instrument")
-            .order_by("-updated_at")[:_SHOWN]
-        )
+        held = panels.held_by(account)
         return [
-            _limits(account, positions),
-            _positions(account, positions),
-            _open_orders(account),
-            _decisions(account),
+            panels.limits(account, held),
+            panels.positions(account, held),
+            panels.open_orders(account),
+            panels.decisions(account),
         ]
 
     def related_links(self, account: RiskAccount) -> Sequence[tuple[str, str]]:
@@ -252,98 +241,3 @@ class RiskAccountAdmin(StaffModelAdmin):
             (_("Decisions"), about_url("orders.riskdecision", account, account.account_id)),
             (_("Audit log"), about_url("audit.auditentry", account)),
         )
-
-
-def _limits(account: RiskAccount, positions: Sequence[Position]) -> Table:
-    """Return each limit beside what is used of it, as far as a page can tell: the gate counts exactly."""
-    others = Order.objects.filter(tenant_id=account.tenant_id, risk_account=account, status__in=_OPEN)
-    trades = {item.instrument_id for item in positions} | set(others.values_list("instrument_id", flat=True))
-    quotes = quotes_of(positions)
-    values = [
-        abs(market.value)
-        for item in positions
-        if (market := display.Market.of(item, quotes.get(item.instrument_id), clock.now())).value is not None
-    ]
-    biggest = max(values, default=None)
-    share = biggest / account.equity if biggest is not None and account.equity else None
-    most = account.max_open_trades
-    rows = [
-        [_("Open trades"), number(most), two_lines(number(len(trades)), _("instruments held or worked"))],
-        [
-            _("Value of one position"),
-            money(account.max_position_value, account.currency),
-            money(biggest, account.currency),
-        ],
-        [_("Share of equity in one instrument"), percent(account.max_concentration), percent(share)],
-        [_("Orders a minute"), number(account.max_orders_per_minute), NOTHING],
-    ]
-    headers = [_("limit"), _("at most"), _("now")]
-    return Table(_("Limits"), headers, rows, empty="", numeric=frozenset({1, 2}))
-
-
-def _positions(account: RiskAccount, positions: Sequence[Position]) -> Table:
-    quotes, now, currency = quotes_of(positions), clock.now(), account.currency
-    rows = []
-    for item in positions:
-        market = display.Market.of(item, quotes.get(item.instrument_id), now)
-        rows.append(
-            [
-                link(record_url("orders.position", item.pk), item.instrument.key),
-                quantity(item.quantity),
-                display.average(item.average_price),
-                market.price_cell(),
-                money(market.value, currency),
-                money(market.profit, currency, signed=True),
-            ]
-        )
-    headers = [_("instrument"), _("quantity"), _("average"), _("market"), _("value"), _("unrealised P&L")]
-    return Table(
-        _("Positions"), headers, rows, _("It holds nothing through orders of ours."), frozenset({1, 2, 3, 4, 5})
-    )
-
-
-def _open_orders(account: RiskAccount) -> Table:
-    orders = Order.objects.filter(tenant_id=account.tenant_id, risk_account=account, status__in=_OPEN)
-    rows = [
-        [
-            clock_time(order.created_at),
-            link(record_url("orders.order", order.pk), display.words(order)),
-            display.filled_of(order),
-            display.standing(order),
-            money(order.reserved, account.currency),
-        ]
-        for order in orders.select_related("instrument").order_by("-id")[:_SHOWN]
-    ]
-    headers = [_("time"), _("order"), _("filled"), _("status"), _("reserved")]
-    return Table(
-        _("Open orders"),
-        headers,
-        rows,
-        _("No order is open."),
-        numeric=frozenset({4}),
-        more_url=about_url("orders.order", account),
-        more_label=_("All orders"),
-    )
-
-
-def _decisions(account: RiskAccount) -> Table:
-    decisions = RiskDecision.objects.filter(tenant_id=account.tenant_id, account_id=account.account_id)
-    rows = [
-        [
-            link(record_url("orders.riskdecision", row.pk), clock_time(row.decided_at)),
-            display.outcome_chip(row.outcome),
-            display.code(row.code, row.detail),
-            chip(_("dry run"))
-            if row.order is None
-            else link(record_url("orders.order", row.order_id), display.words(row.order)),
-        ]
-        for row in decisions.select_related("order__instrument").order_by("-id")[:_LATEST]
-    ]
-    return Table(
-        _("Latest decisions"),
-        [_("time"), _("outcome"), _("code"), _("order")],
-        rows,
-        _("The gate has decided nothing for this account yet."),
-        more_url=changelist_url("orders.riskdecision", tenant=account.tenant_id, q=account.account_id),
-        more_label=_("All decisions"),
-    )

@@ -28,7 +28,7 @@ from apps.core.admin import (
     record_url,
 )
 from apps.orders.admin import display
-from apps.orders.admin.gate import checks_table, inputs_facts, request_facts
+from apps.orders.admin.gate import checks_table, inputs_grid, request_facts
 from apps.orders.enums import Outcome
 from apps.orders.models import RiskDecision
 
@@ -126,7 +126,7 @@ class RiskDecisionAdmin(StaffModelAdmin):
         return [
             checks_table(row.checks, title=_("Checks, in order")),
             request_facts(row.request),
-            *inputs_facts(row.inputs),
+            inputs_grid(row.inputs),
             Source(_("As stored"), pretty({"request": row.request, "inputs": row.inputs})),
         ]
 

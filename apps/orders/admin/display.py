@@ -1,10 +1,11 @@
 """How orders look in the admin: names of states, chips, the quantity with its bar, prices."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
+from uuid import UUID
 
 from django.conf import settings
 from django.utils.functional import Promise
@@ -180,3 +181,11 @@ class Market:
         if self.price is None:
             return NOTHING
         return two_lines(price(self.price), "" if self.is_fresh else moment(self.at))
+
+
+def quotes_of(positions: Sequence[Position]) -> Mapping[UUID, Quote]:
+    """Return the latest quote of each position's instrument, in one query."""
+    if not positions:
+        return {}
+    quotes = Quote.objects.filter(instrument_id__in={item.instrument_id for item in positions})
+    return {quote.instrument_id: quote for quote in quotes.order_by("venue_at")}

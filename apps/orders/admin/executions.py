@@ -1,8 +1,7 @@
 """Fills and positions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
@@ -31,9 +30,8 @@ from apps.core.admin import (
     quantity,
     record_url,
 )
-from apps.market.models import Quote
 from apps.orders.admin import display
-from apps.orders.admin.orders import SideFilter
+from apps.orders.admin.filters import SideFilter
 from apps.orders.models import Fill, Position
 
 _LATEST = 20
@@ -170,12 +168,6 @@ class HoldingFilter(SimpleListFilter):
         return queryset.filter(**signs.get(self.value() or "", {}))
 
 
-def quotes_of(positions: Sequence[Position]) -> Mapping[UUID, Quote]:
-    """Return the latest quote of each position's instrument, in one query."""
-    quotes = Quote.objects.filter(instrument_id__in={item.instrument_id for item in positions})
-    return {quote.instrument_id: quote for quote in quotes.order_by("venue_at")}
-
-
 @admin.register(Position)
 class PositionAdmin(StaffModelAdmin):
     list_is_live = page_is_live = True
@@ -202,7 +194,7 @@ class PositionAdmin(StaffModelAdmin):
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Attach the latest price to each position."""
         super().prepare_rows(request, rows)
-        quotes = quotes_of(rows) if rows else {}
+        quotes = display.quotes_of(rows)
         for row in rows:
             row.market = display.Market.of(row, quotes.get(row.instrument_id), clock.now())
 

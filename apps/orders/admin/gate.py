@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.core.admin import NOTHING, Facts, Table, chip, duration, exact, percent, quantity
+from apps.core.admin import NOTHING, Facts, FactsGrid, Table, chip, duration, exact, percent, quantity
 from apps.orders.admin.display import plainly
 
 _CODE = "code"
@@ -39,6 +39,7 @@ _TIMES = frozenset(
         "clock_venue_at",
         "clock_asked_at",
         "clock_received_at",
+        "clock_turns_at",
         "quote_venue_at",
         "quote_received_at",
         "means_as_of",
@@ -46,13 +47,15 @@ _TIMES = frozenset(
     }
 )
 _SPANS = frozenset({"quote_max_age", "clock_max_age", "means_max_age", "max_clock_offset"})
+# There was no order before, or the venue does not say when it opens or closes next: nothing is missing.
+_MAY_BE_NONE = frozenset({"rate_reset_at", "clock_turns_at"})
 _GROUPS: Sequence[tuple[Promise, Sequence[str]]] = (
     (gettext_lazy("Switches"), ("engaged_switches",)),
     (gettext_lazy("Clock"), ("clock_",)),
     (gettext_lazy("Price"), ("bid", "ask", "quote_")),
     (gettext_lazy("Instrument"), ("asset_class", "listed", "tradable", "shortable")),
     (gettext_lazy("Exposure"), ("position", "open_", "other_trades", "unknown_orders")),
-    (gettext_lazy("Means"), ("equity", "buying_power", "reserved", "is_restricted", "means_as_of")),
+    (gettext_lazy("Means"), ("equity", "buying_power", "reserved", "is_restricted", "means_")),
     (gettext_lazy("Limits"), ("max_", "rate_reset_at")),
 )
 
@@ -72,7 +75,7 @@ def checks_table(checks: Sequence[Mapping[str, Any]], title: str = "") -> Table:
     return Table(heading, [_("check"), _("result"), _("detail")], rows, empty=_("No check was recorded."))
 
 
-def inputs_facts(inputs: Mapping[str, Any]) -> list[Facts]:
+def inputs_grid(inputs: Mapping[str, Any]) -> FactsGrid:
     """Return what the gate looked at, by subject; an input that was missing says so."""
     now = inputs.get("now")
     at = datetime.fromisoformat(now) if now else None
@@ -83,7 +86,7 @@ def inputs_facts(inputs: Mapping[str, Any]) -> list[Facts]:
         items = [(plainly(name), _value(name, left.pop(name), at)) for name in names]
         if items:
             groups.append(Facts(title, items))
-    return groups
+    return FactsGrid(_("What the gate saw"), groups)
 
 
 def request_facts(request: Mapping[str, Any]) -> Facts:
@@ -94,7 +97,7 @@ def request_facts(request: Mapping[str, Any]) -> Facts:
 
 def _value(name: str, value: Any, now: datetime | None) -> SafeString | str:
     if value is None:
-        return chip(_("missing"), "warn")
+        return NOTHING if name in _MAY_BE_NONE else chip(_("missing"), "warn")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, list):

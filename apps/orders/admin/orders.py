@@ -2,11 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -21,7 +18,6 @@ from apps.core.admin import (
     ServiceAction,
     StaffModelAdmin,
     Stat,
-    Table,
     TenantFilter,
     about_url,
     clock_time,
@@ -30,22 +26,19 @@ from apps.core.admin import (
     link,
     moment,
     money,
-    price,
-    quantity,
     record_url,
     two_lines,
 )
 from apps.incidents.enums import STANDING_STATES
 from apps.orders.admin import display
-from apps.orders.admin.timeline import AT_MOST, incidents_of, timeline_of
-from apps.orders.enums import OrderStatus, Pending, Side
-from apps.orders.models import Fill, Order, RiskDecision
+from apps.orders.admin.filters import SideFilter, StandingFilter, StatusFilter
+from apps.orders.admin.order_panels import chain_of, chain_table, fills_of, fills_table, standing_incidents
+from apps.orders.admin.timeline import incidents_of, timeline_of
+from apps.orders.enums import OrderStatus, Pending
+from apps.orders.models import Order
 from apps.orders.rules.states import OPEN_STATES
 from apps.orders.services.requests import request_cancel
 from apps.orders.services.resolving import LOOKUPS_BEFORE_LOST, declare_lost
-
-_OPEN = sorted(state.value for state in OPEN_STATES)
-
 
 CANCELED = Outcome(message("%(count)s cancel asked for"), message("%(count)s cancels asked for"))
 LOST = Outcome(message("%(count)s order declared lost"), message("%(count)s orders declared lost"))
@@ -63,49 +56,6 @@ def _lose(order: Order, actor: Actor, now: datetime, reason: str) -> Outcome:
 
 def _may_be_lost(order: Order) -> bool:
     return order.status == OrderStatus.UNKNOWN and order.lookups >= LOOKUPS_BEFORE_LOST
-
-
-class StatusFilter(SimpleListFilter):
-    """Orders in one state."""
-
-    title = gettext_lazy("status")
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return list(display.STATUS_NAMES.items())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        return queryset.filter(status=self.value()) if self.value() else queryset
-
-
-class StandingFilter(SimpleListFilter):
-    """Orders that can still execute, or those that wait for somebody."""
-
-    title = gettext_lazy("standing")
-    parameter_name = "standing"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", _("Open")), ("closed", _("Closed")), ("pending", _("Change asked for"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        if self.value() == "open":
-            return queryset.filter(status__in=_OPEN)
-        if self.value() == "closed":
-            return queryset.exclude(status__in=_OPEN)
-        return queryset.exclude(pending=Pending.NONE) if self.value() == "pending" else queryset
-
-
-class SideFilter(SimpleListFilter):
-    """Buys or sells."""
-
-    title = gettext_lazy("side")
-    parameter_name = "side"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return list(display.SIDE_NAMES.items())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(side=self.value()) if self.value() in set(Side) else queryset
 
 
 @admin.register(Order)
@@ -261,12 +211,12 @@ class OrderAdmin(StaffModelAdmin):
         )
 
     def panels(self, request: HttpRequest, order: Order) -> Sequence[Panel]:
-        decisions = RiskDecision.objects.filter(tenant_id=order.tenant_id, order=order).order_by("id")[:AT_MOST]
-        incidents = incidents_of(order)
-        panels: list[Panel] = [_standing(incidents)] if any(row.state in STANDING_STATES for row in incidents) else []
-        panels += [timeline_of(order, list(decisions), incidents), _fills(order)]
-        chain = _chain(order)
-        return [*panels, _chain_table(chain, order)] if len(chain) > 1 else panels
+        incidents, fills = incidents_of(order), fills_of(order)
+        is_standing = any(row.state in STANDING_STATES for row in incidents)
+        panels: list[Panel] = [standing_incidents(incidents)] if is_standing else []
+        panels += [timeline_of(order, fills, incidents), fills_table(order, fills)]
+        chain = chain_of(order)
+        return [*panels, chain_table(chain, order)] if len(chain) > 1 else panels
 
     def related_links(self, order: Order) -> Sequence[tuple[str, str]]:
         return (
@@ -292,67 +242,6 @@ def _split(sent: timedelta | None, took: timedelta | None) -> str:
     if sent is None or took is None:
         return ""
     return _("%(ours)s here, %(theirs)s there") % {"ours": duration(sent), "theirs": duration(took)}
-
-
-def _standing(incidents: Sequence[Any]) -> Table:
-    rows = [
-        [link(record_url("incidents.incident", row.pk), row.title), moment(row.last_seen_at)]
-        for row in incidents
-        if row.state in STANDING_STATES
-    ]
-    return Table(_("Needs a person"), [_("incident"), _("last seen")], rows, empty="")
-
-
-def _fills(order: Order) -> Table:
-    fills = Fill.objects.filter(tenant_id=order.tenant_id, order=order).order_by("id")[:AT_MOST]
-    currency = order.risk_account.currency
-    rows = [
-        [
-            link(record_url("orders.fill", fill.pk), clock_time(fill.filled_at)),
-            quantity(fill.quantity),
-            price(fill.price),
-            money(fill.quantity * fill.price, currency),
-            money(fill.fee, currency),
-            money(fill.realized_pnl, currency, signed=True),
-            fill.venue_execution_id,
-        ]
-        for fill in fills
-    ]
-    headers = [_("time"), _("quantity"), _("price"), _("value"), _("fee"), _("realised P&L"), _("execution")]
-    return Table(_("Fills"), headers, rows, _("Nothing has been executed yet."), numeric=frozenset({1, 2, 3, 4, 5}))
-
-
-def _chain(order: Order) -> list[Order]:
-    """Return the orders that replaced one another, oldest first: as many as a page can tell of."""
-    orders = Order.objects.filter(tenant_id=order.tenant_id).select_related("instrument")
-    before: list[Order] = []
-    after: list[Order] = []
-    first = last = order
-    while first.replaces_id is not None and len(before) < 10:
-        first = orders.get(pk=first.replaces_id)
-        before.insert(0, first)
-    while len(after) < 10:
-        following = orders.filter(replaces=last).order_by("-id").first()
-        if following is None:
-            break
-        last = following
-        after.append(last)
-    return [*before, order, *after]
-
-
-def _chain_table(chain: Sequence[Order], current: Order) -> Table:
-    rows = [
-        [
-            clock_time(item.created_at),
-            display.words(item)
-            if item.pk == current.pk
-            else link(record_url("orders.order", item.pk), display.words(item)),
-            display.filled_of(item),
-            display.status_chip(item.status),
-        ]
-        for item in chain
-    ]
-    return Table(_("Replacements"), [_("time"), _("order"), _("filled"), _("status")], rows, empty="")
 
 
 def _denied(order: Order) -> Notice:

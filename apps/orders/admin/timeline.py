@@ -20,18 +20,22 @@ from apps.core.admin import (
 from apps.core.admin.display import TONES
 from apps.core.admin.panels import Timeline, Tone
 from apps.core.ids import lowest_id
+from apps.core.money import plain
 from apps.core.redaction import redact_text
 from apps.incidents.models import Incident
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
 from apps.orders import events
+from apps.orders.admin import display
 from apps.orders.admin.display import OUTCOME_NAMES
 from apps.orders.admin.gate import checks_table
 from apps.orders.enums import OrderStatus, Outcome
-from apps.orders.models import Order, OrderEvent, RiskDecision
+from apps.orders.models import Fill, Order, OrderEvent, RiskDecision
+from apps.orders.types import RESOLVE_ORDER
 
 ORDER = Lane(key="order", name=gettext_lazy("Order"), icon="candlestick_chart")
 GATE = Lane(key="gate", name=gettext_lazy("Risk gate"), icon="shield")
+VENUE = Lane(key="venue", name=gettext_lazy("Venue"), icon="account_balance")
 JOB = Lane(key="job", name=gettext_lazy("Jobs"), icon="bolt")
 AUDIT = Lane(key="audit", name=gettext_lazy("Audit"), icon="verified_user")
 INCIDENT = Lane(key="incident", name=gettext_lazy("Incidents"), icon="warning")
@@ -69,14 +73,17 @@ _TONES: Mapping[str, Tone] = {
     events.ORDER_LATE_FILL_RECEIVED: "bad",
 }
 # Several things carry the very time of one request: the order first, then why, then what follows from it.
-_RANKS = {ORDER.key: 0, GATE.key: 1, JOB.key: 3, INCIDENT.key: 4, AUDIT.key: 5}
+_RANKS = {ORDER.key: 0, GATE.key: 1, VENUE.key: 2, JOB.key: 3, INCIDENT.key: 4, AUDIT.key: 5}
 
 
-def timeline_of(order: Order, decisions: Sequence[RiskDecision], incidents: Sequence[Incident]) -> Timeline:
+def timeline_of(order: Order, fills: Sequence[Fill], incidents: Sequence[Incident]) -> Timeline:
     """Return everything that is known to have happened to an order."""
+    rows = list(OrderEvent.objects.filter(tenant_id=order.tenant_id, order=order).order_by("sequence")[:AT_MOST])
     happenings = [
-        *_events(order),
-        *_decisions(decisions),
+        *_events(rows),
+        *_decisions(order),
+        *_sends(order, rows),
+        *_executions(fills),
         *_jobs(order),
         *_incidents(incidents),
         *_leaves(order),
@@ -85,8 +92,7 @@ def timeline_of(order: Order, decisions: Sequence[RiskDecision], incidents: Sequ
     return merged(_("What happened"), happenings, empty=_("Nothing has happened to this order yet."))
 
 
-def _events(order: Order) -> Iterator[Happening]:
-    rows = OrderEvent.objects.filter(tenant_id=order.tenant_id, order=order).order_by("sequence")[:AT_MOST]
+def _events(rows: Sequence[OrderEvent]) -> Iterator[Happening]:
     for row in rows:
         status = _STATUS_OF.get(row.type)
         yield Happening(
@@ -118,8 +124,8 @@ def _told(row: OrderEvent) -> Iterator[str]:
             yield redact_text(str(data[name]))
 
 
-def _decisions(decisions: Sequence[RiskDecision]) -> Iterator[Happening]:
-    for row in decisions:
+def _decisions(order: Order) -> Iterator[Happening]:
+    for row in RiskDecision.objects.filter(tenant_id=order.tenant_id, order=order).order_by("id")[:AT_MOST]:
         denied = row.outcome == Outcome.DENIED
         yield Happening(
             key=f"decision-{row.pk}",
@@ -133,6 +139,41 @@ def _decisions(decisions: Sequence[RiskDecision]) -> Iterator[Happening]:
             rank=_RANKS[GATE.key],
             more=checks_table(row.checks),
             is_open=denied,
+        )
+
+
+def _sends(order: Order, rows: Sequence[OrderEvent]) -> Iterator[Happening]:
+    """Tell of each time that the order was put to its venue, and when the first word came of it."""
+    for row, answer in zip(rows, [*rows[1:], None], strict=False):
+        if row.type != events.ORDER_SUBMITTED:
+            continue
+        heard = _("first word after %(time)s") % {"time": duration(answer.at - row.at)} if answer else _("no word yet")
+        yield Happening(
+            key=f"send-{row.pk}",
+            at=row.at,
+            lane=VENUE,
+            title=_("Sent to %(venue)s") % {"venue": order.risk_account.venue},
+            detail=f"{order.client_order_id} · {heard}",
+            tone="run",
+            rank=_RANKS[VENUE.key],
+        )
+
+
+def _executions(fills: Sequence[Fill]) -> Iterator[Happening]:
+    """Tell of executions at the venue's own time, which may be earlier than ours of hearing of them."""
+    for fill in fills:
+        yield Happening(
+            key=f"fill-{fill.pk}",
+            at=fill.filled_at,
+            lane=VENUE,
+            title=_("Executed %(quantity)s at %(price)s")
+            % {"quantity": plain(fill.quantity), "price": plain(fill.price)},
+            detail=" · ".join(
+                [fill.venue_execution_id, _("stored after %(time)s") % {"time": display.span(_lag(fill))}]
+            ),
+            tone="bad" if fill.is_late else "ok",
+            url=record_url("orders.fill", fill.pk),
+            rank=_RANKS[VENUE.key],
         )
 
 
@@ -159,14 +200,16 @@ def _jobs(order: Order) -> Iterator[Happening]:
             if job.attempts
             else _("Waits for a worker"),
             code=job.kind,
-            detail=" · ".join(_work(job)),
+            detail=" · ".join(_work(job, order)),
             tone=TONES.get(job.state, "idle"),
             url=record_url("jobs.job", job.pk),
             rank=_RANKS[JOB.key],
         )
 
 
-def _work(job: Job) -> Iterator[str]:
+def _work(job: Job, order: Order) -> Iterator[str]:
+    if job.kind == RESOLVE_ORDER.name and order.lookups:
+        yield _("look-ups that found nothing: %(count)s") % {"count": order.lookups}
     if job.started_at is not None and job.attempts == 1:
         yield _("waited %(time)s") % {"time": duration(job.started_at - max(job.run_at, job.created_at))}
     if job.started_at is not None and job.finished_at is not None:

@@ -1,0 +1,59 @@
+"""Filters of the desk's lists."""
+
+from typing import Any
+
+from django.contrib.admin import SimpleListFilter
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.orders.admin import display
+from apps.orders.enums import Pending, Side
+from apps.orders.models import Order
+from apps.orders.rules.states import OPEN_STATES
+
+_OPEN = sorted(state.value for state in OPEN_STATES)
+
+
+class StatusFilter(SimpleListFilter):
+    """Orders in one state."""
+
+    title = gettext_lazy("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(display.STATUS_NAMES.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
+class StandingFilter(SimpleListFilter):
+    """Orders that can still execute, or those that wait for somebody."""
+
+    title = gettext_lazy("standing")
+    parameter_name = "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", _("Open")), ("closed", _("Closed")), ("pending", _("Change asked for"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        if self.value() == "open":
+            return queryset.filter(status__in=_OPEN)
+        if self.value() == "closed":
+            return queryset.exclude(status__in=_OPEN)
+        return queryset.exclude(pending=Pending.NONE) if self.value() == "pending" else queryset
+
+
+class SideFilter(SimpleListFilter):
+    """Buys or sells."""
+
+    title = gettext_lazy("side")
+    parameter_name = "side"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(display.SIDE_NAMES.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(side=self.value()) if self.value() in set(Side) else queryset
