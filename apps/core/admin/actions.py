@@ -37,8 +37,8 @@ class ServiceAction:
 
     `run(obj, actor, now, reason)` calls one service; `actor` acts upon the object's tenant. `confirm` is the question
     that a page of its own asks first; `needs_reason` makes that page ask for a reason, or with `options` for one of
-    these (value, label): `run` gets it in the reason's place. With `page` in the place of `run`, the button leads to
-    a page of its own, which calls the service; then it is for one record at a time. `available` hides the button. `permission` is the
+    these (value, label): `run` gets it in the reason's place. With `page` in the place of `run` the button leads to
+    that page, which calls the service, for one record at a time. `available` hides the button. `permission` is the
     codename's verb: staff need "<app>.<permission>_<model>".
     """
 

@@ -168,9 +168,7 @@ def _executions(fills: Sequence[Fill]) -> Iterator[Happening]:
             lane=VENUE,
             title=_("Executed %(quantity)s at %(price)s")
             % {"quantity": plain(fill.quantity), "price": plain(fill.price)},
-            detail=" · ".join(
-                [fill.venue_execution_id, _("stored after %(time)s") % {"time": display.span(_lag(fill))}]
-            ),
+            detail=f"{fill.venue_execution_id} · {_('stored after')} {display.span(fill.created_at - fill.filled_at)}",
             tone="bad" if fill.is_late else "ok",
             url=record_url("orders.fill", fill.pk),
             rank=_RANKS[VENUE.key],
