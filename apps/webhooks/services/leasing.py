@@ -155,9 +155,10 @@ def judge(attempt: Attempt, *, random: Random) -> Verdict:
         return Verdict("succeeded", None)
     if attempt.status_code == 410:
         return Verdict("failed", None)
-    at = next_attempt(
-        attempt_count=attempt.claim.attempt_count + 1, at=attempt.at, retry_after=attempt.retry_after, random=random
-    )
+    # From its end: a time-out takes longer than the first pause.
+    failed_at = attempt.at + timedelta(milliseconds=attempt.duration_ms)
+    failures = attempt.claim.attempt_count + 1
+    at = next_attempt(attempt_count=failures, at=failed_at, retry_after=attempt.retry_after, random=random)
     return Verdict("failed" if at is None else "pending", at)
 
 
