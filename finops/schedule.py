@@ -10,6 +10,7 @@ SCHEDULE = {
     "webhooks.deliver": 2,
     "orders.pull_open": 3,
     "orders.pull_all": 60,
+    "orders.refresh_quotes": 5,
     "providers.schedule_due_syncs": 15,
     "market.request_due_imports": 15,
     "idempotency.expire": 3600,

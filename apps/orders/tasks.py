@@ -13,6 +13,7 @@ from apps.jobs.errors import RetryLater
 from apps.jobs.registry import handles
 from apps.jobs.types import Lease
 from apps.orders.services.canceling import cancel_at_venue
+from apps.orders.services.marking import refresh_quotes_of_positions
 from apps.orders.services.pulling import AccountBeingPulled, accounts_to_pull, pull_account
 from apps.orders.services.resolving import resolve_order
 from apps.orders.services.routing import abandon, route_order
@@ -78,6 +79,12 @@ def pull_open() -> None:
 def pull_all() -> None:
     """Have every account read: for late executions and for drift."""
     _send_pulls(are_open=False)
+
+
+@shared_task(name="orders.refresh_quotes", ignore_result=True)
+def refresh_quotes() -> None:
+    """Keep a price at hand for whatever is held."""
+    refresh_quotes_of_positions()
 
 
 @shared_task(name="orders.pull_account", ignore_result=True)

@@ -20,6 +20,7 @@ def test_the_command_writes_the_whole_table_once() -> None:
         "webhooks.deliver": ("webhooks.deliver", 2, "webhooks"),
         "orders.pull_open": ("orders.pull_open", 3, "default"),
         "orders.pull_all": ("orders.pull_all", 60, "default"),
+        "orders.refresh_quotes": ("orders.refresh_quotes", 5, "default"),
         "providers.schedule_due_syncs": ("providers.schedule_due_syncs", 15, "default"),
         "market.request_due_imports": ("market.request_due_imports", 15, "default"),
         "providers.rotate_credentials": ("providers.rotate_credentials", 3600, "default"),

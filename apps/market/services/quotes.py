@@ -35,20 +35,21 @@ _UPSERT = """
 """
 
 
-def refresh_quotes(*, connection: Connection, listings: Iterable[Listing]) -> None:
-    """Ask the connection's venue for those quotes that are not fresh; read them again afterwards.
+def refresh_quotes(*, connection: Connection, listings: Iterable[Listing], ahead: timedelta = timedelta(0)) -> None:
+    """Ask the connection's venue for those quotes that are not fresh, or will not be `ahead` from now; read them again.
 
     Does HTTP: call it outside of any transaction. Of all processes one asks, the others wait for its answer. When the
     venue fails, or has no usable quote, the stored one stays as it is and is stale or unknown. Listings of other
     venues are left out: a connection speaks for its own.
     """
     wanted = {row.symbol: row for row in listings if row.venue == connection.provider}
-    names = {f"quote:{connection.provider}:{symbol}": symbol for symbol in _to_ask(wanted, connection.provider)}
+    symbols = _to_ask(wanted, connection.provider, ahead)
+    names = {f"quote:{connection.provider}:{symbol}": symbol for symbol in symbols}
 
     def ask(mine: Sequence[str]) -> None:
         # Somebody's flight may have landed between the look above and the take-off.
         listings = {names[name]: wanted[names[name]] for name in mine}
-        _fetch(connection, listings, _to_ask(listings, connection.provider))
+        _fetch(connection, listings, _to_ask(listings, connection.provider, ahead))
 
     try:
         fly(sorted(names), ask)
@@ -56,12 +57,12 @@ def refresh_quotes(*, connection: Connection, listings: Iterable[Listing]) -> No
         logger.warning("market.quotes_not_refreshed", extra={"venue": connection.provider, "code": error.code})
 
 
-def _to_ask(listings: Mapping[str, Listing], source: str) -> list[str]:
-    """Return the symbols whose stored quote is not fresh, lacks a side, or has its sides crossed."""
+def _to_ask(listings: Mapping[str, Listing], source: str, ahead: timedelta) -> list[str]:
+    """Return the symbols whose stored quote will not be fresh then, lacks a side, or has its sides crossed."""
     ids = [row.instrument_id for row in listings.values()]
     usable = Quote.objects.filter(source=source, instrument_id__in=ids, bid__lte=F("ask"))
-    now = clock.now()
-    fresh = {row.instrument_id for row in usable if freshness_of(row, now=now) == Freshness.FRESH}
+    then = clock.now() + ahead
+    fresh = {row.instrument_id for row in usable if freshness_of(row, now=then) == Freshness.FRESH}
     return [symbol for symbol, row in listings.items() if row.instrument_id not in fresh]
 
 
