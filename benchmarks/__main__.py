@@ -13,7 +13,7 @@ Benchmark = Callable[[Mapping[str, str]], Iterator[Result]]
 def main() -> None:
     """Print each result as soon as it is known."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=["sync", "list", "webhooks", []], help="all by default")
+    parser.add_argument("names", nargs="*", choices=["sync", "list", "orders", "webhooks", []], help="all by default")
     names = parser.parse_args().names
     with platform() as environment:
         # In this process the platform is a worker: it runs the sync's jobs.
@@ -29,10 +29,16 @@ def _benchmarks() -> dict[str, Benchmark]:
 
     django.setup()
     from benchmarks.listing import list_benchmark
+    from benchmarks.orders import orders_benchmark
     from benchmarks.sync import sync_benchmark
     from benchmarks.webhooks import webhooks_benchmark
 
-    return {"sync": sync_benchmark, "list": list_benchmark, "webhooks": webhooks_benchmark}
+    return {
+        "sync": sync_benchmark,
+        "list": list_benchmark,
+        "orders": orders_benchmark,
+        "webhooks": webhooks_benchmark,
+    }
 
 
 if __name__ == "__main__":

@@ -47,12 +47,12 @@ def platform() -> Iterator[Mapping[str, str]]:
 
 
 @contextmanager
-def process(arguments: list[str], environment: Mapping[str, str], *, ready: str) -> Iterator[None]:
-    """Run a Python process until the block ends; `ready` is a URL that answers 200 once it serves."""
+def process(arguments: list[str], environment: Mapping[str, str], *, ready: str) -> Iterator[int]:
+    """Run a Python process until the block ends, and yield its id; `ready` is a URL that answers 200 once it serves."""
     child = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=dict(environment), stdout=subprocess.DEVNULL)
     try:
         _await(ready, child)
-        yield
+        yield child.pid
     finally:
         child.terminate()
         child.wait(timeout=20)
