@@ -56,7 +56,9 @@ class NewOrderSerializer(serializers.Serializer[Any]):
     """An order to place."""
 
     account_id = serializers.UUIDField()
-    instrument: Any = serializers.SlugRelatedField(slug_field="key", queryset=Instrument.objects.all())
+    instrument: "serializers.SlugRelatedField[Instrument]" = serializers.SlugRelatedField(
+        slug_field="key", queryset=Instrument.objects.all()
+    )
     side = serializers.ChoiceField([side.value for side in Side])
     type = serializers.ChoiceField([type_.value for type_ in OrderType])
     quantity = serializers.DecimalField(max_digits=38, decimal_places=18)
@@ -68,7 +70,9 @@ class NewOrderSerializer(serializers.Serializer[Any]):
 class OrderSerializer(serializers.ModelSerializer[Order]):
     """The fields that our answer has."""
 
-    instrument = serializers.SlugRelatedField(slug_field="key", read_only=True)
+    instrument: "serializers.SlugRelatedField[Instrument]" = serializers.SlugRelatedField(
+        slug_field="key", read_only=True
+    )
 
     class Meta:
         model = Order
