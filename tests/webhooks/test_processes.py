@@ -1,0 +1,119 @@
+"""Real workers that are killed and that share a queue: nothing is lost, and what comes twice has one id."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from celery import Celery
+
+from apps.core import clock
+from apps.core.ids import new_id
+from apps.webhooks.models import Endpoint
+from tests import databases
+from tests.factories.outbox import make_event
+from tests.factories.webhooks import deliveries_of, make_endpoint, relay_events, statuses_of
+from tests.jobs.worker_process import WorkerProcess, wait_until
+from tests.webhooks.receiver import Answer, Receiver
+
+pytestmark = pytest.mark.worker_login
+
+
+@pytest.fixture
+def worker(process_environment: dict[str, str], tmp_path: Path) -> Iterator[WorkerProcess]:
+    """A worker with two children, each of which may be sending."""
+    with WorkerProcess(process_environment, tmp_path / "worker.log", app="finops.celery") as process:
+        yield process
+
+
+@contextmanager
+def hints(environment: dict[str, str]) -> Iterator[Celery]:
+    """Send the worker's tasks as beat and the relay do."""
+    with Celery("web", broker=environment["REDIS_URL"]) as sender:
+        yield sender
+
+
+def hint(sender: Celery) -> None:
+    sender.send_task("webhooks.deliver", queue="webhooks", retry=False, ignore_result=True)
+
+
+def queue(tenant, url: str, count: int, *, entities: int) -> Endpoint:
+    endpoint = make_endpoint(tenant, url).endpoint
+    ids = [new_id() for _ in range(entities)]
+    for number in range(count):
+        make_event(tenant.id, entity_id=ids[number % entities], data={"number": number})
+    while relay_events(now=clock.now()):
+        pass
+    return endpoint
+
+
+def let_leases_end(database: str) -> None:
+    """Let half a minute pass: what a killed sender held is free again."""
+    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        owner.execute("UPDATE webhooks_delivery SET leased_until = now() WHERE leased_until IS NOT NULL")
+
+
+def all_succeeded(endpoint: Endpoint, count: int) -> bool:
+    return statuses_of(endpoint) == ["succeeded"] * count
+
+
+def test_two_senders_share_a_queue_and_nothing_comes_twice(
+    acme, worker: WorkerProcess, process_environment: dict[str, str]
+) -> None:
+    with Receiver(Answer(delay=0.01)) as receiver, hints(process_environment) as sender:
+        endpoint = queue(acme, receiver.url, 150, entities=30)
+        for _ in range(2):
+            hint(sender)
+        wait_until(lambda: all_succeeded(endpoint, 150), what="all deliveries", seconds=60)
+    assert Counter(receiver.ids) == Counter(str(delivery.id) for delivery in deliveries_of(endpoint))
+    by_entity: dict[str, list[int]] = {}
+    entities = {str(delivery.id): str(delivery.entity_id) for delivery in deliveries_of(endpoint)}
+    for received in receiver.received:
+        by_entity.setdefault(entities[received.id], []).append(received.sequence)
+    assert all(sequences == sorted(sequences) for sequences in by_entity.values())
+
+
+def test_what_a_killed_sender_held_is_sent_again_with_the_same_id(
+    acme, worker: WorkerProcess, process_environment: dict[str, str], database: str
+) -> None:
+    with Receiver(Answer(delay=20)) as receiver, hints(process_environment) as sender:
+        endpoint = queue(acme, receiver.url, 3, entities=3)
+        hint(sender)
+        wait_until(lambda: len(receiver.received) == 2, what="two requests on the wire")
+        worker.kill()
+        receiver.answer = Answer()
+        assert statuses_of(endpoint) == ["pending"] * 3
+        assert {delivery.leased_until is not None for delivery in deliveries_of(endpoint)[:2]} == {True}
+        let_leases_end(database)
+        worker.start()
+        hint(sender)
+        wait_until(lambda: all_succeeded(endpoint, 3), what="all deliveries")
+    ids = [str(delivery.id) for delivery in deliveries_of(endpoint)]
+    assert Counter(receiver.ids) == Counter([*ids, *ids[:2]])
+    assert len({(received.id, received.body) for received in receiver.received}) == 3
+    assert [delivery.attempt_count for delivery in deliveries_of(endpoint)] == [1, 1, 1]
+
+
+@pytest.mark.prove
+def test_nothing_is_lost_in_a_storm_of_kills(
+    acme, worker: WorkerProcess, process_environment: dict[str, str], database: str
+) -> None:
+    dice, count = random.Random(20260302), 3_000
+    with Receiver() as receiver, hints(process_environment) as sender:
+        endpoint = queue(acme, receiver.url, count, entities=300)
+        for _ in range(12):
+            hint(sender)
+            hint(sender)
+            time.sleep(dice.uniform(0.1, 1.0))
+            worker.kill()
+            let_leases_end(database)
+            worker.start()
+        hint(sender)
+        wait_until(lambda: all_succeeded(endpoint, count), what="all deliveries", seconds=120)
+    deliveries = deliveries_of(endpoint)
+    assert set(receiver.ids) == {str(delivery.id) for delivery in deliveries}
+    assert len({(received.id, received.body) for received in receiver.received}) == count
