@@ -144,12 +144,13 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
 
 
 def _rendered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    is_part = is_live(request)  # asked first: a list takes the parameter away
     with staff_scope():
         response = view(request, *args, **kwargs)
         # A template's querysets run when it is rendered: later would be after the scope.
         if isinstance(response, TemplateResponse):
             response.render()
-        if is_live(request):
+        if is_part:
             response[TAG_HEADER] = trading().tag
     return response
 

@@ -15,6 +15,7 @@ from apps.providers.types import SyncFailure
 from apps.tenants.enums import Role
 from apps.tenants.models import ApiKey, Tenant
 from apps.users.models import Session, User
+from tests.backoffice.desk import Trade, build_trade
 from tests.factories.accounts import make_account, make_transaction
 from tests.factories.audit import make_entry
 from tests.factories.incidents import make_incident
@@ -40,6 +41,7 @@ class Corner:
     session: Session
     api_key: ApiKey
     secret: str
+    trade: Trade
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def _corner(tenant: Tenant) -> Corner:
         now=now + timedelta(seconds=2),
     )
     incident = make_incident(now=now, tenant_id=tenant.id, target_id=connection.id)
-    return Corner(tenant, connection, run, quarantined, dead_job, incident, member, session, api_key, secret)
+    trade = build_trade(tenant)
+    return Corner(tenant, connection, run, quarantined, dead_job, incident, member, session, api_key, secret, trade)
 
 
 def make_session(user: User, tenant: Tenant) -> Session:

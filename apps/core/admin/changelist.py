@@ -31,6 +31,7 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
 
     next_url = ""
     first_url = ""
+    formset = None  # nothing is edited in a list
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         self.cursor = request.GET.get(CURSOR, "")
