@@ -13,6 +13,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection, transaction
+from psycopg.pq import TransactionStatus
 
 from apps.core import wake
 from apps.core.actor import Actor
@@ -21,7 +22,7 @@ from apps.core.errors import ReadOnly
 
 Role = Literal["finops_app", "finops_staff", "finops_system"]
 
-_COMMIT = Statement("COMMIT")
+_BEGIN, _COMMIT = Statement("BEGIN"), Statement("COMMIT")
 _ENTER = "SELECT set_config('role', %s, true), set_config('app.tenant_id', %s, true)"
 # Rows exist only while a switch is engaged; the installation's row has no tenant.
 _READ_ONLY = ", (SELECT min(reason) FROM core_readonlyswitch WHERE tenant_id IS NULL OR tenant_id = %s)"
@@ -171,8 +172,15 @@ def _enter(scope: Scope, *, ask_switch: bool, first: Sequence[Statement]) -> Non
     params: list[str | None] = [scope.role, tenant]
     if ask_switch:
         sql, params = sql + _READ_ONLY, [*params, tenant or None]
-    # BEGIN goes with them (measured: a third of a scoped read's time).
-    [entered], *scope.first_rows = run_in_one_trip([Statement(sql, params), *first])
+    statements = [Statement(sql, params), *first]
+    connection.ensure_connection()
+    session = connection.connection
+    if session.info.transaction_status == TransactionStatus.IDLE:
+        # psycopg would send its BEGIN ahead and wait for it (measured: a third of a scoped read's time).
+        session.autocommit = True
+        _begun, [entered], *scope.first_rows = run_in_one_trip([_BEGIN, *statements])
+    else:
+        [entered], *scope.first_rows = run_in_one_trip(statements)
     if ask_switch and entered[2] is not None:
         raise ReadOnly(entered[2] or ReadOnly.title)
 
