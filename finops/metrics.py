@@ -17,6 +17,7 @@ from apps.audit.metrics import collect as collect_audit
 from apps.core.scope import staff_scope
 from apps.jobs.metrics import collect as collect_jobs
 from apps.outbox.metrics import collect as collect_outbox
+from apps.webhooks.metrics import collect as collect_webhooks
 
 
 class TableCollector(Collector):
@@ -24,7 +25,7 @@ class TableCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         with staff_scope():
-            families = [*collect_jobs(), *collect_outbox(), *collect_audit()]
+            families = [*collect_jobs(), *collect_outbox(), *collect_audit(), *collect_webhooks()]
         yield from families
         yield from _collect_pool()
 

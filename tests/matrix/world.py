@@ -143,13 +143,14 @@ def _build_side(slug: str, jordan: User) -> Side:
     assert key.status_code == 201, key.content
     endpoint = make_endpoint(tenant, f"https://93.184.215.14/{slug}", description=f"the server of {slug}").endpoint
     actor = system_actor("tests", tenant_id=tenant.id)
-    delivery = send_test_event(endpoint_id=endpoint.id, actor=actor, now=clock.now())
+    make_endpoint(tenant, f"https://93.184.215.14/{slug}/second")
+    tests = [send_test_event(endpoint_id=endpoint.id, actor=actor, now=clock.now()) for _ in range(2)]
     desk, order = _make_desk(tenant)
     ids = {
         "account_id": desk.account.id,
         "api_key_id": UUID(key.json()["id"]),
         "connection_id": connection.id,
-        "delivery_id": delivery.id,
+        "delivery_id": tests[-1].id,
         "endpoint_id": endpoint.id,
         "order_id": order.id,
         "run_id": run_id,
