@@ -23,6 +23,7 @@ from apps.core.errors import ReadOnly
 from apps.core.scope import system_scope, tenant_scope, write_scope
 from apps.orders.models import RiskAccount
 from apps.orders.services.queueing import pull_soon
+from apps.orders.services.turns import keep_turn, stream_turn
 from apps.orders.services.updates import take_trade_update
 from apps.providers.enums import ConnectionStatus, ErrorCategory
 from apps.providers.errors import ProviderError
@@ -37,6 +38,8 @@ STREAMS = Gauge("finops_order_streams_connected", "Venue streams that are listen
 MESSAGES = Counter("finops_order_stream_messages_total", "Messages of venue streams", ["provider", "event"])
 
 LOOK_SECONDS = 2.0
+# How long a stream counts as listened to after the last look: a process that hangs is found out by this.
+ALIVE_SECONDS = 6.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 # A person has to act on refused credentials.
@@ -84,6 +87,7 @@ class Listener:
         await _cancel(gone)
         for key in wanted.keys() - self._tasks.keys():
             self._tasks[key] = asyncio.create_task(self._keep_listening(wanted[key]))
+        await self._in_thread(lambda: _say_alive(self._open & {connection_id for connection_id, _version in wanted}))
 
     async def _keep_listening(self, connection: Connection) -> None:
         """Listen to one connection; after each end pause, ever longer, and connect again."""
@@ -141,6 +145,11 @@ def _connections() -> dict[_Key, Connection]:
     with system_scope():
         rows = Connection.objects.live().filter(provider__in=providers, status=ConnectionStatus.ACTIVE)
         return {(row.id, row.version): row for row in rows}
+
+
+def _say_alive(connections: Iterable[UUID]) -> None:
+    for connection_id in connections:
+        keep_turn(stream_turn(connection_id), seconds=ALIVE_SECONDS)
 
 
 def _pull(connection: Connection) -> None:

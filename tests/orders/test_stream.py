@@ -22,6 +22,7 @@ from prometheus_client import REGISTRY
 
 from apps.core import clock
 from apps.core.scope import tenant_scope
+from apps.orders.services.turns import is_taken, stream_turn
 from apps.orders.streaming import Listener
 from apps.providers.credentials import open_sealed
 from apps.providers.models import Connection, Credentials
@@ -121,6 +122,14 @@ def test_what_happened_while_the_stream_was_cut_is_pulled_after_it_is_back(desk:
         desk.run()
 
     assert desk.read(order).status == "filled"
+
+
+def test_pulls_know_that_somebody_listens(desk: Floor, sandbox: SandboxProcess):
+    turn = stream_turn(desk.risk_account.connection_id)
+    assert not is_taken(turn)
+    with listening():
+        await_listening(desk, sandbox)
+        wait_until(lambda: is_taken(turn), what="the sign of life", seconds=5)
 
 
 def test_new_connections_are_picked_up_and_deleted_ones_let_go(desk: Floor, sandbox: SandboxProcess, globex):

@@ -9,11 +9,11 @@ import redis
 from django.conf import settings
 
 from apps.core import clock
-from apps.core.scope import system_scope
-from apps.orders.models import Order
+from apps.core.scope import system_scope, write_scope
+from apps.orders.models import Order, RiskAccount
 from apps.orders.services.pulling import AccountBeingPulled, accounts_to_pull
 from apps.orders.services.sending import request_of
-from apps.orders.services.turns import end_turn, take_turn
+from apps.orders.services.turns import end_turn, keep_turn, stream_turn, take_turn
 from apps.providers.errors import ProviderError
 from tests.orders.broker import AWAY, LOST, Broker
 from tests.orders.floor import Floor, number
@@ -121,6 +121,28 @@ def test_which_accounts_are_read(floor: Floor, broker: Broker):
     floor.make_order()
     with system_scope():
         assert accounts_to_pull(are_open=True) == [ours]
+
+
+def test_an_account_whose_stream_is_listened_to_is_read_now_and_then(floor: Floor):
+    floor.make_order()
+    stream = stream_turn(floor.risk_account.connection_id)
+    keep_turn(stream, seconds=6)
+    ours = (floor.tenant.id, floor.risk_account.id)
+    with system_scope():
+        assert [accounts_to_pull(are_open=True) for _ in range(3)] == [[ours], [], []]
+        assert accounts_to_pull(are_open=False) == [ours]
+        end_turn(stream)
+        assert [accounts_to_pull(are_open=True) for _ in range(2)] == [[ours], [ours]]
+
+
+def test_positions_are_not_compared_before_they_were_taken_over(floor: Floor, broker: Broker):
+    with write_scope(floor.actor):
+        RiskAccount.objects.update(means_as_of=None)
+    broker.brought_in["AAPL"] = Decimal("3")
+
+    floor.pull()
+
+    assert ("positions" in broker.calls, floor.incidents()) == (False, [])
 
 
 @pytest.mark.parametrize(

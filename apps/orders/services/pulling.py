@@ -25,7 +25,7 @@ from apps.orders.services.fills import record_fill
 from apps.orders.services.locking import lock_order
 from apps.orders.services.routing import Clock
 from apps.orders.services.stranded import see_to_stranded
-from apps.orders.services.turns import end_turn, take_turn
+from apps.orders.services.turns import end_turn, is_taken, stream_turn, take_turn
 from apps.orders.services.updates import find_order, take_venue_order
 from apps.orders.services.walking import BEFORE_VENUE
 from apps.providers.protocols import BrokerageAdapter
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 ORDER_VANISHED = "order.vanished"
 # Lists of executions may lag behind and be filled in out of order.
 OVERLAP = timedelta(minutes=10)
+# How often an account with open orders is read while its stream is listened to: messages do get lost.
+_CALM_SECONDS = 15
 # A pull whose process died is taken over after this time.
 _LONGEST_PULL_SECONDS = 30
 # Executions of orders that we do not know by the venue's id: so many are asked about in one pull.
@@ -88,7 +90,8 @@ def pull_account(risk_account_id: UUID, *, actor: Actor, clock: Clock) -> None:
 def accounts_to_pull(*, are_open: bool) -> list[tuple[UUID, UUID]]:
     """Return (tenant, risk account) of those with open orders, or of all; call it in the system scope.
 
-    Tenants that are switched to read-only are left out: what happens meanwhile is read once they are back.
+    One with open orders whose stream is listened to is read now and then only: venues count every request. Tenants
+    that are switched to read-only are left out: what happens meanwhile is read once they are back.
     """
     switches = ReadOnlySwitch.objects.all()
     if switches.filter(tenant_id__isnull=True).exists():
@@ -98,7 +101,14 @@ def accounts_to_pull(*, are_open: bool) -> list[tuple[UUID, UUID]]:
     if are_open:
         open_orders = Order.objects.filter(status__in=OPEN_STATES)
         accounts = accounts.filter(id__in=open_orders.values("risk_account_id"))
-    return list(accounts.values_list("tenant_id", "id"))
+    rows = accounts.values_list("tenant_id", "id", "connection_id")
+    return [(tenant_id, id_) for tenant_id, id_, connection_id in rows if not are_open or _is_due(id_, connection_id)]
+
+
+def _is_due(risk_account_id: UUID, connection_id: UUID) -> bool:
+    if not is_taken(stream_turn(connection_id)):
+        return True
+    return take_turn(f"calm:{risk_account_id}", seconds=_CALM_SECONDS)
 
 
 def _pull(risk_account_id: UUID, actor: Actor, clock: Clock) -> None:
@@ -108,7 +118,9 @@ def _pull(risk_account_id: UUID, actor: Actor, clock: Clock) -> None:
         venue = brokerage_for(plan.risk_account.connection)
     with venue:
         _take(plan, _read(venue, plan), actor, clock)
-        if not plan.open_orders and is_comparison_due(risk_account_id):
+        # Until its means are known an account's positions have not been taken over either (services/accounts.py).
+        is_known = plan.risk_account.means_as_of is not None
+        if is_known and not plan.open_orders and is_comparison_due(risk_account_id):
             began = clock()
             held = venue.positions()
             compare_positions(risk_account_id, held, began=began, actor=actor, now=clock())
