@@ -195,6 +195,7 @@ def test_what_takes_part_in_the_numbering_sees_each_batch_once_in_its_transactio
     seen: list[Numbered] = []
 
     def look(batch: Numbered) -> None:
+        assert batch.tenant_id is not None
         rows = OutboxEvent.objects.filter(tenant_id=batch.tenant_id, sequence__range=(batch.first, batch.last))
         assert rows.count() == batch.last - batch.first + 1
         seen.append(batch)
@@ -211,11 +212,12 @@ def test_when_that_fails_the_batch_waits_and_other_tenants_go_on(now: datetime) 
     broken = True
 
     def fail_for_acme(batch: Numbered) -> None:
+        assert batch.tenant_id is not None
         make_note(batch.tenant_id)
         if broken and batch.tenant_id == ACME:
             raise ZeroDivisionError
 
-    def make_note(tenant_id: UUID | None) -> None:
+    def make_note(tenant_id: UUID) -> None:
         OutboxCounter.objects.filter(tenant_id=tenant_id).update(last_sequence=F("last_sequence") + 100)
 
     stream = replace(OUTBOX, on_numbered=fail_for_acme)

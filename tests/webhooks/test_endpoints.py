@@ -181,7 +181,7 @@ def test_a_deleted_endpoint_is_gone_but_its_deliveries_stay(acme, actor: Actor, 
     assert leaves_of(endpoint)[-1][1]["discarded"] == [None, 2]
     for again in (delete_endpoint, rotate_secret, send_test_event, update_endpoint):
         with pytest.raises(NotFound):
-            again(endpoint_id=endpoint.id, actor=actor, now=now)  # type: ignore[operator]
+            again(endpoint_id=endpoint.id, actor=actor, now=now)
 
 
 def test_a_rotation_keeps_the_old_secret_for_its_grace(acme, actor: Actor, now: datetime) -> None:
@@ -226,7 +226,7 @@ def test_another_tenants_endpoint_is_not_there(acme, globex, actor: Actor, now: 
     theirs = make_endpoint(globex, now=now).endpoint
     for service in (delete_endpoint, rotate_secret, send_test_event, update_endpoint):
         with pytest.raises(NotFound):
-            service(endpoint_id=theirs.id, actor=actor, now=now)  # type: ignore[operator]
+            service(endpoint_id=theirs.id, actor=actor, now=now)
     stored = stored_endpoint(theirs)
     assert (stored.version, stored.status, stored.last_sequence) == (1, "enabled", 0)
     assert len(secrets_of(theirs)) == len(events_of(theirs)) == 1
@@ -238,7 +238,7 @@ def test_nothing_is_changed_while_writing_is_switched_off(acme, actor: Actor, no
         ReadOnlySwitch.objects.create(tenant_id=acme.id, reason="moving", engaged_at=now)
     for service in (delete_endpoint, rotate_secret, send_test_event):
         with pytest.raises(ReadOnly):
-            service(endpoint_id=endpoint.id, actor=actor, now=now)  # type: ignore[operator]
+            service(endpoint_id=endpoint.id, actor=actor, now=now)
     assert stored_endpoint(endpoint).version == 1
     # Sending goes on, and with it the disabling of who is gone.
     disable_gone_endpoint(endpoint_id=endpoint.id, actor=actor, now=now)

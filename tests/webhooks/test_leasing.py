@@ -8,12 +8,13 @@ import pytest
 
 from apps.core.actor import system_actor
 from apps.core.ids import new_id
+from apps.outbox.services import relay_events
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.services import claim, recover, retry_delivery, settle, update_endpoint
 from apps.webhooks.services.leasing import LEASE_SECONDS
 from apps.webhooks.types import Attempt, Claim
 from tests.factories.outbox import make_event
-from tests.factories.webhooks import attempts_of, deliveries_of, make_endpoint, relay, relay_events, statuses_of
+from tests.factories.webhooks import attempts_of, deliveries_of, make_endpoint, relay, statuses_of
 
 pytestmark = pytest.mark.worker_login
 

@@ -13,10 +13,11 @@ from celery import Celery
 
 from apps.core import clock
 from apps.core.ids import new_id
+from apps.outbox.services import relay_events
 from apps.webhooks.models import Endpoint
 from tests import databases
 from tests.factories.outbox import make_event
-from tests.factories.webhooks import deliveries_of, make_endpoint, relay_events, statuses_of
+from tests.factories.webhooks import deliveries_of, make_endpoint, statuses_of
 from tests.jobs.worker_process import WorkerProcess, wait_until
 from tests.webhooks.receiver import Answer, Receiver
 

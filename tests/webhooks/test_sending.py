@@ -19,6 +19,7 @@ from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope
 from apps.incidents.models import Incident
+from apps.outbox.services import relay_events
 from apps.webhooks.models import DeliveryAttempt, Endpoint
 from apps.webhooks.sending import Sender
 from apps.webhooks.services import rotate_secret, send_test_event
@@ -28,7 +29,6 @@ from tests.factories.webhooks import (
     deliveries_of,
     make_endpoint,
     relay,
-    relay_events,
     send_due,
     statuses_of,
     stored_endpoint,

@@ -166,6 +166,7 @@ class TestRotation:
         assert post(acme_admin, {}, f"/{made['id']}/rotate-secret").status_code == 200
         with tenant_scope(acme.id):
             old = EndpointSecret.objects.get(expires_at__isnull=False)
+        assert old.expires_at is not None
         assert timedelta(days=1) <= old.expires_at - before < timedelta(days=1, minutes=1)
 
     @pytest.mark.parametrize("grace", [-1, 604_801, "soon", 1.5])
