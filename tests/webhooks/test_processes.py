@@ -84,17 +84,18 @@ def test_what_a_killed_sender_held_is_sent_again_with_the_same_id(
     with Receiver(Answer(delay=20)) as receiver, hints(process_environment) as sender:
         endpoint = queue(acme, receiver.url, 3, entities=3)
         hint(sender)
-        wait_until(lambda: len(receiver.received) == 2, what="two requests on the wire")
+        wait_until(lambda: len(receiver.received) >= 2, what="two requests on the wire")
         worker.kill()
-        receiver.answer = Answer()
+        receiver.answer, held = Answer(), list(receiver.ids)
         assert statuses_of(endpoint) == ["pending"] * 3
-        assert {delivery.leased_until is not None for delivery in deliveries_of(endpoint)[:2]} == {True}
+        leased = [str(delivery.id) for delivery in deliveries_of(endpoint) if delivery.leased_until]
+        assert set(held) <= set(leased)
         let_leases_end(database)
         worker.start()
         hint(sender)
         wait_until(lambda: all_succeeded(endpoint, 3), what="all deliveries")
     ids = [str(delivery.id) for delivery in deliveries_of(endpoint)]
-    assert Counter(receiver.ids) == Counter([*ids, *ids[:2]])
+    assert Counter(receiver.ids) == Counter([*ids, *held])
     assert len({(received.id, received.body) for received in receiver.received}) == 3
     assert [delivery.attempt_count for delivery in deliveries_of(endpoint)] == [1, 1, 1]
 
