@@ -1,22 +1,26 @@
 """Celery's way in: sending, woken after events were relayed, and the hourly care of secrets."""
 
-import asyncio
+from typing import Any
 
-from celery import shared_task
+from celery import shared_task, signals
 
 from apps.core import clock
 from apps.jobs import shutdown
-from apps.webhooks.sending import Sender
+from apps.webhooks.sending import Station
 from apps.webhooks.services import renew_seals
 
-# A while longer on the same connections: one event is often followed by another.
-LINGER_SECONDS = 1.0
+_station = Station(stopping=shutdown.has_begun)
 
 
 @shared_task(name="webhooks.deliver")
 def deliver() -> None:
-    """Send what is due until nothing is. A process does one task at a time, so it has one sender."""
-    asyncio.run(Sender().run(stopping=shutdown.has_begun, linger_seconds=LINGER_SECONDS))
+    """Have this process's sender look at the queue; it is started with the first of these."""
+    _station.poke()
+
+
+@signals.worker_process_shutdown.connect
+def _stop_sending(**_signal: Any) -> None:
+    _station.stop()
 
 
 @shared_task(name="webhooks.renew_seals")

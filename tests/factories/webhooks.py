@@ -57,7 +57,7 @@ def relay(
 def send_due(now: datetime | None = None, *, seed: int = 1, **options: Any) -> int:
     """Send what is due, as the worker does, and return how many requests were made; `now` stops the clock."""
     tick = (lambda: now) if now else clock.now
-    return asyncio.run(Sender(tick=tick, random=Random(seed), **options).run())
+    return asyncio.run(Sender(tick=tick, random=Random(seed), **options).run(until_idle=True))
 
 
 def fail_due(now: datetime | None = None) -> int:

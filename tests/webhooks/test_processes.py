@@ -100,6 +100,19 @@ def test_what_a_killed_sender_held_is_sent_again_with_the_same_id(
     assert [delivery.attempt_count for delivery in deliveries_of(endpoint)] == [1, 1, 1]
 
 
+def test_a_worker_that_is_told_to_stop_settles_what_is_on_the_wire(
+    acme, worker: WorkerProcess, process_environment: dict[str, str]
+) -> None:
+    with Receiver(Answer(delay=3)) as receiver, hints(process_environment) as sender:
+        endpoint = queue(acme, receiver.url, 20, entities=20)
+        hint(sender)
+        wait_until(lambda: len(receiver.received) >= 2, what="requests on the wire")
+        assert worker.terminate() == 0
+    count = len(receiver.received)
+    assert sorted(statuses_of(endpoint)) == ["pending"] * (20 - count) + ["succeeded"] * count
+    assert [delivery.leased_until for delivery in deliveries_of(endpoint)] == [None] * 20
+
+
 @pytest.mark.prove
 def test_nothing_is_lost_in_a_storm_of_kills(
     acme, worker: WorkerProcess, process_environment: dict[str, str], database: str

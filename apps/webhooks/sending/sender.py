@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 # Requests on the wire at once in one process: below the usual bound of 1,024 open files.
 MOST_IN_FLIGHT = 500
 TIMEOUT_SECONDS = 15.0
-# While there is something to wait for, how often the queue is looked at for what has come meanwhile.
-POLL_SECONDS = 0.05
+# How often the queue is looked at unasked: retries come due by themselves, and a poke may be lost.
+POLL_SECONDS = 1.0
 # Answers that come together are settled together.
 GATHER_SECONDS = 0.004
 # The database may be away this long; then the claims' leases are over anyway.
@@ -39,7 +39,7 @@ _FROM_THE_FIRST = UUID(int=0)
 
 
 class Sender:
-    """Sends deliveries from one event loop. Several senders, in one process or many, share the queue.
+    """Sends deliveries from one event loop; made for one `run`. Senders of many processes share the queue.
 
     All database work is done in one thread, one statement for many deliveries; what waits for receivers costs no
     more than its socket.
@@ -61,32 +61,37 @@ class Sender:
         self._answers: list[Attempt] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._failing_since: float | None = None
 
-    async def run(self, *, stopping: Callable[[], bool] = lambda: False, linger_seconds: float = 0.0) -> int:
-        """Send until nothing is due or on the wire, and `linger_seconds` more; return how many were sent.
+    def poke(self) -> None:
+        """Have the queue looked at now; from any thread."""
+        if self._loop is not None:
+            # A loop that has just been closed has nobody to wake.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._news.set)
 
-        When `stopping` says so, nothing more is claimed, and what is on the wire is waited for and settled.
+    async def run(self, *, stopping: Callable[[], bool] = lambda: False, until_idle: bool = False) -> int:
+        """Send what is due and what becomes due, until told to stop; return how many requests were made.
+
+        When `stopping` says so, nothing more is claimed, and what is on the wire is waited for and settled. With
+        `until_idle` it ends when nothing is due or on the wire.
         """
-        sent, idle_since = 0, time.monotonic()
+        self._loop, sent = asyncio.get_running_loop(), 0
         with ThreadPoolExecutor(1, "webhooks-database") as database:
             try:
                 async with egress.open_session(total_seconds=self._timeout, user_agent="finops") as session:
                     while True:
+                        self._news.clear()
                         claims = await self._turn(database, stop=stopping())
                         sent += len(claims)
                         self._start(session, claims)
-                        if self._tasks or self._answers:
-                            idle_since = time.monotonic()
-                        elif self._failing_since is None and self._is_over(stopping, idle_since, linger_seconds):
+                        is_idle = not (self._tasks or self._answers or self._failing_since)
+                        if is_idle and (until_idle or stopping()):
                             return sent
                         await self._pause()
             finally:
                 database.submit(connections.close_all).result()
-
-    @staticmethod
-    def _is_over(stopping: Callable[[], bool], idle_since: float, linger_seconds: float) -> bool:
-        return stopping() or time.monotonic() - idle_since >= linger_seconds
 
     async def _turn(self, database: ThreadPoolExecutor, *, stop: bool) -> list[Claim]:
         """Settle and claim in one go. With the database away the answers are kept, and tried again for a while."""
@@ -140,11 +145,10 @@ class Sender:
         self._news.set()
 
     async def _pause(self) -> None:
-        """Wait for an answer, and a moment for those right behind it; without one, until the next look."""
+        """Wait for an answer or a poke, and a moment for those right behind it; without one, until the next look."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._news.wait(), POLL_SECONDS)
             await asyncio.sleep(GATHER_SECONDS)
-        self._news.clear()
 
     async def _forgive(self, error: AnyDatabaseError) -> None:
         now = time.monotonic()
