@@ -156,7 +156,8 @@ def test_client_platform_and_venue_tell_the_same_story(home_path: Path) -> None:
         await_quiet(story, chaos)
         told = {key: order for trader in traders for key, order in trader.orders.items()}
         verify(story, told, client)
-        say(f"{Counter(order['status'] for order in client.all('/orders'))}")
+        ends = [(row["status"], (row["denial"] or {}).get("code", "")) for row in client.all("/orders")]
+        say(f"{Counter(ends)}")
         say(f"{len(told)} orders, {sum(trader.retries for trader in traders)} retries, {Counter(chaos.told)}")
 
 
