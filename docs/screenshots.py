@@ -16,6 +16,7 @@ from typing import Any
 
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
+from docs.trading_day import receivers, trade
 from finops.demo_file import STEP_SECONDS, NoDemo, one_time_code, running_demo
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +33,16 @@ MORE = {
     "users": "users/user/",
     "devices": "otp_totp/totpdevice/",
     "events": "outbox/outboxevent/",
+    "fills": "orders/fill/",
+    "positions": "orders/position/",
+    "trading-accounts": "orders/riskaccount/",
+    "decisions": "orders/riskdecision/",
+    "endpoints": "webhooks/endpoint/",
+    "instruments": "market/instrument/",
+    "listings": "market/listing/",
+    "quotes": "market/quote/",
+    "clocks": "market/venueclock/",
+    "imports": "market/listingimport/",
 }
 
 
@@ -68,6 +79,20 @@ def bring_news(page: Page, base: str, sandbox: str) -> None:
     page.wait_for_timeout(4_000)
 
 
+def take_trading(page: Page, base: str, folder: Path) -> None:
+    """Picture the blotter, an order that was filled, the delivery log and the kill switch."""
+    page.goto(f"{base}/admin/orders/order/")
+    shoot(page, folder, "blotter")
+    page.goto(f"{base}/admin/orders/order/?status=filled")
+    page.click("#result_list th a")
+    page.wait_for_selector(".fo-timeline")
+    shoot(page, folder, "order")
+    page.goto(f"{base}/admin/webhooks/delivery/")
+    shoot(page, folder, "deliveries")
+    page.goto(f"{base}/admin/kill-switch/")
+    shoot(page, folder, "kill-switch")
+
+
 def take(page: Page, content: dict[str, Any], folder: Path, extra: list[str]) -> None:
     """Go through the pages of the README, and `extra` ones by name."""
     base = content["base_url"]
@@ -75,9 +100,13 @@ def take(page: Page, content: dict[str, Any], folder: Path, extra: list[str]) ->
     shoot(page, folder, "login")
     sign_in(page, base, content["staff"])
     bring_news(page, base, content["sandbox_url"])
-    page.goto(f"{base}/admin/")
-    page.wait_for_selector(".fo-tiles")
-    shoot(page, folder, "dashboard")
+    with receivers() as receiver:
+        trade(content, receiver)
+        page.wait_for_timeout(3_000)
+        page.goto(f"{base}/admin/")
+        page.wait_for_selector(".fo-tiles")
+        shoot(page, folder, "dashboard")
+        take_trading(page, base, folder)
     page.goto(f"{base}/admin/providers/connection/")
     if "connections" in extra:
         shoot(page, folder, "connections")

@@ -119,11 +119,13 @@ def make_delivery(endpoint: Endpoint, order: Order, **values: Any) -> Delivery:
     now = clock.now()
     ended = values.get("status") in ("succeeded", "failed", "discarded")
     with write_scope(actor_of(order)):
+        sequence = Delivery.objects.filter(endpoint=endpoint).count() + 1
+        Endpoint.objects.filter(pk=endpoint.pk).update(last_sequence=sequence)
         return Delivery.objects.create(
             tenant_id=endpoint.tenant_id,
             endpoint=endpoint,
             entity_id=order.pk,
-            sequence=Delivery.objects.filter(endpoint=endpoint).count() + 1,
+            sequence=sequence,
             created_at=now,
             **{
                 "event_id": new_id(),

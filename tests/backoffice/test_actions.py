@@ -52,7 +52,7 @@ def test_sync_now_queues_a_run_as_the_staff_user(staff_client, staff, world: Wor
         Job.objects.filter(unique_key=str(connection.pk)).update(state="dead", finished_at=clock.now())
     assert press(staff_client, "providers.connection", connection, "sync_now") == ["1 sync queued."]
     with tenant_scope(connection.tenant_id):
-        run = SyncRun.objects.get(status="queued")
+        run = SyncRun.objects.get(status="queued", connection=connection)
         job = Job.objects.get(pk=run.job_id)
     assert (run.trigger, job.state, job.kind) == ("staff", "queued", "connection.sync")
     assert job.actor["label"] == "staff"
@@ -234,7 +234,7 @@ def test_staff_who_may_only_view_see_everything_and_do_nothing(viewing_client, w
         viewing_client.post(f"/admin/{label.replace('.', '/')}/", choice)
     with staff_scope():
         assert AuditEntry.objects.count() == before
-        assert Connection.objects.filter(status="active").count() == 2
+        assert Connection.objects.filter(status="active").count() == 4
         assert Job.objects.filter(state="dead").count() == 2
 
 

@@ -2,20 +2,24 @@
 
 from datetime import timedelta
 
+import pytest
 from django.db import connection as database_connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.backoffice import selectors, site
 from apps.backoffice.board import present
+from apps.backoffice.board.durations import quantile
 from apps.core import clock
 from apps.core.db.counting import count_and_oldest, count_bounded
 from apps.core.ids import lowest_id, new_id
 from apps.core.scope import staff_scope
 from apps.jobs.models import Job
+from tests.backoffice.desk import make_delivery
 from tests.backoffice.world import World
+from tests.factories.orders import make_kill_switch
 
-QUERIES = 16
+QUERIES = 33
 
 
 def tiles_at(now) -> dict[str, tuple[str, str, str]]:
@@ -33,12 +37,12 @@ def test_an_empty_platform_is_told_what_comes_next(staff_client):
 
 def test_the_tiles_count_both_tenants(world: World):
     tiles = tiles_at(clock.now() + timedelta(seconds=5))
-    assert tiles["Active connections"] == ("2", "0 need attention, 2 failing", "warn")
-    assert tiles["Syncs succeeded · 24 h"] == ("0", "2 failed, 0 under way", "bad")
+    assert tiles["Active connections"] == ("4", "0 need attention, 2 failing", "warn")
+    assert tiles["Syncs succeeded · 24 h"] == ("0", "2 failed, 2 under way", "bad")
     assert tiles["Transactions in · 24 h"] == ("0", "0 rows in quarantine", "idle")
     assert tiles["Open incidents"] == ("2", "2 dead letters", "bad")
     value, hint, tone = tiles["Jobs due"]
-    assert (value, tone) == ("2", "ok")
+    assert (value, tone) == ("4", "ok")
     assert hint.startswith("oldest waits ")
 
 
@@ -50,7 +54,7 @@ def test_a_queue_that_waits_too_long_is_marked(world: World):
 def test_the_day_is_shown_by_hour(world: World):
     now = clock.now()
     with staff_scope():
-        hours = selectors.dashboard(now=now).hours
+        hours = selectors.dashboard(now=now).platform.hours
     assert len(hours) == 24
     assert hours[-1].at == now.replace(minute=0, second=0, microsecond=0)
     assert sum(hour.failed for hour in hours) == 2
@@ -68,6 +72,62 @@ def test_what_needs_attention_is_linked(staff_client, world: World):
     assert f"/admin/jobs/job/{world.globex.dead_job.pk}/change/" in text
     assert f"/admin/providers/syncrun/{world.acme.run.pk}/change/" in text
     assert "statement.import: TimeoutError" in text
+
+
+def test_trading_is_counted_by_outcome(world: World):
+    tiles = tiles_at(clock.now() + timedelta(seconds=5))
+    assert tiles["Orders · 24 h"] == ("8", "2 filled, 2 denied", "idle")
+    assert tiles["Open orders"] == ("4", "2 of unknown outcome", "bad")
+    assert tiles["At the venue after"] == ("60 ms", "95 % within 60 ms", "ok")
+    assert tiles["Trading accounts"] == ("2", "none is stopped", "ok")
+    with staff_scope():
+        trading = selectors.dashboard(now=clock.now()).trading
+    assert dict(trading.hours[-1][1]) == {"filled": 2, "open": 2, "denied": 2, "trouble": 2}
+    assert list(trading.denials) == [("price_stale", 2)]
+
+
+def test_deliveries_are_counted_by_what_became_of_them(world: World):
+    trade = world.acme.trade
+    now = clock.now()
+    for status in ("succeeded", "succeeded", "succeeded"):
+        make_delivery(trade.endpoint, trade.filled, status=status)
+    make_delivery(trade.endpoint, trade.working, next_attempt_at=now - timedelta(seconds=40))
+    tiles = tiles_at(now)
+    value, hint, tone = tiles["Deliveries · 24 h"]
+    assert (value, tone) == ("6", "bad")
+    assert hint.startswith("60 % arrived, in ")
+    assert tiles["Deliveries waiting"] == ("1", "1 due, oldest 40 s", "warn")
+    with staff_scope():
+        webhooks = selectors.dashboard(now=now).webhooks
+    assert dict(webhooks.hours[-1][1]) == {"succeeded": 3, "failed": 2, "pending": 1}
+    assert [(item.endpoint.pk, item.failed) for item in webhooks.failing] == [
+        (trade.endpoint.pk, 1),
+        (world.globex.trade.endpoint.pk, 1),
+    ]
+
+
+def test_orders_accounts_and_troubles_are_linked(staff_client, world: World):
+    trade = world.acme.trade
+    text = staff_client.get("/admin/").content.decode()
+    assert f"/admin/orders/order/{trade.working.pk}/change/" in text
+    assert f"/admin/orders/riskaccount/{trade.desk.risk_account.pk}/change/" in text
+    assert f"/admin/webhooks/endpoint/{trade.endpoint.pk}/change/" in text
+    assert "unknown outcome" in text
+    assert "/admin/orders/riskdecision/?outcome=denied&amp;code=price_stale" in text
+
+
+def test_a_stopped_account_is_seen(staff_client, world: World):
+    make_kill_switch(world.acme.trade.desk, engaged=True)
+    assert tiles_at(clock.now())["Trading accounts"] == ("2", "switches engaged: 1", "bad")
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "share", "expected"),
+    [([], 0.5, None), ([7], 0.5, 7), ([1, 2, 3, 4], 0.5, 2), ([1, 2, 3], 0.5, 2), (list(range(1, 101)), 0.95, 95)],
+)
+def test_a_quantile_is_one_of_the_durations(milliseconds, share, expected):
+    found = quantile([timedelta(milliseconds=value) for value in milliseconds], share)
+    assert found == (None if expected is None else timedelta(milliseconds=expected))
 
 
 def test_the_board_takes_a_fixed_number_of_queries(world: World):
@@ -99,10 +159,10 @@ def test_open_pages_share_a_board_for_two_seconds(staff_client, world: World, mo
 def test_a_long_backlog_is_counted_up_to_the_bound(world: World):
     with staff_scope():
         jobs = list(Job.objects.all())
-        assert count_bounded(Job.objects.all()) == 4
+        assert count_bounded(Job.objects.all()) == 6
         assert count_bounded(Job.objects.all(), at_most=2) == 3
         count, oldest = count_and_oldest(Job.objects.all(), "run_at")
-    assert count == 4
+    assert count == 6
     assert oldest == min(job.run_at for job in jobs)
 
 

@@ -24,7 +24,8 @@ from tests.backoffice.world import SECRET, TOKEN_IN_TRACEBACK, World
 from tests.factories.accounts import make_account, make_transaction, make_transactions
 
 # Queries of the list and of a record's page: three say who asks (session, user, authenticator), one counts the
-# sidebar's badges, two name tenants (the filter's and the rows'); the rest is the page's own.
+# sidebar's badges, one asks whether trading is stopped, two name tenants (the filter's and the rows'); the rest is the
+# page's own.
 BASELINES = {
     "accounts.account": (10, 9),
     "accounts.transaction": (9, 8),
@@ -42,7 +43,7 @@ BASELINES = {
     "orders.fill": (9, 8),
     "orders.order": (9, 16),
     "orders.position": (10, 10),
-    "orders.riskaccount": (12, 16),
+    "orders.riskaccount": (12, 15),
     "orders.riskdecision": (10, 8),
     "otp_totp.totpdevice": (7, 7),
     "outbox.outboxevent": (9, 9),
@@ -134,7 +135,7 @@ def test_deleting_a_selection_is_not_offered(staff_client, world: World):
     selection = {"action": "delete_selected", "_selected_action": [str(world.acme.connection.pk)], "post": "yes"}
     staff_client.post(url, selection)
     with staff_scope():
-        assert Connection.objects.count() == 2
+        assert Connection.objects.count() == 4
 
 
 def test_lists_show_all_tenants_and_a_filter_shows_one(staff_client, world: World):
@@ -202,7 +203,7 @@ def test_amounts_are_shown_in_full_and_coloured_by_direction(staff_client, acme)
 
 
 def test_a_record_moves_only_while_work_is_under_way(staff_client, world: World):
-    page = page_url("providers.syncrun")
+    page = f"{list_url('providers.syncrun')}{world.acme.run.pk}/change/"
     assert "data-moving" not in get(staff_client, page)
     assert "data-live" not in get(staff_client, page)
     fragment = get(staff_client, f"{page}?live")

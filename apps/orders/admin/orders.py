@@ -36,6 +36,7 @@ from apps.orders.admin.order_panels import chain_of, chain_table, fills_of, fill
 from apps.orders.admin.timeline import incidents_of, timeline_of
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.models import Order
+from apps.orders.rules.codes import DenialCode
 from apps.orders.rules.states import OPEN_STATES
 from apps.orders.services.requests import request_cancel
 from apps.orders.services.resolving import LOOKUPS_BEFORE_LOST, declare_lost
@@ -205,7 +206,7 @@ class OrderAdmin(StaffModelAdmin):
             Stat(_("Filled"), display.filled_of(order)),
             Stat(_("Price"), display.price_of(order)),
             Stat(_("Average fill price"), display.average(order.average_fill_price)),
-            Stat(_("Executed value"), money(executed, currency)),
+            Stat(_("Executed value"), money(None if executed is None else round(executed, 2), currency)),
             Stat(_("Reached the venue after"), _sum(sent, took), _split(sent, took)),
             Stat(*_age(order)),
         )
@@ -246,7 +247,9 @@ def _split(sent: timedelta | None, took: timedelta | None) -> str:
 
 def _denied(order: Order) -> Notice:
     title = _("Denied: %(code)s") % {"code": display.plainly(order.denial_code)}
-    return Notice(title, order.denial_detail, _("The checks below show what the gate saw."), "warn")
+    is_later = order.denial_code in (DenialCode.APPROVAL_EXPIRED, DenialCode.CANCELED_BEFORE_SUBMISSION)
+    remedy = "" if is_later else _("The checks below show what the gate saw.")
+    return Notice(title, order.denial_detail, remedy, "warn")
 
 
 def _unknown(order: Order) -> Notice:

@@ -61,7 +61,8 @@ RECOVERED = Outcome(
     message("What %(count)s endpoint missed is sent again"), message("What %(count)s endpoints missed is sent again")
 )
 NOTHING_LOST = Outcome(
-    message("%(count)s has missed nothing since then"), message("%(count)s have missed nothing since then")
+    message("%(count)s endpoint has missed nothing since then"),
+    message("%(count)s endpoints have missed nothing since then"),
 )
 
 

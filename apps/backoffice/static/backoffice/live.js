@@ -80,6 +80,15 @@
     }
   }
 
+  // What one reads stays where it is when rows come above it.
+  function holdingStill(change) {
+    const rows = window.scrollY > 0 ? [...part.querySelectorAll("tbody[data-key]")] : [];
+    const read = rows.find((row) => row.getBoundingClientRect().top >= 0);
+    const before = read?.getBoundingClientRect().top;
+    change();
+    if (read?.isConnected) window.scrollBy(0, read.getBoundingClientRect().top - before);
+  }
+
   function show(text) {
     const fresh = document.createElement("template");
     fresh.innerHTML = text;
@@ -90,7 +99,7 @@
       return false;
     }
     if (table && freshTable) {
-      becomeChildren(table, freshTable, true);
+      holdingStill(() => becomeChildren(table, freshTable, true));
       freshTable.replaceWith(table.cloneNode(true)); // it is up to date: what is left is the pager
       const pager = part.querySelector("#pager");
       const freshPager = fresh.content.querySelector("#pager");
