@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 # A pull that nobody took in this time is dropped: beat asks again.
 _EXPIRE_SECONDS = 5
+_BUSY_SECONDS = 2
 SUBMISSION_FAILED = "submission_failed"
 
 
@@ -60,13 +61,15 @@ def cancel_order(lease: Lease) -> None:
 
 @handles(PULL_ACCOUNT)
 def pull(lease: Lease) -> None:
-    """Read an account from its venue, since something of it is known to be missing."""
+    """Read an account from its venue, since something of it is known to be missing; in the end that is left to beat."""
     try:
         pull_account(UUID(str(lease.payload["risk_account_id"])), actor=lease.actor, clock=clock.now)
-    except ProviderError as error:
-        raise RetryLater(pause(error, attempt=lease.attempt), error.message) from error
-    except AccountBeingPulled as busy:
-        raise RetryLater(1, "The account is being read at this moment.") from busy
+    except (ProviderError, AccountBeingPulled) as error:
+        if lease.is_last_attempt:
+            logger.warning("orders.not_pulled", extra={"job_id": str(lease.job_id), "reason": str(error)})
+            return
+        seconds = pause(error, attempt=lease.attempt) if isinstance(error, ProviderError) else _BUSY_SECONDS
+        raise RetryLater(seconds, str(error)) from error
 
 
 @shared_task(name="orders.pull_open", ignore_result=True)

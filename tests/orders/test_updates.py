@@ -232,6 +232,20 @@ def test_a_replacement_whose_answer_is_lost_is_looked_up(floor: Floor, broker: B
     assert broker.calls.count("replace_order") == 1
 
 
+def test_a_replacement_that_the_venue_does_not_know_lets_the_original_be_canceled(floor: Floor, broker: Broker):
+    original = at_venue(floor)
+    new = floor.ask_replace(original)
+    broker.fail("replace_order", LOST)
+    floor.run()
+
+    for attempt in range(1, 6):
+        floor.run_one(ahead=10_000 * attempt)
+
+    assert (floor.read(new).status, floor.read(new).lookups) == ("unknown", 5)
+    assert (floor.read(original).status, floor.read(original).pending) == ("accepted", "none")
+    assert floor.events(original)[-2:] == ["replace_requested", "replace_refused"]
+
+
 def test_a_replacement_that_the_venue_rejects_later(floor: Floor, broker: Broker):
     original = at_venue(floor)
     new = floor.ask_replace(original)

@@ -114,6 +114,19 @@ def test_one_process_at_a_time_reads_an_account(floor: Floor, broker: Broker):
     assert broker.calls.count("open_orders") == 2
 
 
+def test_a_pull_that_fails_to_the_last_leaves_it_to_beat(floor: Floor, broker: Broker):
+    at_venue(floor)
+    broker.execute("v-1", "10", "190")
+    floor.hear(broker.update("fill", "v-1"))
+    broker.fail("open_orders", AWAY, times=8)
+
+    for attempt in range(8):
+        assert floor.run_one(ahead=100 * (attempt + 1))
+
+    (job,) = floor.jobs(kind="order.pull")
+    assert (job.state, job.attempts, floor.incidents()) == ("succeeded", 8, [])
+
+
 def test_which_accounts_are_read(floor: Floor, broker: Broker):
     ours = (floor.tenant.id, floor.risk_account.id)
     with system_scope():

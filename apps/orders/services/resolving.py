@@ -92,6 +92,8 @@ def _take_answer(order_id: UUID, found: Shown | None, lease: Lease, now: datetim
             order.save(update_fields=["lookups"])
             if order.lookups >= LOOKUPS_BEFORE_LOST:
                 _ask_person(order, lease.actor, now)
+                # What it was to replace stands at the venue meanwhile, and can be canceled.
+                let_original_go(order, _("The venue does not know it."), actor=lease.actor, now=now)
             return order.lookups
         if found is not None:
             take_venue_order(order, found.order, actor=lease.actor, now=now)
