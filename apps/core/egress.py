@@ -25,6 +25,8 @@ Address = IPv4Address | IPv6Address
 
 LONGEST_URL = 2000
 LOOK_UP_SECONDS = 3.0
+# Shorter than the 5 seconds after which the impatient among servers close what is idle: a request would meet its end.
+KEPT_ALIVE_SECONDS = 4.0
 # Names hang where their servers do: enough threads that many such endpoints do not keep the others from resolving.
 RESOLVER_THREADS = 64
 # HTTPS, and what needs no privileges to listen on: nobody is probed for mail or file servers through us.
@@ -148,7 +150,7 @@ def open_session(*, total_seconds: float, user_agent: str) -> aiohttp.ClientSess
         use_dns_cache=False,
         resolver=_CheckedResolver(),
         socket_factory=_open_socket,
-        keepalive_timeout=30,
+        keepalive_timeout=KEPT_ALIVE_SECONDS,
     )
     return aiohttp.ClientSession(
         connector=connector,

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from uuid import UUID
 
+import psycopg
 import pytest
 from django.db import IntegrityError, connection
 
@@ -21,6 +22,7 @@ from apps.outbox.types import NewEvent
 from apps.tenants.models import Tenant
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.services import delete_endpoint, send_test_event, update_endpoint
+from tests import databases
 from tests.factories.outbox import make_event
 from tests.factories.webhooks import count_deliveries, deliveries_of, make_endpoint, relay
 
@@ -64,6 +66,19 @@ def test_a_delivery_holds_what_will_be_sent(acme, now: datetime) -> None:
     assert (delivery.event_id, delivery.entity_id) == (event_id, entity_id)
     assert (delivery.status, delivery.attempt_count, delivery.next_attempt_at) == ("pending", 0, now)
     assert (delivery.sequence, delivery.previous_id, delivery.created_at) == (1, None, now)
+
+
+def test_whatever_json_an_event_holds_is_passed_on(acme, database: str, now: datetime) -> None:
+    """The outbox refuses fractions that are no strings; one that got in all the same must not stop the relay."""
+    endpoint = make_endpoint(acme, now=now).endpoint
+    make_event(acme.id, data={"quantity": "1"}, now=now)
+    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        owner.execute("ALTER TABLE outbox_event DISABLE TRIGGER outbox_event_append_only")
+        owner.execute("""UPDATE outbox_event SET data = '{"quantity": 1.5, "note": "\\u2028\\""}' WHERE sequence IS NULL
+                            AND type = 'order.submitted'""")
+    relay_events(now=now)
+    (delivery,) = deliveries_of(endpoint)
+    assert json.loads(delivery.body)["data"] == {"quantity": 1.5, "note": '\u2028"'}
 
 
 def test_sequences_have_no_gap_and_name_the_one_before(acme, now: datetime) -> None:

@@ -1,5 +1,8 @@
 """From relayed events to deliveries, in the transaction that relays them: each event once for each endpoint."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -43,12 +46,11 @@ def fan_out(batch: RelayedBatch) -> None:
 
 
 def message_of(event: RelayedEvent) -> Message:
-    """Return what is sent of an event."""
-    content = {"type": event.type, "timestamp": event.occurred_at, "data": event.data}
-    return message(event.id, event.type, event.entity_id, content)
+    """Return what is sent of an event; its data is JSON already."""
+    return message(event.id, event.type, event.entity_id, at=event.occurred_at, data=event.data)
 
 
-def message(event_id: UUID, event_type: str, entity_id: UUID, content: dict[str, object]) -> Message:
-    """Return a message with `content` as compact JSON."""
-    body = msgspec.json.encode(jsonable(content)).decode()
+def message(event_id: UUID, event_type: str, entity_id: UUID, *, at: datetime, data: Mapping[str, Any]) -> Message:
+    """Return a message: type, time and data as compact JSON."""
+    body = msgspec.json.encode({"type": event_type, "timestamp": jsonable(at), "data": data}).decode()
     return Message(event_id=event_id, event_type=event_type, entity_id=entity_id, body=body)
