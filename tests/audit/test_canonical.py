@@ -9,9 +9,11 @@ from uuid import UUID
 
 import pytest
 from django.utils.translation import gettext_lazy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apps.core.api.permissions import Permission
-from apps.core.canonical import canonical_json, jsonable
+from apps.core.canonical import canonical_json, canonical_plain, jsonable
 
 pytestmark = pytest.mark.no_database
 
@@ -56,3 +58,22 @@ def test_what_has_no_exact_form_is_refused(value: Any) -> None:
 def test_a_time_without_zone_is_refused() -> None:
     with pytest.raises(TypeError, match="without a zone"):
         jsonable(datetime(2026, 3, 2))
+
+
+plain_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.decimals(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(value=plain_values)
+def test_the_quick_way_to_canonical_json_comes_to_the_same(value: Any) -> None:
+    plain = jsonable(value)
+    assert canonical_plain(plain) == canonical_json(plain)
+
+
+@pytest.mark.parametrize("code", [*range(0x80), 0x2028, 0xD7FF, 0xE000, 0xFFFF, 0x1F600, 0x10FFFF])
+def test_the_quick_way_escapes_every_character_alike(code: int) -> None:
+    value = {f"a{chr(code)}": f"{chr(code)}b", "a": 1, "\U0001f600": 2, "\ue000": 3}
+    assert canonical_plain(value) == canonical_json(value)
