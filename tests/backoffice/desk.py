@@ -26,7 +26,7 @@ CHECKS = [
     {"check": "price", "code": "price_stale", "detail": "The quote is 41 s old."},
     {"check": "open_trades", "code": None, "detail": ""},
 ]
-INPUTS = {
+INPUTS: dict[str, Any] = {
     "now": "2026-03-02T12:00:00Z",
     "engaged_switches": [],
     "bid": "189.98",
@@ -88,7 +88,9 @@ def advance(order: Order, *states: OrderStatus, now: datetime, reason: str = "")
     """Bring an order from state to state, as the venue would; each takes 30 ms."""
     actor = actor_of(order)
     for step, status in enumerate(states, 1):
-        columns = {"venue_order_id": f"venue-{order.client_order_id}"} if status == OrderStatus.ACCEPTED else {}
+        columns: dict[str, Any] = (
+            {"venue_order_id": f"venue-{order.client_order_id}"} if status == OrderStatus.ACCEPTED else {}
+        )
         data = {"reason": reason} if reason and status == states[-1] else None
         with write_scope(actor):
             transition(order, status, actor=actor, now=now + timedelta(milliseconds=30 * step), data=data, **columns)

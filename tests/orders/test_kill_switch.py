@@ -64,6 +64,12 @@ def nothing_changes(floor: Floor) -> Iterator[None]:
     assert records(floor) == before
 
 
+def hold(reached: Event, go_on: Event) -> None:
+    """Tell that the venue has been reached, and let it answer when the test says so."""
+    reached.set()
+    go_on.wait(20)
+
+
 class Concurrently:
     """A call in a thread of its own, with a connection of its own."""
 
@@ -255,7 +261,7 @@ class TestSendsInTheAir:
     @pytest.mark.parametrize("scope", [ACCOUNT, TENANT])
     def test_the_switch_is_engaged_after_the_send(self, floor, broker, scope):
         sending, go_on = Event(), Event()
-        broker.on_call["place_order"] = lambda: (sending.set(), go_on.wait(20))
+        broker.on_call["place_order"] = lambda: hold(sending, go_on)
         first, second = floor.make_order(), floor.make_order()
         worker = Concurrently(floor.run_one)
         assert sending.wait(20)
@@ -278,7 +284,7 @@ class TestSendsInTheAir:
     def test_a_send_that_does_not_end_is_told_of_and_holds_nothing_up_for_ever(self, floor, broker, monkeypatch):
         monkeypatch.setattr(settings, "KILL_SWITCH_WAIT_SECONDS", 1)
         sending, go_on = Event(), Event()
-        broker.on_call["place_order"] = lambda: (sending.set(), go_on.wait(20))
+        broker.on_call["place_order"] = lambda: hold(sending, go_on)
         stuck, next_one = floor.make_order(), floor.make_order()
         worker = Concurrently(floor.run_one)
         assert sending.wait(20)
@@ -299,7 +305,7 @@ class TestSendsInTheAir:
 
     def test_other_tenants_go_on_meanwhile(self, floor, abroad, broker):
         sending, go_on = Event(), Event()
-        broker.on_call["place_order"] = lambda: (sending.set(), go_on.wait(20))
+        broker.on_call["place_order"] = lambda: hold(sending, go_on)
         floor.make_order()
         worker = Concurrently(floor.run_one)
         assert sending.wait(20)

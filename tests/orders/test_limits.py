@@ -73,7 +73,8 @@ class TestEnsuring:
         actor = system_actor("tests", tenant_id=acme.id)
         risk_account = ensure_risk_account(account_id=account.id, actor=actor, now=now)
         assert (risk_account.venue, risk_account.mode, risk_account.currency) == ("alpaca", "paper", "USD")
-        assert (risk_account.means_as_of, risk_account.rate_reset_at, risk_account.version) == (None, None, 1)
+        assert risk_account.means_as_of is risk_account.rate_reset_at is None
+        assert risk_account.version == 1
         assert ensure_risk_account(account_id=account.id, actor=actor, now=now).id == risk_account.id
         leaf, event = records(acme)
         assert leaf == ("risk_account.created", {"account_id": [None, str(account.id)], "mode": [None, "paper"]})
@@ -133,7 +134,11 @@ class TestSetting:
     """A change is one version, one leaf, one event; what is already so is none."""
 
     def test_a_change(self, desk, now):
-        limits = {"max_open_trades": 5, "max_concentration": Decimal("0.5"), "max_orders_per_minute": 60}
+        limits: dict[str, Any] = {
+            "max_open_trades": 5,
+            "max_concentration": Decimal("0.5"),
+            "max_orders_per_minute": 60,
+        }
         set_limits(account_id=desk.account.id, limits=limits, expected_version=1, actor=desk.actor, now=now)
         stored = limits_of(desk)
         assert (stored["max_open_trades"], stored["max_concentration"], stored["version"]) == (5, Decimal("0.5"), 2)
@@ -156,7 +161,7 @@ class TestSetting:
             )
 
     def test_each_limit_that_is_not_acceptable_is_named(self, desk, now):
-        limits = {
+        limits: dict[str, Any] = {
             "max_open_trades": -1,
             "max_position_value": Decimal("NaN"),
             "max_concentration": Decimal("0.0000000001"),
