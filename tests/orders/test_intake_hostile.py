@@ -65,17 +65,20 @@ def test_trailing_zeros_are_no_precision(desk: Desk, acme_trader):
     assert (answer.json()["quantity"], answer.json()["limit_price"]) == ("1", "190.25")
 
 
+NO_VALUES: dict[str, list[object]] = {
+    "instrument": ["", " ", "XNAS:AAPL\0", "XNAS:ÄPL", "X" * 65, "a b", "\u202eLPAA"],
+    "client_order_id": ["", " ", "a b", "x" * 49, "é", "\0", "a\r\nX-Evil: 1"],
+    "side": ["BUY", "", "buy ", "sell_short", 1, True, ["buy"]],
+    "type": ["trailing_stop", "", 0],
+    "time_in_force": ["opg", "", None],
+    "account_id": ["", "1", 5, "not-a-uuid", []],
+    "dry_run": ["true", 1, 0, None],
+}
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
-    [
-        *[("instrument", value) for value in ("", " ", "XNAS:AAPL\u0000", "XNAS:ÄPL", "X" * 65, "a b", "\u202eLPAA")],
-        *[("client_order_id", value) for value in ("", " ", "a b", "x" * 49, "é", "\u0000", "a\r\nX-Evil: 1")],
-        *[("side", value) for value in ("BUY", "", "buy ", "sell_short", 1, True, ["buy"])],
-        *[("type", value) for value in ("trailing_stop", "", 0)],
-        *[("time_in_force", value) for value in ("opg", "", None)],
-        *[("account_id", value) for value in ("", "1", 5, "not-a-uuid", [])],
-        *[("dry_run", value) for value in ("true", 1, 0, None)],
-    ],
+    [(field, value) for field, values in NO_VALUES.items() for value in values],
 )
 def test_values_that_are_none(field: str, value: object, desk: Desk, acme, acme_trader):
     answer = send(acme_trader, msgspec.json.encode({**body_of(desk), field: value}))

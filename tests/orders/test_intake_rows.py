@@ -59,7 +59,7 @@ def test_an_approved_order_is_written_with_all_that_belongs_to_it(desk: Desk, ac
     assert (job.payload, job.queue, job.priority) == ({"order_id": str(order.id)}, "orders", 10)
     assert (job.state, job.attempts, job.run_at, job.lease_seconds) == ("queued", 0, now, 10)
     assert (job.unique_key, job.actor, job.request_id) == (str(order.id), actor, "req-1")
-    assert (record.status, bytes(record.body), record.body_expires_at) == (201, answer.content, None)
+    assert (record.status, bytes(record.body or b""), record.body_expires_at) == (201, answer.content, None)
     assert record.headers == {"ETag": '"1"', "Location": f"/api/v1/orders/{order.id}"}
     assert risk_account.rate_reset_at == now + timedelta(seconds=1), "one of sixty a minute"
 

@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -12,7 +11,7 @@ from apps.orders.enums import OrderStatus, Pending
 from apps.orders.models import Order, OrderEvent, RiskDecision
 from apps.orders.rules.states import TERMINAL_STATES
 from tests.factories.orders import Desk, make_desk, make_kill_switch, make_order, read_order, set_means
-from tests.orders.intake import URL, traces
+from tests.orders.intake import URL, body_of, post, traces
 
 
 @pytest.fixture
@@ -154,11 +153,8 @@ def test_while_both_are_open_both_count(desk: Desk, acme, acme_trader):
     """Ten and twelve are open, 22 x 190.02; with 135 more at 190.25 the position could pass the 30,000 of its share."""
     old = at_venue(desk)
     assert replace(acme_trader, old, {"quantity": "12"}).json()["status"] == "approved"
-    body = {"account_id": str(desk.account.id), "instrument": "XNAS:AAPL", "side": "buy", "type": "limit"}
-    body |= {"limit_price": "190.25", "dry_run": True}
+    body = body_of(desk, dry_run=True)
     outcomes = []
     for quantity in ("136", "135"):
-        headers = {"Idempotency-Key": str(uuid4())}
-        answer = acme_trader.post(URL, {**body, "quantity": quantity}, format="json", headers=headers)
-        outcomes.append(answer.json()["outcome"])
+        outcomes.append(post(acme_trader, {**body, "quantity": quantity}).json()["outcome"])
     assert outcomes == ["denied", "approved"]
