@@ -199,4 +199,4 @@ def test_the_keys_of_another_account_are_not_believed(customer, sandbox, acme):
     other = Customer(sandbox, acme, external_id="another")
     other.refresh()
     row = other.read()
-    assert (row.means_as_of, row.equity, row.buying_power) == (None, None, None)
+    assert row.means_as_of is row.equity is row.buying_power is None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -66,7 +67,7 @@ class Play:
             locked = lock_order(order.id)
             transition(locked, OrderStatus.SUBMITTING, actor=self.floor.actor, now=clock.now())
             if status != "submitting":
-                columns = {"venue_order_id": venue_order_id} if status == "accepted" else {}
+                columns: dict[str, Any] = {"venue_order_id": venue_order_id} if status == "accepted" else {}
                 transition(locked, OrderStatus(status), actor=self.floor.actor, now=clock.now(), **columns)
 
     def act(self, what: str, *values) -> None:
@@ -78,6 +79,7 @@ class Play:
     def execute(self, which: int, quantity: int, price: int) -> None:
         """Execute a part; one that comes after the order's end leaves its state."""
         shown = self.broker.orders[self.key(which)]
+        assert shown.quantity is not None
         quantity = min(quantity, int(shown.quantity - shown.filled_quantity))
         if quantity:
             side = next(order.side for order in self.orders if order.client_order_id == shown.client_order_id)
