@@ -84,6 +84,7 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     show_full_result_count = False
     list_fullwidth = True
     list_disable_select_all = True
+    preserve_filters = False
     sortable_by: ClassVar[Sequence[str]] = ()
     ordering: Sequence[str] = ("-pk",)
     service_actions: ClassVar[Sequence[ServiceAction]] = ()

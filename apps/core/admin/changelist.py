@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.views import ChangeList
 
+from apps.core.admin import rows
 from apps.core.admin.live import LIVE
 from apps.core.admin.panels import Text
 
@@ -46,16 +47,26 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
         super().__init__(request, *args, **kwargs)
         self.title = self.model_admin.list_name
 
+    @property
+    def head(self) -> Sequence[tuple[str, str]]:
+        """Return (column, heading) of each column."""
+        return rows.head(self)
+
+    @property
+    def body(self) -> Sequence[tuple[Any, str]]:
+        """Return (key, cells) of each row."""
+        return rows.body(self)
+
     def get_results(self, request: HttpRequest) -> None:
         """Fetch one page and one row more, which tells whether another page follows."""
         ordering = _ordering(self.model_admin.ordering)
-        rows = self.queryset.order_by(*self.model_admin.ordering).defer(
+        found = self.queryset.order_by(*self.model_admin.ordering).defer(
             *self.model_admin.never_read, *self.model_admin.not_in_list
         )
         if self.cursor:
-            rows = rows.filter(_after(ordering, self._decode(ordering)))
+            found = found.filter(_after(ordering, self._decode(ordering)))
             self.first_url = self.get_query_string()
-        page = list(rows[: self.list_per_page + 1])
+        page = list(found[: self.list_per_page + 1])
         if len(page) > self.list_per_page:
             page.pop()
             self.next_url = self.get_query_string({CURSOR: self._encode(ordering, page[-1])})

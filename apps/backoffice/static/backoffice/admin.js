@@ -11,6 +11,9 @@
   });
   // How many rows are chosen.
   document.addEventListener("change", (event) => {
+    // Rows that have come since the page was loaded are ticked along.
+    if (event.target.id === "action-toggle")
+      document.querySelectorAll("#result_list tbody input.action-select").forEach((box) => (box.checked = event.target.checked));
     const list = event.target.closest("#changelist-form");
     const chosen = list && list.querySelector("[data-chosen]");
     // The box in the head ticks the others in a listener of its own, which may run after this one.

@@ -73,8 +73,8 @@
 
   // While rows are chosen none comes or goes: an action must work on what one sees. They are still kept current.
   function becomeInPlace(table, fresh) {
-    const rows = new Map([...fresh.querySelectorAll("tbody[data-key]")].map((row) => [row.dataset.key, row]));
-    for (const row of table.querySelectorAll("tbody[data-key]")) {
+    const rows = new Map([...fresh.querySelectorAll("tr[data-key]")].map((row) => [row.dataset.key, row]));
+    for (const row of table.querySelectorAll("tr[data-key]")) {
       const news = rows.get(row.dataset.key);
       if (news && become(row, news)) flash(row, "fo-changed");
     }
@@ -82,7 +82,7 @@
 
   // What one reads stays where it is when rows come above it.
   function holdingStill(change) {
-    const rows = window.scrollY > 0 ? [...part.querySelectorAll("tbody[data-key]")] : [];
+    const rows = window.scrollY > 0 ? [...part.querySelectorAll("tr[data-key]")] : [];
     const read = rows.find((row) => row.getBoundingClientRect().top >= 0);
     const before = read?.getBoundingClientRect().top;
     change();
@@ -99,7 +99,7 @@
       return false;
     }
     if (table && freshTable) {
-      holdingStill(() => becomeChildren(table, freshTable, true));
+      holdingStill(() => becomeChildren(table.tBodies[0], freshTable.tBodies[0], true));
       freshTable.replaceWith(table.cloneNode(true)); // it is up to date: what is left is the pager
       const pager = part.querySelector("#pager");
       const freshPager = fresh.content.querySelector("#pager");
