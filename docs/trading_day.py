@@ -77,7 +77,7 @@ class Client:
 
     def account(self) -> str:
         """Return the id of the tenant's brokerage account."""
-        return next(item["id"] for item in self.get("/accounts")["data"] if item["kind"] == "brokerage")
+        return next(str(item["id"]) for item in self.get("/accounts")["data"] if item["kind"] == "brokerage")
 
     def price(self, instrument: str) -> Decimal:
         """Return what an instrument can be bought at."""

@@ -22,7 +22,7 @@ from apps.outbox.models import OutboxEvent
 from apps.providers.adapters.alpaca.hosts import HOSTS
 from apps.providers.registry import brokerage_for
 from apps.providers.services import create_connection
-from apps.providers.trading import OrderRequest
+from apps.providers.trading import AssetData, OrderRequest
 from apps.providers.transport.breaker import line_name, provider_breaker
 from tests.factories.accounts import make_account
 from tests.factories.market import make_listing
@@ -113,7 +113,7 @@ def customer(sandbox: SandboxProcess, acme) -> Customer:
 def list_instrument(customer: Customer, symbol: str) -> Listing:
     """List one of the venue's instruments under the venue's own id."""
     with brokerage_for(customer.connection) as adapter:
-        asset = next(row for row in adapter.assets() if getattr(row, "symbol", "") == symbol)
+        asset = next(row for row in adapter.assets() if isinstance(row, AssetData) and row.symbol == symbol)
     return make_listing(asset.key, external_id=asset.external_id)
 
 

@@ -70,7 +70,7 @@ def test_a_gate_that_knows_nothing_denies_everywhere():
 def test_the_clocks_must_agree_within_the_tolerance():
     at = {"clock_asked_at": NOW - 50_000, "clock_received_at": NOW}
     for told in (NOW - 50_000 - 2 * SECOND, NOW + 2 * SECOND):
-        assert judge(clock_venue_at=told, **at).outcome == Outcome.APPROVED
+        assert judge(None, clock_venue_at=told, **at).outcome == Outcome.APPROVED
     assert denied(clock_venue_at=NOW + 2 * SECOND + 1, **at) == (
         "clock_offset",
         "The venue's clock is 2.000001 s off ours; the limit is 2 s.",
@@ -103,7 +103,7 @@ def test_a_clock_is_good_until_its_age_and_until_the_venue_turns():
 
 @pytest.mark.parametrize("field", ["quote_venue_at", "quote_received_at"])
 def test_a_quote_is_fresh_at_the_venue_and_with_us(field: str):
-    assert judge(**{field: NOW - 15 * SECOND}).outcome == Outcome.APPROVED
+    assert judge(None, **{field: NOW - 15 * SECOND}).outcome == Outcome.APPROVED
     assert denied(**{field: NOW - 15 * SECOND - 1}) == (
         "price_stale",
         "The quote is 15.000001 s old; the limit is 15 s.",
@@ -156,7 +156,7 @@ def test_open_trades_are_distinct_instruments():
     assert judge(other_trades=1).outcome == Outcome.APPROVED
     assert denied(other_trades=2) == ("open_trade_limit", "Open trades would be 3; the limit is 2.")
     for busy in ({"position": units(1)}, {"open_buys": units(1)}, {"open_sells": units(1)}):
-        assert judge(other_trades=2, **busy).outcome == Outcome.APPROVED
+        assert judge(None, other_trades=2, **busy).outcome == Outcome.APPROVED
 
 
 def test_the_position_may_reach_the_limit_and_not_one_unit_more():

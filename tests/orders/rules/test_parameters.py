@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_a_whole_share_goes_with_every_type_and_time(type_: OrderType, time: Tim
 def test_prices_are_there_exactly_where_the_type_has_them(type_: OrderType):
     wanted = set(PRICES[type_])
     assert errors(type_=type_, limit_price=None, stop_price=None) == [(name, "required") for name in sorted(wanted)]
-    both = {"limit_price": Decimal(100), "stop_price": Decimal(100)}
+    both: dict[str, Any] = {"limit_price": Decimal(100), "stop_price": Decimal(100)}
     assert errors(type_=type_, **both) == [(name, "not_allowed") for name in sorted(set(both) - wanted)]
 
 
@@ -61,7 +62,8 @@ BAD_NUMBERS = [
 @pytest.mark.parametrize("field", ["quantity", "limit_price"])
 @pytest.mark.parametrize(("value", "code"), BAD_NUMBERS)
 def test_numbers_that_no_venue_takes(field: str, value: str, code: str, time: TimeInForce):
-    assert errors(FRACTIONS, **{field: Decimal(value)}, time_in_force=time) == [(field, code)]
+    bad: dict[str, Any] = {field: Decimal(value)}
+    assert errors(FRACTIONS, **bad, time_in_force=time) == [(field, code)]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.no_database
 
 def let_through(times: list[int], per_minute: int) -> list[int]:
     """Return which of the times are let through, one order each."""
-    reset, passed = None, []
+    reset: int | None = None
+    passed: list[int] = []
     for at in times:
         after = next_reset(now=at, reset_at=reset, per_minute=per_minute)
         if after is not None:
