@@ -215,7 +215,8 @@ def _open(tenant: Tenant, account: Account, listing: Listing) -> Floor:
     actor = system_actor("tests", tenant_id=tenant.id)
     risk_account = ensure_risk_account(account_id=account.id, actor=actor, now=clock.now())
     with write_scope(actor):
-        RiskAccount.objects.filter(id=risk_account.id).update(means_as_of=clock.now())
+        means = {"equity": Decimal(100_000), "cash": Decimal(100_000), "buying_power": Decimal(200_000)}
+        RiskAccount.objects.filter(id=risk_account.id).update(**means, means_as_of=clock.now())
     return Floor(tenant, account, risk_account, listing)
 
 
