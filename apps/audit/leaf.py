@@ -12,10 +12,10 @@ from apps.core.canonical import canonical_plain, jsonable
 
 
 def leaf_content(entry: AuditEntry) -> dict[str, Any]:
-    """Return the entry's content as plain JSON data."""
-    content = {
-        "id": entry.id,
-        "tenant_id": entry.tenant_id,
+    """Return the entry's content as plain JSON data, which actor and changes are already."""
+    return {
+        "id": str(entry.id),
+        "tenant_id": None if entry.tenant_id is None else str(entry.tenant_id),
         "schema_version": entry.schema_version,
         "action": entry.action,
         "actor": entry.actor,
@@ -23,10 +23,8 @@ def leaf_content(entry: AuditEntry) -> dict[str, Any]:
         "changes": entry.changes,
         "request_id": entry.request_id,
         "traceparent": entry.traceparent,
-        "at": entry.at,
+        "at": jsonable(entry.at),
     }
-    plain: dict[str, Any] = jsonable(content)
-    return plain
 
 
 def compute_leaf_hash(entry: AuditEntry) -> bytes:

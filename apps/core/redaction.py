@@ -26,8 +26,12 @@ def redact_text(text: str) -> str:
 
 def redact(value: Any) -> Any:
     """Return a copy of JSON-like data in which secrets, by name or by look, are masked."""
+    if value is None or isinstance(value, bool | int):
+        return value
     if isinstance(value, str):
         return redact_text(value)
+    if isinstance(value, list):
+        return [redact(item) for item in value]
     if isinstance(value, Mapping):
         return {key: MASK if _SECRET_NAMES.search(str(key)) and item else redact(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):

@@ -38,11 +38,13 @@ def insert(row: Model) -> Statement:
 
     JSON fields hold plain JSON data, or its bytes or text as they are to be stored.
     """
-    columns, json_columns = _columns(type(row))
-    values = row.__dict__
-    taken = tuple(name for name in columns if not isinstance(values[name], DatabaseDefault))
-    params = [_encoded(values[name]) if name in json_columns else values[name] for name in taken]
-    return Statement(_insert_sql(type(row), taken), params)
+    model, values = type(row), row.__dict__
+    names, json_names, filled_names = _columns(model)
+    given = tuple(name for name in filled_names if not isinstance(values[name], DatabaseDefault))
+    params = [values[name] for name in names + given]
+    for position, name in json_names:
+        params[position] = _encoded(values[name])
+    return Statement(_insert_sql(model, names + given), params)
 
 
 def together(statements: Sequence[Statement]) -> Statement:
@@ -98,11 +100,12 @@ def _encoded(value: Any) -> str | None:
 
 
 @lru_cache
-def _columns(model: type[Model]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return a model's attributes by their columns' order, and those that are JSON."""
-    fields = model._meta.concrete_fields
-    json_columns = frozenset(field.attname for field in fields if isinstance(field, JSONField))
-    return tuple(field.attname for field in fields), json_columns
+def _columns(model: type[Model]) -> tuple[tuple[str, ...], tuple[tuple[int, str], ...], tuple[str, ...]]:
+    """Return a model's attributes, which of them are JSON and where, and those that the database fills."""
+    filled = tuple(field.attname for field in model._meta.concrete_fields if field.has_db_default())
+    fields = [field for field in model._meta.concrete_fields if field.attname not in filled]
+    json_names = tuple((place, field.attname) for place, field in enumerate(fields) if isinstance(field, JSONField))
+    return tuple(field.attname for field in fields), json_names, filled
 
 
 @lru_cache
