@@ -5,13 +5,7 @@ from datetime import timedelta
 import pytest
 
 from apps.core import clock
-from apps.core.scope import write_scope
-from apps.orders.enums import OrderStatus
-from apps.orders.models import Order
-from apps.orders.rules.states import may_follow
 from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
-from apps.orders.services.locking import lock_order
-from apps.orders.services.transitions import ImpossibleTransition, transition
 from apps.orders.types import SUBMIT_ORDER
 from apps.providers.services import delete_connection
 from tests.orders.broker import AWAY, LOST, REFUSED, THROTTLED, UNAUTHORISED, Broker
@@ -209,20 +203,3 @@ def test_a_deleted_connection_denies_what_never_left(floor: Floor, broker: Broke
     stored = floor.read(order)
     assert (stored.status, stored.denial_code) == ("denied", "connection_disabled")
     assert broker.calls == []
-
-
-def test_every_pair_of_states_is_followed_or_refused_by_the_one_function(floor: Floor):
-    for before in OrderStatus:
-        for after in OrderStatus:
-            order = floor.make_order(job=False, status=before)
-            with write_scope(floor.actor):
-                locked = lock_order(order.id)
-                if may_follow(before, after):
-                    transition(locked, after, actor=floor.actor, now=clock.now())
-                else:
-                    with pytest.raises(ImpossibleTransition):
-                        transition(locked, after, actor=floor.actor, now=clock.now())
-                stored = Order.objects.get(id=order.id)
-            expected = (after, 2) if may_follow(before, after) else (before, 1)
-            assert (stored.status, stored.version) == expected, (before, after)
-            assert len(floor.events(order)) == expected[1]
