@@ -262,7 +262,7 @@ def _lost(_order: Order) -> Notice:
     return Notice(
         _("Declared lost"),
         _("The venue said again and again that it has no such order, and a person has taken its word."),
-        _("Look-ups go on slowly: should the venue find it after all, its fills are stored and an incident opens."),
+        _("Should the venue ever show it after all, its fills are stored and an incident opens."),
         "bad",
     )
 

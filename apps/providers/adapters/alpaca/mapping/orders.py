@@ -84,7 +84,11 @@ def order_body(order: OrderRequest) -> dict[str, Any]:
 
 
 def replacement_body(order: OrderRequest) -> dict[str, Any]:
-    """Return the body of `PATCH /v2/orders/{id}`: what may change; `qty` counts what is filled already."""
+    """Return the body of `PATCH /v2/orders/{id}`: what may change.
+
+    `qty` is the new order's own, what it may still execute. Alpaca's documents leave open whether it counts what the
+    old one had filled; the whole of ours is stated, so that a venue which counts it buys less, never more.
+    """
     return without_none(
         {
             "client_order_id": order.client_order_id,
