@@ -11,19 +11,22 @@ from tests.backoffice.world import World
 FORGED_IDS = ["abc", "\x00", "9" * 50, "", "' OR 1=1 --"]
 
 
-@pytest.mark.parametrize("label", sorted(BASELINES))
-def test_chosen_ids_that_are_none_do_nothing(label: str, world: World, staff_client: Client) -> None:
-    model_admin = admin.site._registry[apps.get_model(label)]
-    for action in getattr(model_admin, "service_actions", ()):
-        for forged in FORGED_IDS:
-            response = staff_client.post(list_url(label), {"action": action.name, "_selected_action": [forged]})
-            assert response.status_code == 302, (action.name, forged)
+# One world for all lists: building one takes longer than asking every list.
 
 
-@pytest.mark.parametrize("label", sorted(BASELINES))
+def test_chosen_ids_that_are_none_do_nothing(world: World, staff_client: Client) -> None:
+    for label in BASELINES:
+        model_admin = admin.site._registry[apps.get_model(label)]
+        for action in getattr(model_admin, "service_actions", ()):
+            for forged in FORGED_IDS:
+                response = staff_client.post(list_url(label), {"action": action.name, "_selected_action": [forged]})
+                assert response.status_code == 302, (label, action.name, forged)
+
+
 @pytest.mark.parametrize("query", ["q=%00", "status__exact=%00", "after=%00", "after=W10", "q=%25_'\"", "e=1", "p=x"])
-def test_odd_parameters_of_a_list_are_answered(label: str, query: str, world: World, staff_client: Client) -> None:
-    assert staff_client.get(f"{list_url(label)}?{query}").status_code in (200, 302)
+def test_odd_parameters_of_a_list_are_answered(query: str, world: World, staff_client: Client) -> None:
+    for label in BASELINES:
+        assert staff_client.get(f"{list_url(label)}?{query}").status_code in (200, 302), label
 
 
 @pytest.mark.parametrize("username", ["x" * 300, "a\x00b", "é" * 151])

@@ -31,18 +31,17 @@ def again(client, url: str, tag: str):
     return client.get(url, headers={"If-None-Match": tag})
 
 
-@pytest.mark.parametrize("label", LIVE_LISTS)
-def test_a_list_that_has_not_changed_is_a_304_without_a_body(staff_client, world: World, label):
-    url = f"{url_of(label)}?live"
-    first = staff_client.get(url)
-    assert first.status_code == 200
-    text = first.content.decode()
-    assert "<html" not in text
-    assert text.count("<tbody") >= 1
-    assert 'data-key="' in text
-    second = again(staff_client, url, first["ETag"])
-    assert (second.status_code, second.content) == (304, b"")
-    assert second["ETag"] == first["ETag"]
+def test_a_list_that_has_not_changed_is_a_304_without_a_body(staff_client, world: World):
+    for label in LIVE_LISTS:
+        url = f"{url_of(label)}?live"
+        first = staff_client.get(url)
+        assert first.status_code == 200, label
+        text = first.content.decode()
+        assert "<html" not in text, label
+        assert '<tr data-key="' in text, label
+        second = again(staff_client, url, first["ETag"])
+        assert (second.status_code, second.content) == (304, b""), label
+        assert second["ETag"] == first["ETag"], label
 
 
 def test_a_change_of_one_order_is_seen(staff_client, world: World):
