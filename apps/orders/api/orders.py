@@ -39,7 +39,7 @@ from apps.orders.rules.snapshot import Decision
 from apps.orders.rules.units import plain
 from apps.orders.selectors import events_of, find_only_account, get_order, orders_for
 from apps.orders.services.intake.judging import checks_for_people
-from apps.orders.services.intake.placing import Placement, place_order
+from apps.orders.services.intake.placing import REFRESHES, Placement, place_order
 from apps.orders.services.intake.refreshing import Missing, refresh
 from apps.orders.services.intake.replacing import Replacement, replace_order
 from apps.orders.services.requests import request_cancel
@@ -201,10 +201,11 @@ class OrderView(TenantView):
             )
             return _show(replace_order(replacement, actor=self.actor, time=clock.now, is_last_try=is_last_try))
 
-        try:
-            return run_idempotently(self, lambda: execute(is_last_try=False))
-        except Missing as missing:
-            refresh(missing, actor=self.actor, time=clock.now)
+        for _attempt in range(REFRESHES):
+            try:
+                return run_idempotently(self, lambda: execute(is_last_try=False))
+            except Missing as missing:
+                refresh(missing, actor=self.actor, time=clock.now)
         return run_idempotently(self, lambda: execute(is_last_try=True))
 
 

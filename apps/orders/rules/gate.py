@@ -42,9 +42,7 @@ def decide(snapshot: Snapshot, proposal: Proposal) -> Decision:
 
 
 def stale_inputs(snapshot: Snapshot) -> frozenset[Input]:
-    """Return what must be asked for again before the gate can approve anything; nothing while a switch is engaged."""
-    if snapshot.engaged_switches:
-        return frozenset()
+    """Return what must be asked for again before the gate can approve anything."""
     quoted_at = _earlier(snapshot.quote_venue_at, snapshot.quote_received_at)
     fresh = {
         Input.QUOTE: is_fresh(quoted_at, snapshot.quote_max_age, snapshot),

@@ -93,7 +93,9 @@ def _price_error(field: str, price: Decimal, listing: ListingRules) -> Parameter
     problem = _number_problem(price)
     if problem:
         return ParameterError(field, *problem)
-    return _off_increment(field, price, listing.price_increment or _least_price_step(price, listing))
+    # A venue may state the finest step that it ever takes, which the law makes coarser from a dollar on.
+    steps = (listing.price_increment, _least_price_step(price, listing))
+    return next(filter(None, (_off_increment(field, price, step) for step in steps)), None)
 
 
 def _least_price_step(price: Decimal, listing: ListingRules) -> Decimal | None:

@@ -118,3 +118,10 @@ def test_messages_name_the_figures():
         "The smallest quantity is 0.0001.",
         "It must be a multiple of 0.5.",
     ]
+
+
+def test_a_finer_step_of_the_venue_does_not_undo_the_cent():
+    fine = ListingRules(asset_class="equity", price_increment=Decimal("0.0001"))
+    assert errors(fine, limit_price=Decimal("300.001")) == [("limit_price", "off_increment")]
+    assert errors(fine, limit_price=Decimal("300.01")) == []
+    assert errors(fine, limit_price=Decimal("0.9999")) == []

@@ -1,6 +1,6 @@
 """Places an order: take the key, lock the risk account, read, decide, write. Nothing is sent here.
 
-What the gate lacks is fetched outside of the transaction, once; what it then still lacks denies the order.
+What the gate lacks is fetched outside of the transaction; what it then still lacks denies the order.
 """
 
 from collections.abc import Callable
@@ -30,6 +30,8 @@ from apps.orders.services.intake.refreshing import Missing, refresh
 from apps.orders.types import NewOrder
 
 Clock = Callable[[], datetime]
+# While one input is fetched another one may grow old, once; what is missing after that is missing for a reason.
+REFRESHES = 2
 _RULES_OF_ALL = frozenset({"required", "not_positive", "too_large", "too_precise"})
 # How the interface answers, with the order's JSON; for a dry run the decision instead.
 Show = Callable[[Order, str, Decision], Answer]
@@ -59,10 +61,11 @@ def place_order(placement: Placement, *, show: Show, actor: Actor, time: Clock =
         LiveAccountRefused, AccountNotTradable, ClientOrderIdTaken, ReadOnly: see the classes.
         IdempotencyInFlight, IdempotencyKeyReused: see the classes.
     """
-    try:
-        return _place(placement, show, actor, time, is_last_try=False)
-    except Missing as missing:
-        refresh(missing, actor=actor, time=time)
+    for _attempt in range(REFRESHES):
+        try:
+            return _place(placement, show, actor, time, is_last_try=False)
+        except Missing as missing:
+            refresh(missing, actor=actor, time=time)
     return _place(placement, show, actor, time, is_last_try=True)
 
 
