@@ -41,9 +41,12 @@ SELECT a.mode, a.status = 'open' AND c.status = 'active' AND c.deleted_at IS NUL
              WHERE p.tenant_id = a.tenant_id AND p.account_id = a.id AND p.quantity <> 0) AS other
          WHERE other.instrument_id IS DISTINCT FROM i.id),
        (SELECT count(*) FROM open_order WHERE status = 'unknown'),
-       (SELECT sum(o.reserved) FROM orders_order o
-         WHERE o.tenant_id = r.tenant_id AND o.risk_account_id = r.id AND o.reserved > 0
-           AND (o.accepted_at IS NULL OR o.accepted_at >= r.means_as_of)),
+       (SELECT sum(recent.reserved) FROM (
+            SELECT o.reserved FROM orders_order o WHERE o.tenant_id = r.tenant_id AND o.risk_account_id = r.id
+               AND o.reserved > 0 AND o.accepted_at IS NULL
+            UNION ALL
+            SELECT o.reserved FROM orders_order o WHERE o.tenant_id = r.tenant_id AND o.risk_account_id = r.id
+               AND o.reserved > 0 AND o.accepted_at >= r.means_as_of) AS recent),
        ARRAY(SELECT 'installation: ' || reason FROM orders_installationkillswitch WHERE engaged
              UNION ALL
              SELECT CASE WHEN s.account_id IS NULL THEN 'tenant: ' ELSE 'account: ' END || s.reason
