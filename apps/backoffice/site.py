@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -121,11 +122,14 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the dashboard."""
-        context = {**self.each_context(request), "title": self.index_title, "board": _board()}
+        board = _board() if _may_see_board(request) else None
+        context = {**self.each_context(request), "title": self.index_title, "board": board}
         return TemplateResponse(request, "backoffice/dashboard.html", context)
 
     def live(self, request: HttpRequest) -> HttpResponse:
         """Return the dashboard's content alone; the page asks for it every two seconds."""
+        if not _may_see_board(request):
+            raise PermissionDenied
         return fragment(request, TemplateResponse(request, "backoffice/board.html", {"board": _board()}))
 
     def stops(self, request: HttpRequest) -> HttpResponse:
@@ -157,6 +161,19 @@ def _rendered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> Ht
 
 # As often as a page asks: an open page sees each board once, a second one costs nothing.
 board = Recent(lambda: selectors.dashboard(now=clock.now()), seconds=BOARD_SECONDS)
+
+
+# What the dashboard shows of every tenant.
+_BOARD_PERMISSIONS = (
+    "accounts.view_account",
+    "orders.view_order",
+    "providers.view_connection",
+    "webhooks.view_delivery",
+)
+
+
+def _may_see_board(request: HttpRequest) -> bool:
+    return request.user.has_perms(_BOARD_PERMISSIONS)
 
 
 def _board() -> dict[str, Any]:

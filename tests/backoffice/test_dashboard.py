@@ -16,8 +16,10 @@ from apps.core.ids import lowest_id, new_id
 from apps.core.scope import staff_scope
 from apps.jobs.models import Job
 from tests.backoffice.desk import make_delivery
+from tests.backoffice.staff import enrol, open_session
 from tests.backoffice.world import World
 from tests.factories.orders import make_kill_switch
+from tests.factories.users import make_user
 
 QUERIES = 33
 
@@ -184,3 +186,12 @@ def test_the_lowest_id_of_a_moment_is_below_every_id_after_it():
     made = new_id()
     assert lowest_id(before) <= made < lowest_id(clock.now() + timedelta(seconds=1))
     assert lowest_id(before).int & ((1 << 80) - 1) == 0
+
+
+def test_who_may_not_view_what_it_shows_sees_nothing_of_it(database, world: World):
+    user = make_user("newcomer", is_staff=True)
+    client = open_session(user, enrol(user))
+    page = client.get("/admin/")
+    assert (page.status_code, client.get("/admin/live/").status_code) == (200, 403)
+    assert "Ask an administrator for the permission" in page.content.decode()
+    assert "Active connections" not in page.content.decode()

@@ -18,7 +18,8 @@ from apps.core.errors import NotFound, ValidationFailed, VersionConflict
 from apps.core.ids import new_id
 from apps.core.scope import current_tenant_id, staff_scope, write_scope
 from apps.orders.events import KILL_SWITCH_ENGAGED, KILL_SWITCH_RELEASED, kill_switch_event
-from apps.orders.models import InstallationKillSwitch, KillSwitch
+from apps.orders.models import InstallationKillSwitch, KillSwitch, RiskAccount
+from apps.orders.services.accounts import ensure_risk_account
 from apps.orders.services.switches import INSTALLATION, await_sends, line_of, sends_under_way
 from apps.outbox import services as outbox
 from apps.tenants.errors import StaffOnly
@@ -95,6 +96,7 @@ def set_kill_switch(
     Raises:
         ValidationFailed: engaging needs a reason.
         NotFound: the tenant has no such account.
+        AccountNotTradable: see the class.
         VersionConflict: the switch has another version than expected.
         StaffOnly: the installation's switch is staff's alone.
     """
@@ -105,6 +107,9 @@ def set_kill_switch(
     with write_scope(actor, even_if_read_only=engaged):
         if account_id is not None and not Account.objects.filter(id=account_id).exists():
             raise NotFound
+        if account_id is not None and engaged and not RiskAccount.objects.filter(account_id=account_id).exists():
+            # Only what can trade is stopped, and is then among the trading accounts, where staff find it.
+            ensure_risk_account(account_id=account_id, actor=actor, now=now)
         owner = account_id if scope is SwitchScope.ACCOUNT else actor.tenant_id
         is_quiet = _await_sends(line_of(scope, owner)) if engaged else None
         switch = _lock(account_id)

@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import Max
-
 from apps.core.scope import system_scope
 from apps.market.models import Listing
 from apps.market.services import refresh_quotes
@@ -43,10 +41,9 @@ def _find_held() -> dict[str, _Held]:
                 risk_account__connection__status=ConnectionStatus.ACTIVE,
                 risk_account__connection__deleted_at__isnull=True,
             )
-            .values("risk_account__venue", "instrument_id")
-            .annotate(asker_id=Max("risk_account__connection_id"))
-            .order_by("instrument_id")
-            .values_list("risk_account__venue", "asker_id", "instrument_id")[:_MOST_INSTRUMENTS]
+            .order_by("risk_account__venue", "instrument_id")
+            .distinct("risk_account__venue", "instrument_id")
+            .values_list("risk_account__venue", "risk_account__connection_id", "instrument_id")[:_MOST_INSTRUMENTS]
         )
         held: dict[str, _Held] = {}
         for venue, connection_id, instrument_id in rows:

@@ -66,8 +66,8 @@
 
   function flash(element, name) {
     element.classList.remove("fo-new", "fo-changed");
-    void element.offsetWidth; // so that the animation starts anew
-    element.classList.add(name);
+    // A frame later, so that the animation starts anew; asking for the layout here would cost one per row.
+    requestAnimationFrame(() => element.classList.add(name));
     element.addEventListener("animationend", () => element.classList.remove(name), { once: true });
   }
 
