@@ -76,8 +76,8 @@ def test_a_long_history_is_not_read(desk: Desk):
         ):
             explained = rows.order_by("-id")[:51].explain(format="json", analyze=True)
             assert_little_is_read(explained, {"orders_order"})
-        for rows in (fills, fills.filter(account_id=desk.account.id), fills.filter(order=orders.earliest("id"))):
-            explained = rows.order_by("-id")[:51].explain(format="json", analyze=True)
+        for page in (fills, fills.filter(account_id=desk.account.id), fills.filter(order=orders.earliest("id"))):
+            explained = page.order_by("-id")[:51].explain(format="json", analyze=True)
             assert_little_is_read(explained, {"orders_fill"})
 
 

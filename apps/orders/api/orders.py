@@ -32,6 +32,7 @@ from apps.orders.api.order_serializers import (
     OrderSerializer,
     ReplacementSerializer,
 )
+from apps.orders.enums import Mode
 from apps.orders.errors import AccountNotTradable, ClientOrderIdTaken, LiveAccountRefused
 from apps.orders.events import order_data
 from apps.orders.models import Order, OrderEvent
@@ -188,15 +189,13 @@ class OrderView(TenantView):
         responses=OrderSerializer,
     )
     def patch(self, request: Request, order_id: UUID) -> Response:
-        with tenant_scope(self.tenant_id):
-            # What is not there, or not theirs, is a 404 before key and body are looked at.
-            get_order(tenant_id=self.tenant_id, order_id=order_id)
+        # What is not there, or not theirs, is a 404 before key and body are looked at.
+        _require_order(self, order_id)
 
         def execute(*, is_last_try: bool) -> Response:
             replacement = Replacement(
                 order_id=order_id,
                 change=decode_body(request, ReplacementBody, ReplacementBody.MESSAGES).change(),
-                only_paper=reaches_only_paper(self.principal),
                 expected_version=self.expected_version(),
             )
             return _show(replace_order(replacement, actor=self.actor, time=clock.now, is_last_try=is_last_try))
@@ -227,9 +226,8 @@ class OrderCancelView(TenantView):
         responses={202: OrderSerializer},
     )
     def post(self, request: Request, order_id: UUID) -> Response:
-        with tenant_scope(self.tenant_id):
-            # What is not there, or not theirs, is a 404 before the key is looked at.
-            get_order(tenant_id=self.tenant_id, order_id=order_id)
+        # What is not there, or not theirs, is a 404 before the key is looked at.
+        _require_order(self, order_id)
         return run_idempotently(self, lambda: self._cancel(order_id))
 
     def _cancel(self, order_id: UUID) -> Response:
@@ -237,6 +235,13 @@ class OrderCancelView(TenantView):
             order_id=order_id, expected_version=self.expected_version(), actor=self.actor, now=clock.now()
         )
         return _show(order, status=202)
+
+
+def _require_order(view: TenantView, order_id: UUID) -> None:
+    with tenant_scope(view.tenant_id):
+        order = get_order(tenant_id=view.tenant_id, order_id=order_id)
+    if reaches_only_paper(view.principal) and order.mode != Mode.PAPER:
+        raise LiveAccountRefused
 
 
 def _show(order: Order, *, status: int = 200) -> Response:

@@ -10,7 +10,9 @@ from apps.jobs.models import Job
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.models import Order, OrderEvent
 from apps.orders.rules.states import OPEN_STATES, TERMINAL_STATES
+from tests.conftest import client_for
 from tests.factories.orders import Desk, make_desk, make_kill_switch, make_order, read_order
+from tests.factories.tenants import make_api_key
 from tests.orders.intake import URL, body_of, post, traces
 
 
@@ -101,6 +103,16 @@ def test_the_same_key_has_the_same_answer(desk: Desk, acme_trader):
     first, again = (cancel(acme_trader, order, **{"Idempotency-Key": "k"}) for _ in range(2))
     assert (again.content, again["Idempotency-Replayed"]) == (first.content, "true")
     assert Counter(events_of(order))["order.cancel_requested"] == 1
+
+
+def test_a_test_key_does_not_touch_an_order_on_a_live_account(desk: Desk, acme, acme_trader):
+    order = make_order(desk, OrderStatus.ACCEPTED, mode="live")
+    change = acme_trader.patch(f"{URL}/{order.id}", {"quantity": "5"}, format="json")
+    for answer in (cancel(acme_trader, order), change):
+        assert (answer.status_code, answer.json()["code"]) == (403, "live_account_refused")
+    assert events_of(order) == ["order.accepted"]
+    live = client_for(make_api_key(acme, "trader", mode="live"))
+    assert cancel(live, order).status_code == 202
 
 
 def test_what_is_not_ours_is_not_there(desk: Desk, globex_admin, acme_viewer):

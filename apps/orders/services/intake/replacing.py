@@ -10,8 +10,8 @@ from apps.core.actor import Actor
 from apps.core.db.statements import run_in_one_trip, together
 from apps.core.errors import ValidationFailed
 from apps.core.scope import write_scope
-from apps.orders.enums import Mode, OrderStatus, OrderType, Outcome, Pending, Side, TimeInForce
-from apps.orders.errors import AccountNotTradable, LiveAccountRefused, OrderChangePending, OrderNotAtVenue
+from apps.orders.enums import OrderStatus, OrderType, Outcome, Pending, Side, TimeInForce
+from apps.orders.errors import AccountNotTradable, OrderChangePending, OrderNotAtVenue
 from apps.orders.events import ORDER_REPLACE_REQUESTED
 from apps.orders.models import Order
 from apps.orders.rules.gate import decide, stale_inputs
@@ -39,11 +39,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
-    """An order to replace. `only_paper`: whoever asks may not move real money."""
+    """An order to replace."""
 
     order_id: UUID
     change: Change
-    only_paper: bool
     expected_version: int | None = None
 
 
@@ -53,7 +52,7 @@ def replace_order(
     """Store the order that takes another one's place, and have the venue asked; a denied one leaves it alone.
 
     Raises:
-        NotFound, VersionConflict, OrderClosed, LiveAccountRefused, AccountNotTradable.
+        NotFound, VersionConflict, OrderClosed, AccountNotTradable.
         OrderChangePending: a cancel or another replacement is under way.
         OrderNotAtVenue: the venue has not confirmed it, so there is nothing to replace yet.
         ValidationFailed: `errors` names each field.
@@ -61,8 +60,6 @@ def replace_order(
     """
     with write_scope(actor):
         old = lock_open_order(replacement.order_id, replacement.expected_version)
-        if replacement.only_paper and old.mode != Mode.PAPER:
-            raise LiveAccountRefused
         if old.pending != Pending.NONE:
             raise OrderChangePending
         if old.status not in _AT_VENUE or not old.venue_order_id:
