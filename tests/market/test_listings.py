@@ -185,6 +185,7 @@ def test_batches_make_one_list(acme, venue: Venue, monkeypatch: pytest.MonkeyPat
     assert counts(import_listings(connection=connection)) == (20, 0, 0, 30, 0)
 
 
+@pytest.mark.prove
 def test_thirty_thousand_take_seconds(acme, venue: Venue) -> None:
     venue.assets = [asset(f"XNAS:S{n}") for n in range(30_000)]
     connection, started = connect(acme), clock.now()

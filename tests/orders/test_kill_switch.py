@@ -328,6 +328,7 @@ class TestSendsInTheAir:
             assert switch.is_running
         assert switch.join().is_quiet
 
+    @pytest.mark.prove
     def test_storm(self, floor, broker):
         """Four workers send as fast as they can; after the switch has answered not one order more goes out."""
         seed = random.randrange(2**32)

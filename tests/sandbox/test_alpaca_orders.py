@@ -199,6 +199,7 @@ def test_paging_through_all_orders_by_time_meets_each_once(broker: Broker) -> No
     assert seen == placed
 
 
+@pytest.mark.prove
 def test_long_histories_do_not_slow_an_account_down(own_broker: Broker) -> None:
     client = own_broker("busy")
     for number in range(800):

@@ -14,6 +14,9 @@ VIEWER = {
     "connections:read",
     "accounts:read",
     "transactions:read",
+    "market:read",
+    "orders:read",
+    "risk:read",
     "events:read",
 }
 
@@ -23,7 +26,7 @@ VIEWER = {
     [
         (Role.OWNER, set(Permission)),
         (Role.ADMIN, set(Permission)),
-        (Role.TRADER, VIEWER | {"transactions:write"}),
+        (Role.TRADER, VIEWER | {"transactions:write", "orders:write", "kill_switch:write"}),
         (Role.ANALYST, VIEWER | {"transactions:write", "audit:read"}),
         (Role.VIEWER, VIEWER),
         (Role.BILLING, {"tenant:read"}),

@@ -279,6 +279,7 @@ class TestFaults:
         placed = broker.place_order(request)
         assert (placed.client_order_id, len(sent(sandbox, keys, request))) == (request.client_order_id, 1)
 
+    @pytest.mark.prove
     def test_silence_ends_after_ten_seconds(self, broker, sandbox, keys):
         request = order(**FAR_BELOW)
         sandbox.fault("delay:60000", provider="alpaca", count=1, match="POST /v2/orders")

@@ -12,7 +12,10 @@ VIEWER = [
     "accounts:read",
     "connections:read",
     "events:read",
+    "market:read",
+    "orders:read",
     "providers:read",
+    "risk:read",
     "tenant:read",
     "transactions:read",
 ]
