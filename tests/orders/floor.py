@@ -140,9 +140,12 @@ class Floor:
         return run_next("orders", worker="tests", now=clock.now() + timedelta(seconds=ahead))
 
     def read(self, order: Order) -> Order:
-        """Return the order as it is stored, once its events have been seen to add up to it."""
+        """Return the order as it is stored, once its events have been seen to add up to it.
+
+        It is locked meanwhile: whoever else changes it changes its events, too.
+        """
         with tenant_scope(self.tenant.id):
-            stored = Order.objects.select_related("instrument").get(id=order.id)
+            stored = lock_order(order.id)
             happened = list(OrderEvent.objects.filter(order=order).order_by("sequence"))
             assert [event.sequence for event in happened] == list(range(1, stored.version + 1))
             assert fold(happened) == projection_of(stored)

@@ -77,13 +77,14 @@ class Play:
         return sorted(self.broker.orders)[which % len(self.broker.orders)]
 
     def execute(self, which: int, quantity: int, price: int) -> None:
-        """Execute a part; one that comes after the order's end leaves its state."""
+        """Execute a part; after the order's end it leaves its state, and something of the order unexecuted."""
         shown = self.broker.orders[self.key(which)]
         assert shown.quantity is not None
-        quantity = min(quantity, int(shown.quantity - shown.filled_quantity))
-        if quantity:
+        has_ended = shown.status in TERMINAL_STATES
+        quantity = min(quantity, int(shown.quantity - shown.filled_quantity) - has_ended)
+        if quantity > 0:
             side = next(order.side for order in self.orders if order.client_order_id == shown.client_order_id)
-            values = {"status": shown.status} if shown.status in TERMINAL_STATES else {}
+            values = {"status": shown.status} if has_ended else {}
             fill = self.broker.execute(shown, str(quantity), str(price), side=side, **values)
             self.messages.append(self.broker.update("fill", shown.venue_order_id, fill))
 
