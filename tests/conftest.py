@@ -29,6 +29,12 @@ def rollback_database() -> Iterator[str]:
         yield name
 
 
+@pytest.fixture(scope="session")
+def emptied_database() -> Iterator[databases.EmptiedDatabase]:
+    with databases.EmptiedDatabase() as kept:
+        yield kept
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_valkey_database(worker_id: str) -> None:
     """Give each xdist worker a Valkey database of its own."""
@@ -41,7 +47,7 @@ def own_valkey_database(worker_id: str) -> None:
 
 @pytest.fixture(autouse=True)
 def database(request: pytest.FixtureRequest, django_db_blocker: pytest.FixtureDef) -> Iterator[str]:
-    """Run the test in a transaction that is rolled back; or, marked `commits`, in a database of its own.
+    """Run the test in a transaction that is rolled back; or, marked `commits`, in a database without rows.
 
     The connection logs in as finops_web; marked `worker_login`, as finops_worker (which implies `commits`).
     """
@@ -52,10 +58,10 @@ def database(request: pytest.FixtureRequest, django_db_blocker: pytest.FixtureDe
     worker = node.get_closest_marker("worker_login") is not None
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         if worker or node.get_closest_marker("commits"):
-            with databases.cloned_database() as name:
-                databases.log_in("worker" if worker else "web", name)
-                yield name
-                connection.close()
+            name = request.getfixturevalue("emptied_database").take()
+            databases.log_in("worker" if worker else "web", name)
+            yield name
+            connection.close()
             return
         name = request.getfixturevalue("rollback_database")
         if connection.settings_dict["NAME"] != name:
