@@ -1,16 +1,14 @@
 """The one way out to addresses that tenants name: their URLs are checked, and so is every socket opened for them.
 
-A URL is parsed once, by the parser that the client uses. Its host is resolved once, when the socket is made, and the
-socket goes to one of the addresses that were checked: a name that answers differently a moment later (DNS rebinding)
-gains nothing. Redirects are never followed and proxies of the environment never used, since both lead elsewhere.
+A URL is parsed once, by the parser that the client uses. Its host is resolved when a socket is made, and the socket
+goes to one of the addresses that were checked: a name that answers differently a moment later (DNS rebinding) gains
+nothing. Redirects are never followed and proxies of the environment never used, since both lead elsewhere.
 """
 
 import asyncio
 import re
 import socket
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -21,19 +19,23 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from yarl import URL
 
+from apps.core.names import NameNotResolved, look_up, open_resolver
+
 Address = IPv4Address | IPv6Address
 
 LONGEST_URL = 2000
-LOOK_UP_SECONDS = 3.0
+# How long people wait to be told early where a name leads.
+EARLY_SECONDS = 3.0
+# Within these, the requests to one host share one look-up. Every socket's address is checked all the same.
+NAME_KEPT_SECONDS = 5
 # Shorter than the 5 seconds after which the impatient among servers close what is idle: a request would meet its end.
 KEPT_ALIVE_SECONDS = 4.0
-# Names hang where their servers do: enough threads that many such endpoints do not keep the others from resolving.
-RESOLVER_THREADS = 64
 # HTTPS, and what needs no privileges to listen on: nobody is probed for mail or file servers through us.
 _HTTPS_PORT, _FIRST_OPEN_PORT = 443, 1024
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 # Also an empty one, which the parser drops.
 _USER = re.compile(r"[^/]*//[^/?#]*@")
+_IN_BRACKETS = re.compile(r"[^/]*//[^/?#]*\[")
 # "0x7f.1", "2130706433" and "017700000001" are numbers to some resolvers (WHATWG URL, "ends in a number").
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -88,6 +90,9 @@ def check_url(text: str) -> URL:
         raise EgressRefused(_("The URL must not carry a user name or password."))
     if "#" in text:
         raise EgressRefused(_("The URL must not have a fragment."))
+    if "%" in host or (_IN_BRACKETS.match(text) and ":" not in host):
+        # Zones (RFC 6874) mean something on one machine alone, and addresses of the future (RFC 3986) nothing yet.
+        raise EgressRefused(_("In brackets stands an IPv6 address, without a zone."))
     is_here = _check_host(host)
     if is_here:
         return url
@@ -102,23 +107,22 @@ def check_resolution(url: URL) -> None:
     """Resolve a checked URL's host and look at what comes; a name that does not resolve now may do so later.
 
     For telling people early: it proves nothing about the next look-up. Takes 3 seconds at most, so call it outside
-    of any transaction.
+    of any transaction, and of any event loop.
 
     Raises:
         EgressRefused: the name leads to an address that is refused.
     """
-    pool = ThreadPoolExecutor(1)
-    try:
-        looked_up = pool.submit(socket.getaddrinfo, url.raw_host, url.port, type=socket.SOCK_STREAM)
-        found = looked_up.result(LOOK_UP_SECONDS)
-    except (FutureTimeout, OSError, UnicodeError):
+    host = url.raw_host or ""
+    if _address_of(host) is not None:
         return
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    check_addresses(entry[4][0] for entry in found)
+    try:
+        found = asyncio.run(look_up(host, open_resolver(seconds=EARLY_SECONDS)))
+    except NameNotResolved:
+        return
+    check_addresses(found)
 
 
-def check_addresses(addresses: Iterable[str | int]) -> None:
+def check_addresses(addresses: Iterable[str]) -> None:
     """Refuse a host if any of its addresses is one that we do not go to: a mixed answer is a trap.
 
     Raises:
@@ -147,7 +151,7 @@ def open_session(*, total_seconds: float, user_agent: str) -> aiohttp.ClientSess
     """
     connector = aiohttp.TCPConnector(
         limit=0,
-        use_dns_cache=False,
+        ttl_dns_cache=NAME_KEPT_SECONDS,
         resolver=_CheckedResolver(),
         socket_factory=_open_socket,
         keepalive_timeout=KEPT_ALIVE_SECONDS,
@@ -167,13 +171,19 @@ _LOOPBACK_4, _LOOPBACK_6 = ip_network("127.0.0.0/8"), ip_network("::1/128")
 
 def _check_host(host: str) -> bool:
     """Check a URL's host by its looks; tell whether it is this machine, where that is allowed."""
-    try:
-        address = ip_address(host)
-    except ValueError:
+    address = _address_of(host)
+    if address is None:
         return _check_name(host)
     if not is_allowed(address):
         raise EgressRefused(_("The URL leads to an address that is not public."))
     return address.is_loopback
+
+
+def _address_of(host: str) -> Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
 
 
 def _check_name(host: str) -> bool:
@@ -188,33 +198,30 @@ def _check_name(host: str) -> bool:
 
 
 class _CheckedResolver(AbstractResolver):
-    """Resolves in threads of its own, and hands on nothing but addresses that may be gone to."""
+    """Hands on nothing but addresses that may be gone to."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(RESOLVER_THREADS, "egress-resolver")
+        self._resolver = open_resolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        def look_up() -> list[Any]:
-            return socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-
-        found = await asyncio.get_running_loop().run_in_executor(self._pool, look_up)
-        check_addresses(entry[4][0] for entry in found)
+        found = await look_up(host, self._resolver)
+        check_addresses(found)
         return [
             ResolveResult(
                 hostname=host,
-                host=str(sockaddr[0]),
+                host=address,
                 port=port,
-                family=found_family,
-                proto=proto,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=socket.IPPROTO_TCP,
                 flags=socket.AI_NUMERICHOST,
             )
-            for found_family, _type, proto, _name, sockaddr in found
+            for address in found
         ]
 
     async def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """There is nothing to close: each question has a socket of its own."""
 
 
 def _open_socket(info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:

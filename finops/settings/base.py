@@ -235,6 +235,8 @@ KILL_SWITCH_WAIT_SECONDS = env.integer("FINOPS_KILL_SWITCH_WAIT_SECONDS", 15)
 
 # Whether tenants' URLs may lead to this machine: for a demo and for tests, never in production.
 EGRESS_ALLOW_LOOPBACK = False
+# Which name servers are asked about hosts that tenants name, as (address, port); None: the system's.
+EGRESS_NAME_SERVERS: list[tuple[str, int]] | None = None
 
 # Who may read /metrics; loopback by default.
 METRICS_ALLOWED_NETWORKS = env.networks("FINOPS_METRICS_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")

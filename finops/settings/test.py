@@ -8,3 +8,4 @@ ALPACA_REQUESTS_PER_MINUTE = 10_000
 SYNC_INTERVAL_SECONDS = 3600
 WHITENOISE_AUTOREFRESH = True  # looks a file up when it is asked for: every test client would list them all
 EGRESS_ALLOW_LOOPBACK = True
+EGRESS_NAME_SERVERS = []  # nobody is asked: no name resolves but localhost

@@ -1,7 +1,8 @@
 """Where tenants' URLs may lead: by their looks, by what their names resolve to, and at the socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
@@ -9,7 +10,10 @@ import pytest
 from aiohttp import ClientSession, web
 from yarl import URL
 
+from apps.core import egress
 from apps.core.egress import EgressRefused, check_resolution, check_url, is_allowed, open_session
+from apps.core.names import NameNotResolved, look_up, open_resolver
+from tests.name_server import NameServer
 
 pytestmark = pytest.mark.no_database
 
@@ -85,6 +89,15 @@ BAD = {
     "IPv6 unspecified": "https://[::]/",
     "IPv6 link-local": "https://[fe80::1]/",
     "IPv6 link-local with a zone": "https://[fe80::1%25eth0]/",
+    "IPv6 link-local with a bare zone": "https://[fe80::1%eth0]/",
+    "public IPv6 with a zone": "https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c%25eth0]/",
+    "IPv6 loopback with a zone": "http://[::1%25lo]:9/",
+    "an address of the future": "https://[v1.x]/",
+    "an address of the future that looks like a name": "https://[v1.example.com]:8443/",
+    "an address of the future with colons": "https://[vF.::1]/",
+    "IPv4 in brackets": "https://[93.184.215.14]/",
+    "brackets within": "https://a[::1]/",
+    "an unclosed bracket": "https://[::1/",
     "IPv6 unique local": "https://[fd00:ec2::254]/",
     "IPv6 multicast": "https://[ff02::1]/",
     "IPv6 documentation": "https://[2001:db8::1]/",
@@ -152,13 +165,80 @@ def test_addresses_at_the_edges_of_what_is_refused(production: None) -> None:
     assert {text: is_allowed(ip_address(text)) for text in edges} == edges
 
 
-def test_a_name_that_leads_to_a_private_address_is_told_early(production: None) -> None:
+@pytest.fixture
+def name_server(settings) -> Iterator[NameServer]:
+    """A name server that knows a few names, and never answers about one of them."""
+    known = {
+        "here.example.com": ["127.0.0.1"],
+        "public.example.com": ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"],
+        "trap.example.com": ["93.184.215.14", "10.0.0.1"],
+        "empty.example.com": [],
+        "hanging.example.com": None,
+    }
+    with NameServer(known) as server:
+        settings.EGRESS_NAME_SERVERS = [server.place]
+        yield server
+
+
+@pytest.mark.parametrize("name", ["here.example.com", "trap.example.com", "localhost"])
+def test_a_name_that_leads_to_a_private_address_is_told_early(name: str, production: None, name_server) -> None:
     with pytest.raises(EgressRefused, match="not public"):
-        check_resolution(URL("https://localhost:443/"))
+        check_resolution(URL(f"https://{name}:443/"))
 
 
-def test_a_name_that_does_not_resolve_is_nobodys_fault(production: None) -> None:
-    check_resolution(URL("https://nowhere.invalid/"))
+@pytest.mark.parametrize("host", ["public.example.com", "nowhere.example.com", "empty.example.com", "93.184.215.14"])
+def test_a_name_that_does_not_resolve_is_nobodys_fault(host: str, production: None, name_server) -> None:
+    check_resolution(URL(f"https://{host}/"))
+
+
+def test_nobody_waits_for_a_name_that_hangs(production: None, name_server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(egress, "EARLY_SECONDS", 0.2)
+    started = time.monotonic()
+    check_resolution(URL("https://hanging.example.com/"))
+    assert time.monotonic() - started < 2
+
+
+def look_up_all(hosts: Sequence[str], *, seconds: float) -> list[list[str] | type]:
+    """Look all up at once; what does not resolve has its error's type in its place."""
+
+    async def ask() -> list[list[str] | BaseException]:
+        resolver = open_resolver(seconds=seconds)
+        return await asyncio.gather(*(look_up(host, resolver) for host in hosts), return_exceptions=True)
+
+    return [type(found) if isinstance(found, BaseException) else found for found in asyncio.run(ask())]
+
+
+def test_a_name_has_the_addresses_of_both_kinds(name_server) -> None:
+    assert look_up_all(["public.example.com", "localhost", "empty.example.com", "nowhere.example.com"], seconds=5) == [
+        ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"],
+        ["127.0.0.1"],
+        NameNotResolved,
+        NameNotResolved,
+    ]
+    assert {name for name, _kind in name_server.asked} == {
+        "public.example.com",
+        "empty.example.com",
+        "nowhere.example.com",
+    }
+
+
+def test_names_that_hang_keep_no_other_from_resolving(name_server) -> None:
+    """More than any pool of threads would hold, and the one behind them is there at once."""
+    hanging = [f"hook-{number}.example.com" for number in range(200)]
+    name_server.addresses |= dict.fromkeys(hanging)
+    arrived: list[float] = []
+
+    async def ask() -> list[object]:
+        resolver = open_resolver(seconds=1.0)
+        looks = [asyncio.create_task(look_up(host, resolver)) for host in hanging]
+        await asyncio.sleep(0.1)
+        started = time.monotonic()
+        assert await look_up("here.example.com", resolver) == ["127.0.0.1"]
+        arrived.append(time.monotonic() - started)
+        return await asyncio.gather(*looks, return_exceptions=True)
+
+    assert {type(found) for found in asyncio.run(ask())} == {NameNotResolved}
+    assert arrived[0] < 0.8
 
 
 @asynccontextmanager
@@ -218,3 +298,20 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert _ask("http://127.0.0.1:{port}/hook", []) == (200, "finops")
+
+
+def test_requests_to_one_host_share_a_look_up_and_each_socket_is_checked(name_server, settings) -> None:
+    """The name is asked for once; when its address is refused from then on, the kept answer opens no socket."""
+    seen: list[str] = []
+
+    async def ask() -> None:
+        async with listening(seen) as port, open_session(total_seconds=5, user_agent="finops") as session:
+            url = f"http://here.example.com:{port}/"
+            await asyncio.gather(*(_get(session, url) for _ in range(5)))
+            settings.EGRESS_ALLOW_LOOPBACK = False
+            with pytest.raises(EgressRefused):
+                await asyncio.gather(*(_get(session, url) for _ in range(6)))
+
+    asyncio.run(ask())
+    assert sorted(name_server.asked) == [("here.example.com", "A"), ("here.example.com", "AAAA")]
+    assert set(seen) == {"/"}

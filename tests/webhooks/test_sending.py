@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from apps.core import clock
+from apps.core import clock, names
 from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope
@@ -33,6 +33,7 @@ from tests.factories.webhooks import (
     statuses_of,
     stored_endpoint,
 )
+from tests.name_server import NameServer
 from tests.webhooks.receiver import Answer, Received, Receiver
 
 pytestmark = pytest.mark.worker_login
@@ -270,17 +271,31 @@ def test_an_address_that_is_refused_by_now_gets_nothing(acme, monkeypatch: pytes
 
 def test_a_name_that_has_come_to_lead_here_gets_nothing(acme, monkeypatch: pytest.MonkeyPatch) -> None:
     """What looks public resolves to this machine: the answer is checked at the socket, not the name."""
-    real = socket.getaddrinfo
-    with Receiver() as receiver:
+    with Receiver() as receiver, NameServer({"rebinding.example.com": ["127.0.0.1"]}) as server:
         port = receiver.url.split(":")[2].split("/")[0]
         endpoint = make_endpoint(acme, f"https://rebinding.example.com:{port}/hook").endpoint
         relay(acme)
         monkeypatch.setattr(settings, "EGRESS_ALLOW_LOOPBACK", False)
-        # The world outside: a name server that answers as it likes.
-        monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest, **more: real("127.0.0.1", *rest, **more))
+        monkeypatch.setattr(settings, "EGRESS_NAME_SERVERS", [server.place])
         send_due()
     assert receiver.received == []
     assert only_attempt(endpoint).error == "address_refused"
+
+
+def test_a_name_that_hangs_costs_nobody_else_an_attempt(acme, globex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than threads would do for; what hangs is that endpoint's failure, and is tried again."""
+    monkeypatch.setattr(names, "LOOK_UP_SECONDS", 0.5)
+    hosts = [f"hook-{number}.example.com" for number in range(70)]
+    with Receiver() as receiver, NameServer(dict.fromkeys(hosts)) as server:
+        monkeypatch.setattr(settings, "EGRESS_NAME_SERVERS", [server.place])
+        hanging = [make_endpoint(acme, f"https://{host}/hook").endpoint for host in hosts]
+        healthy = make_endpoint(globex, receiver.url.replace("127.0.0.1", "localhost")).endpoint
+        relay(acme)
+        relay(globex)
+        assert send_due() == 71
+    assert (statuses_of(healthy), only_attempt(healthy).duration_ms < 400) == (["succeeded"], True)
+    assert {only_attempt(endpoint).error for endpoint in hanging} == {"name_not_resolved"}
+    assert {status for endpoint in hanging for status in statuses_of(endpoint)} == {"pending"}
 
 
 def test_what_is_kept_of_an_answer_is_short_readable_and_without_secrets(acme) -> None:

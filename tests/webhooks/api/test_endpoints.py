@@ -1,6 +1,5 @@
 """GET, POST, PATCH, DELETE /webhooks/endpoints, and what can be asked of one."""
 
-import socket
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,6 +14,7 @@ from apps.core.scope import tenant_scope
 from apps.webhooks.models import Delivery, Endpoint, EndpointSecret
 from apps.webhooks.services import disable_gone_endpoint, update_endpoint
 from tests.factories.webhooks import deliveries_of, make_endpoint, statuses_of, stored_endpoint
+from tests.name_server import NameServer
 
 URL = "/api/v1/webhooks/endpoints"
 GOOD = {"url": "https://93.184.215.14/hook", "event_types": ["order.*"], "description": "the shop"}
@@ -67,6 +67,8 @@ class TestCreate:
             ({"url": "https://127.0.0.1.:443/"}, "url_refused", ["url"]),
             ({"url": "https://169.254.169.254/"}, "url_refused", ["url"]),
             ({"url": "https://acme:secret@hooks.example.com/"}, "url_refused", ["url"]),
+            ({"url": "https://[v1.x]/"}, "url_refused", ["url"]),
+            ({"url": "https://[fe80::1%25eth0]/"}, "url_refused", ["url"]),
             ({"url": "nonsense"}, "url_refused", ["url"]),
             ({"url": None}, "validation_failed", ["url"]),
             ({"url": 5}, "url_refused", ["url"]),
@@ -84,11 +86,10 @@ class TestCreate:
         assert endpoints_of(acme) == 0
 
     def test_a_name_that_leads_to_this_machine_is_refused_early(self, acme, acme_admin, monkeypatch):
-        real = socket.getaddrinfo
         monkeypatch.setattr(settings, "EGRESS_ALLOW_LOOPBACK", False)
-        # The world outside: a name server that answers as it likes.
-        monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest, **more: real("127.0.0.1", *rest, **more))
-        response = post(acme_admin, {"url": "https://hooks.example.com/"})
+        with NameServer({"hooks.example.com": ["127.0.0.1"]}) as server:
+            monkeypatch.setattr(settings, "EGRESS_NAME_SERVERS", [server.place])
+            response = post(acme_admin, {"url": "https://hooks.example.com/"})
         assert (response.status_code, response.json()["code"]) == (400, "url_refused")
         assert response.json()["errors"][0]["message"] == "The host leads to an address that is not public."
         assert endpoints_of(acme) == 0
