@@ -77,7 +77,8 @@ class Account(TenantModel, VersionedModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} ••{self.last_four}" if self.last_four else self.name
+        # Brokers' accounts are called by their number, which ends with these four.
+        return self.name if self.name.endswith(self.last_four) else f"{self.name} ••{self.last_four}"
 
     @property
     def our_balance(self) -> Decimal:

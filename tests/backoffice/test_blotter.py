@@ -1,5 +1,7 @@
 """The blotter and an order's page: what staff read of an order, and what they can do about it."""
 
+from decimal import Decimal
+
 import pytest
 
 from apps.audit.models import AuditEntry
@@ -9,6 +11,7 @@ from apps.incidents.models import Incident
 from apps.jobs.models import Job
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.models import Order
+from apps.orders.rules.positions import Worth
 from apps.orders.services.resolving import LOOKUPS_BEFORE_LOST
 from apps.outbox.models import OutboxEvent
 from tests.backoffice.desk import Trade, make, make_delivery
@@ -214,6 +217,4 @@ def test_a_trading_account_shows_limits_beside_their_use(staff_client, trade: Tr
 def test_a_position_is_valued_at_the_bid(staff_client, trade: Trade):
     page = staff_client.get("/admin/orders/position/").context["cl"]
     position = next(row for row in page.result_list if row.tenant_id == trade.desk.tenant.pk)
-    assert str(position.market.price.normalize()) == "189.98"
-    assert str(position.market.value) == "1899.80"
-    assert str(position.market.profit) == "0.30"
+    assert position.market.worth == Worth(Decimal("189.98"), Decimal("1899.80"), Decimal("0.30"))

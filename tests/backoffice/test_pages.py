@@ -193,7 +193,7 @@ def test_an_unknown_record_leads_back_to_the_list_with_a_word(staff_client):
     assert "it may have been removed" in response.content.decode()
 
 
-def test_amounts_are_shown_in_full_and_coloured_by_direction(staff_client, acme):
+def test_amounts_are_grouped_and_coloured_by_direction_and_none_looks_like_nothing(staff_client, acme):
     account = make_account(acme, opening_balance="100", provider_balance=None)
     make_transaction(account, "-1234567.5")
     make_transaction(account, "0.000000000000000001")

@@ -16,6 +16,7 @@ from apps.core.admin.changelist import TenantFilter, recent_values
 from apps.core.admin.display import (
     NOTHING,
     about_url,
+    average,
     bar,
     changelist_url,
     chip,
@@ -57,6 +58,7 @@ __all__ = [
     "Table",
     "TenantFilter",
     "about_url",
+    "average",
     "bar",
     "changelist_url",
     "chip",

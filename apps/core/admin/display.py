@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from apps.core import clock
 from apps.core.admin.panels import Text, Tone
-from apps.core.money import plain
+from apps.core.money import minor_digits, plain
 from apps.core.redaction import redact, redact_text
 
 NOTHING = mark_safe('<span class="fo-nil">–</span>')
@@ -124,38 +124,63 @@ def number(value: int | None) -> str:
 
 
 def money(amount: Decimal | None, currency: str = "", *, signed: bool = False) -> SafeString:
-    """Return an amount with at least two decimals; `signed` colours money in and money out."""
+    """Return an amount in its currency's places, the whole on hover; `signed` colours money in and money out."""
     if amount is None:
         return NOTHING
-    whole, _dot, fraction = plain(abs(amount)).partition(".")
-    sign = "−" if amount < 0 else ("+" if signed and amount > 0 else "")
-    tone = ("out" if amount < 0 else "in") if signed else "plain"
+    tone = "plain" if not signed or not amount else ("out" if amount < 0 else "in")
+    text, hover = _rounded(amount, minor_digits(currency))
     return format_html(
-        '<span class="fo-money fo-money-{}">{}{}.{}<span class="fo-ccy">{}</span></span>',
+        '<span class="fo-money fo-money-{}"{}>{}{}<span class="fo-ccy">{}</span></span>',
         tone,
-        sign,
-        f"{int(whole):,}",
-        fraction.ljust(2, "0"),
+        hover,
+        "+" if tone == "in" else "",
+        text,
         currency,
     )
 
 
 def quantity(value: Decimal | None) -> SafeString:
-    """Return a quantity or a price as it is, thousands separated, without trailing zeros."""
+    """Return a quantity as it is, thousands separated, without trailing zeros."""
     if value is None:
         return NOTHING
-    whole, dot, fraction = plain(abs(value)).partition(".")
-    sign = "−" if value < 0 else ""
-    return format_html('<span class="fo-figure">{}{}{}{}</span>', sign, f"{int(whole):,}", dot, fraction)
+    return format_html('<span class="fo-figure">{}</span>', _grouped(value, 0))
 
 
 def price(value: Decimal | None) -> SafeString:
-    """Return a price with at least two decimals, so that a column of them can be compared."""
+    """Return a price as it was given, with at least two decimals, so that a column of them can be compared."""
     if value is None:
         return NOTHING
+    return format_html('<span class="fo-figure">{}</span>', _grouped(value, 2))
+
+
+def average(value: Decimal | None) -> SafeString:
+    """Return a price that was computed, in the places that prices have: two, below one four; the whole on hover.
+
+    The SEC's Rule 612 has equities quoted so; venues of other instruments follow closely enough for a mean.
+    """
+    if value is None:
+        return NOTHING
+    text, hover = _rounded(value, 2 if abs(value) >= 1 else 4)
+    return format_html('<span class="fo-figure"{}>{}</span>', hover, text)
+
+
+def _rounded(value: Decimal, digits: int) -> tuple[str, SafeString | str]:
+    """Return a number to so many places, and the attribute that tells the whole of it where that is more.
+
+    What is not nothing never looks like nothing: it then keeps its first two digits.
+    """
+    shown = round(value, digits)
+    if not shown and value:
+        shown = round(value, 1 - value.adjusted())
+    hover = format_html(' title="{}"', plain(value)) if shown != value else ""
+    return _grouped(shown, digits), hover
+
+
+def _grouped(value: Decimal, digits: int) -> str:
+    """Return a number with thousands separated and at least so many decimal places."""
     whole, _dot, fraction = plain(abs(value)).partition(".")
-    sign = "−" if value < 0 else ""
-    return format_html('<span class="fo-figure">{}{}.{}</span>', sign, f"{int(whole):,}", fraction.ljust(2, "0"))
+    fraction = fraction.ljust(digits, "0")
+    return f"{'−' if value < 0 else ''}{int(whole):,}{'.' if fraction else ''}{fraction}"
 
 
 def progress(share: Decimal, text: str) -> SafeString:

@@ -9,6 +9,7 @@ from apps.core.admin import (
     NOTHING,
     Table,
     about_url,
+    average,
     changelist_url,
     chip,
     clock_time,
@@ -23,6 +24,7 @@ from apps.core.admin import (
 from apps.orders.admin import display
 from apps.orders.models import Order, Position, RiskAccount, RiskDecision
 from apps.orders.rules.states import OPEN_STATES
+from apps.orders.selectors import quotes_of
 
 _OPEN = sorted(state.value for state in OPEN_STATES)
 _SHOWN, _LATEST = 50, 8
@@ -33,16 +35,16 @@ Held = Sequence[tuple[Position, display.Market]]
 def held_by(account: RiskAccount) -> Held:
     """Return the account's positions that are not flat, each with what it is worth."""
     found = Position.objects.filter(tenant_id=account.tenant_id, risk_account=account).exclude(quantity=0)
-    rows = list(found.select_related("instrument").order_by("-updated_at")[:_SHOWN])
-    quotes, now = display.quotes_of(rows), clock.now()
-    return [(row, display.Market.of(row, quotes.get(row.instrument_id), now)) for row in rows]
+    rows = list(found.select_related("instrument", "risk_account").order_by("-updated_at")[:_SHOWN])
+    quotes, now = quotes_of(rows), clock.now()
+    return [(row, display.Market.of(row, quotes, now)) for row in rows]
 
 
 def limits(account: RiskAccount, held: Held) -> Table:
     """Return each limit beside what is used of it, as far as a page can tell: the gate counts exactly."""
     others = Order.objects.filter(tenant_id=account.tenant_id, risk_account=account, status__in=_OPEN)
     trades = {item.instrument_id for item, _market in held} | set(others.values_list("instrument_id", flat=True))
-    values = [abs(market.value) for _item, market in held if market.value is not None]
+    values = [abs(market.worth.value) for _item, market in held if market.worth.value is not None]
     biggest = max(values, default=None)
     share = biggest / account.equity if biggest is not None and account.equity else None
     most = account.max_open_trades
@@ -69,10 +71,10 @@ def positions(account: RiskAccount, held: Held) -> Table:
             [
                 link(record_url("orders.position", item.pk), item.instrument.key),
                 quantity(item.quantity),
-                display.average(item.average_price),
+                average(item.average_price),
                 market.price_cell(),
-                money(market.value, currency),
-                money(market.profit, currency, signed=True),
+                money(market.worth.value, currency),
+                money(market.worth.unrealized, currency, signed=True),
             ]
         )
     headers = [_("instrument"), _("quantity"), _("average"), _("market"), _("value"), _("unrealised P&L")]

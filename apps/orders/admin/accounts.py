@@ -40,9 +40,6 @@ from apps.orders.rules.states import OPEN_STATES
 from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
 
 _OPEN = sorted(state.value for state in OPEN_STATES)
-_SHOWN = 50
-_LATEST = 8
-
 
 STOPPED = Outcome(
     message("Trading is stopped on %(count)s account"), message("Trading is stopped on %(count)s accounts")

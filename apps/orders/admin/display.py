@@ -1,13 +1,12 @@
 """How orders look in the admin: names of states, chips, the quantity with its bar, prices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
 from uuid import UUID
 
-from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -18,9 +17,12 @@ from apps.core.admin import NOTHING, chip, duration, link, moment, price, progre
 from apps.core.admin.display import TONES
 from apps.core.admin.panels import Tone
 from apps.core.money import plain
+from apps.market.enums import Freshness
 from apps.market.models import Quote
+from apps.market.selectors import freshness_of
 from apps.orders.enums import OrderStatus, OrderType, Outcome, Pending, Side, TimeInForce
 from apps.orders.models import Order, Position
+from apps.orders.rules.positions import Holding, Worth, worth
 
 STATUS_NAMES: Mapping[str, Promise] = {
     OrderStatus.DRAFT: gettext_lazy("Draft"),
@@ -127,11 +129,6 @@ def instrument_link(order_like: object) -> SafeString:
     return link(record_url("market.instrument", instrument.pk), instrument.key)
 
 
-def average(value: Decimal | None) -> SafeString:
-    """Return an average price, rounded to what a price can mean."""
-    return price(None if value is None else round(value, 6))
-
-
 def value_of(price: Decimal | None, amount: Decimal) -> Decimal | None:
     """Return what an amount is worth at a price."""
     return None if price is None else price * amount
@@ -154,38 +151,27 @@ def old(at: datetime) -> SafeString:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What a position is worth at the latest quote: the bid for a long one, the ask for a short one.
+    """What a position is worth at its venue's latest quote.
 
     It is shown for orientation whatever its age, which stands beside it; the gate takes fresh quotes alone.
     """
 
-    price: Decimal | None
-    value: Decimal | None  # rounded to cents, as the profit is: both are estimates
-    profit: Decimal | None
+    worth: Worth
     at: datetime | None
     is_fresh: bool
 
     @classmethod
-    def of(cls, position: Position, quote: Quote | None, now: datetime) -> Self:
-        """Value a position at a quote, if there is one."""
-        held = position.quantity
-        now_at = None if quote is None else (quote.bid if held >= 0 else quote.ask)
-        if quote is None or now_at is None:
-            return cls(None, None, None, None, False)
-        fresh = now - quote.venue_at <= timedelta(seconds=settings.QUOTE_MAX_AGE_SECONDS)
-        profit = held * (now_at - position.average_price)
-        return cls(now_at, round(held * now_at, 2), round(profit, 2), quote.venue_at, fresh)
+    def of(cls, position: Position, quotes: Mapping[tuple[UUID, str], Quote], now: datetime) -> Self:
+        """Value a position, which has its risk account, at its quote if there is one."""
+        quote = quotes.get((position.instrument_id, position.risk_account.venue))
+        holding = Holding(position.quantity, position.average_price)
+        if quote is None:
+            return cls(worth(holding, bid=None, ask=None), None, is_fresh=False)
+        fresh = freshness_of(quote, now=now) == Freshness.FRESH
+        return cls(worth(holding, bid=quote.bid, ask=quote.ask), quote.venue_at, fresh)
 
     def price_cell(self) -> SafeString:
         """Return the price, with its age where it has grown old."""
-        if self.price is None:
+        if self.worth.price is None:
             return NOTHING
-        return two_lines(price(self.price), "" if self.is_fresh else moment(self.at))
-
-
-def quotes_of(positions: Sequence[Position]) -> Mapping[UUID, Quote]:
-    """Return the latest quote of each position's instrument, in one query."""
-    if not positions:
-        return {}
-    quotes = Quote.objects.filter(instrument_id__in={item.instrument_id for item in positions})
-    return {quote.instrument_id: quote for quote in quotes.order_by("venue_at")}
+        return two_lines(price(self.worth.price), "" if self.is_fresh else moment(self.at))

@@ -20,6 +20,7 @@ from apps.core.admin import (
     Table,
     TenantFilter,
     about_url,
+    average,
     chip,
     clock_time,
     column,
@@ -33,6 +34,7 @@ from apps.core.admin import (
 from apps.orders.admin import display
 from apps.orders.admin.filters import SideFilter
 from apps.orders.models import Fill, Position
+from apps.orders.selectors import quotes_of
 
 _LATEST = 20
 
@@ -194,9 +196,9 @@ class PositionAdmin(StaffModelAdmin):
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Attach the latest price to each position."""
         super().prepare_rows(request, rows)
-        quotes = display.quotes_of(rows)
+        quotes, now = quotes_of(rows), clock.now()
         for row in rows:
-            row.market = display.Market.of(row, quotes.get(row.instrument_id), clock.now())
+            row.market = display.Market.of(row, quotes, now)
 
     @column(gettext_lazy("instrument"))
     def what(self, position: Position) -> str:
@@ -212,7 +214,7 @@ class PositionAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("average price"))
     def average_figure(self, position: Position) -> str:
-        return display.average(position.average_price) if position.quantity else NOTHING
+        return average(position.average_price) if position.quantity else NOTHING
 
     @column(gettext_lazy("market price"))
     def market_figure(self, position: Any) -> str:
@@ -221,11 +223,11 @@ class PositionAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("market value"))
     def value_figure(self, position: Any) -> str:
-        return money(position.market.value, position.risk_account.currency)
+        return money(position.market.worth.value, position.risk_account.currency)
 
     @column(gettext_lazy("unrealised P&L"))
     def unrealized_figure(self, position: Any) -> str:
-        return money(position.market.profit, position.risk_account.currency, signed=True)
+        return money(position.market.worth.unrealized, position.risk_account.currency, signed=True)
 
     @column(gettext_lazy("realised P&L"))
     def realized_figure(self, position: Position) -> str:

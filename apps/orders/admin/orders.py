@@ -20,6 +20,7 @@ from apps.core.admin import (
     Stat,
     TenantFilter,
     about_url,
+    average,
     clock_time,
     column,
     duration,
@@ -151,7 +152,7 @@ class OrderAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("average"))
     def average_figure(self, order: Order) -> str:
-        return display.average(order.average_fill_price)
+        return average(order.average_fill_price)
 
     @column(gettext_lazy("status"))
     def state(self, order: Order) -> str:
@@ -205,8 +206,8 @@ class OrderAdmin(StaffModelAdmin):
         return (
             Stat(_("Filled"), display.filled_of(order)),
             Stat(_("Price"), display.price_of(order)),
-            Stat(_("Average fill price"), display.average(order.average_fill_price)),
-            Stat(_("Executed value"), money(None if executed is None else round(executed, 2), currency)),
+            Stat(_("Average fill price"), average(order.average_fill_price)),
+            Stat(_("Executed value"), money(executed, currency)),
             Stat(_("Reached the venue after"), _sum(sent, took), _split(sent, took)),
             Stat(*_age(order)),
         )

@@ -19,6 +19,7 @@ from apps.market.models import Quote
 from apps.market.selectors import freshness_of
 from apps.orders.api.order_serializers import FillQuery, FillSerializer, PositionQuery, PositionSerializer
 from apps.orders.models import Fill, Position
+from apps.orders.rules import positions
 from apps.orders.selectors import fills_for, positions_for, quotes_of
 
 
@@ -62,29 +63,33 @@ class PositionListView(TenantListView):
 
     def serialize(self, rows: Sequence[Position]) -> list[Any]:
         quotes = quotes_of(rows)
-        return [_position_data(row, quotes) for row in rows]
+        asked_for = self.query.get("account")
+        return [_position_data(row, quotes) | ({"account_id": asked_for} if asked_for else {}) for row in rows]
 
 
 def _position_data(row: Position, quotes: Mapping[tuple[UUID, str], Quote]) -> dict[str, Any]:
-    price = _market_price(row, quotes.get((row.instrument_id, row.risk_account.venue)))
-    gain = None if price is None else (price - row.average_price) * row.quantity
+    worth = _worth(row, quotes.get((row.instrument_id, row.risk_account.venue)))
     return {
         "id": row.id,
         "account_id": row.account_id,
         "instrument": row.instrument.key,
         "quantity": plain(row.quantity),
         "average_price": plain(row.average_price),
-        "market_price": None if price is None else plain(price),
-        "market_value": None if price is None else plain(price * row.quantity),
-        "unrealized_pnl": None if gain is None else plain(gain),
+        "market_price": _text(worth.price),
+        "market_value": _text(worth.value),
+        "unrealized_pnl": _text(worth.unrealized),
         "realized_pnl": plain(row.realized_pnl),
         "as_of": row.updated_at,
     }
 
 
-def _market_price(row: Position, quote: Quote | None) -> Decimal | None:
-    """Return what the position could be closed at: the bid of a fresh quote, for a short the ask."""
+def _worth(row: Position, quote: Quote | None) -> positions.Worth:
+    """Return what the position is worth at a fresh quote."""
+    holding = positions.Holding(row.quantity, row.average_price)
     if quote is None or freshness_of(quote, now=clock.now()) != Freshness.FRESH:
-        return None
-    price: Decimal | None = quote.ask if row.quantity < 0 else quote.bid
-    return price
+        return positions.worth(holding, bid=None, ask=None)
+    return positions.worth(holding, bid=quote.bid, ask=quote.ask)
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)

@@ -30,6 +30,14 @@ class Applied(NamedTuple):
     realized: Decimal
 
 
+class Worth(NamedTuple):
+    """What a holding is worth at a quote; None where the side of the quote that it needs is not known."""
+
+    price: Decimal | None
+    value: Decimal | None
+    unrealized: Decimal | None
+
+
 def apply_fill(holding: Holding, *, side: Side, quantity: Decimal, price: Decimal) -> Applied:
     """Return the holding after a fill; `quantity` is positive."""
     signed = quantity if side is Side.BUY else -quantity
@@ -44,20 +52,15 @@ def apply_fill(holding: Holding, *, side: Side, quantity: Decimal, price: Decima
     return Applied(Holding(after, average), _rounded(closed * gain))
 
 
-def unrealized(holding: Holding, *, bid: Decimal | None, ask: Decimal | None) -> Decimal | None:
-    """Return what closing now would realise: a long position sells at the bid, a short one buys at the ask.
-
-    None: the side that it needs is not known.
-    """
-    value = market_price(holding, bid=bid, ask=ask)
-    return None if value is None else _rounded(holding.quantity * (value - holding.average_price))
-
-
-def market_price(holding: Holding, *, bid: Decimal | None, ask: Decimal | None) -> Decimal | None:
-    """Return the price at which the holding could be closed now; 0 while nothing is held."""
-    if not holding.quantity:
-        return _ZERO
-    return bid if holding.quantity > 0 else ask
+def worth(holding: Holding, *, bid: Decimal | None, ask: Decimal | None) -> Worth:
+    """Return what closing the holding now would bring: a long one sells at the bid, a short one buys at the ask."""
+    quantity, average = holding
+    price = ask if quantity < 0 else bid
+    if not quantity:
+        return Worth(price, _ZERO, _ZERO)
+    if price is None:
+        return Worth(None, None, None)
+    return Worth(price, _rounded(quantity * price), _rounded(quantity * (price - average)))
 
 
 def _rounded(value: Decimal) -> Decimal:

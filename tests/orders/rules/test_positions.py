@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.orders.enums import Side
-from apps.orders.rules.positions import Holding, apply_fill, market_price, unrealized
+from apps.orders.rules.positions import Holding, Worth, apply_fill, worth
 
 pytestmark = pytest.mark.no_database
 
@@ -57,22 +57,22 @@ def test_fills(fills: list[Fill], quantity: str, average: str, realized: str):
 
 
 @pytest.mark.parametrize(
-    ("holding", "bid", "ask", "price", "gain"),
+    ("holding", "bid", "ask", "expected"),
     [
-        (("10", "100"), "110", "111", "110", "100"),
-        (("10", "100"), "90", "91", "90", "-100"),
-        (("-10", "100"), "89", "90", "90", "100"),
-        (("-10", "100"), "89", "110", "110", "-100"),
-        (("10", "100"), None, "111", None, None),
-        (("-10", "100"), "89", None, None, None),
-        (("0", "0"), None, None, "0", "0"),
+        (("10", "100"), "110", "111", ("110", "1100", "100")),
+        (("10", "100"), "90", "91", ("90", "900", "-100")),
+        (("-10", "100"), "89", "90", ("90", "-900", "100")),
+        (("-10", "100"), "89", "110", ("110", "-1100", "-100")),
+        (("10", "100"), None, "111", (None, None, None)),
+        (("-10", "100"), "89", None, (None, None, None)),
+        (("0", "0"), "89", "90", ("89", "0", "0")),
+        (("0", "0"), None, None, (None, "0", "0")),
     ],
 )
-def test_what_closing_now_would_bring(holding, bid, ask, price, gain):
+def test_what_closing_now_would_bring(holding, bid, ask, expected):
     held = Holding(*map(Decimal, holding))
     quote = {"bid": bid and Decimal(bid), "ask": ask and Decimal(ask)}
-    assert market_price(held, **quote) == (None if price is None else Decimal(price))
-    assert unrealized(held, **quote) == (None if gain is None else Decimal(gain))
+    assert worth(held, **quote) == Worth(*(None if value is None else Decimal(value) for value in expected))
 
 
 # The manual's answers: https://www.gov.uk/hmrc-internal-manuals/cryptoassets-manual/crypto22251 and crypto41350: the
@@ -127,7 +127,7 @@ def test_money_is_neither_made_nor_lost(fills: list[tuple[Side, Decimal, Decimal
         cash -= sign * Fraction(quantity) * Fraction(price)
     assert Fraction(holding.quantity) == held
     assert (holding.average_price == 0) is (holding.quantity == 0)
-    open_gain = unrealized(holding, bid=mark, ask=mark)
+    open_gain = worth(holding, bid=mark, ask=mark).unrealized
     assert open_gain is not None
     exact = cash + held * Fraction(mark)
     # Each averaging may be half a unit of 10^-18 off, for each piece that is held.
