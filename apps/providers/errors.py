@@ -17,6 +17,17 @@ class ConnectionDisabled(DomainError):
     title = _("The connection is disabled")
 
 
+class ConnectionInUse(DomainError):
+    """Something that cannot go on without the connection is under way; `open_orders` counts its orders.
+
+    They would stand at the venue where nobody could cancel them. Cancel them, wait until they have ended, try again.
+    """
+
+    code = "connection_in_use"
+    status = 409
+    title = _("The connection is in use")
+
+
 class ProviderUnavailable(DomainError):
     """The provider's adapter is switched off on this installation; `GET /providers` gives the reason."""
 

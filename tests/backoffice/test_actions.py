@@ -82,6 +82,15 @@ def test_disabling_asks_first_and_then_destroys(staff_client, world: World):
     assert press(staff_client, "providers.connection", connection, "sync_now") == ["The connection is disabled"]
 
 
+def test_a_connection_with_open_orders_is_not_disabled(staff_client, world: World):
+    connection = world.acme.trade.desk.connection
+    assert press(staff_client, "providers.connection", connection, "disable", confirmed="1") == [
+        "2 orders are open on this connection. Cancel them first and wait until they have ended."
+    ]
+    assert read(Connection, connection).status == "active"
+    assert leaves(world.acme.tenant, "connection.deleted") == []
+
+
 def test_a_dead_letter_is_replayed_with_a_leaf(staff_client, world: World):
     job = world.globex.dead_job
     assert press(staff_client, "jobs.job", job, "replay") == ["1 job queued again."]

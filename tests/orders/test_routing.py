@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from apps.core import clock
+from apps.core.scope import write_scope
 from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
 from apps.orders.types import SUBMIT_ORDER
-from apps.providers.services import delete_connection
+from apps.providers.models import Credentials
 from tests.orders.broker import AWAY, LOST, REFUSED, THROTTLED, UNAUTHORISED, Broker
 from tests.orders.floor import Floor, number
 
@@ -194,9 +195,10 @@ def test_a_job_that_died_before_sending_denies(floor: Floor, broker: Broker):
     assert broker.orders == {}
 
 
-def test_a_deleted_connection_denies_what_never_left(floor: Floor, broker: Broker):
+def test_without_credentials_what_never_left_is_denied(floor: Floor, broker: Broker):
     order = floor.make_order()
-    delete_connection(connection_id=floor.risk_account.connection_id, actor=floor.actor, now=clock.now())
+    with write_scope(floor.actor):
+        Credentials.objects.filter(connection_id=floor.risk_account.connection_id).delete()
 
     floor.run()
 

@@ -19,6 +19,7 @@ from apps.providers.credentials import check_credentials, seal
 from apps.providers.enums import ConnectionStatus, SyncTrigger
 from apps.providers.errors import ProviderUnavailable
 from apps.providers.models import Connection, Credentials
+from apps.providers.needs import require_unneeded
 from apps.providers.protocols import AdapterSpec
 from apps.providers.services.locking import active_run, close_run, disconnected, lock_connection
 from apps.providers.services.runs import INCIDENT_KIND, request_sync, schedule_next
@@ -70,11 +71,13 @@ def delete_connection(
 
     Raises:
         NotFound, VersionConflict.
+        ConnectionInUse: orders that it carries are still open.
     """
     with write_scope(actor):
         connection = lock_connection(connection_id, expected_version=expected_version)
         if connection.is_disabled:
             return connection
+        require_unneeded(connection)
         before = connection.status
         _disable(connection, now)
         Credentials.objects.filter(connection=connection).delete()

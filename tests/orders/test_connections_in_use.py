@@ -1,0 +1,132 @@
+"""A connection that carries open orders is not let go: they would stand where nobody could cancel them."""
+
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection as database_connection
+
+from apps.audit.models import AuditEntry
+from apps.core import clock
+from apps.core.errors import DomainError
+from apps.core.scope import tenant_scope, write_scope
+from apps.orders.enums import OrderStatus
+from apps.orders.rules.states import OPEN_STATES, TERMINAL_STATES
+from apps.orders.services.locking import lock_risk_account
+from apps.outbox.models import OutboxEvent
+from apps.providers.errors import ConnectionInUse
+from apps.providers.models import Connection, Credentials
+from apps.providers.services import delete_connection
+from tests import databases
+from tests.conftest import client_for
+from tests.factories.orders import Desk, make_desk, make_order
+from tests.factories.tenants import make_api_key
+from tests.orders.intake import body_of, post, traces
+
+
+def state_of(desk: Desk) -> tuple[str, int, int, int]:
+    """Return the connection's status and how many credentials, leaves and events of a deletion there are."""
+    with tenant_scope(desk.tenant.id):
+        return (
+            Connection.objects.get(id=desk.connection.id).status,
+            Credentials.objects.filter(connection=desk.connection).count(),
+            AuditEntry.objects.filter(action="connection.deleted").count(),
+            OutboxEvent.objects.filter(type="connection.deleted").count(),
+        )
+
+
+@pytest.mark.parametrize("status", sorted(OPEN_STATES))
+def test_an_open_order_keeps_its_connection(acme, acme_admin, status):
+    desk = make_desk(acme)
+    make_order(desk, status)
+
+    answer = acme_admin.delete(f"/api/v1/connections/{desk.connection.id}")
+
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["open_orders"]) == (409, "connection_in_use", 1)
+    assert problem["detail"] == "1 order is open on this connection. Cancel it first and wait until it has ended."
+    assert state_of(desk) == ("active", 1, 0, 0)
+
+
+def test_all_of_them_are_counted_and_no_others(acme, globex, acme_admin):
+    desk, other = make_desk(acme), make_desk(acme, key_id="PKOTHERDESK")
+    for status in (OrderStatus.ACCEPTED, OrderStatus.UNKNOWN, *TERMINAL_STATES):
+        make_order(desk, status)
+    make_order(make_desk(globex))
+
+    answer = acme_admin.delete(f"/api/v1/connections/{desk.connection.id}")
+
+    assert (answer.status_code, answer.json()["open_orders"]) == (409, 2)
+    assert answer.json()["detail"].startswith("2 orders are open on this connection. Cancel them first")
+    assert acme_admin.delete(f"/api/v1/connections/{other.connection.id}").status_code == 204
+
+
+def test_once_they_have_ended_it_goes(acme, acme_admin):
+    desk = make_desk(acme)
+    for status in TERMINAL_STATES:
+        make_order(desk, status)
+
+    assert acme_admin.delete(f"/api/v1/connections/{desk.connection.id}").status_code == 204
+
+    assert state_of(desk) == ("disabled", 0, 1, 1)
+
+
+def begin(database: str, work: Callable[[], Any]) -> Callable[[], Any]:
+    """Begin `work` in a thread and return once it waits for a lock; what is returned waits for its end."""
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except DomainError as error:
+            results.append(error)
+        finally:
+            database_connection.close()
+
+    thread = Thread(target=run)
+    thread.start()
+    with psycopg.connect(databases.url("owner", database), autocommit=True) as watcher:
+        waiting = "SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = %s"
+        for _ in range(500):
+            if watcher.execute(waiting, [database]).fetchone() is not None:
+                break
+            watcher.execute("SELECT pg_sleep(0.02)")
+        else:
+            raise AssertionError("nobody waits")
+
+    def end() -> Any:
+        thread.join(30)
+        return results[0]
+
+    return end
+
+
+@pytest.mark.commits
+def test_an_order_that_is_being_placed_keeps_its_connection(acme, database: str):
+    desk = make_desk(acme)
+    with write_scope(desk.actor):
+        lock_risk_account(desk.risk_account.id)
+        deleted = begin(database, lambda: delete(desk))
+        make_order(desk)
+
+    assert isinstance(deleted(), ConnectionInUse)
+    assert state_of(desk) == ("active", 1, 0, 0)
+
+
+@pytest.mark.commits
+def test_an_order_finds_that_its_connection_is_being_let_go(acme, database: str):
+    desk = make_desk(acme)
+    client = client_for(make_api_key(acme, "trader"))
+    with write_scope(desk.actor):
+        delete(desk)
+        placed = begin(database, lambda: post(client, body_of(desk)))
+
+    assert (placed().status_code, placed().json()["code"]) == (409, "account_not_tradable")
+    assert traces(acme.id) == {}
+    assert state_of(desk) == ("disabled", 0, 1, 1)
+
+
+def delete(desk: Desk) -> Connection:
+    return delete_connection(connection_id=desk.connection.id, actor=desk.actor, now=clock.now())
