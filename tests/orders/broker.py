@@ -27,7 +27,7 @@ AWAY = ErrorCategory.RETRYABLE
 THROTTLED = ErrorCategory.THROTTLED
 REFUSED = ErrorCategory.PERMANENT
 UNAUTHORISED = ErrorCategory.AUTH
-_CLOSED = ("filled", "canceled", "expired", "replaced", "rejected", "done_for_day")
+_CLOSED = ("filled", "canceled", "expired", "replaced", "rejected")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def at_venue(floor: Floor, **values):
     return floor.read(order)
 
 
-@pytest.mark.parametrize("status", ["canceled", "expired", "rejected", "done_for_day"])
+@pytest.mark.parametrize("status", ["canceled", "expired", "rejected"])
 def test_the_venue_ends_an_order(floor: Floor, broker: Broker, status: str):
     order = at_venue(floor)
     broker.change("v-1", status=status, reason="Because.")
@@ -30,6 +30,55 @@ def test_the_venue_ends_an_order(floor: Floor, broker: Broker, status: str):
     assert (stored.status, stored.reserved, stored.closed_at is not None) == (status, 0, True)
     assert stored.denial_detail == ("Because." if status == "rejected" else "")
     assert floor.events(order)[-1] == status
+
+
+def test_what_is_done_for_the_day_goes_on_the_next(floor: Floor, broker: Broker):
+    """A `gtc` order: executed in part, done for the day, at work again, and canceled."""
+    order = at_venue(floor, time_in_force="gtc")
+    floor.hear(broker.update("partial_fill", "v-1", broker.execute("v-1", "4", "190")))
+    done = broker.update("done_for_day", broker.change("v-1", status="done_for_day"))
+    floor.hear(done)
+    stored = floor.read(order)
+    assert (stored.status, stored.closed_at, number(stored.filled_quantity)) == ("done_for_day", None, "4")
+    assert number(stored.reserved) == "1901.5"  # 4 at 190, and 6 that may still cost 190.25
+
+    broker.change("v-1", status="partially_filled")
+    floor.pull()
+    floor.hear(done)
+    assert floor.read(order).status == "partially_filled"
+    floor.hear(broker.update("done_for_day", broker.change("v-1", status="done_for_day")))
+    floor.hear(broker.update("partial_fill", "v-1", broker.execute("v-1", "1", "191")))
+    assert floor.fate(order) == ("partially_filled", "5", "190.2")
+
+    floor.ask_cancel(order)
+    floor.run()
+    assert "cancel_order" in broker.calls
+    floor.hear(broker.update("canceled", broker.change("v-1", status="canceled", pending="none")))
+    assert floor.fate(order) == ("canceled", "5", "190.2")
+    assert floor.incidents() == []
+
+
+def test_what_is_done_for_the_day_can_be_canceled(floor: Floor, broker: Broker):
+    order = at_venue(floor, time_in_force="gtc")
+    floor.hear(broker.update("done_for_day", broker.change("v-1", status="done_for_day")))
+
+    floor.ask_cancel(order)
+    floor.run()
+
+    assert (floor.read(order).status, floor.read(order).pending) == ("done_for_day", "cancel")
+    assert broker.only_order().pending == "cancel"
+
+
+def test_what_is_left_of_an_order_may_be_rejected(floor: Floor, broker: Broker):
+    order = at_venue(floor)
+    floor.hear(broker.update("partial_fill", "v-1", broker.execute("v-1", "4", "190")))
+
+    floor.hear(broker.update("rejected", broker.change("v-1", status="rejected", reason="halted")))
+
+    stored = floor.read(order)
+    assert floor.fate(order) == ("rejected", "4", "190")
+    assert (stored.denial_code, stored.denial_detail) == ("rejected_by_venue", "halted")
+    assert (number(stored.reserved), number(floor.position().quantity)) == ("760", "4")
 
 
 def test_the_same_word_twice_changes_nothing(floor: Floor, broker: Broker):

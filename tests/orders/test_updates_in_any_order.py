@@ -15,12 +15,11 @@ from apps.core import clock
 from apps.core.scope import write_scope
 from apps.orders.enums import OrderStatus
 from apps.orders.models import Order
-from apps.orders.rules.states import TERMINAL_STATES
+from apps.orders.rules.states import BEFORE_VENUE, TERMINAL_STATES
 from apps.orders.services.locking import lock_order
 from apps.orders.services.sending import request_of
 from apps.orders.services.transitions import transition
 from apps.orders.services.updates import take_venue_order
-from apps.orders.services.walking import BEFORE_VENUE
 from apps.providers.trading import TradeUpdate, VenueOrder
 from tests.factories.tenants import make_tenant
 from tests.orders.broker import NAME, Broker
@@ -34,7 +33,9 @@ ORDERS = st.lists(
 HAPPENINGS = st.lists(
     st.one_of(
         st.tuples(st.just("execute"), st.integers(0, 1), st.integers(1, 6), st.integers(90, 110)),
-        st.tuples(st.just("end"), st.integers(0, 1), st.sampled_from(["canceled", "expired", "done_for_day"])),
+        st.tuples(
+            st.just("end"), st.integers(0, 1), st.sampled_from(["canceled", "expired", "rejected", "done_for_day"])
+        ),
         st.tuples(st.just("hold"), st.integers(0, 1), st.sampled_from(["held", "accepted"])),
         st.tuples(st.just("hear"), st.integers(0, 9), st.booleans()),
         st.tuples(st.just("lose"), st.integers(0, 9)),

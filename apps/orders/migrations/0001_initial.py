@@ -267,7 +267,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='order',
-            index=models.Index(condition=models.Q(('status__in', ['accepted', 'approved', 'held', 'partially_filled', 'submitting', 'unknown'])), fields=['tenant_id', 'risk_account'], name='orders_order_open'),
+            index=models.Index(condition=models.Q(('status__in', ['accepted', 'approved', 'done_for_day', 'held', 'partially_filled', 'submitting', 'unknown'])), fields=['tenant_id', 'risk_account'], name='orders_order_open'),
         ),
         migrations.AddIndex(
             model_name='order',

@@ -12,13 +12,12 @@ from apps.orders import events
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.models import Order
 from apps.orders.rules.codes import DenialCode
-from apps.orders.rules.states import OPEN_STATES
+from apps.orders.rules.states import AT_VENUE, OPEN_STATES
 from apps.orders.services.locking import lock_order
 from apps.orders.services.routing import Clock, abandon
 from apps.orders.services.sending import pause
 from apps.orders.services.transitions import note
 from apps.orders.services.updates import take_venue_order
-from apps.orders.services.walking import BEFORE_VENUE
 from apps.providers.enums import ErrorCategory
 from apps.providers.errors import ProviderError
 from apps.providers.protocols import BrokerageAdapter
@@ -37,7 +36,7 @@ def cancel_at_venue(order_id: UUID, *, lease: Lease, clock: Clock) -> None:
     """
     with tenant_scope(lease.tenant_id):
         order = Order.objects.select_related("risk_account__connection").get(id=order_id)
-        is_wanted = order.status in OPEN_STATES - BEFORE_VENUE and order.pending == Pending.CANCEL
+        is_wanted = order.status in AT_VENUE and order.pending == Pending.CANCEL
         venue = _open(order, lease) if is_wanted else None
     told, refusal = None, ""
     if venue is not None:

@@ -19,7 +19,7 @@ from apps.core.scope import tenant_scope, write_scope
 from apps.incidents import services as incidents
 from apps.incidents.enums import Severity
 from apps.orders.models import Fill, Order, RiskAccount
-from apps.orders.rules.states import OPEN_STATES
+from apps.orders.rules.states import BEFORE_VENUE, OPEN_STATES
 from apps.orders.services.drift import compare_positions, is_comparison_due
 from apps.orders.services.fills import record_fill
 from apps.orders.services.locking import lock_order
@@ -27,7 +27,6 @@ from apps.orders.services.routing import Clock
 from apps.orders.services.stranded import see_to_stranded
 from apps.orders.services.turns import end_turn, is_taken, stream_turn, take_turn
 from apps.orders.services.updates import find_order, take_venue_order
-from apps.orders.services.walking import BEFORE_VENUE
 from apps.providers.protocols import BrokerageAdapter
 from apps.providers.registry import brokerage_for
 from apps.providers.trading import FillData, VenueOrder

@@ -16,23 +16,12 @@ from apps.core.scope import write_scope
 from apps.orders import events
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.models import Fill, Order, OrderEvent
-from apps.orders.rules.states import TERMINAL_STATES, may_follow
+from apps.orders.rules.states import AT_VENUE, ENDS_AT_VENUE, TERMINAL_STATES, may_follow
 from apps.outbox import services as outbox
 from apps.outbox.types import NewEvent
 
-# Coming into one of these, or to an end from one, the venue has shown that it has the order.
-_AT_VENUE = frozenset(
-    {
-        OrderStatus.ACCEPTED,
-        OrderStatus.HELD,
-        OrderStatus.PARTIALLY_FILLED,
-        OrderStatus.FILLED,
-        OrderStatus.CANCELED,
-        OrderStatus.EXPIRED,
-        OrderStatus.REPLACED,
-        OrderStatus.DONE_FOR_DAY,
-    }
-)
+# Coming into one of these, the venue has shown that it has, or had, the order; what it rejects it never took.
+_SHOWN = AT_VENUE | ENDS_AT_VENUE - {OrderStatus.REJECTED}
 
 
 class ImpossibleTransition(RuntimeError):
@@ -64,7 +53,7 @@ def transition(
         raise ImpossibleTransition(f"order {order.id}: {before} to {to}")
     if to is OrderStatus.SUBMITTING:
         columns.setdefault("submitted_at", now)
-    if to in _AT_VENUE and order.accepted_at is None:
+    if to in _SHOWN and order.accepted_at is None:
         columns.setdefault("accepted_at", now)
     if to in TERMINAL_STATES:
         columns |= {"pending": Pending.NONE, "closed_at": now}

@@ -19,13 +19,13 @@ from apps.incidents.enums import Severity
 from apps.orders import events
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.models import Order
-from apps.orders.rules.states import OPEN_STATES, TERMINAL_STATES
+from apps.orders.rules.states import BEFORE_VENUE, OPEN_STATES, TERMINAL_STATES
 from apps.orders.services.fills import record_fill
 from apps.orders.services.locking import lock_order
 from apps.orders.services.queueing import pull_soon
 from apps.orders.services.replacing import let_original_go
 from apps.orders.services.transitions import note
-from apps.orders.services.walking import BEFORE_VENUE, bring_to_venue, walk
+from apps.orders.services.walking import bring_to_venue, walk
 from apps.providers.trading import FillData, TradeUpdate, VenueOrder
 
 FOUND_AFTER_LOST = "order.found_after_lost"
@@ -86,10 +86,12 @@ def take_venue_order(
 
 def _is_news(order: Order, told: VenueOrder, to: OrderStatus) -> bool:
     """Tell whether a word is worth taking over: fills make an order filled, and an open state must not be stale."""
-    if to in (OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED):
-        return False
-    is_stale = order.venue_updated_at is not None and told.updated_at < order.venue_updated_at
-    return to not in OPEN_STATES or not is_stale
+    is_older = order.venue_updated_at is not None and told.updated_at < order.venue_updated_at
+    is_stale = is_older or told.filled_quantity < order.filled_quantity
+    if to is OrderStatus.PARTIALLY_FILLED:
+        # Without a fill it only says that another day has begun.
+        return order.status == OrderStatus.DONE_FOR_DAY and not is_stale
+    return to is not OrderStatus.FILLED and (to not in OPEN_STATES or not is_stale)
 
 
 def _take_refusal(order: Order, wish: Pending, event: str, reason: str, *, actor: Actor, now: datetime) -> None:

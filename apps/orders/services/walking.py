@@ -7,12 +7,9 @@ from apps.core.actor import Actor
 from apps.orders.enums import OrderStatus as S
 from apps.orders.enums import Pending
 from apps.orders.models import Order
-from apps.orders.rules.states import may_follow
+from apps.orders.rules.states import BEFORE_VENUE, may_follow
 from apps.orders.services.queueing import cancel_at_venue
 from apps.orders.services.transitions import transition
-
-# Nothing is known of the order at the venue.
-BEFORE_VENUE = frozenset({S.APPROVED, S.SUBMITTING, S.UNKNOWN})
 
 
 def walk(order: Order, to: S, *, actor: Actor, now: datetime, **columns: Any) -> bool:

@@ -16,7 +16,8 @@ submitting        accepted rejected unknown approved
 unknown           accepted held partially_filled filled canceled expired replaced done_for_day rejected lost
 accepted          held partially_filled filled canceled expired replaced done_for_day rejected
 held              accepted partially_filled filled canceled expired replaced done_for_day rejected
-partially_filled  filled canceled expired replaced done_for_day
+partially_filled  filled canceled expired replaced done_for_day rejected
+done_for_day      accepted held partially_filled filled canceled expired replaced rejected
 """
 ROWS = [line.split() for line in TABLE.split("\n") if line]
 ALLOWED = {(S(row[0]), S(after)) for row in ROWS for after in row[1:]}
@@ -35,6 +36,7 @@ def test_an_order_is_a_draft_open_or_at_its_end():
         S.ACCEPTED,
         S.HELD,
         S.PARTIALLY_FILLED,
+        S.DONE_FOR_DAY,
     } == OPEN_STATES
     assert {
         S.DENIED,
@@ -43,7 +45,6 @@ def test_an_order_is_a_draft_open_or_at_its_end():
         S.CANCELED,
         S.EXPIRED,
         S.REPLACED,
-        S.DONE_FOR_DAY,
         S.REJECTED,
     } == TERMINAL_STATES
     assert {S.DRAFT} | OPEN_STATES | TERMINAL_STATES == set(S)

@@ -10,11 +10,12 @@ from apps.core.actor import Actor
 from apps.core.db.statements import run_in_one_trip, together
 from apps.core.errors import ValidationFailed
 from apps.core.scope import write_scope
-from apps.orders.enums import OrderStatus, OrderType, Outcome, Pending, Side, TimeInForce
+from apps.orders.enums import OrderType, Outcome, Pending, Side, TimeInForce
 from apps.orders.errors import AccountNotTradable, OrderChangePending, OrderNotAtVenue
 from apps.orders.events import ORDER_REPLACE_REQUESTED
 from apps.orders.models import Order
 from apps.orders.rules.gate import decide, stale_inputs
+from apps.orders.rules.states import AT_VENUE
 from apps.orders.services.intake import reading, writing
 from apps.orders.services.intake.judging import proposal_of, request_for_people, snapshot_of
 from apps.orders.services.intake.placing import field_errors
@@ -23,8 +24,6 @@ from apps.orders.services.intake.refreshing import Missing
 from apps.orders.services.requests import lock_open_order
 from apps.orders.services.transitions import note
 from apps.orders.types import REPLACE_ORDER, NewOrder
-
-_AT_VENUE = frozenset({OrderStatus.ACCEPTED, OrderStatus.HELD, OrderStatus.PARTIALLY_FILLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +61,7 @@ def replace_order(
         old = lock_open_order(replacement.order_id, replacement.expected_version)
         if old.pending != Pending.NONE:
             raise OrderChangePending
-        if old.status not in _AT_VENUE or not old.venue_order_id:
+        if old.status not in AT_VENUE or not old.venue_order_id:
             raise OrderNotAtVenue
         return _replace(old, _changed(old, replacement.change), actor, time(), is_last_try=is_last_try)
 
