@@ -69,17 +69,17 @@ def logins(demo: dict[str, Any]) -> list[dict[str, str]]:
     return [demo["staff"], *(tenant["owner"] for tenant in demo["tenants"])]
 
 
-def test_a_creation_interrupted_at_any_step_is_completed_by_the_next(tmp_path: Path, sandbox: SandboxProcess) -> None:
+def test_a_creation_interrupted_at_any_step_is_completed_by_the_next(
+    tmp_path: Path, sandbox: SandboxProcess, emptied_database: databases.EmptiedDatabase
+) -> None:
     steps = 0
     while True:
         path = tmp_path / f"{steps}.json"
-        with databases.cloned_database() as name:
-            databases.log_in("web", name)
-            interrupted = was_interrupted(path, InterruptedAtLeaf(steps))
-            assert path.exists() is not interrupted
-            assert ensure_demo(path) is interrupted
-            assert_whole(path)
-            connection.close()
+        databases.log_in("web", emptied_database.take())
+        interrupted = was_interrupted(path, InterruptedAtLeaf(steps))
+        assert path.exists() is not interrupted
+        assert ensure_demo(path) is interrupted
+        assert_whole(path)
         if not interrupted:
             break
         steps += 1
