@@ -153,9 +153,9 @@ class Delivery(TenantModel):
             TenantForeignKey(field="endpoint", to="webhooks.Endpoint", name="webhooks_delivery_endpoint"),
         ]
         indexes = [
-            # What an endpoint may be sent now; the sender walks from endpoint to endpoint along it.
+            # What may be sent now; the sender walks from tenant to tenant, and from endpoint to endpoint, along it.
             models.Index(
-                fields=["endpoint", "next_attempt_at", "sequence"],
+                fields=["tenant_id", "endpoint", "next_attempt_at", "sequence"],
                 condition=_PENDING & Q(next_attempt_at__isnull=False),
                 name="webhooks_delivery_due",
             ),
@@ -185,6 +185,8 @@ class DeliveryAttempt(TenantModel):
     delivery = models.ForeignKey(
         Delivery, on_delete=models.PROTECT, related_name="attempts", db_constraint=False, db_index=False
     )
+    # Its delivery's, so that an endpoint's record is a range of one index.
+    endpoint_id = models.UUIDField(_("endpoint"))
     at = models.DateTimeField(_("at"))
     status_code = models.PositiveSmallIntegerField(_("status code"), null=True, blank=True)
     duration_ms = models.PositiveIntegerField(_("duration in ms"))
@@ -199,7 +201,10 @@ class DeliveryAttempt(TenantModel):
             *TenantModel.Meta.constraints,
             TenantForeignKey(field="delivery", to="webhooks.Delivery", name="webhooks_deliveryattempt_delivery"),
         ]
-        indexes = [models.Index(fields=["delivery", "id"], name="webhooks_attempt_of_delivery")]
+        indexes = [
+            models.Index(fields=["delivery", "id"], name="webhooks_attempt_of_delivery"),
+            models.Index(fields=["tenant_id", "endpoint_id", "at"], name="webhooks_attempt_of_endpoint"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.status_code or self.error}"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from apps.core.ids import new_id
@@ -15,6 +16,13 @@ class Message:
     event_type: str
     entity_id: UUID
     body: str
+
+
+class Share(NamedTuple):
+    """How many of a sender's slots a tenant holds; `after`: the endpoint behind which its next turn begins."""
+
+    held: int
+    after: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ def send_due(now: datetime | None = None, *, seed: int = 1, **options: Any) -> i
 def fail_due(now: datetime | None = None) -> int:
     """Settle everything that is due as refused with a 500, without sending it; return how many that was."""
     now = now or clock.now()
-    claims = claim(slots=1_000, rooms={}, default_room=1_000, after=UUID(int=0), now=now)
+    claims = claim(slots=1_000, shares={}, rooms={}, default_room=1_000, now=now)
     attempts = [
         Attempt(claim=one, at=now, duration_ms=12, status_code=500, error="http_error", response_excerpt="no")
         for one in claims

@@ -1,5 +1,6 @@
 """Claiming and settling: who holds what, for how long, and what a lost lease is worth."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
@@ -10,19 +11,25 @@ from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.outbox.services import relay_events
 from apps.webhooks.models import Delivery, Endpoint
+from apps.webhooks.sending.shares import Shares
 from apps.webhooks.services import claim, recover, retry_delivery, settle, update_endpoint
 from apps.webhooks.services.leasing import LEASE_SECONDS
-from apps.webhooks.types import Attempt, Claim
+from apps.webhooks.types import Attempt, Claim, Share
 from tests.factories.outbox import make_event
 from tests.factories.webhooks import attempts_of, deliveries_of, make_endpoint, relay, statuses_of
 
 pytestmark = pytest.mark.worker_login
 
-FIRST = UUID(int=0)
 
-
-def claimed(now: datetime, *, slots: int = 100, room: int = 100, rooms: dict[UUID, int] | None = None) -> list[Claim]:
-    return claim(slots=slots, rooms=rooms or {}, default_room=room, after=FIRST, now=now)
+def claimed(
+    now: datetime,
+    *,
+    slots: int = 100,
+    room: int = 100,
+    rooms: dict[UUID, int] | None = None,
+    shares: dict[UUID, Share] | None = None,
+) -> list[Claim]:
+    return claim(slots=slots, shares=shares or {}, rooms=rooms or {}, default_room=room, now=now)
 
 
 def settle_all(claims: list[Claim], now: datetime, *, status: int = 200, retry_after: float | None = None) -> None:
@@ -178,14 +185,47 @@ def test_when_slots_are_few_the_endpoints_take_turns(acme, now: datetime) -> Non
     endpoints = sorted(make_endpoint(acme, now=now).endpoint.id for _ in range(3))
     for _ in range(4):
         relay(acme, now=now)
-    after, order = FIRST, []
+    shares, order = Shares(1), []
     for _ in range(6):
-        claims = claim(slots=1, rooms={}, default_room=1, after=after, now=now)
+        given = shares.now()
+        claims = claimed(now, slots=1, room=1, shares=given)
         order += [one.endpoint_id for one in claims]
-        after = claims[-1].endpoint_id if claims else FIRST
+        shares.move_on(claims, slots=1, shares=given)
         settle_all(claims, now)
     # Behind the last endpoint the look finds nothing, and the next one begins with the first.
     assert order == [*endpoints, *endpoints[:2]]
+
+
+def tenants_of(claims: list[Claim]) -> Counter[UUID]:
+    return Counter(one.tenant_id for one in claims)
+
+
+def test_a_tenant_alone_gets_half_of_the_slots_and_what_it_does_not_get_is_not_touched(acme, now: datetime) -> None:
+    endpoint = make_queue(acme, 30, now)
+    claims = claimed(now, slots=20)
+    assert sequences(claims) == list(range(1, 11))
+    assert claimed(now, slots=10, shares={acme.id: Share(10)}) == []
+    waiting = deliveries_of(endpoint)[10:]
+    assert {(one.leased_until, one.fence, one.attempt_count) for one in waiting} == {(None, 0, 0)}
+
+
+def test_who_comes_later_finds_slots_and_nobody_holds_more_than_were_free(acme, globex, now: datetime) -> None:
+    make_queue(acme, 30, now)
+    claimed(now, slots=20)
+    make_queue(globex, 30, now)
+    shares = {acme.id: Share(10)}
+    assert tenants_of(claimed(now, slots=10, shares=shares)) == {globex.id: 5}
+    shares = {acme.id: Share(10), globex.id: Share(5)}
+    assert tenants_of(claimed(now, slots=5, shares=shares)) == {}
+    # When some of the first come back, those who hold fewer go first.
+    shares = {acme.id: Share(4), globex.id: Share(5)}
+    assert tenants_of(claimed(now, slots=11, shares=shares)) == {acme.id: 3, globex.id: 2}
+
+
+def test_tenants_that_come_together_share_alike(acme, globex, now: datetime) -> None:
+    make_queue(acme, 30, now)
+    make_queue(globex, 3, now)
+    assert tenants_of(claimed(now, slots=20)) == {acme.id: 9, globex.id: 3}
 
 
 def test_a_claim_knows_its_target_and_its_keys(acme, now: datetime) -> None:

@@ -61,7 +61,9 @@ def test_staff_read_everything_but_secrets_and_change_nothing() -> None:
 
 
 def test_a_tenants_side_logs_no_attempt(delivery: Delivery, now: datetime) -> None:
-    attempt = DeliveryAttempt(tenant_id=delivery.tenant_id, delivery=delivery, at=now, duration_ms=1)
+    attempt = DeliveryAttempt(
+        tenant_id=delivery.tenant_id, delivery=delivery, endpoint_id=delivery.endpoint_id, at=now, duration_ms=1
+    )
     with (
         pytest.raises(DatabaseError, match="permission denied"),
         write_scope(system_actor("tests", tenant_id=delivery.tenant_id)),

@@ -90,6 +90,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(editable=False)),
+                ('endpoint_id', models.UUIDField(verbose_name='endpoint')),
                 ('at', models.DateTimeField(verbose_name='at')),
                 ('status_code', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='status code')),
                 ('duration_ms', models.PositiveIntegerField(verbose_name='duration in ms')),
@@ -102,13 +103,13 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'delivery attempts',
                 'ordering': ['id'],
                 'abstract': False,
-                'indexes': [models.Index(fields=['delivery', 'id'], name='webhooks_attempt_of_delivery')],
+                'indexes': [models.Index(fields=['delivery', 'id'], name='webhooks_attempt_of_delivery'), models.Index(fields=['tenant_id', 'endpoint_id', 'at'], name='webhooks_attempt_of_endpoint')],
                 'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='webhooks_deliveryattempt_tenant_id_id'), apps.core.db.TenantForeignKey(field='delivery', name='webhooks_deliveryattempt_delivery', to='webhooks.Delivery')],
             },
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('status', 'pending'), ('next_attempt_at__isnull', False)), fields=['endpoint', 'next_attempt_at', 'sequence'], name='webhooks_delivery_due'),
+            index=models.Index(condition=models.Q(('status', 'pending'), ('next_attempt_at__isnull', False)), fields=['tenant_id', 'endpoint', 'next_attempt_at', 'sequence'], name='webhooks_delivery_due'),
         ),
         migrations.AddIndex(
             model_name='delivery',

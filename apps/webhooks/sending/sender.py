@@ -19,9 +19,10 @@ from apps.core.actor import system_actor
 from apps.core.scope import system_scope
 from apps.webhooks import metrics
 from apps.webhooks.sending.exchange import send
+from apps.webhooks.sending.shares import Shares
 from apps.webhooks.sending.windows import FIRST, Windows
 from apps.webhooks.services import claim, disable_gone_endpoint, settle
-from apps.webhooks.types import Attempt, Claim
+from apps.webhooks.types import Attempt, Claim, Share
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,6 @@ GATHER_SECONDS = 0.004
 # The database may be away this long; then the claims' leases are over anyway.
 PATIENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.5
-_FROM_THE_FIRST = UUID(int=0)
 
 
 class Sender:
@@ -55,9 +55,8 @@ class Sender:
     ) -> None:
         self._tick = tick
         self._random = random or Random()  # noqa: S311  (spread, not secrecy)
-        self._most, self._timeout = most_in_flight, timeout_seconds
-        self._windows = Windows()
-        self._after = _FROM_THE_FIRST
+        self._timeout = timeout_seconds
+        self._windows, self._shares = Windows(), Shares(most_in_flight)
         self._answers: list[Attempt] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
@@ -86,7 +85,7 @@ class Sender:
                         claims = await self._turn(database, stop=stopping())
                         sent += len(claims)
                         self._start(session, claims)
-                        is_idle = not (self._tasks or self._answers or self._failing_since)
+                        is_idle = not (self._tasks or self._answers or self._failing_since or self._news.is_set())
                         if is_idle and (until_idle or stopping()):
                             return sent
                         await self._pause()
@@ -96,9 +95,9 @@ class Sender:
     async def _turn(self, database: ThreadPoolExecutor, *, stop: bool) -> list[Claim]:
         """Settle and claim in one go. With the database away the answers are kept, and tried again for a while."""
         answers, self._answers = self._answers, []
-        slots = 0 if stop else self._most - self._windows.total
+        slots, shares = 0 if stop else self._shares.free, self._shares.now()
         rooms = self._windows.rooms()
-        work = asyncio.get_running_loop().run_in_executor(database, self._work, answers, slots, rooms)
+        work = asyncio.get_running_loop().run_in_executor(database, self._work, answers, slots, shares, rooms)
         try:
             claims = await work
         except AnyDatabaseError as error:
@@ -106,9 +105,13 @@ class Sender:
             await self._forgive(error)
             return []
         self._failing_since = None
+        if slots and self._shares.move_on(claims, slots=slots, shares=shares):
+            self._news.set()
         return claims
 
-    def _work(self, answers: Sequence[Attempt], slots: int, rooms: dict[UUID, int]) -> list[Claim]:
+    def _work(
+        self, answers: Sequence[Attempt], slots: int, shares: dict[UUID, Share], rooms: dict[UUID, int]
+    ) -> list[Claim]:
         if self._failing_since is not None:
             close_old_connections()
         now = self._tick()
@@ -117,9 +120,7 @@ class Sender:
         with system_scope():
             settle(answers, random=self._random, now=now)
             if slots > 0:
-                claims = claim(slots=slots, rooms=rooms, default_room=FIRST, after=self._after, now=now)
-        # The next look begins behind the last endpoint when the slots ended there, and with the first one otherwise.
-        self._after = claims[-1].endpoint_id if claims and len(claims) == slots else _FROM_THE_FIRST
+                claims = claim(slots=slots, shares=shares, rooms=rooms, default_room=FIRST, now=now)
         return claims
 
     def _settle_gone(self, answers: Sequence[Attempt], now: datetime) -> None:
@@ -133,6 +134,7 @@ class Sender:
     def _start(self, session: aiohttp.ClientSession, claims: Sequence[Claim]) -> None:
         for claimed in claims:
             self._windows.begin(claimed.endpoint_id)
+            self._shares.begin(claimed.tenant_id)
             task = asyncio.create_task(self._send(session, claimed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -140,6 +142,7 @@ class Sender:
     async def _send(self, session: aiohttp.ClientSession, claimed: Claim) -> None:
         answer = await send(session, claimed, at=self._tick())
         metrics.count(answer)
+        self._shares.end(claimed.tenant_id)
         self._windows.end(claimed.endpoint_id, succeeded=not answer.error, duration_ms=answer.duration_ms)
         self._answers.append(answer)
         self._news.set()

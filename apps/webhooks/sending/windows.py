@@ -19,16 +19,13 @@ class Windows:
     def __init__(self) -> None:
         self._windows: dict[UUID, int] = {}
         self._in_flight: dict[UUID, int] = {}
-        self.total = 0
 
     def begin(self, endpoint_id: UUID) -> None:
         """Count a request that is being sent."""
         self._in_flight[endpoint_id] = self._in_flight.get(endpoint_id, 0) + 1
-        self.total += 1
 
     def end(self, endpoint_id: UUID, *, succeeded: bool, duration_ms: int) -> None:
         """Count its end, and let the endpoint's window grow or shrink."""
-        self.total -= 1
         left = self._in_flight[endpoint_id] - 1
         if left:
             self._in_flight[endpoint_id] = left

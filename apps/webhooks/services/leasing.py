@@ -21,43 +21,69 @@ from apps.core.scope import system_scope
 from apps.webhooks import signing
 from apps.webhooks.retrying import next_attempt
 from apps.webhooks.services import queueing
-from apps.webhooks.types import Attempt, Claim
+from apps.webhooks.types import Attempt, Claim, Share
 
 # Longer than a request may take, with room for the settling; a killed sender's claims come back after this.
 LEASE_SECONDS = 30
 
-# From endpoint to endpoint along the index of what is due, never through the backlog of one of them: at most its room
-# is taken from each. `after` goes round, so that the last endpoints have their turn when the slots are few.
+# From tenant to tenant, and from endpoint to endpoint of each, along the index of what is due; never through the
+# backlog of one of them: at most its room is taken from an endpoint, and from a tenant at most what would be its share
+# if it were alone. Then the slots go round: the tenant that holds the fewest has the next, as long as nobody holds
+# more than were free. So each finds some free, however many hold on to theirs.
 #
 # How many rows are pending changes faster than the statistics do. So the statements of this room leave the planner no
 # choice: a sub-select with LIMIT is not turned into a join, and an order names the index that gives it.
 _CLAIM = """
-WITH RECURSIVE busy (endpoint_id) AS (
-    (SELECT endpoint_id FROM webhooks_delivery
-      WHERE status = 'pending' AND next_attempt_at IS NOT NULL AND endpoint_id > %(after)s
-      ORDER BY endpoint_id, next_attempt_at LIMIT 1)
+WITH RECURSIVE waiting (tenant_id) AS (
+    (SELECT tenant_id FROM webhooks_delivery
+      WHERE status = 'pending' AND next_attempt_at IS NOT NULL
+      ORDER BY tenant_id, endpoint_id, next_attempt_at LIMIT 1)
     UNION ALL
-    SELECT (SELECT further.endpoint_id FROM webhooks_delivery AS further
+    SELECT (SELECT further.tenant_id FROM webhooks_delivery AS further
              WHERE further.status = 'pending' AND further.next_attempt_at IS NOT NULL
-               AND further.endpoint_id > busy.endpoint_id
-             ORDER BY further.endpoint_id, further.next_attempt_at LIMIT 1)
-      FROM busy WHERE busy.endpoint_id IS NOT NULL),
-due AS MATERIALIZED (
-    SELECT head.id FROM busy
-      LEFT JOIN unnest(%(endpoint_ids)s::uuid[], %(rooms)s::int[]) AS known (endpoint_id, room) USING (endpoint_id)
+               AND further.tenant_id > waiting.tenant_id
+             ORDER BY further.tenant_id, further.endpoint_id, further.next_attempt_at LIMIT 1)
+      FROM waiting WHERE waiting.tenant_id IS NOT NULL),
+candidates AS MATERIALIZED (
+    SELECT head.id, coalesce(share.held, 0) + row_number() OVER (
+               PARTITION BY waiting.tenant_id ORDER BY head.endpoint_id, head.next_attempt_at, head.sequence) AS holds
+      FROM waiting
+      LEFT JOIN unnest(%(tenant_ids)s::uuid[], %(held)s::int[], %(afters)s::uuid[])
+             AS share (tenant_id, held, after) USING (tenant_id)
      CROSS JOIN LATERAL (
-           SELECT delivery.id FROM webhooks_delivery AS delivery
-            WHERE delivery.endpoint_id = busy.endpoint_id AND delivery.status = 'pending'
-              AND delivery.next_attempt_at <= %(now)s
-              AND (delivery.leased_until IS NULL OR delivery.leased_until <= %(now)s)
-              AND delivery.id = (
-                  SELECT first.id FROM webhooks_delivery AS first
-                   WHERE first.endpoint_id = delivery.endpoint_id AND first.entity_id = delivery.entity_id
-                     AND first.status = 'pending' ORDER BY first.sequence LIMIT 1)
-            ORDER BY delivery.next_attempt_at, delivery.sequence
-            LIMIT coalesce(known.room, %(default_room)s)
-              FOR NO KEY UPDATE SKIP LOCKED) AS head
-     WHERE busy.endpoint_id IS NOT NULL LIMIT %(slots)s)
+        WITH RECURSIVE busy (endpoint_id) AS (
+            (SELECT endpoint_id FROM webhooks_delivery AS nearest
+              WHERE nearest.status = 'pending' AND nearest.next_attempt_at IS NOT NULL
+                AND nearest.tenant_id = waiting.tenant_id AND (share.after IS NULL OR endpoint_id > share.after)
+              ORDER BY tenant_id, endpoint_id, next_attempt_at LIMIT 1)
+            UNION ALL
+            SELECT (SELECT further.endpoint_id FROM webhooks_delivery AS further
+                     WHERE further.status = 'pending' AND further.next_attempt_at IS NOT NULL
+                       AND further.tenant_id = waiting.tenant_id AND further.endpoint_id > busy.endpoint_id
+                     ORDER BY further.tenant_id, further.endpoint_id, further.next_attempt_at LIMIT 1)
+              FROM busy WHERE busy.endpoint_id IS NOT NULL)
+        SELECT first_of.* FROM busy
+          LEFT JOIN unnest(%(endpoint_ids)s::uuid[], %(rooms)s::int[]) AS known (endpoint_id, room)
+                 USING (endpoint_id)
+         CROSS JOIN LATERAL (
+               SELECT delivery.id, delivery.endpoint_id, delivery.next_attempt_at, delivery.sequence
+                 FROM webhooks_delivery AS delivery
+                WHERE delivery.tenant_id = waiting.tenant_id AND delivery.endpoint_id = busy.endpoint_id
+                  AND delivery.status = 'pending' AND delivery.next_attempt_at <= %(now)s
+                  AND (delivery.leased_until IS NULL OR delivery.leased_until <= %(now)s)
+                  AND delivery.id = (
+                      SELECT first.id FROM webhooks_delivery AS first
+                       WHERE first.endpoint_id = delivery.endpoint_id AND first.entity_id = delivery.entity_id
+                         AND first.status = 'pending' ORDER BY first.sequence LIMIT 1)
+                ORDER BY delivery.next_attempt_at, delivery.sequence
+                LIMIT coalesce(known.room, %(default_room)s)
+                  FOR NO KEY UPDATE SKIP LOCKED) AS first_of
+         WHERE busy.endpoint_id IS NOT NULL
+         LIMIT greatest((%(slots)s - coalesce(share.held, 0) + 1) / 2, 0)) AS head
+     WHERE waiting.tenant_id IS NOT NULL),
+due AS MATERIALIZED (
+    SELECT id FROM (SELECT id, holds, row_number() OVER (ORDER BY holds, id) AS taken FROM candidates) AS ranked
+     WHERE holds + taken - 1 <= %(slots)s)
 UPDATE webhooks_delivery AS delivery SET leased_until = %(until)s, fence = delivery.fence + 1
   FROM due WHERE delivery.id = due.id
 RETURNING delivery.id, delivery.tenant_id, delivery.endpoint_id, delivery.entity_id, delivery.body, delivery.sequence,
@@ -87,9 +113,11 @@ UPDATE webhooks_delivery AS delivery
 """
 # Every attempt was made, also one whose lease was lost meanwhile.
 _LOG = """
-INSERT INTO webhooks_deliveryattempt (id, tenant_id, delivery_id, at, status_code, duration_ms, error, response_excerpt)
-SELECT * FROM unnest(%(attempt_ids)s::uuid[], %(tenant_ids)s::uuid[], %(ids)s::uuid[], %(ats)s::timestamptz[],
-                     %(status_codes)s::smallint[], %(durations)s::int[], %(errors)s::text[], %(excerpts)s::text[])
+INSERT INTO webhooks_deliveryattempt
+       (id, tenant_id, delivery_id, endpoint_id, at, status_code, duration_ms, error, response_excerpt)
+SELECT * FROM unnest(%(attempt_ids)s::uuid[], %(tenant_ids)s::uuid[], %(ids)s::uuid[], %(endpoint_ids)s::uuid[],
+                     %(ats)s::timestamptz[], %(status_codes)s::smallint[], %(durations)s::int[], %(errors)s::text[],
+                     %(excerpts)s::text[])
 ON CONFLICT (id) DO NOTHING
 """
 
@@ -104,18 +132,24 @@ class Verdict(NamedTuple):
 def claim(
     *,
     slots: int,
+    shares: Mapping[UUID, Share],
     rooms: Mapping[UUID, int],
     default_room: int,
-    after: UUID,
     now: datetime,
 ) -> list[Claim]:
-    """Lease up to `slots` due deliveries, of each endpoint up to its room (0 and more), from the one `after` on."""
+    """Lease due deliveries for the `slots` that are free, of each endpoint up to its room (0 and more).
+
+    A tenant gets no more slots than, with those that it holds by its share, were free before. A tenant without a share
+    holds none.
+    """
     parameters: dict[str, Any] = {
         "slots": slots,
+        "tenant_ids": list(shares),
+        "held": [share.held for share in shares.values()],
+        "afters": [share.after for share in shares.values()],
         "endpoint_ids": list(rooms),
         "rooms": list(rooms.values()),
         "default_room": default_room,
-        "after": after,
         "now": now,
         "until": now + timedelta(seconds=LEASE_SECONDS),
     }
@@ -171,6 +205,7 @@ def _columns(attempts: Sequence[Attempt], verdicts: Sequence[Verdict], now: date
         "next_attempts": [verdict.next_attempt_at for verdict in verdicts],
         "attempt_ids": [attempt.id for attempt in attempts],
         "tenant_ids": [attempt.claim.tenant_id for attempt in attempts],
+        "endpoint_ids": [attempt.claim.endpoint_id for attempt in attempts],
         "ats": [attempt.at for attempt in attempts],
         "status_codes": [attempt.status_code for attempt in attempts],
         "durations": [attempt.duration_ms for attempt in attempts],
