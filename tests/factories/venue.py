@@ -29,7 +29,9 @@ from apps.providers.types import AccountData, BalanceData, Page, RejectedRow, Tr
 
 @dataclass
 class Venue:
-    """A broker with one account. `failure` is raised by every call; `seconds` is how long each takes."""
+    """A broker with one account. `failure` is raised by every call, or by those with `refused_key`; `seconds` is how
+    long each takes.
+    """
 
     name: str
     assets: list[AssetData | RejectedRow] = field(default_factory=list)
@@ -40,6 +42,7 @@ class Venue:
     transactions: list[TransactionData | RejectedRow] = field(default_factory=list)
     holdings: list[HoldingData | RejectedRow] = field(default_factory=list)
     failure: ProviderError | None = None
+    refused_key: str = ""
     seconds: float = 0.0
     calls: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -56,27 +59,30 @@ class Venue:
         )
         return self.quotes[symbol]
 
-    def fail(self, code: str = "away", category: ErrorCategory = ErrorCategory.RETRYABLE) -> None:
-        """Answer nothing but this error from now on."""
+    def fail(
+        self, code: str = "away", category: ErrorCategory = ErrorCategory.RETRYABLE, *, refused_key: str = ""
+    ) -> None:
+        """Answer nothing but this error from now on, to whoever calls with this key or to everybody."""
+        self.refused_key = refused_key
         self.failure = ProviderError(
             provider=self.name, operation="any", category=category, code=code, message="The venue is away."
         )
 
-    def called(self, name: str) -> None:
+    def called(self, name: str, key: str) -> None:
         """Note a call, take the time it takes, and fail when told to."""
         assert_no_transaction()
         with self._lock:
             self.calls.append(name)
         time.sleep(self.seconds)
-        if self.failure:
+        if self.failure and self.refused_key in ("", key):
             raise self.failure
 
 
 class VenueAdapter:
     """The adapter: every protocol that this room and the accounts ask for."""
 
-    def __init__(self, venue: Venue) -> None:
-        self._venue = venue
+    def __init__(self, venue: Venue, key: str) -> None:
+        self._venue, self._key = venue, key
 
     def __enter__(self) -> Self:
         return self
@@ -89,32 +95,32 @@ class VenueAdapter:
     def close(self) -> None: ...
 
     def clock(self) -> ClockData:
-        self._venue.called("clock")
+        self._venue.called("clock", self._key)
         assert self._venue.clock is not None
         return self._venue.clock
 
     def assets(self) -> Iterator[AssetData | RejectedRow]:
-        self._venue.called("assets")
+        self._venue.called("assets", self._key)
         yield from self._venue.assets
 
     def latest_quotes(self, symbols: Sequence[str]) -> dict[str, QuoteData]:
-        self._venue.called("quotes " + ",".join(sorted(symbols)))
+        self._venue.called("quotes " + ",".join(sorted(symbols)), self._key)
         return {symbol: self._venue.quotes[symbol] for symbol in symbols if symbol in self._venue.quotes}
 
     def accounts(self) -> list[AccountData | RejectedRow]:
-        self._venue.called("accounts")
+        self._venue.called("accounts", self._key)
         return [self._venue.account] if self._venue.account else []
 
     def balance(self, external_id: str) -> BalanceData | RejectedRow:
-        self._venue.called("balance")
+        self._venue.called("balance", self._key)
         return BalanceData(external_id=external_id, currency="USD", current=self._venue.cash, available=None)
 
     def transactions(self, external_id: str, *, since: Any) -> Iterator[Page]:
-        self._venue.called("transactions")
+        self._venue.called("transactions", self._key)
         yield Page(tuple(self._venue.transactions))
 
     def holdings(self, external_id: str) -> list[HoldingData | RejectedRow]:
-        self._venue.called("holdings")
+        self._venue.called("holdings", self._key)
         return list(self._venue.holdings)
 
 
@@ -128,8 +134,8 @@ def reset() -> None:
 
 
 def _spec(venue: Venue) -> AdapterSpec:
-    def connect(_credentials: Mapping[str, str], _key: str) -> VenueAdapter:
-        return VenueAdapter(venue)
+    def connect(credentials: Mapping[str, str], _key: str) -> VenueAdapter:
+        return VenueAdapter(venue, credentials["key"])
 
     return AdapterSpec(
         name=venue.name,

@@ -66,6 +66,17 @@ def test_without_a_clock_it_is_unknown(now) -> None:
     assert clock_freshness_of(None, now=now) == Freshness.UNKNOWN
 
 
+def test_a_failure_a_moment_ago_with_another_connection_is_no_answer(acme, globex, venue: Venue) -> None:
+    broken, working = connect(acme, credentials={"key": "broken"}), connect(globex, credentials={"key": "good"})
+    now = clock.now()
+    venue.clock = ClockData(venue_at=now, is_open=True, next_open_at=None, next_close_at=None)
+    venue.fail(refused_key="broken")
+    for connection in (broken, working):
+        refresh_clock(connection=connection)
+    assert venue.calls == ["clock"] * 2
+    assert VenueClock.objects.get().is_open
+
+
 @pytest.mark.commits
 def test_twenty_at_once_make_one_call(acme, venue: Venue) -> None:
     connection = connect(acme)

@@ -178,6 +178,25 @@ def test_a_failure_is_shared_as_well(acme, venue: Venue) -> None:
 
 
 @pytest.mark.commits
+def test_what_fails_with_one_connection_is_asked_for_with_ones_own_by_one_for_all(acme, globex, venue: Venue) -> None:
+    listing = make_listing(venue="venue_one")
+    broken, working = connect(acme, credentials={"key": "broken"}), connect(globex, credentials={"key": "good"})
+    venue.quote("AAPL", "189.98", "190.02")
+    venue.fail(refused_key="broken")
+    refresh_quotes(connection=broken, listings=[listing])
+    assert (venue.calls, Quote.objects.count()) == (["quotes AAPL"], 0)
+    venue.seconds = 0.2
+    seen = []
+
+    def ask() -> None:
+        refresh_quotes(connection=working, listings=[listing])
+        seen.append(stored().bid)
+
+    at_once(6, ask)
+    assert (venue.calls, seen) == (["quotes AAPL"] * 2, [Decimal("189.98")] * 6)
+
+
+@pytest.mark.commits
 def test_those_who_want_several_wait_for_what_another_is_asking_and_ask_the_rest(acme, venue: Venue) -> None:
     apple, microsoft = make_listing("XNAS:AAPL", venue="venue_one"), make_listing("XNAS:MSFT", venue="venue_one")
     connection = connect(acme)

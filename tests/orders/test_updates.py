@@ -39,7 +39,7 @@ def test_what_is_done_for_the_day_goes_on_the_next(floor: Floor, broker: Broker)
     done = broker.update("done_for_day", broker.change("v-1", status="done_for_day"))
     floor.hear(done)
     stored = floor.read(order)
-    assert (stored.status, stored.closed_at, number(stored.filled_quantity)) == ("done_for_day", None, "4")
+    assert (stored.status, stored.closed_at is None, number(stored.filled_quantity)) == ("done_for_day", True, "4")
     assert number(stored.reserved) == "1901.5"  # 4 at 190, and 6 that may still cost 190.25
 
     broker.change("v-1", status="partially_filled")

@@ -34,8 +34,9 @@ _UPSERT = """
 def refresh_clock(*, connection: Connection) -> None:
     """Ask the connection's venue for its clock unless the stored one is fresh; read it again afterwards.
 
-    Does HTTP: call it outside of any transaction. Of all processes one asks, the others wait for its answer. When the
-    venue fails, the stored clock stays as it is and grows stale.
+    Does HTTP: call it outside of any transaction. Of all processes one asks, the others wait for its answer; should it
+    have failed with another connection, this one is tried. When the venue fails, the stored clock stays as it is and
+    grows stale.
     """
     if _is_fresh(connection.provider):
         return
@@ -45,7 +46,7 @@ def refresh_clock(*, connection: Connection) -> None:
             _fetch(connection)
 
     try:
-        fly([f"clock:{connection.provider}"], ask)
+        fly([f"clock:{connection.provider}"], ask, by=str(connection.id))
     except ProviderError as error:
         logger.warning("market.clock_not_refreshed", extra={"venue": connection.provider, "code": error.code})
 

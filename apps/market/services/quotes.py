@@ -38,9 +38,9 @@ _UPSERT = """
 def refresh_quotes(*, connection: Connection, listings: Iterable[Listing], ahead: timedelta = timedelta(0)) -> None:
     """Ask the connection's venue for those quotes that are not fresh, or will not be `ahead` from now; read them again.
 
-    Does HTTP: call it outside of any transaction. Of all processes one asks, the others wait for its answer. When the
-    venue fails, or has no usable quote, the stored one stays as it is and is stale or unknown. Listings of other
-    venues are left out: a connection speaks for its own.
+    Does HTTP: call it outside of any transaction. Of all processes one asks, the others wait for its answer; should it
+    have failed with another connection, this one is tried. When the venue fails, or has no usable quote, the stored one
+    stays as it is and is stale or unknown. Listings of other venues are left out: a connection speaks for its own.
     """
     wanted = {row.symbol: row for row in listings if row.venue == connection.provider}
     symbols = _to_ask(wanted, connection.provider, ahead)
@@ -52,7 +52,7 @@ def refresh_quotes(*, connection: Connection, listings: Iterable[Listing], ahead
         _fetch(connection, listings, _to_ask(listings, connection.provider, ahead))
 
     try:
-        fly(sorted(names), ask)
+        fly(sorted(names), ask, by=str(connection.id))
     except ProviderError as error:
         logger.warning("market.quotes_not_refreshed", extra={"venue": connection.provider, "code": error.code})
 
