@@ -36,6 +36,7 @@ ORDER_REPLACE_REFUSED = "order.replace_refused"
 ORDER_LATE_FILL_RECEIVED = "order.late_fill_received"
 
 RISK_ACCOUNT_CREATED = "risk_account.created"
+RISK_ACCOUNT_MOVED = "risk_account.moved"
 RISK_LIMITS_CHANGED = "risk.limits_changed"
 # A position that was there when the account was first read; from then on fills move it.
 POSITION_OPENED = "position.opened"
@@ -147,7 +148,7 @@ def limits_data(risk_account: RiskAccount) -> dict[str, Any]:
 def position_opened_event(position: Position) -> NewEvent:
     """Build the event of a position that was found at the venue. Its instrument is read along."""
     data = {
-        "account_id": position.account_id,
+        "account_id": position.risk_account.account_id,
         "instrument": position.instrument.key,
         "quantity": plain(position.quantity),
         "average_price": plain(position.average_price),

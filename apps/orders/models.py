@@ -35,7 +35,10 @@ def _to(model: str, **options: Any) -> "models.ForeignKey[Any, Any]":
 
 
 class RiskAccount(TenantModel, VersionedModel):
-    """A brokerage account as the risk gate sees it: its limits and the venue's last word on its means.
+    """A tenant's account at a venue as the risk gate sees it: its limits and the venue's last word on its means.
+
+    There is one however often the account is connected: its money is there once. `account` is the one through which
+    it was first traded and by which it is shown, `connection` the one through which the venue is asked.
 
     Its row lock orders everything that changes the account's risk, so that limits hold under concurrency; lock it
     before any order of the account. `means_as_of` is the time just before the venue was asked. `rate_reset_at` is
@@ -43,10 +46,13 @@ class RiskAccount(TenantModel, VersionedModel):
     """
 
     retention = Retention.BUSINESS
+    personal_fields = ("external_id",)
+    data_subject = "tenant_id"
 
     account = _to("accounts.Account", related_name="+")
     connection = _to("providers.Connection", related_name="+")
     venue = models.CharField(_("venue"), max_length=50)
+    external_id = models.CharField(_("id at the venue"), max_length=200)
     mode = _choice(Mode, verbose_name=_("mode"))
 
     max_open_trades = models.PositiveIntegerField(_("open trades at most"), default=2)
@@ -67,7 +73,9 @@ class RiskAccount(TenantModel, VersionedModel):
         verbose_name_plural = _("risk accounts")
         constraints: ClassVar[list[Any]] = [
             *TenantModel.Meta.constraints,
-            models.UniqueConstraint(fields=["tenant_id", "account"], name="orders_riskaccount_one_per_account"),
+            models.UniqueConstraint(
+                fields=["tenant_id", "venue", "external_id"], name="orders_riskaccount_one_per_venue_account"
+            ),
             _known("mode", Mode, "orders_riskaccount_mode_known"),
             models.CheckConstraint(
                 condition=Q(max_position_value__gte=0, max_concentration__gte=0),
@@ -194,12 +202,13 @@ class OrderEvent(TenantModel):
 
 
 class Fill(TenantModel):
-    """An execution at the venue, append-only, once per (account, venue execution id). `fee` > 0 is a cost."""
+    """An execution at the venue, append-only, once per (account there, execution id). `fee` > 0 is a cost."""
 
     retention = Retention.EVIDENCE
 
     order = _to("orders.Order", related_name="fills")
     account = _to("accounts.Account", related_name="+")
+    risk_account = _to("orders.RiskAccount", related_name="fills")
     instrument = models.ForeignKey("market.Instrument", on_delete=models.PROTECT, related_name="+", db_index=False)
     venue_execution_id = models.CharField(_("execution id at the venue"), max_length=100)
     side = _choice(Side, verbose_name=_("side"))
@@ -217,15 +226,17 @@ class Fill(TenantModel):
         constraints: ClassVar[list[Any]] = [
             *TenantModel.Meta.constraints,
             models.UniqueConstraint(
-                fields=["tenant_id", "account", "venue_execution_id"], name="orders_fill_one_per_execution"
+                fields=["tenant_id", "risk_account", "venue_execution_id"], name="orders_fill_one_per_execution"
             ),
             models.CheckConstraint(condition=Q(quantity__gt=0, price__gte=0), name="orders_fill_positive"),
             _known("side", Side, "orders_fill_side_known"),
             TenantForeignKey(field="order", to="orders.Order", name="orders_fill_order"),
             TenantForeignKey(field="account", to="accounts.Account", name="orders_fill_account"),
+            TenantForeignKey(field="risk_account", to="orders.RiskAccount", name="orders_fill_risk_account"),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["tenant_id", "order", "id"], name="orders_fill_by_order"),
+            models.Index(fields=["tenant_id", "risk_account", "-id"], name="orders_fill_by_risk_account"),
             models.Index(fields=["tenant_id", "account", "-id"], name="orders_fill_by_account"),
         ]
 
@@ -241,7 +252,6 @@ class Position(TenantModel, VersionedModel):
 
     retention = Retention.BUSINESS
 
-    account = _to("accounts.Account", related_name="+")
     risk_account = _to("orders.RiskAccount", related_name="positions")
     instrument = models.ForeignKey("market.Instrument", on_delete=models.PROTECT, related_name="+", db_index=False)
     quantity = _decimal(verbose_name=_("quantity"))
@@ -254,9 +264,8 @@ class Position(TenantModel, VersionedModel):
         constraints: ClassVar[list[Any]] = [
             *TenantModel.Meta.constraints,
             models.UniqueConstraint(
-                fields=["tenant_id", "account", "instrument"], name="orders_position_one_per_instrument"
+                fields=["tenant_id", "risk_account", "instrument"], name="orders_position_one_per_instrument"
             ),
-            TenantForeignKey(field="account", to="accounts.Account", name="orders_position_account"),
             TenantForeignKey(field="risk_account", to="orders.RiskAccount", name="orders_position_risk_account"),
         ]
 
@@ -306,7 +315,7 @@ class RiskDecision(TenantModel):
 
 
 class KillSwitch(TenantModel, VersionedModel):
-    """Stops a tenant's trading, or with `account` one account's. The row stays when it is released."""
+    """Stops a tenant's trading, or with `account` a risk account's. The row stays when it is released."""
 
     retention = Retention.CONFIGURATION
 

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.accounts.enums import AccountKind, AccountStatus
 from apps.accounts.models import Account
 from apps.core.errors import NotFound
 from apps.market.models import Quote
-from apps.orders.models import Fill, Order, OrderEvent, Position, RiskDecision
+from apps.orders.models import Fill, Order, OrderEvent, Position, RiskAccount, RiskDecision
 from apps.orders.rules.states import OPEN_STATES
 
 
@@ -66,9 +66,18 @@ def fills_for(*, tenant_id: UUID, order_id: UUID | None = None, account_id: UUID
 
 
 def positions_for(*, tenant_id: UUID, account_id: UUID | None = None) -> QuerySet[Position]:
-    """Return what the tenant's accounts hold or held through their orders, with instruments and risk accounts."""
+    """Return what the tenant's accounts hold or held through their orders, with instruments and risk accounts.
+
+    Of an account that is connected more than once, each of its rows shows the same positions.
+    """
     rows = Position.objects.filter(tenant_id=tenant_id).select_related("instrument", "risk_account")
-    return rows.filter(**_given(account_id=account_id))
+    return rows if account_id is None else rows.filter(risk_account__in=risk_accounts_of(account_id))
+
+
+def risk_accounts_of(account_id: UUID) -> QuerySet[RiskAccount]:
+    """Return an account's risk row, if it has one: that of the account at the venue, however often it is connected."""
+    same = Account.objects.filter(id=account_id, provider=OuterRef("venue"), external_id=OuterRef("external_id"))
+    return RiskAccount.objects.filter(Exists(same))
 
 
 def quotes_of(positions: Sequence[Position]) -> dict[tuple[UUID, str], Quote]:
@@ -80,9 +89,18 @@ def quotes_of(positions: Sequence[Position]) -> dict[tuple[UUID, str], Quote]:
 
 
 def find_only_account(*, tenant_id: UUID) -> UUID | None:
-    """Return the account that an order without one means: the tenant's only open brokerage account."""
-    accounts = Account.objects.filter(tenant_id=tenant_id, kind=AccountKind.BROKERAGE, status=AccountStatus.OPEN)
-    found = list(accounts.values_list("id", flat=True)[:2])
+    """Return the account that an order without one means: the tenant's only open brokerage account.
+
+    Connected more than once it is still one account; the last connection counts.
+    """
+    accounts = Account.objects.filter(
+        tenant_id=tenant_id,
+        kind=AccountKind.BROKERAGE,
+        status=AccountStatus.OPEN,
+        connection__deleted_at__isnull=True,
+    )
+    at_venues = accounts.order_by("provider", "external_id", "-id").distinct("provider", "external_id")
+    found = list(at_venues.values_list("id", flat=True)[:2])
     return found[0] if len(found) == 1 else None
 
 

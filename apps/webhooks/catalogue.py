@@ -38,6 +38,7 @@ EVENT_TYPES: Mapping[str, Promise] = {
     orders.ORDER_LATE_FILL_RECEIVED: _("An execution came in for an order that was closed."),
     orders.POSITION_OPENED: _("An account had a position when it was first read."),
     orders.RISK_ACCOUNT_CREATED: _("A trading account has its first risk limits."),
+    orders.RISK_ACCOUNT_MOVED: _("A trading account is reached through another connection from now on."),
     orders.RISK_LIMITS_CHANGED: _("A trading account's risk limits have changed."),
     orders.KILL_SWITCH_ENGAGED: _("Trading was stopped."),
     orders.KILL_SWITCH_RELEASED: _("Trading goes on."),

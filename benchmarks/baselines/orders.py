@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.functions import Greatest
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -125,7 +126,7 @@ class OrderCreate(TenantView):
 def place_order(*, account_id: Any, instrument: Instrument, actor: Actor, now: datetime, **parameters: Any) -> Order:
     """Decide upon an order and store what was approved."""
     account = Account.objects.select_related("connection").get(id=account_id)
-    risk_account = RiskAccount.objects.select_for_update().get(account=account)
+    risk_account = RiskAccount.objects.select_for_update().get(venue=account.provider, external_id=account.external_id)
     new = NewOrder(
         instrument=instrument.key,
         side=Side(parameters.pop("side")),
@@ -171,16 +172,19 @@ def _tell(order: Order, actor: Actor, now: datetime) -> None:
 
 
 def _means(risk_account: RiskAccount) -> Means:
-    return Means(**{name: getattr(risk_account, name) for name in Means._fields})
+    connection = risk_account.connection
+    is_connected = connection.status == "active" and connection.deleted_at is None
+    columns = {name: getattr(risk_account, name) for name in Means._fields if name != "is_connected"}
+    return Means(is_connected=is_connected, **columns)
 
 
 def _facts(risk_account: RiskAccount, account: Account, instrument: Instrument, new: NewOrder) -> Facts:
     listing = Listing.objects.get(instrument=instrument, venue=risk_account.venue)
     quote = Quote.objects.get(instrument=instrument, source=risk_account.venue)
     clock = VenueClock.objects.get(venue=risk_account.venue)
-    position = Position.objects.filter(account=account, instrument=instrument).first()
+    position = Position.objects.filter(risk_account=risk_account, instrument=instrument).first()
     open_orders = Order.objects.filter(risk_account=risk_account, status__in=OPEN_STATES)
-    positions = Position.objects.filter(account=account).exclude(quantity=0)
+    positions = Position.objects.filter(risk_account=risk_account).exclude(quantity=0)
     others = {*_others(open_orders, instrument), *_others(positions, instrument)}
     turns = [at for at in (clock.next_open_at, clock.next_close_at) if at is not None and at > clock.venue_at]
     return Facts(
@@ -208,6 +212,8 @@ def _facts(risk_account: RiskAccount, account: Account, instrument: Instrument, 
         position=position.quantity if position else None,
         open_buys=_remaining(open_orders.filter(instrument=instrument, side=Side.BUY)),
         open_sells=_remaining(open_orders.filter(instrument=instrument, side=Side.SELL)),
+        open_buys_above=_above(open_orders.filter(instrument=instrument, side=Side.BUY), quote.ask),
+        open_sells_above=_above(open_orders.filter(instrument=instrument, side=Side.SELL), quote.ask),
         other_trades=len(others),
         unknown_orders=open_orders.filter(status=OrderStatus.UNKNOWN).count(),
         reserved=_reserved(risk_account),
@@ -222,6 +228,13 @@ def _others(rows: "QuerySet[Any]", instrument: Instrument) -> list[Any]:
 
 def _remaining(orders: "QuerySet[Order]") -> Decimal | None:
     found: Decimal | None = orders.aggregate(sum=Sum(F("quantity") - F("filled_quantity")))["sum"]
+    return found
+
+
+def _above(orders: "QuerySet[Order]", ask: Decimal) -> Decimal | None:
+    rows = orders.annotate(price=Greatest("limit_price", "stop_price")).filter(price__gt=ask)
+    beyond = (F("quantity") - F("filled_quantity")) * (F("price") - ask)
+    found: Decimal | None = rows.aggregate(sum=Sum(beyond))["sum"]
     return found
 
 

@@ -105,7 +105,6 @@ def make_position(desk: Desk, quantity: str, average_price: str = "190", *, list
     with write_scope(desk.actor):
         return Position.objects.create(
             tenant_id=desk.tenant.id,
-            account=desk.account,
             risk_account=desk.risk_account,
             instrument=(listing or desk.listing).instrument,
             quantity=Decimal(quantity),
@@ -172,6 +171,7 @@ def make_fill(order: Order, quantity: str = "4", price: str = "189.5", **values:
             tenant_id=order.tenant_id,
             order=order,
             account_id=order.account_id,
+            risk_account_id=order.risk_account_id,
             instrument_id=order.instrument_id,
             venue_execution_id=values.pop("venue_execution_id", new_id().hex),
             side=order.side,

@@ -33,10 +33,6 @@ WHERE c.contype = 'f' ORDER BY 1
 _NATURAL_KEYS = {"external_id", "row_key", "venue_execution_id", "client_order_id"}
 # The same for references that are unique: something of acme's, or of nobody's, that no row refers to.
 _FREE = {
-    "orders_riskaccount": (
-        "account_id",
-        "SELECT id FROM accounts_account WHERE tenant_id = %s AND kind <> 'brokerage'",
-    ),
     "orders_position": (
         "instrument_id",
         "SELECT i.id FROM market_instrument i WHERE NOT EXISTS "

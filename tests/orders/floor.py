@@ -177,12 +177,12 @@ class Floor:
     def position(self) -> Position:
         """Return the account's one position."""
         with tenant_scope(self.tenant.id):
-            return Position.objects.get(account=self.account)
+            return Position.objects.get(risk_account=self.risk_account)
 
     def is_flat(self) -> bool:
         """Tell whether the account never held anything."""
         with tenant_scope(self.tenant.id):
-            return not Position.objects.filter(account=self.account).exists()
+            return not Position.objects.filter(risk_account=self.risk_account).exists()
 
     def incidents(self) -> list[tuple[str, str]]:
         """Return (kind, state) of every incident, in the order of their opening."""

@@ -84,6 +84,8 @@ def test_the_decision_keeps_all_that_it_was_made_upon(desk: Desk, acme, acme_tra
         "position": "0",
         "open_buys": "0",
         "open_sells": "0",
+        "open_buys_above": "0",
+        "open_sells_above": "0",
         "other_trades": 0,
         "unknown_orders": 0,
         "equity": "100000",

@@ -186,7 +186,7 @@ class PositionAdmin(StaffModelAdmin):
         "changed",
     )
     list_filter = (TenantFilter, HoldingFilter)
-    list_select_related = ("instrument", "account", "risk_account")
+    list_select_related = ("instrument", "risk_account__account")
     search_fields = ("instrument__symbol__iexact", "instrument__key__exact")
     search_ids = ("id", "account_id", "risk_account_id", "instrument_id")
     search_help_text = gettext_lazy("Symbol, instrument key, or an id")
@@ -206,7 +206,7 @@ class PositionAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("account"))
     def of_account(self, position: Position) -> str:
-        return link(record_url("orders.riskaccount", position.risk_account_id), str(position.account))
+        return link(record_url("orders.riskaccount", position.risk_account_id), str(position.risk_account.account))
 
     @column(gettext_lazy("quantity"))
     def quantity_figure(self, position: Position) -> str:
@@ -245,7 +245,7 @@ class PositionAdmin(StaffModelAdmin):
         return position.instrument.key
 
     def subtitle(self, position: Position) -> str:
-        return str(position.account)
+        return str(position.risk_account.account)
 
     def status(self, position: Position) -> str:
         if position.quantity == 0:
@@ -264,7 +264,7 @@ class PositionAdmin(StaffModelAdmin):
 
     def panels(self, request: HttpRequest, position: Position) -> Sequence[Panel]:
         fills = Fill.objects.filter(
-            tenant_id=position.tenant_id, account_id=position.account_id, instrument_id=position.instrument_id
+            tenant_id=position.tenant_id, risk_account_id=position.risk_account_id, instrument_id=position.instrument_id
         ).select_related("order")
         currency = position.risk_account.currency
         rows = [
@@ -285,6 +285,6 @@ class PositionAdmin(StaffModelAdmin):
         return (
             (_("Trading account"), record_url("orders.riskaccount", position.risk_account_id)),
             (_("Instrument"), record_url("market.instrument", position.instrument_id)),
-            (_("Fills of this account"), about_url("orders.fill", position, position.account_id)),
+            (_("Fills of this account"), about_url("orders.fill", position, position.risk_account.account_id)),
             (_("Audit log"), about_url("audit.auditentry", position)),
         )

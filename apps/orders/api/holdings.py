@@ -71,7 +71,7 @@ def _position_data(row: Position, quotes: Mapping[tuple[UUID, str], Quote]) -> d
     worth = _worth(row, quotes.get((row.instrument_id, row.risk_account.venue)))
     return {
         "id": row.id,
-        "account_id": row.account_id,
+        "account_id": row.risk_account.account_id,
         "instrument": row.instrument.key,
         "quantity": plain(row.quantity),
         "average_price": plain(row.average_price),

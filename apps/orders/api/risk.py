@@ -27,12 +27,12 @@ class RiskLimitsView(TenantView):
         operation_id="get_risk_limits",
         tags=["Risk"],
         summary="Read an account's limits",
-        description="An account that never traded has the installation's.",
+        description="An account that never traded has the installation's. Connected twice, it has one set of limits.",
         responses=LimitsSerializer,
     )
     def get(self, request: Request, account_id: UUID) -> Response:
         with tenant_scope(self.tenant_id):
-            return _answer(find_risk_account(account_id=account_id, now=clock.now()))
+            return _answer(account_id, find_risk_account(account_id=account_id, now=clock.now()))
 
     @extend_schema(
         operation_id="set_risk_limits",
@@ -54,11 +54,13 @@ class RiskLimitsView(TenantView):
             actor=self.actor,
             now=clock.now(),
         )
-        return _answer(risk_account)
+        return _answer(account_id, risk_account)
 
 
-def _answer(risk_account: RiskAccount) -> Response:
-    return Response(LimitsSerializer(risk_account).data, headers={"ETag": etag(risk_account.version)})
+def _answer(account_id: UUID, risk_account: RiskAccount) -> Response:
+    # An account that is connected twice has one set of limits; it is shown as the account that was asked for.
+    shown = LimitsSerializer(risk_account).data | {"account_id": account_id}
+    return Response(shown, headers={"ETag": etag(risk_account.version)})
 
 
 class RiskDecisionListView(TenantListView):

@@ -12,6 +12,10 @@ ORDER_UPDATES = (
     "status, pending, filled_quantity, average_fill_price, reserved, venue_order_id, denial_code, denial_detail, "
     "lookups, submitted_at, accepted_at, closed_at, venue_updated_at, version, updated_at"
 )
+RISK_ACCOUNT_UPDATES = (
+    "connection_id, max_open_trades, max_position_value, max_concentration, max_orders_per_minute, equity, cash, "
+    "buying_power, is_restricted, means_as_of, rate_reset_at, version, updated_at"
+)
 POSITION_UPDATES = "quantity, average_price, realized_pnl, version, updated_at"
 
 
@@ -52,6 +56,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(editable=False)),
                 ('updated_at', models.DateTimeField(editable=False)),
                 ('venue', models.CharField(max_length=50, verbose_name='venue')),
+                ('external_id', models.CharField(max_length=200, verbose_name='id at the venue')),
                 ('mode', models.CharField(choices=[('paper', 'paper'), ('live', 'live')], max_length=20, verbose_name='mode')),
                 ('max_open_trades', models.PositiveIntegerField(default=2, verbose_name='open trades at most')),
                 ('max_position_value', models.DecimalField(decimal_places=18, default=Decimal('100000'), max_digits=38, verbose_name='value of one position at most')),
@@ -84,7 +89,6 @@ class Migration(migrations.Migration):
                 ('quantity', models.DecimalField(decimal_places=18, max_digits=38, verbose_name='quantity')),
                 ('average_price', models.DecimalField(decimal_places=18, max_digits=38, verbose_name='average price')),
                 ('realized_pnl', models.DecimalField(decimal_places=18, default=Decimal('0'), max_digits=38, verbose_name='realised P&L')),
-                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
                 ('instrument', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='market.instrument')),
                 ('risk_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='positions', to='orders.riskaccount')),
             ],
@@ -136,6 +140,31 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Fill',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(editable=False)),
+                ('venue_execution_id', models.CharField(max_length=100, verbose_name='execution id at the venue')),
+                ('side', models.CharField(choices=[('buy', 'buy'), ('sell', 'sell')], max_length=20, verbose_name='side')),
+                ('quantity', models.DecimalField(decimal_places=18, max_digits=38, verbose_name='quantity')),
+                ('price', models.DecimalField(decimal_places=18, max_digits=38, verbose_name='price')),
+                ('fee', models.DecimalField(decimal_places=18, default=Decimal('0'), max_digits=38, verbose_name='fee')),
+                ('realized_pnl', models.DecimalField(decimal_places=18, default=Decimal('0'), max_digits=38, verbose_name='realised P&L')),
+                ('is_late', models.BooleanField(default=False, verbose_name="after the order's end")),
+                ('filled_at', models.DateTimeField(verbose_name='filled')),
+                ('created_at', models.DateTimeField(verbose_name='stored')),
+                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
+                ('instrument', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='market.instrument')),
+                ('order', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='fills', to='orders.order')),
+                ('risk_account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='fills', to='orders.riskaccount')),
+            ],
+            options={
+                'verbose_name': 'fill',
+                'verbose_name_plural': 'fills',
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
             name='RiskDecision',
             fields=[
                 ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -178,32 +207,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Fill',
-            fields=[
-                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('tenant_id', models.UUIDField(editable=False)),
-                ('venue_execution_id', models.CharField(max_length=100, verbose_name='execution id at the venue')),
-                ('side', models.CharField(choices=[('buy', 'buy'), ('sell', 'sell')], max_length=20, verbose_name='side')),
-                ('quantity', models.DecimalField(decimal_places=18, max_digits=38, verbose_name='quantity')),
-                ('price', models.DecimalField(decimal_places=18, max_digits=38, verbose_name='price')),
-                ('fee', models.DecimalField(decimal_places=18, default=Decimal('0'), max_digits=38, verbose_name='fee')),
-                ('realized_pnl', models.DecimalField(decimal_places=18, default=Decimal('0'), max_digits=38, verbose_name='realised P&L')),
-                ('is_late', models.BooleanField(default=False, verbose_name="after the order's end")),
-                ('filled_at', models.DateTimeField(verbose_name='filled')),
-                ('created_at', models.DateTimeField(verbose_name='stored')),
-                ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
-                ('instrument', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='market.instrument')),
-                ('order', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='fills', to='orders.order')),
-            ],
-            options={
-                'verbose_name': 'fill',
-                'verbose_name_plural': 'fills',
-                'abstract': False,
-                'indexes': [models.Index(fields=['tenant_id', 'order', 'id'], name='orders_fill_by_order'), models.Index(fields=['tenant_id', 'account', '-id'], name='orders_fill_by_account')],
-                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='orders_fill_tenant_id_id'), models.UniqueConstraint(fields=('tenant_id', 'account', 'venue_execution_id'), name='orders_fill_one_per_execution'), models.CheckConstraint(condition=models.Q(('price__gte', 0), ('quantity__gt', 0)), name='orders_fill_positive'), models.CheckConstraint(condition=models.Q(('side__in', ['buy', 'sell'])), name='orders_fill_side_known'), apps.core.db.TenantForeignKey(field='order', name='orders_fill_order', to='orders.Order'), apps.core.db.TenantForeignKey(field='account', name='orders_fill_account', to='accounts.Account')],
-            },
-        ),
-        migrations.CreateModel(
             name='OrderEvent',
             fields=[
                 ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -227,7 +230,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='riskaccount',
-            constraint=models.UniqueConstraint(fields=('tenant_id', 'account'), name='orders_riskaccount_one_per_account'),
+            constraint=models.UniqueConstraint(fields=('tenant_id', 'venue', 'external_id'), name='orders_riskaccount_one_per_venue_account'),
         ),
         migrations.AddConstraint(
             model_name='riskaccount',
@@ -251,11 +254,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='position',
-            constraint=models.UniqueConstraint(fields=('tenant_id', 'account', 'instrument'), name='orders_position_one_per_instrument'),
-        ),
-        migrations.AddConstraint(
-            model_name='position',
-            constraint=apps.core.db.TenantForeignKey(field='account', name='orders_position_account', to='accounts.Account'),
+            constraint=models.UniqueConstraint(fields=('tenant_id', 'risk_account', 'instrument'), name='orders_position_one_per_instrument'),
         ),
         migrations.AddConstraint(
             model_name='position',
@@ -338,6 +337,46 @@ class Migration(migrations.Migration):
             constraint=apps.core.db.TenantForeignKey(field='replaces', name='orders_order_replaces', to='orders.Order'),
         ),
         migrations.AddIndex(
+            model_name='fill',
+            index=models.Index(fields=['tenant_id', 'order', 'id'], name='orders_fill_by_order'),
+        ),
+        migrations.AddIndex(
+            model_name='fill',
+            index=models.Index(fields=['tenant_id', 'risk_account', '-id'], name='orders_fill_by_risk_account'),
+        ),
+        migrations.AddIndex(
+            model_name='fill',
+            index=models.Index(fields=['tenant_id', 'account', '-id'], name='orders_fill_by_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='fill',
+            constraint=models.UniqueConstraint(fields=('tenant_id', 'id'), name='orders_fill_tenant_id_id'),
+        ),
+        migrations.AddConstraint(
+            model_name='fill',
+            constraint=models.UniqueConstraint(fields=('tenant_id', 'risk_account', 'venue_execution_id'), name='orders_fill_one_per_execution'),
+        ),
+        migrations.AddConstraint(
+            model_name='fill',
+            constraint=models.CheckConstraint(condition=models.Q(('price__gte', 0), ('quantity__gt', 0)), name='orders_fill_positive'),
+        ),
+        migrations.AddConstraint(
+            model_name='fill',
+            constraint=models.CheckConstraint(condition=models.Q(('side__in', ['buy', 'sell'])), name='orders_fill_side_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='fill',
+            constraint=apps.core.db.TenantForeignKey(field='order', name='orders_fill_order', to='orders.Order'),
+        ),
+        migrations.AddConstraint(
+            model_name='fill',
+            constraint=apps.core.db.TenantForeignKey(field='account', name='orders_fill_account', to='accounts.Account'),
+        ),
+        migrations.AddConstraint(
+            model_name='fill',
+            constraint=apps.core.db.TenantForeignKey(field='risk_account', name='orders_fill_risk_account', to='orders.RiskAccount'),
+        ),
+        migrations.AddIndex(
             model_name='riskdecision',
             index=models.Index(fields=['tenant_id', 'account', '-id'], name='orders_riskdecision_account'),
         ),
@@ -361,7 +400,7 @@ class Migration(migrations.Migration):
             model_name='riskdecision',
             constraint=apps.core.db.TenantForeignKey(field='order', name='orders_riskdecision_order', to='orders.Order'),
         ),
-        SecureTenantTable("orders_riskaccount", app="SELECT, INSERT, UPDATE", staff="SELECT", system="SELECT"),
+        SecureTenantTable("orders_riskaccount", app=f"SELECT, INSERT, UPDATE ({RISK_ACCOUNT_UPDATES})", staff="SELECT", system="SELECT"),
         SecureTenantTable("orders_order", app=f"SELECT, INSERT, UPDATE ({ORDER_UPDATES})", staff="SELECT", system="SELECT"),
         SecureTenantTable("orders_orderevent", app="SELECT, INSERT", staff="SELECT"),
         AppendOnly("orders_orderevent"),

@@ -37,10 +37,11 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All that the gate knows at one instant, read while the account's risk row is locked. None: not known.
 
-    `open_buys` and `open_sells` are the remaining quantities of the instrument's open orders; `other_trades` counts
-    the other instruments with a position or an open order. `reserved` is what the venue's figures may not include
-    yet: what the account's orders since `means_as_of`, and those not accepted by then, may cost or have cost.
-    `engaged_switches` says of each engaged kill switch whose it is and why, such as "tenant: year-end".
+    `open_buys` and `open_sells` are the remaining quantities of the instrument's open orders, and `open_buys_above` and
+    `open_sells_above` what they are worth at their own prices beyond the ask. `other_trades` counts the other
+    instruments with a position or an open order. `reserved` is what the venue's figures may not include yet: what the
+    account's orders since `means_as_of`, and those not accepted by then, may cost or have cost. `engaged_switches` says
+    of each engaged kill switch whose it is and why, such as "tenant: year-end".
     """
 
     now: int
@@ -65,6 +66,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     position: int | None = None
     open_buys: int | None = None
     open_sells: int | None = None
+    open_buys_above: int | None = None
+    open_sells_above: int | None = None
     other_trades: int | None = None
     unknown_orders: int | None = None
 

@@ -30,19 +30,40 @@ class Worst(NamedTuple):
         return self.opening == 0
 
 
+class Standing(NamedTuple):
+    """What the account holds of the instrument and has on order, as in `Snapshot`."""
+
+    position: int
+    open_buys: int = 0
+    open_sells: int = 0
+    open_buys_above: int = 0
+    open_sells_above: int = 0
+
+
 def assess(snapshot: Snapshot, proposal: Proposal) -> Worst:
     """Return the worst that the proposal may do."""
     bid, ask = snapshot.bid, snapshot.ask
     if bid is None or ask is None or not 0 < bid <= ask:
         ask = None
-    position, buys, sells = snapshot.position, snapshot.open_buys, snapshot.open_sells
-    if position is None or buys is None or sells is None or buys < 0 or sells < 0:
+    standing = _standing_of(snapshot)
+    if standing is None:
         return Worst(ask, None, None, None)
-    opening = opening_quantity(proposal, position=position, open_buys=buys, open_sells=sells)
+    opening = opening_quantity(proposal, standing)
     if ask is None:
         return Worst(None, opening, None, None)
-    exposure = worst_exposure(proposal, ask=ask, position=position, open_buys=buys, open_sells=sells)
+    exposure = worst_exposure(proposal, standing, ask=ask)
     return Worst(ask, opening, exposure, product(opening, worst_price(proposal, ask)))
+
+
+def _standing_of(snapshot: Snapshot) -> Standing | None:
+    """Return what the snapshot says of the instrument; None: not all of it, or nonsense."""
+    position, buys, sells = snapshot.position, snapshot.open_buys, snapshot.open_sells
+    buys_above, sells_above = snapshot.open_buys_above, snapshot.open_sells_above
+    if position is None or buys is None or sells is None or buys_above is None or sells_above is None:
+        return None
+    if min(buys, sells, buys_above, sells_above) < 0:
+        return None
+    return Standing(position, buys, sells, buys_above, sells_above)
 
 
 def worst_price(proposal: Proposal, ask: int) -> int:
@@ -61,36 +82,39 @@ def worst_quantity(proposal: Proposal) -> int:
     return max(proposal.quantity, proposal.replaced_remaining)
 
 
-def opening_quantity(proposal: Proposal, *, position: int, open_buys: int, open_sells: int) -> int:
+def opening_quantity(proposal: Proposal, standing: Standing) -> int:
     """Return how much of the order may open a position or add to one; 0 when it can only reduce one.
 
     The open orders of its side are taken to be executed before it, those of the other side not at all.
     """
-    reducible = -position - open_buys if proposal.side is Side.BUY else position - open_sells
+    buying = proposal.side is Side.BUY
+    reducible = -standing.position - standing.open_buys if buying else standing.position - standing.open_sells
     quantity = worst_quantity(proposal)
     return quantity - min(quantity, max(0, reducible + proposal.replaced_remaining))
 
 
-def worst_exposure(proposal: Proposal, *, ask: int, position: int, open_buys: int, open_sells: int) -> int:
+def worst_exposure(proposal: Proposal, standing: Standing, *, ask: int) -> int:
     """Return the value of the largest position, long or short, that open orders and this one may lead to.
 
-    What is there and what is open is valued at the ask, this order at its worst price.
+    What is there is valued at the ask, what is open at its own price if that is higher, this order at its worst price.
     """
     quantity, price, replaced = worst_quantity(proposal), worst_price(proposal, ask), proposal.replaced_remaining
     buying = proposal.side is Side.BUY
-    long = position + open_buys - (replaced if buying else 0)
-    short = open_sells - position - (0 if buying else replaced)
+    long = standing.position + standing.open_buys - (replaced if buying else 0)
+    short = standing.open_sells - standing.position - (0 if buying else replaced)
     return max(
-        _value(long, ask, quantity if buying else 0, price),
-        _value(short, ask, 0 if buying else quantity, price),
+        _value(long, ask, standing.open_buys_above, quantity if buying else 0, price),
+        _value(short, ask, standing.open_sells_above, 0 if buying else quantity, price),
     )
 
 
-def _value(before: int, mark: int, quantity: int, price: int) -> int:
+def _value(before: int, mark: int, above: int, quantity: int, price: int) -> int:
     """Value a position in one direction; what lies in the other direction before it is used up first."""
+    if before + quantity <= 0:
+        return 0
     if before >= 0:
-        return product(before, mark) + product(quantity, price)
-    return product(max(0, before + quantity), price)
+        return product(before, mark) + above + product(quantity, price)
+    return product(before + quantity, price) + above
 
 
 def _percent(value: int, percent: int) -> int:

@@ -19,12 +19,20 @@ from apps.core.scope import tenant_scope, write_scope
 from apps.market.models import Listing
 from apps.market.services.flight import fly
 from apps.orders.errors import AccountNotTradable
-from apps.orders.events import POSITION_OPENED, RISK_ACCOUNT_CREATED, position_opened_event, risk_account_event
+from apps.orders.events import (
+    POSITION_OPENED,
+    RISK_ACCOUNT_CREATED,
+    RISK_ACCOUNT_MOVED,
+    position_opened_event,
+    risk_account_event,
+)
 from apps.orders.models import Position, RiskAccount
+from apps.orders.selectors import risk_accounts_of
 from apps.orders.services.locking import lock_risk_account
 from apps.outbox import services as outbox
 from apps.providers.enums import ConnectionStatus
 from apps.providers.errors import ProviderError
+from apps.providers.models import Connection
 from apps.providers.registry import brokerage_for
 from apps.providers.trading import HoldingData, MeansData
 from apps.providers.types import RejectedRow
@@ -39,16 +47,19 @@ class HoldingsUnclear(Exception):
 def ensure_risk_account(*, account_id: UUID, actor: Actor, now: datetime) -> RiskAccount:
     """Return an account's risk row; the first call makes it, with the installation's limits and its means unknown.
 
+    However often an account of a venue is connected, it has one. Should the connection that it was traded through be
+    gone, it goes on through the one of this account.
+
     Raises:
         NotFound: the actor's tenant has no such account.
         AccountNotTradable: it is no open brokerage account of an active connection.
     """
     with write_scope(actor):
-        # Its lock makes one of several first calls create the row; no other key of the account is touched.
-        account = _tradable(account_id, lock=True)
-        found = RiskAccount.objects.filter(account=account).first()
+        account = _tradable(account_id)
+        _lock_connected(account)
+        found = risk_accounts_of(account_id).select_related("connection").first()
         if found is not None:
-            return found
+            return found if _is_usable(found.connection) else _move(found, account, actor, now)
         risk_account = new_risk_account(account, now=now)
         risk_account.save(force_insert=True)
         audit.record(
@@ -69,8 +80,8 @@ def find_risk_account(*, account_id: UUID, now: datetime) -> RiskAccount:
     Raises:
         NotFound, AccountNotTradable: as `ensure_risk_account`.
     """
-    found = RiskAccount.objects.filter(account_id=account_id).first()
-    return found or new_risk_account(_tradable(account_id, lock=False), now=now)
+    found = risk_accounts_of(account_id).first()
+    return found or new_risk_account(_tradable(account_id), now=now)
 
 
 def new_risk_account(account: Account, *, now: datetime) -> RiskAccount:
@@ -80,6 +91,7 @@ def new_risk_account(account: Account, *, now: datetime) -> RiskAccount:
         account=account,
         connection_id=account.connection_id,
         venue=account.provider,
+        external_id=account.external_id,
         mode=account.mode,
         currency=account.currency,
         max_open_trades=settings.RISK_MAX_OPEN_TRADES,
@@ -121,7 +133,7 @@ def _ask(risk_account_id: UUID, actor: Actor) -> None:
         asked_at = clock.now()
         means = adapter.means()
         holdings = adapter.positions() if is_first else []
-    if means.external_id != risk_account.account.external_id or means.currency != risk_account.currency:
+    if means.external_id != risk_account.external_id or means.currency != risk_account.currency:
         raise HoldingsUnclear(f"the credentials open another account, {means.external_id} in {means.currency}")
     with write_scope(actor):
         locked = lock_risk_account(risk_account_id)
@@ -134,7 +146,7 @@ def _ask(risk_account_id: UUID, actor: Actor) -> None:
 def _find_stale(risk_account_id: UUID, actor: Actor) -> RiskAccount | None:
     assert actor.tenant_id is not None, "accounts are a tenant's"
     with tenant_scope(actor.tenant_id):
-        risk_account = RiskAccount.objects.select_related("account", "connection").get(id=risk_account_id)
+        risk_account = RiskAccount.objects.select_related("connection").get(id=risk_account_id)
     oldest = clock.now() - timedelta(seconds=settings.MEANS_MAX_AGE_SECONDS)
     is_fresh = risk_account.means_as_of is not None and risk_account.means_as_of >= oldest
     return None if is_fresh else risk_account
@@ -159,7 +171,6 @@ def _open_positions(
     for holding, listing in _listed(risk_account.venue, holdings):
         position = Position(
             tenant_id=risk_account.tenant_id,
-            account_id=risk_account.account_id,
             risk_account=risk_account,
             instrument=listing.instrument,
             quantity=holding.quantity,
@@ -191,15 +202,43 @@ def _listed(venue: str, holdings: Sequence[HoldingData | RejectedRow]) -> list[t
     return found
 
 
-def _tradable(account_id: UUID, *, lock: bool) -> Account:
-    accounts = Account.objects.select_related("connection")
-    if lock:
-        accounts = accounts.select_for_update(of=("self",), no_key=True)
-    account = accounts.filter(id=account_id).first()
+def _tradable(account_id: UUID) -> Account:
+    account = Account.objects.select_related("connection").filter(id=account_id).first()
     if account is None:
         raise NotFound
-    connection = account.connection
-    is_connected = connection.deleted_at is None and connection.status == ConnectionStatus.ACTIVE
-    if account.kind != AccountKind.BROKERAGE or account.status != AccountStatus.OPEN or not is_connected:
+    is_open = account.kind == AccountKind.BROKERAGE and account.status == AccountStatus.OPEN
+    if not is_open or not _is_usable(account.connection):
         raise AccountNotTradable
     return account
+
+
+def _is_usable(connection: Connection) -> bool:
+    return connection.deleted_at is None and connection.status == ConnectionStatus.ACTIVE
+
+
+def _lock_connected(account: Account) -> None:
+    """Lock every row of the venue's account, so that one of several first calls makes its risk row.
+
+    No other key of these rows is touched by that.
+    """
+    rows = Account.objects.filter(provider=account.provider, external_id=account.external_id)
+    list(rows.order_by("id").select_for_update(no_key=True).values_list("id"))
+
+
+def _move(risk_account: RiskAccount, account: Account, actor: Actor, now: datetime) -> RiskAccount:
+    """Let the venue be asked through another connection of the same account there."""
+    locked = lock_risk_account(risk_account.id)
+    changes = {"connection_id": [locked.connection_id, account.connection_id]}
+    locked.connection, locked.updated_at = account.connection, now
+    locked.version += 1
+    locked.save(update_fields=["connection", "version", "updated_at"])
+    audit.record(
+        action=RISK_ACCOUNT_MOVED,
+        actor=actor,
+        target_type="risk_account",
+        target_id=locked.id,
+        now=now,
+        changes=changes,
+    )
+    outbox.emit(risk_account_event(RISK_ACCOUNT_MOVED, locked), actor=actor, now=now)
+    return locked

@@ -60,7 +60,7 @@ def compare_positions(
 
 def _has_moved(risk_account: RiskAccount, began: datetime) -> bool:
     is_open = Order.objects.filter(risk_account=risk_account, status__in=OPEN_STATES).exists()
-    return is_open or Fill.objects.filter(account_id=risk_account.account_id, created_at__gte=began).exists()
+    return is_open or Fill.objects.filter(risk_account=risk_account, created_at__gte=began).exists()
 
 
 def _ours(risk_account: RiskAccount) -> dict[str, tuple[str, Decimal]]:

@@ -33,7 +33,7 @@ def record_fill(order: Order, data: FillData, *, actor: Actor, now: datetime) ->
     One that cannot be the order's (more than is left of it, another symbol or side) is not taken over: an incident
     asks a person, and the position's drift from the venue's stays visible.
     """
-    if Fill.objects.filter(account_id=order.account_id, venue_execution_id=data.execution_id).exists():
+    if Fill.objects.filter(risk_account_id=order.risk_account_id, venue_execution_id=data.execution_id).exists():
         return None
     problem = _problem_with(order, data)
     if problem:
@@ -66,7 +66,6 @@ def _move_position(order: Order, data: FillData, now: datetime) -> tuple[Positio
     if position is None:
         position = Position(
             tenant_id=order.tenant_id,
-            account_id=order.account_id,
             risk_account_id=order.risk_account_id,
             instrument_id=order.instrument_id,
             quantity=Decimal(0),
@@ -90,6 +89,7 @@ def _insert(order: Order, data: FillData, realized: Decimal, is_late: bool, now:
         tenant_id=order.tenant_id,
         order=order,
         account_id=order.account_id,
+        risk_account_id=order.risk_account_id,
         instrument=order.instrument,
         venue_execution_id=data.execution_id,
         side=order.side,

@@ -18,7 +18,8 @@ from apps.core.errors import NotFound, ValidationFailed, VersionConflict
 from apps.core.ids import new_id
 from apps.core.scope import current_tenant_id, staff_scope, write_scope
 from apps.orders.events import KILL_SWITCH_ENGAGED, KILL_SWITCH_RELEASED, kill_switch_event
-from apps.orders.models import InstallationKillSwitch, KillSwitch, RiskAccount
+from apps.orders.models import InstallationKillSwitch, KillSwitch
+from apps.orders.selectors import risk_accounts_of
 from apps.orders.services.accounts import ensure_risk_account
 from apps.orders.services.switches import INSTALLATION, await_sends, line_of, sends_under_way
 from apps.outbox import services as outbox
@@ -105,11 +106,8 @@ def set_kill_switch(
         return _set_installation(engaged, reason, expected_version, actor, now)
     # Whoever stops trading takes risk away: that works while writing is switched off.
     with write_scope(actor, even_if_read_only=engaged):
-        if account_id is not None and not Account.objects.filter(id=account_id).exists():
-            raise NotFound
-        if account_id is not None and engaged and not RiskAccount.objects.filter(account_id=account_id).exists():
-            # Only what can trade is stopped, and is then among the trading accounts, where staff find it.
-            ensure_risk_account(account_id=account_id, actor=actor, now=now)
+        if account_id is not None:
+            account_id = _trading_account(account_id, engaged, actor, now)
         owner = account_id if scope is SwitchScope.ACCOUNT else actor.tenant_id
         is_quiet = _await_sends(line_of(scope, owner)) if engaged else None
         switch = _lock(account_id)
@@ -122,6 +120,17 @@ def set_kill_switch(
         if changes:
             _tell(switch, {"account_id": [account_id, account_id], **changes}, actor, now)
         return SwitchResult(switch, is_quiet)
+
+
+def _trading_account(account_id: UUID, engaged: bool, actor: Actor, now: datetime) -> UUID:
+    """Return the account whose switch stops all that is the same account at its venue."""
+    found = risk_accounts_of(account_id).first()
+    if found is None and not Account.objects.filter(id=account_id).exists():
+        raise NotFound
+    if found is None and engaged:
+        # Only what can trade is stopped, and is then among the trading accounts, where staff find it.
+        found = ensure_risk_account(account_id=account_id, actor=actor, now=now)
+    return found.account_id if found else account_id
 
 
 def _set_installation(

@@ -35,5 +35,7 @@ def lock_order(order_id: UUID) -> Order:
 
 def lock_position(order: Order) -> Position | None:
     """Lock the position that a locked order changes; None while there is none."""
-    held = Position.objects.select_for_update().filter(account_id=order.account_id, instrument_id=order.instrument_id)
+    held = Position.objects.select_for_update().filter(
+        risk_account_id=order.risk_account_id, instrument_id=order.instrument_id
+    )
     return held.first()

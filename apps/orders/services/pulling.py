@@ -129,7 +129,7 @@ def _pull(risk_account_id: UUID, actor: Actor, clock: Clock) -> None:
 def _plan(risk_account_id: UUID) -> Plan:
     risk_account = RiskAccount.objects.select_related("connection").get(id=risk_account_id)
     orders = Order.objects.filter(risk_account=risk_account, status__in=OPEN_STATES).order_by("id")
-    last = Fill.objects.filter(account_id=risk_account.account_id).order_by("-id").first()
+    last = Fill.objects.filter(risk_account=risk_account).order_by("-id").first()
     return Plan(risk_account, list(orders), (last.filled_at if last else risk_account.created_at) - OVERLAP)
 
 
@@ -204,7 +204,7 @@ def _new_fills(plan: Plan, reading: Reading) -> dict[str, list[FillData]]:
     rows = [fill for fills in reading.fills.values() for fill in fills]
     with tenant_scope(plan.risk_account.tenant_id):
         stored = Fill.objects.filter(
-            account_id=plan.risk_account.account_id, venue_execution_id__in=[fill.execution_id for fill in rows]
+            risk_account=plan.risk_account, venue_execution_id__in=[fill.execution_id for fill in rows]
         )
         known = set(stored.values_list("venue_execution_id", flat=True))
     new: dict[str, list[FillData]] = defaultdict(list)

@@ -85,7 +85,7 @@ def route_order(order_id: UUID, *, lease: Lease, clock: Clock) -> None:
             settle(lease, now=clock())
         return
     with venue:
-        with holding_the_line(order.tenant_id, order.account_id):
+        with holding_the_line(order.tenant_id, order.risk_account.account_id):
             claim = _claim(order_id, lease.actor, clock())
             answer = _put_to_venue(venue, claim, lease) if claim else None
         _conclude(order_id, answer, lease, clock())
@@ -127,7 +127,7 @@ def _claim(order_id: UUID, actor: Actor, now: datetime) -> Claim | None:
 def _why_not(order: Order, now: datetime) -> Denial | None:
     if order.pending == Pending.CANCEL:
         return Denial(DenialCode.CANCELED_BEFORE_SUBMISSION, _("It was canceled before it was sent."))
-    engaged = engaged_switches(account_id=order.account_id)
+    engaged = engaged_switches(account_id=order.risk_account.account_id)
     if engaged:
         return Denial(DenialCode.KILL_SWITCH_ENGAGED, "; ".join(engaged))
     if now - order.created_at > APPROVAL_LASTS:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.orders.enums import OrderType, Side
-from apps.orders.rules.units import plain
-from apps.orders.rules.valuation import assess, opening_quantity, worst_exposure, worst_price
+from apps.orders.rules.units import ONE, plain
+from apps.orders.rules.valuation import Standing, assess, opening_quantity, worst_exposure, worst_price
 from tests.orders.rules.case import proposal, snapshot, units
 
 pytestmark = pytest.mark.no_database
@@ -63,9 +63,7 @@ def test_percentages_are_rounded_up():
     ],
 )
 def test_how_much_of_an_order_opens(side: Side, quantity: int, position: int, buys: int, sells: int, opening: int):
-    found = opening_quantity(
-        proposal(quantity, side), position=units(position), open_buys=units(buys), open_sells=units(sells)
-    )
+    found = opening_quantity(proposal(quantity, side), Standing(units(position), units(buys), units(sells)))
     assert found == units(opening)
 
 
@@ -75,7 +73,7 @@ def test_how_much_of_an_order_opens(side: Side, quantity: int, position: int, bu
 )
 def test_of_an_order_and_the_one_it_replaces_one_or_the_other_is_executed(old, new, position, sells, opening):
     order = proposal(new, SELL, replaced_remaining=units(old))
-    found = opening_quantity(order, position=units(position), open_buys=0, open_sells=units(sells))
+    found = opening_quantity(order, Standing(units(position), 0, units(sells)))
     assert found == units(opening)
 
 
@@ -97,10 +95,21 @@ def test_of_an_order_and_the_one_it_replaces_one_or_the_other_is_executed(old, n
     ],
 )
 def test_the_position_that_may_come_of_it(order, position: int, buys: int, sells: int, exposure: str):
-    found = worst_exposure(
-        order, ask=units(100), position=units(position), open_buys=units(buys), open_sells=units(sells)
-    )
+    found = worst_exposure(order, Standing(units(position), units(buys), units(sells)), ask=units(100))
     assert plain(found) == exposure
+
+
+@pytest.mark.parametrize(
+    ("order", "standing", "exposure"),
+    [
+        (proposal(10, limit=90), Standing(0, 5 * ONE, open_buys_above=100 * ONE), "1500"),  # a stop to buy 5 at 120
+        (proposal(10, SELL), Standing(0, 0, 5 * ONE, 0, 250 * ONE), "1780"),  # a limit to sell 5 short at 150
+        (proposal(10, SELL), Standing(0, 5 * ONE, 0, 100 * ONE), "1030"),  # long 5 at 120 is less
+        (proposal(2, limit=90), Standing(-20 * ONE, 5 * ONE, 0, 100 * ONE), "2000"),  # a stop that closes a short
+    ],
+)
+def test_an_open_order_counts_at_its_own_price_if_that_is_higher(order, standing: Standing, exposure: str):
+    assert plain(worst_exposure(order, standing, ask=units(100))) == exposure
 
 
 QUANTITIES = st.integers(0, 1000)

@@ -112,7 +112,9 @@ def _decide(
     assert facts is not None
     snapshot = snapshot_of(means, facts, now=now)
     lacking = stale_inputs(snapshot)
-    if means is None or (lacking and not is_last_try):
+    if means is None or not means.is_connected or (lacking and not is_last_try):
+        if is_last_try:
+            raise AccountNotTradable
         raise Missing(account_id=placement.account_id, instrument=new.instrument, inputs=lacking)
     decision = decide(snapshot, proposal_of(new))
     order = writing.order_of(

@@ -10,19 +10,29 @@ from apps.core.db.statements import Statement
 from apps.orders.rules.parameters import ListingRules
 from apps.orders.rules.states import OPEN_STATES
 
-_LOCK = """
-SELECT id, connection_id, venue, mode, currency, max_open_trades, max_position_value, max_concentration,
-       max_orders_per_minute, equity, buying_power, is_restricted, means_as_of, rate_reset_at
-FROM orders_riskaccount WHERE tenant_id = %s AND account_id = %s FOR UPDATE
-"""
+# However often a venue's account is connected, it has one risk account.
+_OF_ACCOUNT = "r.tenant_id = a.tenant_id AND r.venue = a.provider AND r.external_id = a.external_id"
+
+_LOCK = f"""
+SELECT r.id, r.connection_id, c.status = 'active' AND c.deleted_at IS NULL, r.account_id, r.venue, r.mode, r.currency,
+       r.max_open_trades, r.max_position_value, r.max_concentration, r.max_orders_per_minute,
+       r.equity, r.buying_power, r.is_restricted, r.means_as_of, r.rate_reset_at
+FROM accounts_account a
+JOIN orders_riskaccount r ON {_OF_ACCOUNT}
+JOIN providers_connection c ON c.tenant_id = r.tenant_id AND c.id = r.connection_id
+WHERE a.tenant_id = %s AND a.id = %s FOR UPDATE OF r
+"""  # noqa: S608  (a join)
 
 # The states are spelled out as they are in the index of open orders.
 _OPEN = ", ".join(f"'{state}'" for state in sorted(OPEN_STATES))
 _FACTS = f"""
 WITH open_order AS MATERIALIZED (
-    SELECT o.instrument_id, o.side, o.status, o.quantity - o.filled_quantity AS remaining
-    FROM orders_order o JOIN orders_riskaccount r ON r.tenant_id = o.tenant_id AND r.id = o.risk_account_id
-    WHERE r.tenant_id = %s AND r.account_id = %s AND o.status IN ({_OPEN})
+    SELECT o.instrument_id, o.side, o.status, o.quantity - o.filled_quantity AS remaining,
+           GREATEST(o.limit_price, o.stop_price) AS price
+    FROM accounts_account a
+    JOIN orders_riskaccount r ON {_OF_ACCOUNT}
+    JOIN orders_order o ON o.tenant_id = r.tenant_id AND o.risk_account_id = r.id
+    WHERE a.tenant_id = %s AND a.id = %s AND o.status IN ({_OPEN})
 )
 SELECT a.mode, a.status = 'open' AND c.status = 'active' AND c.deleted_at IS NULL,
        i.id, i.key, i.asset_class,
@@ -31,14 +41,18 @@ SELECT a.mode, a.status = 'open' AND c.status = 'active' AND c.deleted_at IS NUL
        k.is_open, k.venue_at, k.asked_at, k.received_at,
        (SELECT min(at) FROM unnest(ARRAY[k.next_open_at, k.next_close_at]) AS at WHERE at > k.venue_at),
        (SELECT p.quantity FROM orders_position p
-         WHERE p.tenant_id = a.tenant_id AND p.account_id = a.id AND p.instrument_id = i.id),
+         WHERE p.tenant_id = a.tenant_id AND p.risk_account_id = r.id AND p.instrument_id = i.id),
        (SELECT sum(remaining) FROM open_order WHERE side = 'buy' AND instrument_id = i.id),
        (SELECT sum(remaining) FROM open_order WHERE side = 'sell' AND instrument_id = i.id),
+       (SELECT sum(remaining * (price - q.ask)) FROM open_order
+         WHERE side = 'buy' AND instrument_id = i.id AND price > q.ask),
+       (SELECT sum(remaining * (price - q.ask)) FROM open_order
+         WHERE side = 'sell' AND instrument_id = i.id AND price > q.ask),
        (SELECT count(DISTINCT other.instrument_id) FROM (
             SELECT instrument_id FROM open_order
             UNION ALL
             SELECT p.instrument_id FROM orders_position p
-             WHERE p.tenant_id = a.tenant_id AND p.account_id = a.id AND p.quantity <> 0) AS other
+             WHERE p.tenant_id = a.tenant_id AND p.risk_account_id = r.id AND p.quantity <> 0) AS other
          WHERE other.instrument_id IS DISTINCT FROM i.id),
        (SELECT count(*) FROM open_order WHERE status = 'unknown'),
        (SELECT sum(recent.reserved) FROM (
@@ -51,11 +65,11 @@ SELECT a.mode, a.status = 'open' AND c.status = 'active' AND c.deleted_at IS NUL
              UNION ALL
              SELECT CASE WHEN s.account_id IS NULL THEN 'tenant: ' ELSE 'account: ' END || s.reason
              FROM orders_killswitch s
-             WHERE s.tenant_id = a.tenant_id AND s.engaged AND (s.account_id IS NULL OR s.account_id = a.id)),
+             WHERE s.tenant_id = a.tenant_id AND s.engaged AND (s.account_id IS NULL OR s.account_id = r.account_id)),
        EXISTS (SELECT FROM orders_order o WHERE o.tenant_id = a.tenant_id AND o.client_order_id = %s)
 FROM accounts_account a
 JOIN providers_connection c ON c.tenant_id = a.tenant_id AND c.id = a.connection_id
-LEFT JOIN orders_riskaccount r ON r.tenant_id = a.tenant_id AND r.account_id = a.id
+LEFT JOIN orders_riskaccount r ON {_OF_ACCOUNT}
 LEFT JOIN market_instrument i ON i.key = %s
 LEFT JOIN market_listing l ON l.instrument_id = i.id AND l.venue = r.venue
 LEFT JOIN market_quote q ON q.instrument_id = i.id AND q.source = r.venue
@@ -69,6 +83,8 @@ class Means(NamedTuple):
 
     id: UUID
     connection_id: UUID
+    is_connected: bool
+    account_id: UUID
     venue: str
     mode: str
     currency: str
@@ -110,6 +126,8 @@ class Facts(NamedTuple):
     position: Decimal | None
     open_buys: Decimal | None
     open_sells: Decimal | None
+    open_buys_above: Decimal | None
+    open_sells_above: Decimal | None
     other_trades: int
     unknown_orders: int
     reserved: Decimal | None
