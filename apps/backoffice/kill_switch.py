@@ -174,7 +174,7 @@ def _tenant_line(
     lines = [
         Line(
             str(row.account),
-            f"{row.venue}, {row.mode}",
+            f"{row.venue} · {row.get_mode_display()}",
             reverse("admin:kill_switch_change", args=[SwitchScope.ACCOUNT.value, row.account_id]),
             switches.get((tenant.pk, row.account_id)),
             stopped,

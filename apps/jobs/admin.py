@@ -20,6 +20,7 @@ from apps.core.admin import (
     about_url,
     chip,
     column,
+    due,
     duration,
     exact,
     moment,
@@ -61,7 +62,7 @@ class JobAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("due"))
     def due(self, job: Job) -> str:
-        return moment(job.run_at)
+        return due(job.run_at) if job.state == JobState.QUEUED else moment(job.run_at)
 
     @column(gettext_lazy("finished"))
     def ended(self, job: Job) -> str:
@@ -107,7 +108,7 @@ class JobAdmin(StaffModelAdmin):
             Stat(_("Attempts"), f"{job.attempts} / {job.max_attempts}", tone="bad" if exhausted else "idle"),
             Stat(_("Waited"), duration(_span(job.created_at, job.started_at))),
             Stat(_("Last attempt took"), duration(_span(job.started_at, job.finished_at))),
-            Stat(_("Due"), moment(job.run_at)),
+            Stat(_("Due"), self.due(job)),
         )
 
     def panels(self, request: HttpRequest, job: Job) -> Sequence[Panel]:

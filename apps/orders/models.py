@@ -12,6 +12,7 @@ from apps.core.db import TenantForeignKey
 from apps.core.models import BaseModel, TenantModel, VersionedModel
 from apps.core.retention import Retention
 from apps.orders.enums import Mode, OrderStatus, OrderType, Outcome, Pending, Side, TimeInForce
+from apps.orders.labels import choices_of
 from apps.orders.rules.states import OPEN_STATES
 
 _BLANK: Any = {"null": True, "blank": True}
@@ -22,7 +23,7 @@ def _decimal(**options: Any) -> "models.DecimalField[Any, Any]":
 
 
 def _choice(values: type[StrEnum], **options: Any) -> "models.CharField[Any, Any]":
-    return models.CharField(max_length=20, choices=[(value.value, value.value) for value in values], **options)
+    return models.CharField(max_length=20, choices=choices_of(values), **options)
 
 
 def _known(field: str, values: type[StrEnum], name: str) -> models.CheckConstraint:

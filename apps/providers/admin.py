@@ -29,6 +29,7 @@ from apps.core.admin import (
     bar,
     chip,
     column,
+    due,
     duration,
     link,
     moment,
@@ -122,7 +123,7 @@ class ConnectionAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("next sync"))
     def next_sync(self, connection: Connection) -> str:
-        return moment(connection.next_sync_at)
+        return due(connection.next_sync_at)
 
     @column(gettext_lazy("failures in a row"))
     def failures(self, connection: Connection) -> str:
@@ -161,7 +162,7 @@ class ConnectionAdmin(StaffModelAdmin):
         failures = connection.consecutive_failures
         return (
             Stat(_("Last synced"), moment(connection.last_synced_at)),
-            Stat(_("Next sync"), moment(connection.next_sync_at)),
+            Stat(_("Next sync"), due(connection.next_sync_at)),
             Stat(_("Failures in a row"), number(failures), tone="bad" if failures else "idle"),
         )
 

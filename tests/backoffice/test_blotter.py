@@ -163,6 +163,30 @@ def test_cancel_asks_for_a_reason_and_leaves_it_in_event_and_leaf(staff_client, 
         assert Job.objects.get(kind="order.cancel").payload == {"order_id": str(trade.working.pk)}
 
 
+def test_before_many_cancels_each_order_is_named_and_what_becomes_of_it(staff_client, world: World, trade: Trade):
+    here, asked = make(trade.desk, "here"), make(trade.desk, "asked", OrderStatus.ACCEPTED, pending=Pending.CANCEL)
+    orders = [trade.filled, trade.working, world.globex.trade.working, trade.unknown, here, asked]
+    selection = {"action": "cancel", "index": "0", "_selected_action": [str(order.pk) for order in orders]}
+    page = staff_client.post(BLOTTER, selection)
+    assert [str(text) for text in page.context["consequences"]] == [
+        "The venues are asked to cancel what 2 orders have left; until they answer, that can still fill.",
+        "1 order may or may not be at the venue; it is canceled as soon as the venue shows it.",
+        "1 order has not left yet and is denied at once.",
+        "1 cancel was asked for before; nothing is asked again.",
+        "1 order has ended and is left alone.",
+    ]
+    text = page.content.decode()
+    assert "6 orders" in text
+    assert text.count('name="_selected_action"') == 6
+    assert text.count(">Buy 10 XNAS:AAPL, limit 190.00<small") == 6
+    for told in ("globex-working", "Paper desk", '<span class="fo-chip fo-idle">globex</span>', "now</time>"):
+        assert told in text, told
+    assert text.index("acme-working") < text.index("acme-filled")
+    assert 'name="reason" maxlength="500" autofocus required' in text
+    assert read(Order, trade.working).pending == Pending.NONE
+    assert leaves(trade.desk.tenant, "order.cancel_requested") == []
+
+
 def test_many_cancels_report_each_outcome(staff_client, world: World, trade: Trade):
     orders = [trade.working, world.globex.trade.working, trade.filled]
     said = choose(staff_client, "orders.order", orders, "cancel", confirmed="1", reason="flatten")

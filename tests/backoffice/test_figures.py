@@ -1,11 +1,15 @@
 """How money, quantities, prices and times look: each in its own places, the whole on hover, nothing made nothing."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from apps.core.admin import average, money, price, quantity
+from apps.backoffice.board.charts import Series, chart
+from apps.core import clock
+from apps.core.admin import average, due, duration, moment, money, price, quantity
+from apps.orders.admin.display import lag
 
 pytestmark = pytest.mark.no_database
 
@@ -53,3 +57,30 @@ def test_only_money_that_moves_has_a_direction(amount: str, tone: str, text: str
 )
 def test_quantities_have_no_trailing_zeros_and_prices_their_places(show: Any, value: str, text: str):
     assert f">{text}</span>" in show(Decimal(value))
+
+
+@pytest.mark.parametrize(
+    ("show", "ahead", "text"),
+    [
+        (moment, timedelta(minutes=-5), "5 min ago"),
+        (due, timedelta(minutes=-5), "due for 5 min"),
+        (due, timedelta(minutes=5, seconds=1), "in 5 min"),
+        (due, timedelta(), "now"),
+    ],
+)
+def test_what_is_to_happen_is_due_and_not_past(show: Any, ahead: timedelta, text: str):
+    assert f">{text}</time>" in show(clock.now() + ahead)
+
+
+def test_clocks_may_make_a_duration_negative():
+    assert duration(timedelta(milliseconds=-30)) == "−30 ms"
+    assert lag(clock.now(), clock.now() - timedelta(seconds=5)).endswith("ahead")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(7, "7"), (999, "999"), (2_420, "2.4k"), (18_211, "18k"), (999_999, "999k"), (1_500_000, "1.5M")],
+)
+def test_an_axis_has_room_for_its_figure(count: int, text: str):
+    hour = (clock.now(), {"filled": count})
+    assert chart("Orders", [Series("filled", "filled", "ok")], [hour], empty="").peak == text

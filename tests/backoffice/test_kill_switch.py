@@ -76,7 +76,8 @@ def test_stopping_an_account_is_recorded_and_told_on_every_page(staff_client, wo
     for url in ("/admin/", "/admin/users/user/", PAGE, f"/admin/tenants/tenant/{world.globex.tenant.pk}/change/"):
         text = get(staff_client, url)
         assert "Trading is stopped in part" in text, url
-        assert "<b>acme, Paper desk</b>: Market data is wrong" in text, url
+        assert "<b>acme, Paper desk</b> <small>staff, " in text, url
+        assert '<span title="Market data is wrong">Market data is wrong</span></li>' in text, url
     account = get(staff_client, f"/admin/orders/riskaccount/{world.acme.trade.desk.risk_account.pk}/change/")
     assert "Trading is stopped: Market data is wrong" in account
 
@@ -86,7 +87,7 @@ def test_stopping_the_installation_names_it_and_releasing_ends_the_banner(staff_
     assert engaged() == {("installation", REASON["reason"])}
     text = get(staff_client, "/admin/audit/auditentry/")
     assert "All trading is stopped" in text
-    assert "<b>The whole installation</b>: Market data is wrong" in text
+    assert "<b>The whole installation</b> <small>staff, " in text
     assert text.count("Stopped from above") == 0
     assert get(staff_client, PAGE).count("Stopped from above") == 4
     said = told(staff_client, staff_client.post(INSTALLATION, {"engage": "0", **REASON}))

@@ -24,6 +24,7 @@ def form(risk: RiskAccount, **values: str) -> dict[str, str]:
         "max_position_value": "100000",
         "max_concentration": "30",
         "max_orders_per_minute": str(risk.max_orders_per_minute),
+        "reason": "new mandate",
         "version": str(risk.version),
         **values,
     }
@@ -60,8 +61,27 @@ def test_confirming_changes_and_records(staff_client, risk, world: World):
     after = read(RiskAccount, risk)
     assert (after.max_open_trades, after.max_concentration, after.version) == (7, Decimal("0.125"), risk.version + 1)
     (leaf,) = leaves(world.acme.tenant, "risk.limits_changed")
-    assert leaf.changes == {"max_open_trades": [risk.max_open_trades, 7], "max_concentration": ["0.3", "0.125"]}
+    assert leaf.changes == {
+        "max_open_trades": [risk.max_open_trades, 7],
+        "max_concentration": ["0.3", "0.125"],
+        "reason": [None, "new mandate"],
+    }
     assert leaf.actor["kind"] == "staff"
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 501])
+def test_without_a_reason_nothing_changes(staff_client, risk, world: World, reason):
+    text = post(staff_client, risk, max_open_trades="7", reason=reason, confirmed="1")
+    assert "fo-error" in text
+    assert 'name="max_open_trades" value="7"' in text
+    assert read(RiskAccount, risk).version == risk.version
+    assert leaves(world.acme.tenant, "risk.limits_changed") == []
+
+
+def test_the_reason_is_read_again_before_it_is_kept(staff_client, risk):
+    text = post(staff_client, risk, max_open_trades="7", reason="new <mandate>")
+    assert "<p>new &lt;mandate&gt;</p>" in text
+    assert 'name="reason" value="new &lt;mandate&gt;"' in text
 
 
 def test_going_back_keeps_what_was_typed(staff_client, risk):

@@ -52,7 +52,7 @@ def test_a_change_of_one_order_is_seen(staff_client, world: World):
         request_cancel(order_id=order.pk, actor=desk.actor, now=clock.now())
     answer = again(staff_client, url, tag)
     assert answer.status_code == 200
-    assert "cancel asked" in answer.content.decode()
+    assert "Cancel asked" in answer.content.decode()
 
 
 def test_a_live_list_keeps_its_filters_and_its_page(staff_client, world: World):

@@ -7,7 +7,7 @@ from datetime import datetime
 from apps.core.admin import number
 from apps.core.admin.panels import Text, Tone
 
-_HEIGHT, _SLOT, _GAP = 120, 20, 5
+_HEIGHT, _SLOT, _GAP = 100, 13, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,17 @@ def chart(
     columns = [_column(index, at, counts, series, peak) for index, (at, counts) in enumerate(hours)]
     seen = [item for item in series if any(counts.get(item.key) for _at, counts in hours)]
     legend = [(item.tone, item.name) for item in seen] if len(series) > 1 else []
-    return Chart(title, number(total), number(peak), columns, legend, not total, empty)
+    return Chart(title, number(total), _short(peak), columns, legend, not total, empty)
+
+
+def _short(count: int) -> str:
+    """Return a count as an axis has room for it: 18,211 is "18k"."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if count >= 10 * size:
+            return f"{count // size}{unit}"
+        if count >= size:
+            return f"{count / size:.1f}{unit}"
+    return str(count)
 
 
 def _column(index: int, at: datetime, counts: Mapping[str, int], series: Sequence[Series], peak: int) -> Column:

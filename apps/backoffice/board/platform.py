@@ -19,6 +19,7 @@ from apps.core.admin import (
     bar,
     changelist_url,
     chip,
+    due,
     duration,
     link,
     moment,
@@ -181,7 +182,7 @@ def connections(board: Platform, tenants: Mapping[UUID, str]) -> Table:
             two_lines(status_chip(item), item.status_code),
             chip(number(item.consecutive_failures), "bad") if item.consecutive_failures else "0",
             moment(item.last_synced_at),
-            moment(item.next_sync_at),
+            due(item.next_sync_at),
         ]
         for item in board.worst_connections
     ]

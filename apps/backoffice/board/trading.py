@@ -98,7 +98,7 @@ def latest_orders(trading: Trading, tenants: Mapping[UUID, str]) -> Table:
             clock_time(order.created_at),
             link(record_url("orders.order", order.pk), order.instrument.key),
             chip(tenants.get(order.tenant_id, "")),
-            display.side(order.side),
+            display.side(order),
             display.filled_of(order),
             display.price_of(order),
             display.standing(order),

@@ -5,14 +5,14 @@ once per object, as the staff user, acting upon the object's tenant.
 """
 
 from apps.core.admin.actions import Outcome, ServiceAction, staff_actor
-from apps.core.admin.base import (
-    StaffModelAdmin,
+from apps.core.admin.base import StaffModelAdmin
+from apps.core.admin.changelist import TenantFilter, recent_values
+from apps.core.admin.contributions import (
     contribute_actions,
     contributed_happenings,
     contributes_happenings,
     contributes_panels,
 )
-from apps.core.admin.changelist import TenantFilter, recent_values
 from apps.core.admin.display import (
     NOTHING,
     about_url,
@@ -23,8 +23,10 @@ from apps.core.admin.display import (
     clock_time,
     code,
     column,
+    due,
     duration,
     exact,
+    figure,
     link,
     moment,
     money,
@@ -69,8 +71,10 @@ __all__ = [
     "contributed_happenings",
     "contributes_happenings",
     "contributes_panels",
+    "due",
     "duration",
     "exact",
+    "figure",
     "link",
     "merged",
     "moment",

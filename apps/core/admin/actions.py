@@ -37,7 +37,8 @@ class ServiceAction:
 
     `run(obj, actor, now, reason)` calls one service; `actor` acts upon the object's tenant. `confirm` is the question
     that a page of its own asks first; `needs_reason` makes that page ask for a reason, or with `options` for one of
-    these (value, label): `run` gets it in the reason's place. With `page` in the place of `run` the button leads to
+    these (value, label): `run` gets it in the reason's place. `foretell(objects)` says there, in sentences, what will
+    become of the chosen objects. With `page` in the place of `run` the button leads to
     that page, which calls the service, for one record at a time. `available` hides the button. `permission` is the
     codename's verb: staff need "<app>.<permission>_<model>".
     """
@@ -48,6 +49,7 @@ class ServiceAction:
     run: Callable[[Any, Actor, datetime, str], Outcome] | None = None
     page: Callable[[HttpRequest, Any], HttpResponse] | None = None
     confirm: Text = ""
+    foretell: Callable[[Sequence[Any]], Sequence[Text]] | None = None
     needs_reason: bool = False
     options: Sequence[tuple[str, Text]] = ()
     options_label: Text = ""
@@ -58,7 +60,7 @@ class ServiceAction:
     @property
     def asks_first(self) -> bool:
         """Tell whether a page stands between the button and the service."""
-        return bool(self.confirm or self.options or self.page) or self.needs_reason
+        return bool(self.confirm or self.foretell or self.options or self.page) or self.needs_reason
 
     def accepts(self, answer: str) -> bool:
         """Tell whether the answer is one that the page asks for."""

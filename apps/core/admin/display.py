@@ -82,14 +82,26 @@ def moment(value: datetime | None) -> SafeString:
     """Return how long ago or ahead a time is, with the exact time on hover."""
     if value is None:
         return NOTHING
+    return _aged(value, _("{time} ago"), "fo-time")
+
+
+def _aged(value: datetime, past: str, classes: str) -> SafeString:
     distance = clock.now() - value
-    text = _("in {time}") if distance < timedelta(0) else _("{time} ago")
+    text = _("in {time}") if distance < timedelta(0) else past
     return format_html(
-        '<time class="fo-time" datetime="{}" title="{} UTC">{}</time>',
+        '<time class="{}" datetime="{}" title="{} UTC">{}</time>',
+        classes,
         value.isoformat(),
         value.strftime("%Y-%m-%d %H:%M:%S"),
         text.format(time=duration(abs(distance))) if abs(distance) >= timedelta(seconds=1) else _("now"),
     )
+
+
+def due(value: datetime | None) -> SafeString:
+    """Return when something is to happen: how far ahead, or for how long it has been due."""
+    if value is None:
+        return NOTHING
+    return _aged(value, _("due for {time}"), "fo-time fo-due")
 
 
 def exact(value: datetime | None) -> SafeString:
@@ -106,9 +118,11 @@ def exact(value: datetime | None) -> SafeString:
 
 
 def duration(value: timedelta | None) -> str:
-    """Return a duration in its largest unit: "840 ms", "12 s", "4 min", "3 h", "12 d"."""
+    """Return a duration in its largest unit: "840 ms", "12 s", "4 min", "3 h", "12 d"; clocks may make it negative."""
     if value is None:
         return "–"
+    if value < timedelta(0):
+        return f"−{duration(-value)}"
     seconds = value.total_seconds()
     if seconds < 1:
         return f"{round(seconds * 1000)} ms"
@@ -143,14 +157,14 @@ def quantity(value: Decimal | None) -> SafeString:
     """Return a quantity as it is, thousands separated, without trailing zeros."""
     if value is None:
         return NOTHING
-    return format_html('<span class="fo-figure">{}</span>', _grouped(value, 0))
+    return format_html('<span class="fo-figure">{}</span>', figure(value, 0))
 
 
 def price(value: Decimal | None) -> SafeString:
     """Return a price as it was given, with at least two decimals, so that a column of them can be compared."""
     if value is None:
         return NOTHING
-    return format_html('<span class="fo-figure">{}</span>', _grouped(value, 2))
+    return format_html('<span class="fo-figure">{}</span>', figure(value, 2))
 
 
 def average(value: Decimal | None) -> SafeString:
@@ -173,11 +187,11 @@ def _rounded(value: Decimal, digits: int) -> tuple[str, SafeString | str]:
     if not shown and value:
         shown = round(value, 1 - value.adjusted())
     hover = format_html(' title="{}"', plain(value)) if shown != value else ""
-    return _grouped(shown, digits), hover
+    return figure(shown, digits), hover
 
 
-def _grouped(value: Decimal, digits: int) -> str:
-    """Return a number with thousands separated and at least so many decimal places."""
+def figure(value: Decimal, digits: int = 0) -> str:
+    """Return a number in plain text with thousands separated and at least so many decimal places."""
     whole, _dot, fraction = plain(abs(value)).partition(".")
     fraction = fraction.ljust(digits, "0")
     return f"{'−' if value < 0 else ''}{int(whole):,}{'.' if fraction else ''}{fraction}"

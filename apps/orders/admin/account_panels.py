@@ -114,7 +114,7 @@ def decisions(account: RiskAccount) -> Table:
     rows = [
         [
             link(record_url("orders.riskdecision", row.pk), clock_time(row.decided_at)),
-            display.outcome_chip(row.outcome),
+            display.outcome_chip(row),
             display.code(row.code, row.detail),
             chip(_("dry run"))
             if row.order is None

@@ -155,7 +155,7 @@ class RiskAccountAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("mode"))
     def kind(self, account: RiskAccount) -> str:
-        return chip(account.mode, "bad" if account.mode == "live" else "idle")
+        return chip(account.get_mode_display(), "bad" if account.mode == "live" else "idle")
 
     @column(gettext_lazy("equity"))
     def equity_figure(self, account: RiskAccount) -> str:
@@ -193,7 +193,7 @@ class RiskAccountAdmin(StaffModelAdmin):
         return str(account.account)
 
     def subtitle(self, account: RiskAccount) -> str:
-        return f"{account.venue} · {account.mode} · {account.account.external_id}"
+        return f"{account.venue} · {account.get_mode_display()} · {account.account.external_id}"
 
     def status(self, account: RiskAccount) -> str:
         return self.switch(account)

@@ -30,6 +30,7 @@ from apps.core.admin import (
 from apps.orders.admin import display
 from apps.orders.admin.gate import checks_table, inputs_grid, request_facts
 from apps.orders.enums import Outcome
+from apps.orders.labels import choices_of
 from apps.orders.models import RiskDecision
 
 
@@ -40,7 +41,7 @@ class OutcomeFilter(SimpleListFilter):
     parameter_name = "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return list(display.OUTCOME_NAMES.items())
+        return choices_of(Outcome)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[RiskDecision]) -> QuerySet[RiskDecision]:
         return queryset.filter(outcome=self.value()) if self.value() in set(Outcome) else queryset
@@ -81,7 +82,7 @@ class RiskDecisionAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("outcome"))
     def result(self, row: RiskDecision) -> str:
-        return display.outcome_chip(row.outcome)
+        return display.outcome_chip(row)
 
     @column(gettext_lazy("account"))
     def of_account(self, row: RiskDecision) -> str:

@@ -2,87 +2,58 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Self
 from uuid import UUID
 
-from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from apps.core.admin import NOTHING, chip, duration, link, moment, price, progress, quantity, record_url, two_lines
+from apps.core.admin import (
+    NOTHING,
+    chip,
+    duration,
+    figure,
+    link,
+    moment,
+    price,
+    progress,
+    quantity,
+    record_url,
+    two_lines,
+)
 from apps.core.admin.display import TONES
 from apps.core.admin.panels import Tone
-from apps.core.money import plain
 from apps.market.enums import Freshness
 from apps.market.models import Quote
 from apps.market.selectors import freshness_of
-from apps.orders.enums import OrderStatus, OrderType, Outcome, Pending, Side, TimeInForce
-from apps.orders.models import Order, Position
+from apps.orders.enums import OrderStatus, Outcome, Pending
+from apps.orders.models import Fill, Order, Position, RiskDecision
 from apps.orders.rules.positions import Holding, Worth, worth
 
-STATUS_NAMES: Mapping[str, Promise] = {
-    OrderStatus.DRAFT: gettext_lazy("Draft"),
-    OrderStatus.DENIED: gettext_lazy("Denied"),
-    OrderStatus.APPROVED: gettext_lazy("Approved"),
-    OrderStatus.SUBMITTING: gettext_lazy("Submitting"),
-    OrderStatus.UNKNOWN: gettext_lazy("Outcome unknown"),
-    OrderStatus.LOST: gettext_lazy("Lost"),
-    OrderStatus.ACCEPTED: gettext_lazy("Accepted"),
-    OrderStatus.HELD: gettext_lazy("Held"),
-    OrderStatus.PARTIALLY_FILLED: gettext_lazy("Partly filled"),
-    OrderStatus.FILLED: gettext_lazy("Filled"),
-    OrderStatus.CANCELED: gettext_lazy("Canceled"),
-    OrderStatus.EXPIRED: gettext_lazy("Expired"),
-    OrderStatus.REPLACED: gettext_lazy("Replaced"),
-    OrderStatus.DONE_FOR_DAY: gettext_lazy("Done for the day"),
-    OrderStatus.REJECTED: gettext_lazy("Rejected"),
-}
-TYPE_NAMES: Mapping[str, Promise] = {
-    OrderType.MARKET: gettext_lazy("Market"),
-    OrderType.LIMIT: gettext_lazy("Limit"),
-    OrderType.STOP: gettext_lazy("Stop"),
-    OrderType.STOP_LIMIT: gettext_lazy("Stop limit"),
-}
-TIME_NAMES: Mapping[str, Promise] = {
-    TimeInForce.DAY: gettext_lazy("day"),
-    TimeInForce.GTC: gettext_lazy("until canceled"),
-    TimeInForce.IOC: gettext_lazy("immediate or cancel"),
-    TimeInForce.FOK: gettext_lazy("fill or kill"),
-}
-PENDING_NAMES: Mapping[str, Promise] = {
-    Pending.CANCEL: gettext_lazy("cancel asked"),
-    Pending.REPLACE: gettext_lazy("replace asked"),
-}
-SIDE_NAMES: Mapping[str, Promise] = {Side.BUY: gettext_lazy("Buy"), Side.SELL: gettext_lazy("Sell")}
-OUTCOME_NAMES: Mapping[str, Promise] = {
-    Outcome.APPROVED: gettext_lazy("Approved"),
-    Outcome.DENIED: gettext_lazy("Denied"),
-}
 _OUTCOME_TONES: Mapping[str, Tone] = {Outcome.APPROVED: "ok", Outcome.DENIED: "warn"}
 
 
-def status_chip(status: str) -> SafeString:
+def status_chip(order: Order) -> SafeString:
     """Return the chip of an order's status."""
-    return chip(STATUS_NAMES.get(status, status), TONES.get(status, "idle"))
+    return chip(order.get_status_display(), TONES.get(order.status, "idle"))
 
 
 def pending_chip(order: Order) -> SafeString | str:
     """Return what the venue has yet to confirm, or nothing."""
-    return chip(PENDING_NAMES[order.pending], "warn") if order.pending in PENDING_NAMES else ""
+    return chip(order.get_pending_display(), "warn") if order.pending != Pending.NONE else ""
 
 
-def outcome_chip(outcome: str) -> SafeString:
+def outcome_chip(row: RiskDecision) -> SafeString:
     """Return the chip of a gate's decision."""
-    return chip(OUTCOME_NAMES.get(outcome, outcome), _OUTCOME_TONES.get(outcome, "idle"))
+    return chip(row.get_outcome_display(), _OUTCOME_TONES.get(row.outcome, "idle"))
 
 
-def side(value: str) -> SafeString:
+def side(row: Order | Fill) -> SafeString:
     """Return buy or sell in its colour."""
-    return format_html('<span class="fo-way fo-{}">{}</span>', value, SIDE_NAMES.get(value, value))
+    return format_html('<span class="fo-way fo-{}">{}</span>', row.side, row.get_side_display())
 
 
 def filled_of(order: Order) -> SafeString:
@@ -103,19 +74,19 @@ def price_of(order: Order) -> SafeString:
 def words(order: Order) -> str:
     """Return an order in words, such as "Buy 10 XNAS:AAPL, limit 190.25"."""
     prices = [
-        f"{name} {plain(value)}"
+        f"{name} {figure(value, 2)}"
         for name, value in ((_("stop"), order.stop_price), (_("limit"), order.limit_price))
         if value is not None
     ]
-    head = f"{SIDE_NAMES[order.side]} {plain(order.quantity)} {order.instrument.key}"
+    head = f"{order.get_side_display()} {figure(order.quantity)} {order.instrument.key}"
     return f"{head}, {' '.join(prices) or _('at market')}"
 
 
 def standing(order: Order) -> SafeString:
-    """Return where an order stands: its status, what is asked for, and why it was refused."""
+    """Return where an order stands: its status, what is asked for, and below it why it was refused."""
+    chips = format_html("{} {}", status_chip(order), pending_chip(order))
     is_said = order.denial_code and order.status != OrderStatus.REJECTED  # whose code says no more than its status
-    why = code(order.denial_code, order.denial_detail) if is_said else ""
-    return format_html("{} {} {}", status_chip(order.status), pending_chip(order), why)
+    return two_lines(chips, code(order.denial_code, order.denial_detail)) if is_said else chips
 
 
 def code(value: str, explanation: str = "") -> SafeString:
@@ -139,9 +110,11 @@ def plainly(code: str) -> str:
     return code.replace("_", " ").capitalize()
 
 
-def span(value: timedelta) -> str:
-    """Return a length of time, also one that clocks make negative."""
-    return duration(abs(value)) if value >= timedelta(0) else f"−{duration(abs(value))}"
+def lag(told: datetime, stored: datetime) -> str:
+    """Return how long after the venue's own time something was stored; its clock may be ahead of ours."""
+    if stored >= told:
+        return duration(stored - told)
+    return _("at once; the venue's clock is %(time)s ahead") % {"time": duration(told - stored)}
 
 
 def old(at: datetime) -> SafeString:

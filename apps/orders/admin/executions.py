@@ -81,7 +81,7 @@ class FillAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("side"))
     def way(self, fill: Fill) -> str:
-        return display.side(fill.side)
+        return display.side(fill)
 
     @column(gettext_lazy("quantity"))
     def quantity_figure(self, fill: Fill) -> str:
@@ -109,7 +109,7 @@ class FillAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("stored after"))
     def lag(self, fill: Fill) -> str:
-        return display.span(fill.created_at - fill.filled_at)
+        return display.lag(fill.filled_at, fill.created_at)
 
     @column(gettext_lazy("order"))
     def order_fact(self, fill: Fill) -> str:
@@ -123,7 +123,7 @@ class FillAdmin(StaffModelAdmin):
         return str(fill.order.risk_account.currency)
 
     def headline(self, fill: Fill) -> str:
-        return f"{display.SIDE_NAMES[fill.side]} {fill} · {fill.instrument.key}"
+        return f"{fill.get_side_display()} {fill} · {fill.instrument.key}"
 
     def subtitle(self, fill: Fill) -> str:
         return fill.venue_execution_id
@@ -270,7 +270,7 @@ class PositionAdmin(StaffModelAdmin):
         rows = [
             [
                 link(record_url("orders.fill", fill.pk), clock_time(fill.filled_at)),
-                display.side(fill.side),
+                display.side(fill),
                 quantity(fill.quantity),
                 price(fill.price),
                 money(fill.realized_pnl, currency, signed=True) if fill.realized_pnl else NOTHING,

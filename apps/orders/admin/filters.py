@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.orders.admin import display
-from apps.orders.enums import Pending, Side
+from apps.orders.enums import OrderStatus, Pending, Side
+from apps.orders.labels import choices_of
 from apps.orders.models import Order
 from apps.orders.rules.states import OPEN_STATES
 
@@ -23,7 +23,7 @@ class StatusFilter(SimpleListFilter):
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return list(display.STATUS_NAMES.items())
+        return choices_of(OrderStatus)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         return queryset.filter(status=self.value()) if self.value() else queryset
@@ -53,7 +53,7 @@ class SideFilter(SimpleListFilter):
     parameter_name = "side"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return list(display.SIDE_NAMES.items())
+        return choices_of(Side)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(side=self.value()) if self.value() in set(Side) else queryset

@@ -21,6 +21,7 @@ from apps.orders.rules.units import DIGITS
 from apps.orders.services.limits import LARGEST, set_limits
 
 _HUNDRED = Decimal(100)
+LONGEST_REASON = 500
 
 
 class LimitsForm(forms.Form):
@@ -54,6 +55,12 @@ class LimitsForm(forms.Form):
         min_value=0,
         max_value=int(LARGEST["max_orders_per_minute"]),
     )
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        help_text=gettext_lazy("Who asked for it, and why; the audit log keeps it."),
+        error_messages={"required": gettext_lazy("Say why: the audit log keeps it.")},
+        max_length=LONGEST_REASON,
+    )
     version = forms.IntegerField(widget=forms.HiddenInput)
 
     def limits(self) -> dict[str, int | Decimal]:
@@ -79,6 +86,7 @@ def limits_view(request: HttpRequest, account: RiskAccount) -> HttpResponse:
         "same": is_asked and form.is_valid() and not changes,
         "opts": RiskAccount._meta,
         "list_name": _("trading accounts"),
+        "reason": form.cleaned_data["reason"] if changes else "",
         "back": back,
     }
     return TemplateResponse(request, "orders/limits.html", context)
@@ -98,6 +106,7 @@ def _set(request: HttpRequest, account: RiskAccount, form: LimitsForm) -> bool:
             account_id=account.account_id,
             limits=form.limits(),
             expected_version=form.cleaned_data["version"],
+            reason=form.cleaned_data["reason"],
             actor=staff_actor(request).for_tenant(account.tenant_id),
             now=clock.now(),
         )

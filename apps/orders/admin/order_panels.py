@@ -73,7 +73,7 @@ def chain_table(chain: Sequence[Order], current: Order) -> Table:
             if item.pk == current.pk
             else link(record_url("orders.order", item.pk), display.words(item)),
             display.filled_of(item),
-            display.status_chip(item.status),
+            display.status_chip(item),
         ]
         for item in chain
     ]

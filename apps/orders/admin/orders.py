@@ -18,6 +18,7 @@ from apps.core.admin import (
     ServiceAction,
     StaffModelAdmin,
     Stat,
+    Table,
     TenantFilter,
     about_url,
     average,
@@ -32,6 +33,7 @@ from apps.core.admin import (
 )
 from apps.incidents.enums import STANDING_STATES
 from apps.orders.admin import display
+from apps.orders.admin.canceling import chosen_orders, what_a_cancel_does
 from apps.orders.admin.filters import SideFilter, StandingFilter, StatusFilter
 from apps.orders.admin.order_panels import chain_of, chain_table, fills_of, fills_table, standing_incidents
 from apps.orders.admin.timeline import incidents_of, timeline_of
@@ -86,13 +88,10 @@ class OrderAdmin(StaffModelAdmin):
     service_actions = (
         ServiceAction(
             name="cancel",
-            label=gettext_lazy("Cancel"),
+            label=gettext_lazy("Cancel order"),
             icon="cancel",
             run=_cancel,
-            confirm=gettext_lazy(
-                "The venue is asked to cancel what is not executed yet; until it answers the order can still fill. "
-                "One that has not left yet is denied at once."
-            ),
+            foretell=what_a_cancel_does,
             needs_reason=True,
             danger=True,
             available=lambda order: order.status in OPEN_STATES and order.pending == Pending.NONE,
@@ -136,11 +135,11 @@ class OrderAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("side"))
     def way(self, order: Order) -> str:
-        return display.side(order.side)
+        return display.side(order)
 
     @column(gettext_lazy("type"))
     def kind(self, order: Order) -> str:
-        return two_lines(display.TYPE_NAMES[order.type], order.time_in_force.upper())
+        return two_lines(order.get_type_display(), order.time_in_force.upper())
 
     @column(gettext_lazy("filled"))
     def filled_figure(self, order: Order) -> str:
@@ -158,6 +157,10 @@ class OrderAdmin(StaffModelAdmin):
     def state(self, order: Order) -> str:
         return display.standing(order)
 
+    def chosen(self, objects: Sequence[Order]) -> Table:
+        """Return each order that an action is about to work on."""
+        return chosen_orders(objects)
+
     # An order's page.
 
     @column(gettext_lazy("instrument"))
@@ -170,11 +173,11 @@ class OrderAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("venue"))
     def venue_fact(self, order: Order) -> str:
-        return f"{order.risk_account.venue}, {order.mode}"
+        return f"{order.risk_account.venue} · {order.get_mode_display()}"
 
     @column(gettext_lazy("in force"))
     def time_fact(self, order: Order) -> str:
-        return str(display.TIME_NAMES[order.time_in_force])
+        return order.get_time_in_force_display()
 
     @column(gettext_lazy("reserved"))
     def reserved_fact(self, order: Order) -> str:
@@ -187,7 +190,7 @@ class OrderAdmin(StaffModelAdmin):
         return f"{order.client_order_id} · {order.account}"
 
     def status(self, order: Order) -> str:
-        return format_html("{} {}", display.status_chip(order.status), display.pending_chip(order))
+        return format_html("{} {}", display.status_chip(order), display.pending_chip(order))
 
     def is_moving(self, order: Order) -> bool:
         return order.status in OPEN_STATES

@@ -13,6 +13,7 @@ from apps.core.admin import (
     Lane,
     contributed_happenings,
     duration,
+    figure,
     merged,
     number,
     record_url,
@@ -20,14 +21,12 @@ from apps.core.admin import (
 from apps.core.admin.display import TONES
 from apps.core.admin.panels import Timeline, Tone
 from apps.core.ids import lowest_id
-from apps.core.money import plain
 from apps.core.redaction import redact_text
 from apps.incidents.models import Incident
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
 from apps.orders import events
 from apps.orders.admin import display
-from apps.orders.admin.display import OUTCOME_NAMES
 from apps.orders.admin.gate import checks_table
 from apps.orders.enums import OrderStatus, Outcome
 from apps.orders.models import Fill, Order, OrderEvent, RiskDecision
@@ -131,7 +130,7 @@ def _decisions(order: Order) -> Iterator[Happening]:
             key=f"decision-{row.pk}",
             at=row.decided_at,
             lane=GATE,
-            title=_("%(outcome)s by the risk gate") % {"outcome": OUTCOME_NAMES.get(row.outcome, row.outcome)},
+            title=_("%(outcome)s by the risk gate") % {"outcome": row.get_outcome_display()},
             code=row.code,
             detail=row.detail,
             tone="warn" if denied else "ok",
@@ -167,12 +166,18 @@ def _executions(fills: Sequence[Fill]) -> Iterator[Happening]:
             at=fill.filled_at,
             lane=VENUE,
             title=_("Executed %(quantity)s at %(price)s")
-            % {"quantity": plain(fill.quantity), "price": plain(fill.price)},
-            detail=f"{fill.venue_execution_id} · {_('stored after')} {display.span(fill.created_at - fill.filled_at)}",
+            % {"quantity": figure(fill.quantity), "price": figure(fill.price, 2)},
+            detail=f"{fill.venue_execution_id} · {_stored(fill)}",
             tone="bad" if fill.is_late else "ok",
             url=record_url("orders.fill", fill.pk),
             rank=_RANKS[VENUE.key],
         )
+
+
+def _stored(fill: Fill) -> str:
+    if fill.created_at < fill.filled_at:
+        return display.lag(fill.filled_at, fill.created_at)
+    return _("stored after %(time)s") % {"time": duration(fill.created_at - fill.filled_at)}
 
 
 def jobs_of(order: Order) -> Sequence[Job]:

@@ -33,12 +33,13 @@ def set_limits(
     account_id: UUID,
     limits: dict[str, int | Decimal],
     expected_version: int | None = None,
+    reason: str = "",
     actor: Actor,
     now: datetime,
 ) -> RiskAccount:
     """Change some of an account's limits; the next order is judged by them, orders that are out stay.
 
-    Saying what is already so changes nothing and leaves no record.
+    Saying what is already so changes nothing and leaves no record. A `reason` is kept: staff give one.
 
     Raises:
         ValidationFailed: `errors` names each limit that is not acceptable.
@@ -61,7 +62,7 @@ def set_limits(
             target_type="risk_account",
             target_id=risk_account.id,
             now=now,
-            changes=changes,
+            changes={**changes, **({"reason": [None, reason]} if reason else {})},
         )
         outbox.emit(risk_account_event(RISK_LIMITS_CHANGED, risk_account), actor=actor, now=now)
         return risk_account

@@ -36,10 +36,11 @@
 
   function count() {
     if (document.hidden) return;
-    const { ago, later, now } = words.dataset;
+    const { ago, due, later, now } = words.dataset;
     for (const moment of document.querySelectorAll("time.fo-time")) {
       const seconds = (Date.now() - ahead - Date.parse(moment.dateTime)) / 1000;
-      const text = Math.abs(seconds) < 1 ? now : (seconds < 0 ? later : ago).replace("{time}", duration(Math.abs(seconds)));
+      const past = moment.classList.contains("fo-due") ? due : ago;
+      const text = Math.abs(seconds) < 1 ? now : (seconds < 0 ? later : past).replace("{time}", duration(Math.abs(seconds)));
       if (moment.textContent !== text) moment.textContent = text;
     }
   }
