@@ -21,7 +21,7 @@ from tests.backoffice.world import World
 from tests.factories.orders import make_kill_switch
 from tests.factories.users import make_user
 
-QUERIES = 33
+QUERIES = 36
 
 
 def tiles_at(now) -> dict[str, tuple[str, str, str]]:
@@ -96,8 +96,8 @@ def test_deliveries_are_counted_by_what_became_of_them(world: World):
     make_delivery(trade.endpoint, trade.working, next_attempt_at=now - timedelta(seconds=40))
     tiles = tiles_at(now)
     value, hint, tone = tiles["Deliveries · 24 h"]
-    assert (value, tone) == ("6", "bad")
-    assert hint.startswith("60 % arrived, in ")
+    # What became of the attempts is told in tests/backoffice/test_webhooks.py: these deliveries had none.
+    assert (value, hint, tone) == ("6", "nothing was sent", "bad")
     assert tiles["Deliveries waiting"] == ("1", "1 due, oldest 40 s", "warn")
     with staff_scope():
         webhooks = selectors.dashboard(now=now).webhooks

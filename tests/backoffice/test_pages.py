@@ -56,7 +56,7 @@ BASELINES = {
     "users.session": (9, 8),
     "users.user": (7, 9),
     "webhooks.delivery": (11, 9),
-    "webhooks.endpoint": (10, 11),
+    "webhooks.endpoint": (11, 12),
 }
 SCOPES = ("SAVEPOINT", "RELEASE", "SET CONSTRAINTS", "SELECT set_config")
 

@@ -1,5 +1,7 @@
 """Endpoints and the delivery log: what staff see of an endpoint's record, and what they can do about it."""
 
+from datetime import timedelta
+
 import pytest
 
 from apps.audit.models import AuditEntry
@@ -52,10 +54,16 @@ def test_an_attempt_is_told_with_answer_duration_error_and_response(database):
     assert "http_error" in page
     assert "The receiver answered 500: no" in page
     assert str(delivery.pk) in page
-    assert '<span class="fo-chip fo-bad">500</span>' in get(client, f"{ENDPOINTS}{endpoint.pk}/change/")
+    page = get(client, f"{ENDPOINTS}{endpoint.pk}/change/")
+    assert '<span class="fo-chip fo-bad">500</span>' in page
+    assert "Deliveries fail" in page
+    assert "The last attempt has failed." in page
+    assert "12 ms · 12 ms" in page
+    assert "0 %" in get(client, ENDPOINTS)
     assert "127.0.0.1:9/hooks" in get(client, f"/admin/outbox/outboxevent/{event_id}/change/")
     board = get(client, "/admin/")
     assert "1 retried" in board
+    assert "0 % of 1 attempts arrived" in board
 
 
 def test_a_delivery_is_found_by_what_belongs_to_it(staff_client, world: World, trade: Trade):
@@ -96,7 +104,7 @@ def test_a_failed_delivery_is_sent_again_with_a_leaf(staff_client, trade: Trade)
 
 def test_many_are_sent_again_each_by_its_tenant(staff_client, world: World, trade: Trade):
     both = [trade.delivery, world.globex.trade.delivery]
-    press(staff_client, "webhooks.endpoint", world.globex.trade.endpoint, "disable", confirmed="1")
+    press(staff_client, "webhooks.endpoint", world.globex.trade.endpoint, "disable", confirmed="1", reason="noise")
     said = choose(staff_client, "webhooks.delivery", both, "retry")
     assert said == ["1 delivery is sent again.", "The endpoint is disabled"]
     assert read(Delivery, world.globex.trade.delivery).status == DeliveryStatus.FAILED
@@ -114,13 +122,21 @@ def test_disabling_asks_first_discards_and_is_undone(staff_client, trade: Trade)
     question = staff_client.post(f"{ENDPOINTS}{trade.endpoint.pk}/do/disable/").content.decode()
     assert "what waits for it is discarded" in question
     assert read(Endpoint, trade.endpoint).status == EndpointStatus.ENABLED
-    press(staff_client, "webhooks.endpoint", trade.endpoint, "disable", confirmed="1")
+    unreasoned = staff_client.post(f"{ENDPOINTS}{trade.endpoint.pk}/do/disable/", {"confirmed": "1", "reason": " "})
+    assert unreasoned.status_code == 200
+    assert read(Endpoint, trade.endpoint).status == EndpointStatus.ENABLED
+    assert leaves(trade.desk.tenant, "webhook_endpoint.updated") == []
+    press(staff_client, "webhooks.endpoint", trade.endpoint, "disable", confirmed="1", reason="asked by the client")
     assert read(Endpoint, trade.endpoint).status == EndpointStatus.DISABLED
+    (leaf,) = leaves(trade.desk.tenant, "webhook_endpoint.updated")
+    assert leaf.changes == {"status": ["enabled", "disabled"], "reason": [None, "asked by the client"]}
     assert read(Delivery, waiting).status == DeliveryStatus.DISCARDED
     page = get(staff_client, f"{ENDPOINTS}{trade.endpoint.pk}/change/")
     assert "do/enable/" in page
     assert "do/test/" not in page
-    press(staff_client, "webhooks.endpoint", trade.endpoint, "enable")
+    assert staff_client.post(f"{ENDPOINTS}{trade.endpoint.pk}/do/enable/").status_code == 200
+    assert read(Endpoint, trade.endpoint).status == EndpointStatus.DISABLED
+    press(staff_client, "webhooks.endpoint", trade.endpoint, "enable", confirmed="1", reason="mended")
     assert read(Endpoint, trade.endpoint).status == EndpointStatus.ENABLED
 
 
@@ -140,15 +156,25 @@ def test_recovering_takes_a_time_from_the_list(staff_client, trade: Trade):
     assert said == ["1 endpoint has missed nothing since then."]
 
 
-def test_an_endpoint_shows_its_record_of_the_day(staff_client, trade: Trade):
-    for _one in range(3):
-        make_delivery(trade.endpoint, trade.filled, status="succeeded")
+def test_an_endpoint_shows_what_was_given_up_today(staff_client, trade: Trade):
     row = next(row for row in staff_client.get(ENDPOINTS).context["cl"].result_list if row.pk == trade.endpoint.pk)
-    assert (row.record.succeeded, row.record.failed, row.record.pending) == (3, 1, 0)
-    assert str(row.record.share) == "0.75"
+    assert (row.record.given_up, row.record.pending, row.record.attempts.share) == (1, 0, None)
     text = get(staff_client, f"{ENDPOINTS}{trade.endpoint.pk}/change/")
-    assert "Deliveries fail" in text
-    assert "75 %" in text
+    assert "Deliveries have failed" in text
+    assert "1 of the deliveries of the last day were given up." in text
+
+
+def test_what_is_due_has_no_time_but_now(staff_client, trade: Trade):
+    now = clock.now()
+    due = make_delivery(trade.endpoint, trade.working, next_attempt_at=now - timedelta(seconds=5))
+    assert "due now" in get(staff_client, f"{LOG}{due.pk}/change/")
+    later = make_delivery(trade.endpoint, trade.working, next_attempt_at=now + timedelta(minutes=5))
+    page = get(staff_client, f"{LOG}{later.pk}/change/")
+    assert ("due now" in page, "in 4 min" in page) == (False, True)
+    sent = make_delivery(
+        trade.endpoint, trade.working, next_attempt_at=now, leased_until=now + timedelta(seconds=30), fence=1
+    )
+    assert "being sent" in get(staff_client, f"{LOG}{sent.pk}/change/")
 
 
 @pytest.mark.parametrize(

@@ -60,16 +60,23 @@ def send_due(now: datetime | None = None, *, seed: int = 1, **options: Any) -> i
     return asyncio.run(Sender(tick=tick, random=Random(seed), **options).run(until_idle=True))
 
 
-def fail_due(now: datetime | None = None) -> int:
-    """Settle everything that is due as refused with a 500, without sending it; return how many that was."""
+def answer_due(
+    now: datetime | None = None, *, status: int = 500, error: str = "http_error", duration_ms: int = 12
+) -> int:
+    """Settle everything that is due as so answered, without sending it; return how many that was."""
     now = now or clock.now()
     claims = claim(slots=1_000, shares={}, rooms={}, default_room=1_000, now=now)
     attempts = [
-        Attempt(claim=one, at=now, duration_ms=12, status_code=500, error="http_error", response_excerpt="no")
+        Attempt(claim=one, at=now, duration_ms=duration_ms, status_code=status, error=error, response_excerpt="no")
         for one in claims
     ]
     settle(attempts, random=Random(1), now=now)
     return len(claims)
+
+
+def fail_due(now: datetime | None = None) -> int:
+    """Settle everything that is due as refused with a 500, without sending it; return how many that was."""
+    return answer_due(now)
 
 
 def stored_endpoint(endpoint: Endpoint) -> Endpoint:

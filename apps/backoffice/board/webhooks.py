@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from uuid import UUID
 
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from apps.backoffice.board.charts import Chart, Series, chart
 from apps.backoffice.board.durations import quantile
 from apps.backoffice.board.lateness import bounded, lateness
-from apps.backoffice.selectors.webhooks import Webhooks
+from apps.backoffice.selectors.webhooks import FailingEndpoint, Webhooks
 from apps.core.admin import (
     Stat,
     Table,
@@ -28,6 +29,7 @@ from apps.core.admin import (
 from apps.core.admin.panels import Tone
 from apps.webhooks.admin import display
 from apps.webhooks.enums import DeliveryStatus
+from apps.webhooks.selectors.records import IN_A_ROW
 
 _SERIES = (
     Series(DeliveryStatus.SUCCEEDED, gettext_lazy("succeeded"), "ok"),
@@ -39,13 +41,12 @@ _SERIES = (
 
 def tiles(webhooks: Webhooks) -> list[Stat]:
     """Return the numbers of deliveries."""
-    failed = webhooks.statuses.get(DeliveryStatus.FAILED, 0)
     return [
         Stat(
             _("Deliveries") + " · " + _("24 h"),
             number(sum(webhooks.statuses.values())),
-            _hint(webhooks, failed),
-            "bad" if failed else "ok",
+            _hint(webhooks),
+            _tone(webhooks),
             changelist_url("webhooks.delivery"),
         ),
         Stat(
@@ -60,13 +61,21 @@ def tiles(webhooks: Webhooks) -> list[Stat]:
     ]
 
 
-def _hint(webhooks: Webhooks, failed: int) -> str:
-    succeeded = webhooks.statuses.get(DeliveryStatus.SUCCEEDED, 0)
-    if not succeeded + failed:
-        return _("none has ended")
-    share = percent(Decimal(succeeded) / (succeeded + failed))
+def _hint(webhooks: Webhooks) -> str:
+    made = webhooks.delivered + webhooks.refused
+    if not made:
+        return _("nothing was sent")
+    told = {"share": percent(Decimal(webhooks.delivered) / made), "count": number(made)}
+    text = _("%(share)s of %(count)s attempts arrived") % told
     middle = quantile(webhooks.arrivals, 0.5)
-    return _("%(share)s arrived, in %(time)s") % {"share": share, "time": duration(middle)}
+    return text if middle is None else _("%(text)s, in %(time)s") % {"text": text, "time": duration(middle)}
+
+
+def _tone(webhooks: Webhooks) -> Tone:
+    """Bad where something was given up, or nothing gets through to an endpoint; a failure alone is tried again."""
+    if webhooks.statuses.get(DeliveryStatus.FAILED) or any(item.in_a_row >= IN_A_ROW for item in webhooks.failing):
+        return "bad"
+    return "warn" if webhooks.refused else "ok"
 
 
 def chart_of(webhooks: Webhooks) -> Chart:
@@ -81,7 +90,7 @@ def endpoints(webhooks: Webhooks, tenants: Mapping[UUID, str]) -> Table:
         [
             link(record_url("webhooks.endpoint", item.endpoint.pk), _named(item.endpoint.url)),
             chip(tenants.get(item.endpoint.tenant_id, "")),
-            _troubles(item.failed, item.retrying),
+            _troubles(item),
         ]
         for item in webhooks.failing
     ]
@@ -102,11 +111,14 @@ def _named(url: str) -> str:
     return display.short_url(url)[:34]
 
 
-def _troubles(failed: int, retrying: int) -> SafeString:
-    tone: Tone = "bad" if failed else "warn"
-    first = chip(_("%(count)s failed") % {"count": number(failed)}, tone) if failed else ""
-    second = chip(_("%(count)s retried") % {"count": number(retrying)}, "warn") if retrying else ""
-    return two_lines(first, second) if first else two_lines(second, "")
+def _troubles(item: FailingEndpoint) -> SafeString:
+    tone: Tone = "bad" if item.in_a_row >= IN_A_ROW else "warn"
+    chips = [
+        chip(_("%(count)s failed") % {"count": number(item.failed)}, "bad") if item.failed else "",
+        chip(_("%(count)s retried") % {"count": number(item.retrying)}, tone) if item.retrying else "",
+    ]
+    row = _("%(count)s attempts failed in a row") % {"count": number(item.in_a_row)} if item.in_a_row > 1 else ""
+    return two_lines(format_html_join(" ", "{}", ((one,) for one in chips if one)), row)
 
 
 def attention(webhooks: Webhooks) -> Sequence[Sequence[SafeString]]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncHour
@@ -13,26 +14,33 @@ from apps.backoffice.selectors.hours import day_of
 from apps.core.db.counting import count_and_oldest, count_bounded
 from apps.core.ids import lowest_id
 from apps.webhooks.enums import DeliveryStatus
-from apps.webhooks.models import Delivery, Endpoint
+from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint
+from apps.webhooks.selectors.records import records_of
 
 _TIMED, _ENDPOINTS = 500, 5
 
 
 @dataclass(frozen=True, slots=True)
 class FailingEndpoint:
-    """An endpoint with deliveries of the last day that it has not taken."""
+    """An endpoint with deliveries of the last day that it has not taken, and what has failed in a row."""
 
     endpoint: Endpoint
     failed: int
     retrying: int
+    in_a_row: int
 
 
 @dataclass(frozen=True, slots=True)
 class Webhooks:
-    """How deliveries fare. `hours` are counts by status; `arrivals` are the newest deliveries' times from the relay."""
+    """How deliveries fare. `hours` are counts by status; `arrivals` are the newest deliveries' times from the relay.
+
+    `delivered` and `refused` are the attempts of the last day, so that what fails shows before it is given up.
+    """
 
     hours: Sequence[tuple[datetime, Mapping[str, int]]]
     statuses: Mapping[str, int]
+    delivered: int
+    refused: int
     arrivals: Sequence[timedelta]
     pending: int
     due: int
@@ -54,15 +62,18 @@ def webhooks(*, now: datetime) -> Webhooks:
     pending = Delivery.objects.filter(status=DeliveryStatus.PENDING)
     due, oldest = count_and_oldest(pending.filter(next_attempt_at__lte=now, leased_until=None), "next_attempt_at")
     by_hour, statuses = _by_hour(today)
+    delivered, refused = _attempts(lowest_id(hours[0]))
     live = Endpoint.objects.filter(deleted_at=None)
     return Webhooks(
         hours=[(at, by_hour.get(at, {})) for at in hours],
         statuses=statuses,
+        delivered=delivered,
+        refused=refused,
         arrivals=_arrivals(today),
         pending=count_bounded(pending),
         due=due,
         oldest_due=now - (oldest or now),
-        failing=_failing(today),
+        failing=_failing(today, now),
         # Those that a person has disabled have no reason stored.
         disabled=list(live.exclude(disabled_reason="").order_by("-updated_at")[:_ENDPOINTS]),
         endpoints=live.count(),
@@ -79,12 +90,19 @@ def _by_hour(today: "QuerySet[Delivery]") -> tuple[dict[datetime, Counter[str]],
     return by_hour, statuses
 
 
+def _attempts(since: UUID) -> tuple[int, int]:
+    counts = DeliveryAttempt.objects.filter(id__gte=since).aggregate(
+        delivered=Count("id", filter=Q(error="")), refused=Count("id", filter=~Q(error=""))
+    )
+    return counts["delivered"], counts["refused"]
+
+
 def _arrivals(today: "QuerySet[Delivery]") -> list[timedelta]:
     arrived = today.filter(status=DeliveryStatus.SUCCEEDED).order_by("-id").values_list("created_at", "finished_at")
     return [finished - created for created, finished in arrived[:_TIMED] if finished is not None]
 
 
-def _failing(today: "QuerySet[Delivery]") -> list[FailingEndpoint]:
+def _failing(today: "QuerySet[Delivery]", now: datetime) -> list[FailingEndpoint]:
     troubled = today.filter(
         Q(status=DeliveryStatus.FAILED) | Q(status=DeliveryStatus.PENDING, attempt_count__gt=0),
         endpoint__deleted_at=None,
@@ -98,4 +116,9 @@ def _failing(today: "QuerySet[Delivery]") -> list[FailingEndpoint]:
         .order_by("-failed", "-retrying", "endpoint_id")[:_ENDPOINTS]
     )
     endpoints = Endpoint.objects.in_bulk([row["endpoint_id"] for row in rows])
-    return [FailingEndpoint(endpoints[row["endpoint_id"]], row["failed"], row["retrying"]) for row in rows]
+    records = records_of(list(endpoints.values()), now=now)
+    return [
+        FailingEndpoint(endpoints[key], row["failed"], row["retrying"], records[key].attempts.failures_in_a_row)
+        for row in rows
+        for key in [row["endpoint_id"]]
+    ]

@@ -117,7 +117,7 @@ class DeliveryAdmin(StaffModelAdmin):
             gettext_lazy("Delivery"),
             ("to", "message_id", "sequence", "before", "event_fact", "entity_id"),
         ),
-        (gettext_lazy("Times"), ("created_at", "finished_at", "next_attempt_at", "leased_until", "fence")),
+        (gettext_lazy("Times"), ("created_at", "finished_at", "next_try", "leased_until", "fence")),
     )
     service_actions = (
         ServiceAction(
@@ -166,9 +166,7 @@ class DeliveryAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("next attempt"))
     def next_try(self, delivery: Delivery) -> str:
-        if delivery.status == DeliveryStatus.PENDING and delivery.next_attempt_at is None:
-            return _("after an earlier one")
-        return moment(delivery.next_attempt_at)
+        return display.next_attempt(delivery)
 
     @column(gettext_lazy("arrived after"))
     def after_figure(self, delivery: Delivery) -> str:

@@ -9,10 +9,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from apps.core.admin import NOTHING, chip, duration, two_lines
+from apps.core import clock
+from apps.core.admin import NOTHING, chip, duration, moment, two_lines
 from apps.core.admin.panels import Tone
 from apps.core.redaction import redact, redact_text
-from apps.webhooks.models import DeliveryAttempt, Endpoint
+from apps.webhooks.enums import DeliveryStatus
+from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint
 
 
 def short_url(url: str) -> str:
@@ -67,3 +69,15 @@ def excerpt(attempt: DeliveryAttempt) -> SafeString:
 def reason(code: str) -> SafeString:
     """Return why the platform has disabled an endpoint."""
     return format_html('<span class="fo-code">{}</span>', code)
+
+
+def next_attempt(delivery: Delivery) -> str:
+    """Return when a delivery is sent next: one that is due has no time but now."""
+    if delivery.status != DeliveryStatus.PENDING:
+        return NOTHING
+    now = clock.now()
+    if delivery.leased_until is not None and delivery.leased_until > now:
+        return _("being sent")
+    if delivery.next_attempt_at is None:
+        return _("after an earlier one")
+    return moment(delivery.next_attempt_at) if delivery.next_attempt_at > now else _("due now")

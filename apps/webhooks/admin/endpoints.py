@@ -1,30 +1,23 @@
-"""Endpoints: how each fares, and what staff can do about it."""
+"""Endpoints, and how each fares."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from django.utils.translation import gettext_noop as message
+from django.utils.translation import gettext_lazy, ngettext
 
 from apps.core import clock
-from apps.core.actor import Actor
 from apps.core.admin import (
     NOTHING,
     Notice,
-    Outcome,
     Panel,
-    ServiceAction,
     StaffModelAdmin,
     Stat,
     Table,
@@ -33,6 +26,7 @@ from apps.core.admin import (
     chip,
     clock_time,
     column,
+    duration,
     link,
     moment,
     number,
@@ -40,102 +34,26 @@ from apps.core.admin import (
     progress,
     record_url,
     status_chip,
+    two_lines,
 )
 from apps.core.admin.panels import Tone
-from apps.core.ids import lowest_id
-from apps.webhooks import services
 from apps.webhooks.admin import display
 from apps.webhooks.admin.deliveries import attempts_of
-from apps.webhooks.enums import DeliveryStatus, EndpointStatus
+from apps.webhooks.admin.endpoint_actions import ACTIONS
+from apps.webhooks.enums import EndpointStatus
 from apps.webhooks.models import Delivery, Endpoint
+from apps.webhooks.selectors.records import IN_A_ROW, Attempts, Record, records_of
 
 _LATEST = 15
-_DAY = timedelta(days=1)
-TESTED = Outcome(message("%(count)s test event is on its way"), message("%(count)s test events are on their way"))
-ENABLED = Outcome(message("%(count)s endpoint enabled"), message("%(count)s endpoints enabled"))
-DISABLED = Outcome(
-    message("%(count)s endpoint disabled, what waited for it discarded"),
-    message("%(count)s endpoints disabled, what waited for them discarded"),
-)
-RECOVERED = Outcome(
-    message("What %(count)s endpoint missed is sent again"), message("What %(count)s endpoints missed is sent again")
-)
-NOTHING_LOST = Outcome(
-    message("%(count)s endpoint has missed nothing since then"),
-    message("%(count)s endpoints have missed nothing since then"),
-)
 
 
-def _test(endpoint: Endpoint, actor: Actor, now: datetime, _reason: str) -> Outcome:
-    services.send_test_event(endpoint_id=endpoint.pk, actor=actor, now=now)
-    return TESTED
-
-
-def _enable(endpoint: Endpoint, actor: Actor, now: datetime, _reason: str) -> Outcome:
-    services.update_endpoint(endpoint_id=endpoint.pk, status=EndpointStatus.ENABLED, actor=actor, now=now)
-    return ENABLED
-
-
-def _disable(endpoint: Endpoint, actor: Actor, now: datetime, _reason: str) -> Outcome:
-    services.update_endpoint(endpoint_id=endpoint.pk, status=EndpointStatus.DISABLED, actor=actor, now=now)
-    return DISABLED
-
-
-def _recover(endpoint: Endpoint, actor: Actor, now: datetime, hours: str) -> Outcome:
-    since = now - timedelta(hours=int(hours))
-    found = services.recover(endpoint_id=endpoint.pk, since=since, actor=actor, now=now)
-    return RECOVERED if found else NOTHING_LOST
-
-
-def _is_live(endpoint: Endpoint) -> bool:
-    return endpoint.deleted_at is None
-
-
-def _is_enabled(endpoint: Endpoint) -> bool:
-    return endpoint.status == EndpointStatus.ENABLED
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What became of an endpoint's deliveries of the last day."""
-
-    succeeded: int = 0
-    failed: int = 0
-    pending: int = 0
-    last_at: datetime | None = None
-
-    @property
-    def share(self) -> Decimal | None:
-        """The part of those that are over which arrived."""
-        over = self.succeeded + self.failed
-        return Decimal(self.succeeded) / over if over else None
-
-    @property
-    def tone(self) -> Tone:
-        """How it looks."""
-        if self.share is None:
-            return "idle"
-        return "ok" if self.failed == 0 else ("warn" if self.share >= Decimal("0.9") else "bad")
-
-
-def records_of(endpoints: Sequence[Endpoint], *, now: datetime) -> Mapping[UUID, Record]:
-    """Return the last day's record of endpoints, in one query."""
-    rows = (
-        Delivery.objects.filter(
-            tenant_id__in={item.tenant_id for item in endpoints},
-            endpoint_id__in=[item.pk for item in endpoints],
-            id__gte=lowest_id(now - _DAY),
-        )
-        .values("endpoint_id")
-        .annotate(
-            last_at=Max("finished_at"),
-            succeeded=Count("id", filter=Q(status=DeliveryStatus.SUCCEEDED)),
-            failed=Count("id", filter=Q(status=DeliveryStatus.FAILED)),
-            pending=Count("id", filter=Q(status=DeliveryStatus.PENDING)),
-        )
-        .order_by()
-    )
-    return {row["endpoint_id"]: Record(row["succeeded"], row["failed"], row["pending"], row["last_at"]) for row in rows}
+def tone_of(attempts: Attempts) -> Tone:
+    """Return how an endpoint's attempts look: bad while it fails, and where a tenth of them has."""
+    if attempts.share is None:
+        return "idle"
+    if attempts.failures_in_a_row >= IN_A_ROW or attempts.share < Decimal("0.9"):
+        return "bad"
+    return "warn" if attempts.failed else "ok"
 
 
 class LifeFilter(SimpleListFilter):
@@ -164,6 +82,7 @@ class EndpointAdmin(StaffModelAdmin):
         "asks_for",
         "rate_figure",
         "failed_figure",
+        "took_figure",
         "waiting_figure",
         "last",
         "made",
@@ -176,57 +95,14 @@ class EndpointAdmin(StaffModelAdmin):
         (gettext_lazy("Endpoint"), ("url", "description", "asks_for", "last_sequence", "version", "id")),
         (gettext_lazy("Times"), ("created_at", "updated_at", "deleted_at")),
     )
-    service_actions = (
-        ServiceAction(
-            name="test",
-            label=gettext_lazy("Send a test event"),
-            icon="send",
-            run=_test,
-            available=_is_enabled,
-        ),
-        ServiceAction(
-            name="enable",
-            label=gettext_lazy("Enable"),
-            icon="play_arrow",
-            run=_enable,
-            available=lambda endpoint: _is_live(endpoint) and not _is_enabled(endpoint),
-        ),
-        ServiceAction(
-            name="recover",
-            label=gettext_lazy("Recover"),
-            icon="history",
-            run=_recover,
-            confirm=gettext_lazy("What failed or was discarded since then is sent again, the oldest first."),
-            options=(
-                ("1", gettext_lazy("the last hour")),
-                ("24", gettext_lazy("the last day")),
-                ("72", gettext_lazy("the last three days")),
-                ("168", gettext_lazy("the last week")),
-                ("720", gettext_lazy("the last 30 days")),
-            ),
-            options_label=gettext_lazy("Since"),
-            available=_is_enabled,
-        ),
-        ServiceAction(
-            name="disable",
-            label=gettext_lazy("Disable"),
-            icon="pause",
-            run=_disable,
-            confirm=gettext_lazy(
-                "Nothing more is sent to it, and what waits for it is discarded. What happens while it is disabled "
-                "is not queued; what was discarded can be recovered once it is enabled again."
-            ),
-            danger=True,
-            available=_is_enabled,
-        ),
-    )
+    service_actions = ACTIONS
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        """Attach to each endpoint its record of the last day."""
+        """Attach to each endpoint its record."""
         super().prepare_rows(request, rows)
-        records = records_of(rows, now=clock.now()) if rows else {}
+        records = records_of(rows, now=clock.now())
         for row in rows:
-            row.record = records.get(row.pk, Record())
+            row.record = records[row.pk]
 
     @column(gettext_lazy("endpoint"))
     def where(self, endpoint: Endpoint) -> str:
@@ -246,22 +122,33 @@ class EndpointAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("arrived in 24 h"))
     def rate_figure(self, endpoint: Any) -> str:
-        record: Record = endpoint.record
-        if record.share is None:
+        attempts: Attempts = endpoint.record.attempts
+        if attempts.share is None:
             return NOTHING
-        return progress(record.share, format_html('<b class="fo-{}">{}</b>', record.tone, percent(record.share)))
+        text = format_html('<b class="fo-{}">{}</b>', tone_of(attempts), percent(attempts.share))
+        return progress(attempts.share, text)
 
-    @column(gettext_lazy("failed"))
+    @column(gettext_lazy("failed attempts"))
     def failed_figure(self, endpoint: Any) -> str:
-        return chip(number(endpoint.record.failed), "bad") if endpoint.record.failed else "0"
+        attempts: Attempts = endpoint.record.attempts
+        if not attempts.failed:
+            return "0"
+        in_a_row = _("%(count)s in a row") % {"count": number(attempts.failures_in_a_row)}
+        return two_lines(
+            chip(number(attempts.failed), tone_of(attempts)), in_a_row if attempts.failures_in_a_row else ""
+        )
+
+    @column(gettext_lazy("took"))
+    def took_figure(self, endpoint: Any) -> str:
+        return _times(endpoint.record.attempts)
 
     @column(gettext_lazy("waiting"))
     def waiting_figure(self, endpoint: Any) -> str:
-        return number(endpoint.record.pending)
+        return two_lines(number(endpoint.record.pending), moment(endpoint.record.waiting_since))
 
-    @column(gettext_lazy("last delivery"))
+    @column(gettext_lazy("last attempt"))
     def last(self, endpoint: Any) -> str:
-        return moment(endpoint.record.last_at)
+        return moment(endpoint.record.attempts.last_at)
 
     @column(gettext_lazy("created"))
     def made(self, endpoint: Endpoint) -> str:
@@ -285,22 +172,24 @@ class EndpointAdmin(StaffModelAdmin):
             return Notice(_("Disabled by the platform"), text, _("Ask the client; then enable and recover."), "bad")
         if endpoint.status == EndpointStatus.DISABLED:
             return Notice(_("Disabled"), _("Nothing is sent, and nothing is queued."), tone="warn")
-        if endpoint.record.failed:
-            text = _("%(count)s of the last day's deliveries were given up.") % {
-                "count": number(endpoint.record.failed)
-            }
-            remedy = _("See what it answered below, have it mended, then recover what it missed.")
-            return Notice(_("Deliveries fail"), text, remedy, endpoint.record.tone)
-        return None
+        return _trouble(endpoint.record)
 
     def stats(self, endpoint: Any) -> Sequence[Stat]:
         record: Record = endpoint.record
+        attempts = record.attempts
+        since = duration(clock.now() - record.waiting_since) if record.waiting_since else ""
         return (
-            Stat(_("Arrived in 24 h"), percent(record.share), tone=record.tone),
-            Stat(_("Succeeded"), number(record.succeeded)),
-            Stat(_("Failed"), number(record.failed), tone="bad" if record.failed else "idle"),
-            Stat(_("Waiting"), number(record.pending)),
-            Stat(_("Last delivery"), moment(record.last_at)),
+            Stat(_("Arrived in 24 h"), percent(attempts.share), tone=tone_of(attempts)),
+            Stat(_("Delivered"), number(attempts.delivered)),
+            Stat(
+                _("Failed attempts"),
+                number(attempts.failed),
+                _("%(count)s in a row") % {"count": number(attempts.failures_in_a_row)} if attempts.failed else "",
+                tone_of(attempts) if attempts.failed else "idle",
+            ),
+            Stat(_("Took"), _times(attempts), _("half of them · 99 %")),
+            Stat(_("Waiting"), number(record.pending), _("oldest %(age)s") % {"age": since} if since else ""),
+            Stat(_("Last attempt"), moment(attempts.last_at)),
         )
 
     def panels(self, request: HttpRequest, endpoint: Endpoint) -> Sequence[Panel]:
@@ -314,7 +203,7 @@ class EndpointAdmin(StaffModelAdmin):
                 status_chip(item),
                 number(len(attempts.get(item.pk, []))),
                 display.last_answer(attempts.get(item.pk, [])),
-                moment(item.next_attempt_at),
+                display.next_attempt(item),
             ]
             for item in latest
         ]
@@ -338,3 +227,20 @@ class EndpointAdmin(StaffModelAdmin):
             (_("Incidents"), about_url("incidents.incident", endpoint)),
             (_("Audit log"), about_url("audit.auditentry", endpoint)),
         )
+
+
+def _times(attempts: Attempts) -> str:
+    return f"{duration(attempts.middle)} · {duration(attempts.slowest)}" if attempts.middle is not None else "–"
+
+
+def _trouble(record: Record) -> Notice | None:
+    """Say what fails now, or what was given up."""
+    failures = record.attempts.failures_in_a_row
+    if failures:
+        text = ngettext("The last attempt has failed.", "The last %(count)s attempts have failed.", failures)
+        remedy = _("See what it answered below, and have it mended. What waits is tried again for 28 hours.")
+        return Notice(_("Deliveries fail"), text % {"count": number(failures)}, remedy, tone_of(record.attempts))
+    if record.given_up:
+        text = _("%(count)s of the deliveries of the last day were given up.") % {"count": number(record.given_up)}
+        return Notice(_("Deliveries have failed"), text, _("Recover what it missed."), "warn")
+    return None

@@ -78,11 +78,14 @@ def update_endpoint(
     event_types: Sequence[str] | Unset = UNSET,
     description: str | Unset = UNSET,
     status: str | Unset = UNSET,
+    reason: str = "",
     expected_version: int | None = None,
     actor: Actor,
     now: datetime,
 ) -> Endpoint:
     """Change what is given; saying what is already so changes nothing and leaves no record.
+
+    `reason`, why staff does it, is kept in the audit leaf.
 
     Deliveries that wait go to the new URL. Disabling discards them, and what happens meanwhile is not queued.
     Enabling begins with what is relayed from then on; `recover` brings back what was discarded.
@@ -109,7 +112,8 @@ def update_endpoint(
         if "status" in changes:
             _switch(endpoint, actor, now)
         _save(endpoint, [*changes, "disabled_reason"], now)
-        _tell(events.ENDPOINT_UPDATED, endpoint, changes, actor, now)
+        why = {"reason": [None, reason]} if reason else {}
+        _tell(events.ENDPOINT_UPDATED, endpoint, changes | why, actor, now)
     return endpoint
 
 
