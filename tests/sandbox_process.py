@@ -1,15 +1,21 @@
 """Runs the provider sandbox as a process and speaks to its control endpoints."""
 
+import multiprocessing
+import os
+import signal
 import socket
-import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
 ROOT = Path(__file__).resolve().parents[1]
+# Importing the sandbox takes ten times as long as starting it: it is imported once, in the process that is forked.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["sandbox.__main__", __name__])
 
 
 def free_port() -> int:
@@ -25,7 +31,7 @@ class SandboxProcess:
     def __init__(self, folder: Path, *, seed: int = 7) -> None:
         self.folder, self.seed, self.port = folder, seed, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: BaseProcess | None = None
         self._client = httpx.Client(base_url=self.url, timeout=10)
 
     def __enter__(self) -> Self:
@@ -37,26 +43,33 @@ class SandboxProcess:
         self._client.close()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "sandbox", "--port", str(self.port), "--state", str(self.folder)]
-        self._process = subprocess.Popen([*command, "--seed", str(self.seed)], cwd=ROOT, stdout=subprocess.DEVNULL)
+        arguments = ["--port", str(self.port), "--state", str(self.folder), "--seed", str(self.seed)]
+        self._process = FORKS.Process(target=_serve, args=[arguments])
+        self._process.start()
         deadline = time.monotonic() + 15
         while time.monotonic() < deadline:
             try:
                 self._client.get("/_control/health").raise_for_status()
                 return
             except httpx.HTTPError:
-                time.sleep(0.05)
+                time.sleep(0.01)
         raise AssertionError("the sandbox did not start")
 
     def stop(self, *, kill: bool = False) -> None:
-        if self._process is None:
-            return
-        if kill:
-            self._process.kill()
-        else:
-            self._process.terminate()
-        self._process.wait(timeout=10)
-        self._process = None
+        if self._process is not None:
+            self.end(signal.SIGKILL if kill else signal.SIGTERM)
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal, wait for the end and return the exit code."""
+        process, self._process = self._process, None
+        assert process is not None
+        assert process.pid is not None
+        os.kill(process.pid, number)
+        process.join(10)
+        code = process.exitcode
+        assert code is not None, "the sandbox did not end"
+        process.close()
+        return code
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         """Call a control endpoint and return its answer."""
@@ -101,3 +114,10 @@ class SandboxProcess:
         """Return the truth about an enrolment: accounts, balances, transactions as the wire shows them."""
         state: dict[str, Any] = self._client.get("/_control/teller/state", params={"token": token}).json()
         return state
+
+
+def _serve(arguments: list[str]) -> None:
+    from sandbox.__main__ import main
+
+    with Path(os.devnull).open("w") as sys.stdout:
+        sys.exit(main(arguments))

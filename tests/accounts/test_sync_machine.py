@@ -344,7 +344,7 @@ def prove(world: World, *, examples: int, steps: int) -> None:
 
 @pytest.mark.worker_login
 def test_rows_equal_the_banks_whatever_happens(world: World) -> None:
-    prove(world, examples=3, steps=12)
+    prove(world, examples=2, steps=10)
 
 
 @pytest.mark.prove

@@ -104,12 +104,13 @@ def test_prices_are_the_same_for_the_same_seed(own_sandbox: SandboxProcess, own_
     assert prices() == before
 
 
+@pytest.mark.parametrize("bursts", [1, pytest.param(5, marks=pytest.mark.prove)])
 def test_kills_amid_a_stream_of_orders_lose_no_answered_order_and_double_none(
-    own_sandbox: SandboxProcess, own_broker: Broker
+    own_sandbox: SandboxProcess, own_broker: Broker, bursts: int
 ) -> None:
     client = own_broker("storm")
     answered: list[str] = []
-    for burst in range(3):
+    for burst in range(bursts):
         own_sandbox.fault("delay:50", provider="alpaca", match="POST /v2/orders", rate=0.2)
         for number in range(15):
             client_id = f"{burst}-{number}"

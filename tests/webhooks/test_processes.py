@@ -62,8 +62,8 @@ def all_succeeded(endpoint: Endpoint, count: int) -> bool:
     return statuses_of(endpoint) == ["succeeded"] * count
 
 
-def test_two_senders_share_a_queue_and_nothing_comes_twice(
-    acme, worker: WorkerProcess, process_environment: dict[str, str]
+def test_two_senders_share_a_queue_and_one_that_is_told_to_stop_settles_what_is_on_the_wire(
+    acme, globex, worker: WorkerProcess, process_environment: dict[str, str]
 ) -> None:
     with Receiver(Answer(delay=0.01)) as receiver, hints(process_environment) as sender:
         endpoint = queue(acme, receiver.url, 150, entities=30)
@@ -76,6 +76,15 @@ def test_two_senders_share_a_queue_and_nothing_comes_twice(
     for received in receiver.received:
         by_entity.setdefault(entities[received.id], []).append(received.sequence)
     assert all(sequences == sorted(sequences) for sequences in by_entity.values())
+
+    with Receiver(Answer(delay=1.5)) as receiver, hints(process_environment) as sender:
+        endpoint = queue(globex, receiver.url, 20, entities=20)
+        hint(sender)
+        wait_until(lambda: len(receiver.received) >= 2, what="requests on the wire")
+        assert worker.terminate() == 0
+    count = len(receiver.received)
+    assert sorted(statuses_of(endpoint)) == ["pending"] * (20 - count) + ["succeeded"] * count
+    assert [delivery.leased_until for delivery in deliveries_of(endpoint)] == [None] * 20
 
 
 def test_what_a_killed_sender_held_is_sent_again_with_the_same_id(
@@ -98,19 +107,6 @@ def test_what_a_killed_sender_held_is_sent_again_with_the_same_id(
     assert Counter(receiver.ids) == Counter([*ids, *held])
     assert len({(received.id, received.body) for received in receiver.received}) == 3
     assert [delivery.attempt_count for delivery in deliveries_of(endpoint)] == [1, 1, 1]
-
-
-def test_a_worker_that_is_told_to_stop_settles_what_is_on_the_wire(
-    acme, worker: WorkerProcess, process_environment: dict[str, str]
-) -> None:
-    with Receiver(Answer(delay=3)) as receiver, hints(process_environment) as sender:
-        endpoint = queue(acme, receiver.url, 20, entities=20)
-        hint(sender)
-        wait_until(lambda: len(receiver.received) >= 2, what="requests on the wire")
-        assert worker.terminate() == 0
-    count = len(receiver.received)
-    assert sorted(statuses_of(endpoint)) == ["pending"] * (20 - count) + ["succeeded"] * count
-    assert [delivery.leased_until for delivery in deliveries_of(endpoint)] == [None] * 20
 
 
 @pytest.mark.prove

@@ -135,7 +135,7 @@ def test_a_server_that_failed_without_doing_anything_leaves_the_order_unknown(sc
 def test_the_database_ends_every_session_while_an_order_is_sent(scene: Scene):
     """As when PostgreSQL restarts: the answer comes, and there is nowhere to put it."""
     order = scene.desk.make_order()
-    scene.sandbox.fault("delay:3000", provider="alpaca", match="POST /v2/orders", count=1)
+    scene.sandbox.fault("delay:1500", provider="alpaca", match="POST /v2/orders", count=1)
     scene.workers.start()
     wait_for(scene.venue_orders, what="the venue has it")
     scene.owner.execute(

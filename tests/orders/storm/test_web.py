@@ -10,11 +10,15 @@ import pytest
 
 from apps.core.scope import tenant_scope
 from apps.orders.models import Order
+from tests import databases
+from tests.conftest import client_for
 from tests.factories.tenants import make_api_key
 from tests.orders.storm.scene import Scene, wait_for
 from tests.orders.storm.web_process import WebProcess
 
 pytestmark = pytest.mark.worker_login
+
+URL = "/api/v1/orders"
 
 
 @pytest.fixture
@@ -41,7 +45,12 @@ class Client:
         self._thread = threading.Thread(target=self._post, daemon=True)
 
     def post(self, key: str = "one and the same") -> httpx.Response:
-        return self.web.post("/api/v1/orders", self.body, key=key, secret=self.secret)
+        return self.web.post(URL, self.body, key=key, secret=self.secret)
+
+    def post_here(self, key: str = "one and the same") -> Any:
+        """Post to another process: this one."""
+        headers = {"Idempotency-Key": key}
+        return client_for(self.secret).post(URL, self.body, format="json", headers=headers)
 
     def start(self) -> None:
         self._thread.start()
@@ -62,7 +71,7 @@ def orders_of(scene: Scene) -> list[Order]:
         return list(Order.objects.all())
 
 
-def test_killed_before_and_after_the_commit(scene: Scene, web: WebProcess):
+def test_killed_before_and_after_the_commit(scene: Scene, web: WebProcess, database: str):
     client = Client(scene, web)
     with scene.holding_up_account():
         client.start()
@@ -78,8 +87,9 @@ def test_killed_before_and_after_the_commit(scene: Scene, web: WebProcess):
     web.kill()
     client.await_end()
 
-    web.start()
-    answer: Any = client.post()
+    databases.log_in("web", database)
+    answer: Any = client.post_here()
+    databases.log_in("worker", database)
     assert (answer.status_code, answer.headers["Idempotency-Replayed"]) == (201, "true")
     (order,) = orders_of(scene)
     assert (answer.json()["id"], answer.json()["denial"]) == (str(order.id), None)
