@@ -12,41 +12,11 @@ from django.utils.translation import gettext_lazy
 
 from apps.core.admin import NOTHING, Facts, FactsGrid, Table, chip, duration, exact, percent, quantity
 from apps.orders.admin.display import plainly
+from apps.orders.rules.snapshot import AMOUNTS, INTERVALS, TIMES
 
 _CODE = "code"
-# What is kept as a plain decimal, as a time, and as seconds.
-_FIGURES = frozenset(
-    {
-        "bid",
-        "ask",
-        "position",
-        "open_buys",
-        "open_sells",
-        "equity",
-        "buying_power",
-        "reserved",
-        "max_position_value",
-        "quantity",
-        "limit_price",
-        "stop_price",
-        "replaced_remaining",
-        "replaced_reserved",
-    }
-)
-_TIMES = frozenset(
-    {
-        "now",
-        "clock_venue_at",
-        "clock_asked_at",
-        "clock_received_at",
-        "clock_turns_at",
-        "quote_venue_at",
-        "quote_received_at",
-        "means_as_of",
-        "rate_reset_at",
-    }
-)
-_SPANS = frozenset({"quote_max_age", "clock_max_age", "means_max_age", "max_clock_offset"})
+# What an order names, beside what the snapshot holds.
+_FIGURES = AMOUNTS | {"quantity", "limit_price", "stop_price", "replaced_remaining", "replaced_reserved"}
 # There was no order before, or the venue does not say when it opens or closes next: nothing is missing.
 _MAY_BE_NONE = frozenset({"rate_reset_at", "clock_turns_at"})
 _GROUPS: Sequence[tuple[Promise, Sequence[str]]] = (
@@ -102,13 +72,13 @@ def _value(name: str, value: Any, now: datetime | None) -> SafeString | str:
         return _("yes") if value else _("no")
     if isinstance(value, list):
         return ", ".join(str(item) for item in value) or _("none")
-    if name in _SPANS:
+    if name in INTERVALS:
         return _("%(seconds)s s") % {"seconds": value}
     if name == "max_concentration":
         return percent(Decimal(value))
     if name in _FIGURES:
         return quantity(Decimal(value))
-    if name in _TIMES:
+    if name in TIMES:
         return _age(datetime.fromisoformat(value), now)
     return str(value)
 

@@ -90,6 +90,39 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     max_clock_offset: int = 2 * SECOND
 
 
+# What the integers of a snapshot are: times, intervals, and the rest of what is in units of 10^-9.
+TIMES = frozenset(
+    {
+        "now",
+        "clock_venue_at",
+        "clock_asked_at",
+        "clock_received_at",
+        "clock_turns_at",
+        "quote_venue_at",
+        "quote_received_at",
+        "means_as_of",
+        "rate_reset_at",
+    }
+)
+INTERVALS = frozenset({"quote_max_age", "clock_max_age", "means_max_age", "max_clock_offset"})
+AMOUNTS = frozenset(
+    {
+        "bid",
+        "ask",
+        "position",
+        "open_buys",
+        "open_sells",
+        "open_buys_above",
+        "open_sells_above",
+        "equity",
+        "buying_power",
+        "reserved",
+        "max_position_value",
+        "max_concentration",
+    }
+)
+
+
 class CheckResult(msgspec.Struct, frozen=True):
     """What one check found; without a code it passed."""
 

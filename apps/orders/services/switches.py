@@ -23,12 +23,19 @@ INSTALLATION = "installation"
 
 _HELD_SECONDS = 2
 
-_ENGAGED = """
-    SELECT 'installation: ' || reason FROM orders_installationkillswitch WHERE engaged
-    UNION ALL
-    SELECT CASE WHEN account_id IS NULL THEN 'tenant: ' ELSE 'account: ' END || reason FROM orders_killswitch
-    WHERE engaged AND tenant_id = %(tenant_id)s AND (account_id IS NULL OR account_id = %(account_id)s)
-"""
+
+def engaged_sql(tenant_id: str, account_id: str) -> str:
+    """Return the query for whose switches stop an account and why; both arguments are SQL expressions of ours."""
+    return f"""
+        SELECT 'installation: ' || reason FROM orders_installationkillswitch WHERE engaged
+        UNION ALL
+        SELECT CASE WHEN s.account_id IS NULL THEN 'tenant: ' ELSE 'account: ' END || s.reason
+          FROM orders_killswitch s
+         WHERE s.tenant_id = {tenant_id} AND s.engaged AND (s.account_id IS NULL OR s.account_id = {account_id})
+    """  # noqa: S608  (no value is part of it)
+
+
+_ENGAGED = engaged_sql("%(tenant_id)s", "%(account_id)s")
 
 
 def line_of(level: str, owner: UUID | None = None) -> int:

@@ -10,42 +10,11 @@ from django.conf import settings
 from apps.core.canonical import jsonable
 from apps.orders.models import Order
 from apps.orders.rules import units
-from apps.orders.rules.snapshot import CheckResult, Proposal, Snapshot
+from apps.orders.rules.snapshot import AMOUNTS, INTERVALS, TIMES, CheckResult, Proposal, Snapshot
 from apps.orders.rules.units import SECOND, ceil_units, floor_units, micros
 from apps.orders.services.intake.reading import Facts, Means
 from apps.orders.services.transitions import spent_of
 from apps.orders.types import NewOrder
-
-_TIMES = frozenset(
-    {
-        "now",
-        "clock_venue_at",
-        "clock_asked_at",
-        "clock_received_at",
-        "clock_turns_at",
-        "quote_venue_at",
-        "quote_received_at",
-        "means_as_of",
-        "rate_reset_at",
-    }
-)
-_INTERVALS = frozenset({"quote_max_age", "clock_max_age", "means_max_age", "max_clock_offset"})
-_AMOUNTS = frozenset(
-    {
-        "bid",
-        "ask",
-        "position",
-        "open_buys",
-        "open_sells",
-        "open_buys_above",
-        "open_sells_above",
-        "equity",
-        "buying_power",
-        "reserved",
-        "max_position_value",
-        "max_concentration",
-    }
-)
 
 
 def snapshot_of(means: Means | None, facts: Facts, *, now: datetime) -> Snapshot:
@@ -134,11 +103,11 @@ def checks_for_people(checks: tuple[CheckResult, ...]) -> list[dict[str, Any]]:
 def _for_people(name: str, value: Any) -> Any:
     if value is None:
         return None
-    if name in _AMOUNTS:
+    if name in AMOUNTS:
         return units.plain(value)
-    if name in _TIMES:
+    if name in TIMES:
         return jsonable(units.from_micros(value))
-    if name in _INTERVALS:
+    if name in INTERVALS:
         return units.plain(value * (units.ONE // SECOND))
     return value
 

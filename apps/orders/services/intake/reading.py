@@ -9,6 +9,7 @@ from uuid import UUID
 from apps.core.db.statements import Statement
 from apps.orders.rules.parameters import ListingRules
 from apps.orders.rules.states import OPEN_STATES
+from apps.orders.services.switches import engaged_sql
 
 # However often a venue's account is connected, it has one risk account.
 _OF_ACCOUNT = "r.tenant_id = a.tenant_id AND r.venue = a.provider AND r.external_id = a.external_id"
@@ -61,11 +62,7 @@ SELECT a.mode, a.status = 'open' AND c.status = 'active' AND c.deleted_at IS NUL
             UNION ALL
             SELECT o.reserved FROM orders_order o WHERE o.tenant_id = r.tenant_id AND o.risk_account_id = r.id
                AND o.reserved > 0 AND o.accepted_at >= r.means_as_of) AS recent),
-       ARRAY(SELECT 'installation: ' || reason FROM orders_installationkillswitch WHERE engaged
-             UNION ALL
-             SELECT CASE WHEN s.account_id IS NULL THEN 'tenant: ' ELSE 'account: ' END || s.reason
-             FROM orders_killswitch s
-             WHERE s.tenant_id = a.tenant_id AND s.engaged AND (s.account_id IS NULL OR s.account_id = r.account_id)),
+       ARRAY({engaged_sql("a.tenant_id", "r.account_id")}),
        EXISTS (SELECT FROM orders_order o WHERE o.tenant_id = a.tenant_id AND o.client_order_id = %s)
 FROM accounts_account a
 JOIN providers_connection c ON c.tenant_id = a.tenant_id AND c.id = a.connection_id
