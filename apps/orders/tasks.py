@@ -12,6 +12,8 @@ from apps.core.scope import system_scope
 from apps.jobs.errors import RetryLater
 from apps.jobs.registry import handles
 from apps.jobs.types import Lease
+from apps.orders.rules.checks import Denial
+from apps.orders.rules.codes import DenialCode
 from apps.orders.services.canceling import cancel_at_venue
 from apps.orders.services.marking import refresh_quotes_of_positions
 from apps.orders.services.pulling import AccountBeingPulled, accounts_to_pull, pull_account
@@ -26,13 +28,13 @@ logger = logging.getLogger(__name__)
 # A pull that nobody took in this time is dropped: beat asks again.
 _EXPIRE_SECONDS = 5
 _BUSY_SECONDS = 2
-SUBMISSION_FAILED = "submission_failed"
 
 
 def _stop_sending(lease: Lease, error: Exception) -> None:
     """A job that gave up proves nothing: an order that may have left is looked up."""
     reason = str(error) or type(error).__name__
-    abandon(_order_id(lease), SUBMISSION_FAILED, reason, actor=lease.actor, now=clock.now())
+    denial = Denial(DenialCode.SUBMISSION_FAILED, reason)
+    abandon(_order_id(lease), denial, actor=lease.actor, now=clock.now())
 
 
 @handles(SUBMIT_ORDER, on_dead=_stop_sending)

@@ -92,12 +92,18 @@ class OrderRequest:
 class VenueOrder:
     """An order as the venue shows it. `pending` is what the venue is still working on.
 
-    `venue_status` is the venue's own word, for people. `fee` is not here: it comes with fills.
+    `side`, `type` and `time_in_force` are in our terms where the venue's are ours, else the venue's own: an order of
+    somebody else's may be anything. `venue_status` is the venue's own word, for people. `fee` comes with fills.
     """
 
     venue_order_id: str
     client_order_id: str
     symbol: str
+    side: str
+    type: str
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    time_in_force: str
     status: VenueStatus
     pending: Literal["none", "cancel", "replace"]
     venue_status: str

@@ -48,6 +48,7 @@ class Broker:
     brought_in: dict[str, Decimal] = field(default_factory=dict)  # held without an execution, by symbol
     calls: list[str] = field(default_factory=list)
     on_call: dict[str, Any] = field(default_factory=dict)
+    placed_as: dict[str, Any] = field(default_factory=dict)  # terms that the venue gives to what is placed
     _faults: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     _serial: int = 0
 
@@ -98,6 +99,11 @@ class Broker:
             venue_order_id=f"v-{self._serial}",
             client_order_id=request.client_order_id,
             symbol=request.symbol,
+            side=request.side,
+            type=request.type,
+            limit_price=request.limit_price,
+            stop_price=request.stop_price,
+            time_in_force=request.time_in_force,
             status="accepted",
             pending="none",
             venue_status="new",
@@ -108,7 +114,7 @@ class Broker:
             replaced_by=None,
             updated_at=clock.now(),
         )
-        self.orders[order.venue_order_id] = order
+        self.orders[order.venue_order_id] = order = replace(order, **self.placed_as)
         return order
 
     def change(self, order: VenueOrder | str, **values: Any) -> VenueOrder:

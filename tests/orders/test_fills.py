@@ -11,7 +11,7 @@ from apps.core.scope import tenant_scope, write_scope
 from apps.orders.models import OrderEvent
 from apps.orders.services.fills import record_fill
 from apps.orders.services.locking import lock_order
-from apps.orders.services.sending import request_of
+from apps.orders.services.recognition import request_of
 from tests.orders.broker import LOST, Broker
 from tests.orders.floor import Floor, number
 

@@ -1,6 +1,7 @@
 """From `approved` to the venue: sent once, and what the answer proves is what is stored."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -13,6 +14,18 @@ from tests.orders.broker import AWAY, LOST, REFUSED, THROTTLED, UNAUTHORISED, Br
 from tests.orders.floor import Floor, number
 
 pytestmark = pytest.mark.worker_login
+
+# Each by itself makes an order another one than that of the floor: how the venue shows it, and how we tell.
+OTHER_TERMS = [
+    ("symbol", "MSFT", "MSFT, not AAPL"),
+    ("side", "sell", "sell, not buy"),
+    ("type", "stop_limit", "stop_limit, not limit"),
+    ("quantity", Decimal(9), "9, not 10"),
+    ("quantity", None, "none, not 10"),
+    ("limit_price", Decimal("190.26"), "190.26, not 190.25"),
+    ("stop_price", Decimal(190), "190, not none"),
+    ("time_in_force", "gtc", "gtc, not day"),
+]
 
 
 def test_an_approved_order_is_sent_and_accepted(floor: Floor, broker: Broker):
@@ -161,16 +174,33 @@ def test_a_taken_client_id_is_looked_up(floor: Floor, broker: Broker):
     assert broker.calls == ["place_order", "find_order"]
 
 
-def test_a_client_id_that_another_order_took_is_a_refusal(floor: Floor, broker: Broker):
+@pytest.mark.parametrize(("name", "value", "shown"), OTHER_TERMS)
+def test_a_client_id_that_another_order_took_is_a_refusal(floor: Floor, broker: Broker, name: str, value, shown: str):
     order = floor.make_order()
     broker.fail("place_order", REFUSED, code="duplicate_client_order_id", performs=True)
-    broker.on_call["find_order"] = lambda: broker.change("v-1", symbol="MSFT")
+    broker.on_call["find_order"] = lambda: broker.change("v-1", **{name: value})
 
     floor.run()
+    floor.hear(broker.update("new", "v-1"))
 
     stored = floor.read(order)
     assert (stored.status, stored.venue_order_id) == ("rejected", "")
-    assert "another order" in stored.denial_detail
+    assert stored.denial_detail == (
+        f"Another order has this client order id: {name}: {shown}. (duplicate_client_order_id)"
+    )
+    assert floor.incidents() == [("order.another_order", "open")]
+
+
+def test_an_answer_that_shows_another_order_proves_nothing(floor: Floor, broker: Broker):
+    order = floor.make_order()
+    broker.placed_as = {"side": "sell"}
+
+    floor.run()
+    floor.hear(broker.update("fill", "v-1", broker.execute("v-1", "1", "190")))
+
+    stored = floor.read(order)
+    assert (stored.status, stored.venue_order_id, floor.fills()) == ("unknown", "", [])
+    assert floor.incidents() == [("order.another_order", "open")]
 
 
 def test_a_taken_client_id_that_the_venue_does_not_show_is_unknown(floor: Floor, broker: Broker):
@@ -203,5 +233,6 @@ def test_without_credentials_what_never_left_is_denied(floor: Floor, broker: Bro
     floor.run()
 
     stored = floor.read(order)
-    assert (stored.status, stored.denial_code) == ("denied", "connection_disabled")
+    assert (stored.status, stored.denial_code) == ("denied", "connection_unusable")
+    assert stored.denial_detail.endswith("(connection_disabled)")
     assert broker.calls == []

@@ -1,6 +1,7 @@
 """An outcome that is not known is never guessed and never repeated: the venue's word ends it, or a person's."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -11,10 +12,12 @@ from apps.core.scope import system_scope, tenant_scope
 from apps.jobs.services.leasing import reclaim_expired
 from apps.orders.errors import OrderOutcomeKnown, OrderStillSought
 from apps.orders.models import Order
+from apps.orders.rules.checks import Denial
+from apps.orders.rules.codes import DenialCode
 from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
+from apps.orders.services.recognition import request_of
 from apps.orders.services.resolving import declare_lost
 from apps.orders.services.routing import abandon
-from apps.orders.services.sending import request_of
 from tests.orders.broker import AWAY, LOST, Broker
 from tests.orders.floor import Floor, number
 
@@ -41,6 +44,24 @@ def test_what_the_venue_has_is_found(floor: Floor, broker: Broker):
     assert floor.events(order) == ["approved", "submitted", "outcome_unknown", "accepted"]
     assert broker.calls == ["place_order", "find_order"]
     assert [job.state for job in floor.jobs()] == ["succeeded", "succeeded"]
+
+
+def test_another_order_under_its_id_is_not_it(floor: Floor, broker: Broker):
+    """Nothing is proven by it: a person is asked at once, and may declare it lost like one that is not there."""
+    order = make_unknown(floor, broker, performs=True)
+    broker.change("v-1", limit_price=Decimal("190.26"))
+
+    floor.pull()
+    floor.hear(broker.update("new", "v-1"))
+    for attempt in range(1, 6):
+        assert floor.run_one(ahead=10_000 * attempt)
+
+    stored = floor.read(order)
+    assert (stored.status, stored.venue_order_id, stored.lookups) == ("unknown", "", 5)
+    assert floor.incidents() == [("order.another_order", "open"), ("order.outcome_unknown", "open")]
+    declare_lost(order_id=order.id, reason="It is another desk's", actor=floor.actor, now=clock.now())
+    floor.pull()
+    assert [kind for kind, _state in floor.incidents()] == ["order.another_order", "order.outcome_unknown"]
 
 
 def test_look_ups_that_find_nothing_go_on_ever_more_slowly_and_ask_a_person_at_the_fifth(floor: Floor, broker: Broker):
@@ -187,7 +208,8 @@ def test_a_job_that_died_while_the_order_may_be_out_makes_it_unknown(floor: Floo
     order = floor.make_order()
     die_in_call(floor, broker, performs=True)
 
-    abandon(order.id, "submission_failed", "The job died", actor=floor.actor, now=clock.now())
+    denial = Denial(DenialCode.SUBMISSION_FAILED, "The job died")
+    abandon(order.id, denial, actor=floor.actor, now=clock.now())
 
     assert floor.read(order).status == "unknown"
     assert [job.kind for job in floor.jobs(state="queued")] == ["order.submit", "order.resolve"]

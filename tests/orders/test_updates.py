@@ -308,3 +308,25 @@ def test_a_replacement_that_the_venue_rejects_later(floor: Floor, broker: Broker
     assert floor.read(new).status == "rejected"
     assert (floor.read(original).status, floor.read(original).pending) == ("accepted", "none")
     assert floor.events(original).count("replace_refused") == 1
+
+
+@pytest.mark.parametrize(
+    ("is_known", "why"),
+    [
+        (True, "The order that it was to replace came to its end first: filled."),
+        (False, "The venue gives no reason. The order that it was to replace may have come to its end first."),
+    ],
+)
+def test_a_replacement_rejected_without_a_reason_says_what_is_known(floor: Floor, broker: Broker, is_known, why):
+    """The venue took it, then its original was executed: Alpaca rejects it with no more than the word."""
+    original = at_venue(floor)
+    new = floor.ask_replace(original)
+    floor.run()
+    fill = broker.execute("v-1", "10", "190", replaced_by=None)
+    if is_known:
+        floor.hear(broker.update("fill", "v-1", fill))
+
+    floor.hear(broker.update("rejected", broker.change("v-2", status="rejected")))
+
+    stored = floor.read(new)
+    assert (stored.status, stored.denial_code, stored.denial_detail) == ("rejected", "rejected_by_venue", why)

@@ -12,7 +12,7 @@ from apps.core import clock
 from apps.core.scope import system_scope, write_scope
 from apps.orders.models import Order, RiskAccount
 from apps.orders.services.pulling import AccountBeingPulled, accounts_to_pull
-from apps.orders.services.sending import request_of
+from apps.orders.services.recognition import request_of
 from apps.orders.services.turns import end_turn, keep_turn, stream_turn, take_turn
 from apps.providers.errors import ProviderError
 from tests.orders.broker import AWAY, LOST, Broker

@@ -17,7 +17,7 @@ from apps.orders.enums import OrderStatus
 from apps.orders.models import Order
 from apps.orders.rules.states import BEFORE_VENUE, TERMINAL_STATES
 from apps.orders.services.locking import lock_order
-from apps.orders.services.sending import request_of
+from apps.orders.services.recognition import request_of
 from apps.orders.services.transitions import transition
 from apps.orders.services.updates import take_venue_order
 from apps.providers.trading import TradeUpdate, VenueOrder

@@ -29,3 +29,8 @@ class DenialCode(StrEnum):
     # Denied after the gate had approved it, before it was sent.
     APPROVAL_EXPIRED = "approval_expired"
     CANCELED_BEFORE_SUBMISSION = "canceled_before_submission"
+    CONNECTION_UNUSABLE = "connection_unusable"
+    ORIGINAL_CLOSED = "original_closed"
+    SUBMISSION_FAILED = "submission_failed"
+    # The venue's no.
+    REJECTED_BY_VENUE = "rejected_by_venue"

@@ -11,10 +11,10 @@ from apps.jobs.types import Lease
 from apps.orders import events
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.models import Order
-from apps.orders.rules.codes import DenialCode
 from apps.orders.rules.states import AT_VENUE, OPEN_STATES
+from apps.orders.services.denying import canceled_before_submission, deny
 from apps.orders.services.locking import lock_order
-from apps.orders.services.routing import Clock, abandon
+from apps.orders.services.routing import Clock
 from apps.orders.services.sending import pause
 from apps.orders.services.transitions import note
 from apps.orders.services.updates import take_venue_order
@@ -43,11 +43,11 @@ def cancel_at_venue(order_id: UUID, *, lease: Lease, clock: Clock) -> None:
         with venue:
             told, refusal = _cancel(venue, order, lease)
     with write_scope(lease.actor):
-        if order.status == OrderStatus.APPROVED:
-            reason = _("It was canceled before it was sent.")
-            abandon(order_id, DenialCode.CANCELED_BEFORE_SUBMISSION, reason, actor=lease.actor, now=clock())
+        locked = lock_order(order_id)
+        if locked.status == OrderStatus.APPROVED:
+            deny(locked, canceled_before_submission(), actor=lease.actor, now=clock())
         if told is not None:
-            _take(order_id, told, refusal, lease, clock)
+            _take(locked, told, refusal, lease, clock)
         settle(lease, now=clock())
 
 
@@ -79,9 +79,8 @@ def _cancel(venue: BrokerageAdapter, order: Order, lease: Lease) -> tuple[VenueO
     return told, ""
 
 
-def _take(order_id: UUID, told: VenueOrder, refusal: str, lease: Lease, clock: Clock) -> None:
+def _take(order: Order, told: VenueOrder, refusal: str, lease: Lease, clock: Clock) -> None:
     """Store the venue's word. Refused is what did not end as canceled and is not being canceled, either."""
-    order = lock_order(order_id)
     is_refused = refusal and told.status != "canceled" and told.pending != "cancel"
     if is_refused and order.pending == Pending.CANCEL:
         data = {"reason": refusal}

@@ -9,21 +9,18 @@ from django.utils.translation import gettext as _
 from apps.core.actor import Actor
 from apps.core.ids import new_id
 from apps.core.money import plain
-from apps.incidents import services as incidents
-from apps.incidents.enums import Severity
 from apps.orders import events
 from apps.orders.enums import OrderStatus, Side
 from apps.orders.models import Fill, Order, Position
 from apps.orders.rules.averages import average_price
 from apps.orders.rules.positions import Applied, Holding, apply_fill
 from apps.orders.rules.states import TERMINAL_STATES
+from apps.orders.services.alarms import FILL_REFUSED, LATE_FILL, call_a_person
 from apps.orders.services.locking import lock_position
 from apps.orders.services.transitions import note, spent_of, transition
 from apps.orders.services.walking import bring_to_venue
 from apps.providers.trading import FillData
 
-LATE_FILL = "order.late_fill"
-FILL_REFUSED = "order.fill_refused"
 _PLACES = Decimal(1).scaleb(-18)
 
 
@@ -37,7 +34,7 @@ def record_fill(order: Order, data: FillData, *, actor: Actor, now: datetime) ->
         return None
     problem = _problem_with(order, data)
     if problem:
-        _open_incident(FILL_REFUSED, data.execution_id, problem, order, data, actor, now)
+        _call(FILL_REFUSED, data.execution_id, problem, order, data, actor, now)
         return None
     is_late = order.status in TERMINAL_STATES
     if not is_late:
@@ -47,16 +44,15 @@ def record_fill(order: Order, data: FillData, *, actor: Actor, now: datetime) ->
     changes = {"position": {"quantity": plain(position.quantity), "average_price": plain(position.average_price)}}
     _tell(order, fill, changes, actor, now)
     if is_late:
-        problem = _("%(order)s was executed after its end") % {"order": order}
-        _open_incident(LATE_FILL, str(order.id), problem, order, data, actor, now)
+        _call(LATE_FILL, "", _("%(order)s was executed after its end"), order, data, actor, now)
     return fill
 
 
 def _problem_with(order: Order, data: FillData) -> str:
     if (data.symbol, data.side) != (order.symbol, order.side):
-        return _("The venue reports an execution of %(order)s in another symbol or side") % {"order": order}
+        return _("The venue reports an execution of %(order)s in another symbol or side")
     if order.filled_quantity + data.quantity > order.quantity:
-        return _("The venue reports more executed of %(order)s than was ordered") % {"order": order}
+        return _("The venue reports more executed of %(order)s than was ordered")
     return ""
 
 
@@ -129,22 +125,12 @@ def _reserved(order: Order, filled: Decimal, average: Decimal | None) -> Decimal
     return Decimal(spent_of(order, filled, average) + rest).quantize(_PLACES)
 
 
-def _open_incident(kind: str, key: str, title: str, order: Order, data: FillData, actor: Actor, now: datetime) -> None:
-    incidents.open_incident(
-        kind=kind,
-        key=key,
-        title=title,
-        severity=Severity.CRITICAL,
-        target_type="order",
-        target_id=order.id,
-        detail={
-            "status": str(order.status),
-            "venue_execution_id": data.execution_id,
-            "symbol": data.symbol,
-            "side": data.side,
-            "quantity": plain(data.quantity),
-            "price": plain(data.price),
-        },
-        actor=actor,
-        now=now,
-    )
+def _call(kind: str, key: str, title: str, order: Order, data: FillData, actor: Actor, now: datetime) -> None:
+    detail = {
+        "venue_execution_id": data.execution_id,
+        "symbol": data.symbol,
+        "side": data.side,
+        "quantity": plain(data.quantity),
+        "price": plain(data.price),
+    }
+    call_a_person(kind, order, title, detail, key=key, actor=actor, now=now)

@@ -16,10 +16,9 @@ from django.utils.translation import gettext as _
 from apps.core.actor import Actor
 from apps.core.models import ReadOnlySwitch
 from apps.core.scope import tenant_scope, write_scope
-from apps.incidents import services as incidents
-from apps.incidents.enums import Severity
 from apps.orders.models import Fill, Order, RiskAccount
 from apps.orders.rules.states import BEFORE_VENUE, OPEN_STATES
+from apps.orders.services.alarms import ORDER_VANISHED, call_a_person
 from apps.orders.services.drift import compare_positions, is_comparison_due
 from apps.orders.services.fills import record_fill
 from apps.orders.services.locking import lock_order
@@ -34,7 +33,6 @@ from apps.providers.types import RejectedRow
 
 logger = logging.getLogger(__name__)
 
-ORDER_VANISHED = "order.vanished"
 # Lists of executions may lag behind and be filled in out of order.
 OVERLAP = timedelta(minutes=10)
 # How often an account with open orders is read while its stream is listened to: messages do get lost.
@@ -196,8 +194,9 @@ def _take(plan: Plan, reading: Reading, actor: Actor, clock: Clock) -> None:
         if is_foreign or (is_as_known and venue_order_id not in fills):
             continue
         _take_one(plan.risk_account, venue_order_id, told, fills.get(venue_order_id, ()), actor, clock())
+    title = _("The venue had %(order)s and does not know it any more")
     for order in reading.vanished:
-        _wonder(order, actor, clock())
+        call_a_person(ORDER_VANISHED, order, title, {"venue_order_id": order.venue_order_id}, actor=actor, now=clock())
 
 
 def _new_fills(plan: Plan, reading: Reading) -> dict[str, list[FillData]]:
@@ -225,27 +224,10 @@ def _take_one(
     client_order_id = told.client_order_id if told else ""
     with write_scope(actor):
         order_id = find_order(risk_account.id, venue_order_id=venue_order_id, client_order_id=client_order_id)
-        if order_id is None:
+        order = lock_order(order_id) if order_id else None
+        if order is None or (told and not take_venue_order(order, told, fills=fills, actor=actor, now=now)):
             if len(_foreign) < _MOST_REMEMBERED:
                 _foreign.add((risk_account.id, venue_order_id))
-            return
-        order = lock_order(order_id)
-        if told is not None:
-            take_venue_order(order, told, fills=fills, actor=actor, now=now)
-            return
-        for fill in fills:
-            record_fill(order, fill, actor=actor, now=now)
-
-
-def _wonder(order: Order, actor: Actor, now: datetime) -> None:
-    incidents.open_incident(
-        kind=ORDER_VANISHED,
-        key=str(order.id),
-        title=_("The venue had %(order)s and does not know it any more") % {"order": order},
-        severity=Severity.CRITICAL,
-        target_type="order",
-        target_id=order.id,
-        detail={"venue_order_id": order.venue_order_id, "client_order_id": order.client_order_id},
-        actor=actor,
-        now=now,
-    )
+        elif told is None:
+            for fill in fills:
+                record_fill(order, fill, actor=actor, now=now)

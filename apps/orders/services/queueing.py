@@ -32,7 +32,7 @@ def resolve_soon(order: Order, *, actor: Actor, now: datetime) -> None:
     carry_on(RESOLVE_ORDER, order, actor=actor, now=now, after=FIRST_LOOKUP_AFTER)
 
 
-def cancel_at_venue(order: Order, *, actor: Actor, now: datetime) -> None:
+def cancel_soon(order: Order, *, actor: Actor, now: datetime) -> None:
     """Have the venue asked to cancel an order."""
     carry_on(CANCEL_ORDER, order, actor=actor, now=now)
 

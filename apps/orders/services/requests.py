@@ -3,8 +3,6 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.utils.translation import gettext as _
-
 from apps.core.actor import Actor
 from apps.core.errors import VersionConflict
 from apps.core.scope import write_scope
@@ -12,11 +10,10 @@ from apps.orders.enums import OrderStatus, Pending
 from apps.orders.errors import OrderChangePending, OrderClosed
 from apps.orders.events import ORDER_CANCEL_REQUESTED
 from apps.orders.models import Order
-from apps.orders.rules.codes import DenialCode
 from apps.orders.rules.states import TERMINAL_STATES
+from apps.orders.services.denying import canceled_before_submission, deny
 from apps.orders.services.locking import lock_order
-from apps.orders.services.queueing import cancel_at_venue
-from apps.orders.services.routing import abandon
+from apps.orders.services.queueing import cancel_soon
 from apps.orders.services.transitions import note
 
 
@@ -41,13 +38,12 @@ def request_cancel(
             raise OrderChangePending
         data = {"reason": reason} if reason else None
         note(order, ORDER_CANCEL_REQUESTED, actor=actor, now=now, data=data, pending=Pending.CANCEL)
-        if order.status != OrderStatus.APPROVED:
-            cancel_at_venue(order, actor=actor, now=now)
-            return order
-        # Nobody can be sending it: that is committed as `submitting`, under the lock that is held here.
-        reason = _("It was canceled before it was sent.")
-        abandon(order_id, DenialCode.CANCELED_BEFORE_SUBMISSION, reason, actor=actor, now=now)
-        return lock_order(order_id)
+        if order.status == OrderStatus.APPROVED:
+            # Nobody can be sending it: that is committed as `submitting`, under the lock that is held here.
+            deny(order, canceled_before_submission(), actor=actor, now=now)
+        else:
+            cancel_soon(order, actor=actor, now=now)
+        return order
 
 
 def lock_open_order(order_id: UUID, expected_version: int | None) -> Order:

@@ -1,7 +1,6 @@
 """Finds out what became of an order whose outcome is not known: by the venue's word, or at last by a person's."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
@@ -10,15 +9,15 @@ from apps.core.actor import Actor
 from apps.core.errors import ValidationFailed
 from apps.core.scope import tenant_scope, write_scope
 from apps.incidents import services as incidents
-from apps.incidents.enums import Severity
 from apps.jobs.errors import RetryLater
 from apps.jobs.services import settle
 from apps.jobs.types import Lease
 from apps.orders.enums import OrderStatus
 from apps.orders.errors import OrderOutcomeKnown, OrderStillSought
 from apps.orders.models import Order
+from apps.orders.services.alarms import OUTCOME_UNKNOWN, call_a_person
 from apps.orders.services.locking import lock_order
-from apps.orders.services.replacing import let_original_go
+from apps.orders.services.originals import let_original_go
 from apps.orders.services.routing import Clock
 from apps.orders.services.sending import NotAsked, Shown, look_up
 from apps.orders.services.transitions import transition
@@ -26,7 +25,6 @@ from apps.orders.services.updates import take_venue_order
 from apps.providers.errors import ProviderError
 from apps.providers.registry import brokerage_for
 
-OUTCOME_UNKNOWN = "order.outcome_unknown"
 # After so many look-ups that found nothing a person may declare an order lost.
 LOOKUPS_BEFORE_LOST = 5
 _LONGEST_PAUSE_SECONDS = 300
@@ -87,31 +85,16 @@ def _take_answer(order_id: UUID, found: Shown | None, lease: Lease, now: datetim
     """Store what the venue said; return how often it has not known the order, or None when all is known."""
     with write_scope(lease.actor):
         order = lock_order(order_id)
-        if order.status == OrderStatus.UNKNOWN and found is None:
+        is_ours = found is not None and take_venue_order(order, found.order, actor=lease.actor, now=now)
+        if order.status == OrderStatus.UNKNOWN and not is_ours:
             order.lookups += 1
             order.save(update_fields=["lookups"])
             if order.lookups >= LOOKUPS_BEFORE_LOST:
-                _ask_person(order, lease.actor, now)
+                title, detail = _("What became of %(order)s is not known"), {"lookups": order.lookups}
+                call_a_person(OUTCOME_UNKNOWN, order, title, detail, actor=lease.actor, now=now)
                 # What it was to replace stands at the venue meanwhile, and can be canceled.
                 let_original_go(order, _("The venue does not know it."), actor=lease.actor, now=now)
             return order.lookups
-        if found is not None:
-            take_venue_order(order, found.order, actor=lease.actor, now=now)
         incidents.resolve_incident(kind=OUTCOME_UNKNOWN, key=str(order.id), actor=lease.actor, now=now)
         settle(lease, now=now)
         return None
-
-
-def _ask_person(order: Order, actor: Actor, now: datetime) -> None:
-    detail: dict[str, Any] = {"client_order_id": order.client_order_id, "lookups": order.lookups}
-    incidents.open_incident(
-        kind=OUTCOME_UNKNOWN,
-        key=str(order.id),
-        title=_("What became of %(order)s is not known") % {"order": order},
-        severity=Severity.CRITICAL,
-        target_type="order",
-        target_id=order.id,
-        detail=detail,
-        actor=actor,
-        now=now,
-    )

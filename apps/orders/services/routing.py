@@ -21,12 +21,16 @@ from apps.jobs.types import Lease
 from apps.orders import events
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.models import Order
+from apps.orders.rules.checks import Denial
 from apps.orders.rules.codes import DenialCode
 from apps.orders.rules.states import OPEN_STATES
+from apps.orders.services.alarms import ANOTHER_ORDER, call_a_person
+from apps.orders.services.denying import canceled_before_submission, deny
 from apps.orders.services.locking import lock_order
+from apps.orders.services.originals import let_original_go
 from apps.orders.services.queueing import resolve_soon
-from apps.orders.services.replacing import let_original_go
 from apps.orders.services.sending import (
+    DUPLICATE,
     Answer,
     Doubtful,
     NotAsked,
@@ -38,23 +42,14 @@ from apps.orders.services.sending import (
 )
 from apps.orders.services.switches import engaged_switches, holding_the_line
 from apps.orders.services.transitions import transition
-from apps.orders.services.updates import REJECTED_BY_VENUE, take_venue_order
+from apps.orders.services.updates import take_venue_order
 from apps.providers.errors import ProviderError
 from apps.providers.protocols import BrokerageAdapter
 from apps.providers.registry import brokerage_for
 
 APPROVAL_LASTS = timedelta(seconds=300)
-ORIGINAL_CLOSED = "original_closed"
 
 Clock = Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """Why an order must not go out."""
-
-    code: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +76,7 @@ def route_order(order_id: UUID, *, lease: Lease, clock: Clock) -> None:
         venue = _open(order)
     if isinstance(venue, Denial):
         with write_scope(lease.actor):
-            abandon(order_id, venue.code, venue.detail, actor=lease.actor, now=clock())
+            abandon(order_id, venue, actor=lease.actor, now=clock())
             settle(lease, now=clock())
         return
     with venue:
@@ -91,21 +86,21 @@ def route_order(order_id: UUID, *, lease: Lease, clock: Clock) -> None:
         _conclude(order_id, answer, lease, clock())
 
 
-def abandon(order_id: UUID, code: str, reason: str, *, actor: Actor, now: datetime) -> None:
+def abandon(order_id: UUID, denial: Denial, *, actor: Actor, now: datetime) -> None:
     """Stop trying to send an order: without a guess, it is denied if it never left and unknown if it may have."""
     with write_scope(actor):
         order = lock_order(order_id)
         if order.status == OrderStatus.APPROVED:
-            _deny(order, Denial(code, reason), actor, now)
+            deny(order, denial, actor=actor, now=now)
         elif order.status == OrderStatus.SUBMITTING:
-            _make_unknown(order, reason, actor=actor, now=now)
+            _make_unknown(order, denial.detail, actor=actor, now=now)
 
 
 def _open(order: Order) -> BrokerageAdapter | Denial:
     try:
         return brokerage_for(order.risk_account.connection)
     except ProviderError as error:
-        return Denial(error.code, error.message)
+        return Denial(DenialCode.CONNECTION_UNUSABLE, f"{error.message} ({error.code})")
 
 
 def _claim(order_id: UUID, actor: Actor, now: datetime) -> Claim | None:
@@ -116,7 +111,7 @@ def _claim(order_id: UUID, actor: Actor, now: datetime) -> Claim | None:
             return None
         was_left, denial = order.status == OrderStatus.SUBMITTING, _why_not(order, now)
         if denial and not was_left:
-            _deny(order, denial, actor, now)
+            deny(order, denial, actor=actor, now=now)
             return None
         if not was_left:
             transition(order, OrderStatus.SUBMITTING, actor=actor, now=now)
@@ -126,14 +121,14 @@ def _claim(order_id: UUID, actor: Actor, now: datetime) -> Claim | None:
 
 def _why_not(order: Order, now: datetime) -> Denial | None:
     if order.pending == Pending.CANCEL:
-        return Denial(DenialCode.CANCELED_BEFORE_SUBMISSION, _("It was canceled before it was sent."))
+        return canceled_before_submission()
     engaged = engaged_switches(account_id=order.risk_account.account_id)
     if engaged:
         return Denial(DenialCode.KILL_SWITCH_ENGAGED, "; ".join(engaged))
     if now - order.created_at > APPROVAL_LASTS:
         return Denial(DenialCode.APPROVAL_EXPIRED, _("It could not be sent within five minutes of its approval."))
     if order.replaces is not None and (order.replaces.status not in OPEN_STATES or not order.replaces.venue_order_id):
-        return Denial(ORIGINAL_CLOSED, _("The order that it was to replace is no longer open."))
+        return Denial(DenialCode.ORIGINAL_CLOSED, _("The order that it was to replace is no longer open."))
     return None
 
 
@@ -166,30 +161,29 @@ def _conclude(order_id: UUID, answer: Answer | None, lease: Lease, now: datetime
 
 
 def _store(order: Order, answer: Answer, actor: Actor, now: datetime) -> None:
-    if isinstance(answer, Shown):
-        take_venue_order(order, answer.order, actor=actor, now=now)
+    if isinstance(answer, Shown) and take_venue_order(order, answer.order, actor=actor, now=now):
         return
     if order.status != OrderStatus.SUBMITTING:
         return  # the stream was quicker, and the venue's word outranks a failed call
     match answer:
         case Refused(code, detail):
-            columns: dict[str, Any] = {"denial_code": REJECTED_BY_VENUE, "denial_detail": f"{detail} ({code})"[:500]}
+            reason = f"{detail} ({code})"[:500]
+            columns: dict[str, Any] = {"denial_code": DenialCode.REJECTED_BY_VENUE, "denial_detail": reason}
             transition(order, OrderStatus.REJECTED, actor=actor, now=now, **columns)
             let_original_go(order, detail, actor=actor, now=now)
+            if code == DUPLICATE:
+                title = _("The venue has another order under the id of %(order)s")
+                call_a_person(ANOTHER_ORDER, order, title, {"difference": detail}, actor=actor, now=now)
         case NotCarriedOut(_seconds, reason):
             event, data = events.ORDER_SUBMISSION_DEFERRED, {"reason": reason}
             transition(order, OrderStatus.APPROVED, actor=actor, now=now, event=event, data=data)
         case Doubtful(reason):
             _make_unknown(order, reason, actor=actor, now=now)
+        case Shown():
+            _make_unknown(order, _("The venue shows another order under its id."), actor=actor, now=now)
 
 
 def _make_unknown(order: Order, reason: str, *, actor: Actor, now: datetime) -> None:
     """Note that nobody knows what became of a locked order that was being sent, and have it looked up."""
     transition(order, OrderStatus.UNKNOWN, actor=actor, now=now, data={"reason": reason})
     resolve_soon(order, actor=actor, now=now)
-
-
-def _deny(order: Order, denial: Denial, actor: Actor, now: datetime) -> None:
-    columns: dict[str, Any] = {"denial_code": denial.code, "denial_detail": denial.detail[:500]}
-    transition(order, OrderStatus.DENIED, actor=actor, now=now, **columns)
-    let_original_go(order, denial.detail, actor=actor, now=now)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from apps.orders.models import Order
+from apps.orders.services.recognition import difference, request_of
 from apps.providers.enums import ErrorCategory
 from apps.providers.errors import ProviderError
 from apps.providers.protocols import BrokerageAdapter
-from apps.providers.trading import OrderRequest, VenueOrder
+from apps.providers.trading import VenueOrder
 
 # The code under which adapters report that the venue has an order with this client id.
 DUPLICATE = "duplicate_client_order_id"
@@ -60,20 +61,6 @@ class Doubtful:
 Answer = Shown | Refused | NotCarriedOut | NotAsked | Doubtful
 
 
-def request_of(order: Order) -> OrderRequest:
-    """Return an order in the terms of an adapter."""
-    return OrderRequest(
-        client_order_id=order.client_order_id,
-        symbol=order.symbol,
-        side=order.side,
-        type=order.type,
-        quantity=order.quantity,
-        limit_price=order.limit_price,
-        stop_price=order.stop_price,
-        time_in_force=order.time_in_force,
-    )
-
-
 def send(venue: BrokerageAdapter, order: Order, *, replaces: str, attempt: int) -> Answer:
     """Put an order to its venue, in the place of the one with the venue's id `replaces` if there is one."""
     request = request_of(order)
@@ -106,10 +93,9 @@ def pause(error: ProviderError, *, attempt: int) -> int:
 
 
 def _explain_duplicate(venue: BrokerageAdapter, order: Order) -> Answer:
-    """The venue takes a client id once: either it has our order, or another one under our id."""
+    """The venue takes a client id once: it has our order already, or has refused it since another one has the id."""
     found = look_up(venue, order, attempt=1)
     if not isinstance(found, Shown):
         return Doubtful(_("The venue says that it has the order and does not show it."))
-    if (found.order.symbol, found.order.quantity) != (order.symbol, order.quantity):
-        return Refused(DUPLICATE, _("The venue has another order with this client order id."))
-    return found
+    another = difference(order, found.order)
+    return Refused(DUPLICATE, _("Another order has this client order id: %s.") % another) if another else found

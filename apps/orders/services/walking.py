@@ -8,7 +8,7 @@ from apps.orders.enums import OrderStatus as S
 from apps.orders.enums import Pending
 from apps.orders.models import Order
 from apps.orders.rules.states import BEFORE_VENUE, may_follow
-from apps.orders.services.queueing import cancel_at_venue
+from apps.orders.services.queueing import cancel_soon
 from apps.orders.services.transitions import transition
 
 
@@ -23,7 +23,7 @@ def walk(order: Order, to: S, *, actor: Actor, now: datetime, **columns: Any) ->
         transition(order, step, actor=actor, now=now, **(columns if step is to else {}))
     if steps and is_new_at_venue and order.pending == Pending.CANCEL:
         # It was asked for while there was nothing at the venue to cancel; an end would have ended the wish.
-        cancel_at_venue(order, actor=actor, now=now)
+        cancel_soon(order, actor=actor, now=now)
     return bool(steps)
 
 

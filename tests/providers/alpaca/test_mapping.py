@@ -334,6 +334,29 @@ class TestOrders:
         assert good(map_order(fresh)).updated_at == datetime(2026, 3, 2, 14, 29, 59, tzinfo=UTC)
         assert rejected(map_order({**ORDER, "updated_at": None})).reason == "The order has no time."
 
+    def test_its_terms(self):
+        terms = {
+            "side": "sell",
+            "type": "stop_limit",
+            "limit_price": "9.80",
+            "stop_price": "9.9",
+            "time_in_force": "gtc",
+        }
+        order = good(map_order({**ORDER, **terms}))
+        assert (order.side, order.type, order.time_in_force) == ("sell", "stop_limit", "gtc")
+        assert (order.limit_price, order.stop_price) == (Decimal("9.8"), Decimal("9.9"))
+
+    def test_terms_that_are_left_out_are_nobodys(self):
+        names = ("side", "type", "limit_price", "stop_price", "time_in_force")
+        order = good(map_order({name: value for name, value in ORDER.items() if name not in names}))
+        assert (order.side, order.type, order.limit_price, order.stop_price, order.time_in_force) == (
+            "",
+            "",
+            None,
+            None,
+            "",
+        )
+
     def test_an_average_of_zero_is_none_yet(self):
         assert good(map_order({**ORDER, "filled_avg_price": "0"})).average_fill_price is None
 

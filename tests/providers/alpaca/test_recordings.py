@@ -1,5 +1,6 @@
 """Every recording of Alpaca's wire is mapped, or refused for a reviewed reason."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -31,6 +32,11 @@ DOCUMENTED_ORDER = VenueOrder(
     venue_order_id="61e69015-8549-4bfd-b9c3-01e75843f47d",
     client_order_id="eb9e2aaa-f71a-4f51-b5b4-52a6c565dad4",
     symbol="AAPL",
+    side="buy",
+    type="market",
+    limit_price=None,
+    stop_price=None,
+    time_in_force="day",
     status="accepted",
     pending="none",
     venue_status="accepted",
@@ -222,6 +228,11 @@ class TestOrders:
                     venue_order_id="a5be8f5e-fdfa-41f5-a644-7a74fe947a8f",
                     client_order_id="4642fd68-d59a-47d7-a9ac-e22f536828d1",
                     symbol="SOLUSD",
+                    side="sell",
+                    type="market",
+                    limit_price=None,
+                    stop_price=None,
+                    time_in_force="gtc",
                     status="filled",
                     pending="none",
                     venue_status="filled",

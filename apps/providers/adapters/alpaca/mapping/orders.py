@@ -53,6 +53,11 @@ class _Order(msgspec.Struct):
     symbol: Symbol
     status: str
     filled_qty: Decimal
+    side: str | None = None
+    type: str | None = None
+    time_in_force: str | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
     created_at: Stamp | None = None
     updated_at: Stamp | None = None
     qty: Decimal | None = None
@@ -115,6 +120,11 @@ def map_order(raw: Any, *, reason: str | None = None) -> VenueOrder | RejectedRo
             venue_order_id=order.id,
             client_order_id=order.client_order_id,
             symbol=order.symbol,
+            side=text(order.side),
+            type=text(order.type),
+            limit_price=number_or_none(order.limit_price),
+            stop_price=number_or_none(order.stop_price),
+            time_in_force=text(order.time_in_force),
             status=_state(order.status, quantity, filled),
             pending=_PENDING.get(order.status, "none"),
             venue_status=order.status,
