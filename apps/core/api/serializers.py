@@ -11,17 +11,25 @@ from apps.core.money import plain
 
 
 class DecimalText(serializers.DecimalField):
-    """A decimal as a string in plain notation: no exponent, no trailing zeros."""
+    """A decimal as a string in plain notation: no exponent, and in answers no trailing zeros."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_digits=38, decimal_places=18, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, str) and "e" in data.lower():
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
     def to_representation(self, value: Decimal) -> str:
         return plain(value)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Input that refuses fields which it does not know, each by name."""
+    """Input that refuses fields which it does not know, each by name, and what is no JSON boolean or integer for one.
+
+    The framework's own fields take "yes", 1 and "3600": guesses, where a switch or a limit is set.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(set(data) - set(self.fields))
@@ -30,7 +38,21 @@ class StrictSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError(
                 {name: [serializers.ErrorDetail(message, "unknown_field")] for name in unknown}
             )
+        self._require_json_types(data)
         return super().to_internal_value(data)
+
+    def _require_json_types(self, data: Any) -> None:
+        guessed = {}
+        for name, field in self.fields.items():
+            value = data.get(name)
+            if value is None:
+                continue  # null and what is left out are the field's own matter
+            if isinstance(field, serializers.BooleanField) and not isinstance(value, bool):
+                guessed[name] = [serializers.ErrorDetail(_("true or false is expected, without quotes."), "invalid")]
+            elif isinstance(field, serializers.IntegerField) and type(value) is not int:
+                guessed[name] = [serializers.ErrorDetail(_("A whole number is expected, without quotes."), "invalid")]
+        if guessed:
+            raise serializers.ValidationError(guessed)
 
 
 class NoQuery(serializers.Serializer[Any]):

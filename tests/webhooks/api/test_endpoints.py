@@ -170,11 +170,12 @@ class TestRotation:
         assert old.expires_at is not None
         assert timedelta(days=1) <= old.expires_at - before < timedelta(days=1, minutes=1)
 
-    @pytest.mark.parametrize("grace", [-1, 604_801, "soon", 1.5])
+    @pytest.mark.parametrize("grace", [-1, 604_801, "soon", 1.5, "3600", "1E2", True, None])
     def test_graces_that_are_refused(self, acme, acme_admin, grace):
         made = post(acme_admin).json()
         response = post(acme_admin, {"grace_seconds": grace}, f"/{made['id']}/rotate-secret")
         assert (response.status_code, response.json()["code"]) == (400, "validation_failed")
+        assert [error["field"] for error in response.json()["errors"]] == ["grace_seconds"]
         assert acme_admin.get(f"{URL}/{made['id']}").json()["version"] == 1
 
 
