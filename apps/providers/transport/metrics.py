@@ -18,6 +18,3 @@ BREAKER_OPEN = Gauge(
 LIMITER_WAIT_SECONDS = Counter(
     "finops_provider_limiter_wait_seconds_total", "Time spent waiting for a slot", ["provider"]
 )
-SHARED_STATE_LOST = Counter(
-    "finops_provider_shared_state_lost_total", "Calls that went without limiter or breaker in Valkey", ["part"]
-)

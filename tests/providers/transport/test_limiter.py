@@ -66,9 +66,9 @@ class TestBucket:
 def test_the_loss_of_valkey_is_counted(provider, settings):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         settings.REDIS_URL = f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
-    before = REGISTRY.get_sample_value("finops_provider_shared_state_lost_total", {"part": "limiter"}) or 0.0
+    before = REGISTRY.get_sample_value("finops_shared_state_lost_total", {"part": "limiter"}) or 0.0
     Limiter(provider, "c1", [THREE_THEN_TWO_A_SECOND]).admit()
-    after = REGISTRY.get_sample_value("finops_provider_shared_state_lost_total", {"part": "limiter"})
+    after = REGISTRY.get_sample_value("finops_shared_state_lost_total", {"part": "limiter"})
     assert after == before + 1
 
 
