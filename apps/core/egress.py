@@ -9,11 +9,14 @@ import asyncio
 import re
 import socket
 from collections.abc import Iterable
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -147,7 +150,8 @@ def is_allowed(address: Address) -> bool:
 def open_session(*, total_seconds: float, user_agent: str) -> aiohttp.ClientSession:
     """Return a client whose every socket is checked; requests through it must not follow redirects.
 
-    Its answers are not decompressed, its cookies not kept, and it knows no proxy. Call it inside an event loop.
+    Its answers are not decompressed, its cookies not kept, and it knows no proxy. The ClientResponseError of an answer
+    that cannot be read on has the status that its first line gave, or 0. Call it inside an event loop.
     """
     connector = aiohttp.TCPConnector(
         limit=0,
@@ -156,6 +160,8 @@ def open_session(*, total_seconds: float, user_agent: str) -> aiohttp.ClientSess
         socket_factory=_open_socket,
         keepalive_timeout=KEPT_ALIVE_SECONDS,
     )
+    # aiohttp has no other place for it; a test sees to it that it is still this one.
+    connector._factory = partial[ResponseHandler](_Listener, asyncio.get_running_loop())
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=total_seconds, ceil_threshold=total_seconds),
@@ -166,6 +172,7 @@ def open_session(*, total_seconds: float, user_agent: str) -> aiohttp.ClientSess
     )
 
 
+_STATUS_LINE, _STATUS_LINE_BYTES = re.compile(rb"HTTP/1\.[01] ([2-5][0-9]{2})[ \r\n]"), 16
 _LOOPBACK_4, _LOOPBACK_6 = ip_network("127.0.0.0/8"), ip_network("::1/128")
 
 
@@ -222,6 +229,27 @@ class _CheckedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """There is nothing to close: each question has a socket of its own."""
+
+
+class _Listener(ResponseHandler):
+    """Remembers an answer's first line: the parser forgets what it has read when it cannot read on."""
+
+    _began = b""
+
+    def set_response_params(self, **parameters: Any) -> None:
+        self._began = b""
+        super().set_response_params(**parameters)
+
+    def data_received(self, data: bytes) -> None:
+        if len(self._began) < _STATUS_LINE_BYTES:
+            self._began += data[:_STATUS_LINE_BYTES]
+        super().data_received(data)
+
+    def set_exception(self, exc: BaseException, *cause: Any, **named: Any) -> None:
+        if isinstance(exc, HttpProcessingError):
+            found = _STATUS_LINE.match(self._began)
+            exc.code = int(found[1]) if found else 0
+        super().set_exception(exc, *cause, **named)
 
 
 def _open_socket(info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:

@@ -15,6 +15,7 @@ class Message:
     event_id: UUID
     event_type: str
     entity_id: UUID
+    occurred_at: datetime
     body: str
 
 

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -50,6 +50,17 @@ def test_an_event_reaches_every_endpoint_that_asked_for_it(acme, globex, now: da
     assert types_of(one) == ["order.filled"]
     assert types_of(other) == []
     assert types_of(theirs)[before[theirs.id] :] == []
+
+
+def test_a_delivery_is_not_older_than_its_event(acme, now: datetime) -> None:
+    """The relay has looked at its clock before the event was committed."""
+    endpoint = make_endpoint(acme, now=now).endpoint
+    make_event(acme.id, now=now + timedelta(milliseconds=3))
+    make_event(acme.id, now=now - timedelta(milliseconds=3))
+    relay_events(now=now)
+    younger, older = deliveries_of(endpoint)
+    assert (younger.created_at, younger.next_attempt_at) == (now + timedelta(milliseconds=3), now)
+    assert (older.created_at, older.next_attempt_at) == (now, now)
 
 
 def test_a_delivery_holds_what_will_be_sent(acme, now: datetime) -> None:

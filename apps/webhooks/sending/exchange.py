@@ -37,6 +37,8 @@ async def send(session: aiohttp.ClientSession, claim: Claim, *, at: datetime) ->
         error = "address_refused"
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as problem:
         # Once the status is there it stands, whatever becomes of the rest of the answer.
+        if isinstance(problem, aiohttp.ClientResponseError) and problem.status:
+            status, error = problem.status, _error_of(problem.status)
         error = error if status is not None else _error_of_exception(problem)
     return Attempt(
         claim=claim,

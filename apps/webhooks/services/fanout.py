@@ -53,4 +53,4 @@ def message_of(event: RelayedEvent) -> Message:
 def message(event_id: UUID, event_type: str, entity_id: UUID, *, at: datetime, data: Mapping[str, Any]) -> Message:
     """Return a message: type, time and data as compact JSON."""
     body = msgspec.json.encode({"type": event_type, "timestamp": jsonable(at), "data": data}).decode()
-    return Message(event_id=event_id, event_type=event_type, entity_id=entity_id, body=body)
+    return Message(event_id=event_id, event_type=event_type, entity_id=entity_id, occurred_at=at, body=body)

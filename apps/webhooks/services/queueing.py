@@ -29,12 +29,13 @@ Lane = tuple[UUID, UUID]
 """An endpoint's id and an entity's: what is sent in order."""
 
 # Each event's body goes over the wire once, however many endpoints get it. `leads` says that no earlier message of
-# this statement is in the same lane.
+# this statement is in the same lane. The relay looks at its clock before it reads, so an event may be younger: its
+# delivery is not older than it.
 _INSERT = """
 INSERT INTO webhooks_delivery (id, tenant_id, endpoint_id, event_id, event_type, entity_id, sequence, previous_id,
                                body, status, attempt_count, fence, created_at, next_attempt_at)
 SELECT new.id, %(tenant_id)s, new.endpoint_id, message.event_id, message.event_type, message.entity_id, new.sequence,
-       new.previous_id, message.body, 'pending', 0, 0, %(now)s,
+       new.previous_id, message.body, 'pending', 0, 0, greatest(%(now)s, message.occurred_at),
        CASE WHEN new.leads AND (
            SELECT earlier.id FROM webhooks_delivery AS earlier
             WHERE earlier.endpoint_id = new.endpoint_id AND earlier.entity_id = message.entity_id
@@ -42,8 +43,10 @@ SELECT new.id, %(tenant_id)s, new.endpoint_id, message.event_id, message.event_t
   FROM unnest(%(ids)s::uuid[], %(endpoint_ids)s::uuid[], %(sequences)s::bigint[], %(previous_ids)s::uuid[],
               %(numbers)s::int[], %(leads)s::boolean[])
        AS new (id, endpoint_id, sequence, previous_id, number, leads)
-  JOIN unnest(%(event_ids)s::uuid[], %(event_types)s::text[], %(entity_ids)s::uuid[], %(bodies)s::text[])
-       WITH ORDINALITY AS message (event_id, event_type, entity_id, body, number) ON message.number = new.number
+  JOIN unnest(%(event_ids)s::uuid[], %(event_types)s::text[], %(entity_ids)s::uuid[], %(times)s::timestamptz[],
+              %(bodies)s::text[])
+       WITH ORDINALITY AS message (event_id, event_type, entity_id, occurred_at, body, number)
+       ON message.number = new.number
 """
 _ADVANCE = """
 UPDATE webhooks_endpoint AS endpoint SET last_sequence = tail.sequence, last_delivery_id = tail.delivery_id
@@ -97,6 +100,7 @@ def add(
                 "event_ids": [message.event_id for message in messages],
                 "event_types": [message.event_type for message in messages],
                 "entity_ids": [message.entity_id for message in messages],
+                "times": [message.occurred_at for message in messages],
                 "bodies": [message.body for message in messages],
                 "tenant_id": tenant_id,
                 "now": now,
