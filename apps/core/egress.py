@@ -8,7 +8,7 @@ nothing. Redirects are never followed and proxies of the environment never used,
 import asyncio
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
@@ -161,7 +161,8 @@ def open_session(*, total_seconds: float, user_agent: str) -> aiohttp.ClientSess
         keepalive_timeout=KEPT_ALIVE_SECONDS,
     )
     # aiohttp has no other place for it; a test sees to it that it is still this one.
-    connector._factory = partial[ResponseHandler](_Listener, asyncio.get_running_loop())
+    listen: Callable[[asyncio.AbstractEventLoop], ResponseHandler] = _Listener
+    connector._factory = partial(listen, asyncio.get_running_loop())
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=total_seconds, ceil_threshold=total_seconds),

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.core.retry_after import parse_retry_after
 from apps.providers.enums import ErrorCategory
 
-LONGEST_RETRY_AFTER = 24 * 3600.0
 _RETRYABLE = {408, 425, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524, 529}
 
 
@@ -60,21 +58,6 @@ def default_verdict(status: int, _body: Any) -> Verdict:
 def retry_after_header(headers: Mapping[str, str]) -> float | None:
     """Return what the answer's Retry-After asks for, in seconds."""
     return parse_retry_after(headers.get("Retry-After"))
-
-
-def parse_retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
-    """Return the seconds that a Retry-After header asks for (RFC 9110 10.2.3), within [0, one day]."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        # A number of any length is legal; beyond nine digits it is a day like any other too long wait.
-        return min(float(text[:9]), LONGEST_RETRY_AFTER)
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    seconds = (at - (now or datetime.now(UTC))).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
 def _permanent(code: str, message: str | Promise) -> Verdict:

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from apps.core.api.serializers import PageQuery, StrictSerializer
 from apps.webhooks.enums import DeliveryStatus, EndpointStatus
+from apps.webhooks.events import endpoint_data
 from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint
 from apps.webhooks.services import LONGEST_GRACE_SECONDS
 
@@ -55,14 +56,14 @@ class EndpointSerializer(serializers.Serializer[Endpoint]):
     event_types = serializers.ListField(child=serializers.CharField())
     description = serializers.CharField()
     status = serializers.ChoiceField(EndpointStatus.choices)
-    disabled_reason = serializers.SerializerMethodField()
+    disabled_reason = serializers.CharField(allow_null=True)
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
-    def get_disabled_reason(self, endpoint: Endpoint) -> str | None:
-        """Return the code; None where no one or a person has disabled it."""
-        return endpoint.disabled_reason or None
+    def to_representation(self, instance: Endpoint) -> dict[str, Any]:
+        """Return the shape that events carry, too."""
+        return endpoint_data(instance)
 
 
 class EndpointWithSecretSerializer(EndpointSerializer):

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from apps.core.errors import NotFound
-from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint
+from apps.webhooks.models import Delivery, Endpoint
 
 
 def endpoints_for(*, tenant_id: UUID) -> QuerySet[Endpoint]:
@@ -31,10 +31,9 @@ def deliveries_for(
     endpoint_id: UUID | None = None,
     status: str | None = None,
     event_type: str | None = None,
-    event_id: UUID | None = None,
 ) -> QuerySet[Delivery]:
     """Return the tenant's deliveries that match every filter given; their bodies are read when asked for."""
-    filters = {"endpoint_id": endpoint_id, "status": status, "event_type": event_type, "event_id": event_id}
+    filters = {"endpoint_id": endpoint_id, "status": status, "event_type": event_type}
     given = {name: value for name, value in filters.items() if value is not None}
     return Delivery.objects.filter(tenant_id=tenant_id, **given).defer("body")
 
@@ -54,14 +53,3 @@ def get_delivery(*, tenant_id: UUID, delivery_id: UUID) -> Delivery:
 def with_attempts(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Read the attempts of deliveries along, in one more query for all of them."""
     return deliveries.prefetch_related("attempts")
-
-
-def attempts_of(*, tenant_id: UUID, delivery_id: UUID) -> QuerySet[DeliveryAttempt]:
-    """Return a delivery's attempts, the first one first."""
-    return DeliveryAttempt.objects.filter(tenant_id=tenant_id, delivery_id=delivery_id).order_by("id")
-
-
-def deliveries_of_events(*, tenant_id: UUID, event_ids: list[UUID]) -> QuerySet[Delivery]:
-    """Return where events went, with each delivery's endpoint: an order's page shows it."""
-    rows = Delivery.objects.filter(tenant_id=tenant_id, event_id__in=event_ids)
-    return rows.select_related("endpoint").defer("body").order_by("id")

@@ -9,7 +9,7 @@ import aiohttp
 
 from apps.core import egress
 from apps.core.redaction import redact_text
-from apps.providers.transport.classification import parse_retry_after
+from apps.core.retry_after import parse_retry_after
 from apps.webhooks.signing import sign
 from apps.webhooks.types import Attempt, Claim
 

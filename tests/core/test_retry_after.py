@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from apps.providers.transport.classification import parse_retry_after
+from apps.core.retry_after import parse_retry_after
 
 pytestmark = pytest.mark.no_database
 

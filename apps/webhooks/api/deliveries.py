@@ -1,0 +1,100 @@
+"""What was delivered to a tenant's endpoints, and what there is to deliver."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import clock
+from apps.core.api.pagination import decode_cursor, encode_cursor
+from apps.core.api.permissions import Permission
+from apps.core.api.views import ListView, TenantListView, TenantView
+from apps.core.scope import tenant_scope
+from apps.idempotency.http import run_idempotently
+from apps.webhooks import catalogue, selectors, services
+from apps.webhooks.api.serializers import DeliveryQuery, DeliverySerializer, EventTypeSerializer
+from apps.webhooks.models import Delivery
+
+TAGS = ["Webhooks"]
+
+
+class DeliveryListView(TenantListView):
+    """GET /webhooks/deliveries."""
+
+    required_permissions = {"GET": Permission.WEBHOOKS_READ}
+    query_serializer = DeliveryQuery
+    serializer_class = DeliverySerializer
+
+    @extend_schema(operation_id="list_webhook_deliveries", summary="Deliveries, newest first", tags=TAGS)
+    def get(self, request: Request, **path: object) -> Response:
+        return super().get(request, **path)
+
+    def rows(self) -> QuerySet[Delivery]:
+        query = self.query
+        rows = selectors.deliveries_for(
+            tenant_id=self.tenant_id,
+            endpoint_id=query.get("endpoint"),
+            status=query.get("status"),
+            event_type=query.get("event_type"),
+        )
+        return selectors.with_attempts(rows)
+
+
+class DeliveryView(TenantView):
+    """GET /webhooks/deliveries/{id}."""
+
+    required_permissions = {"GET": Permission.WEBHOOKS_READ}
+
+    @extend_schema(
+        operation_id="get_webhook_delivery",
+        summary="A delivery with its attempts",
+        tags=TAGS,
+        responses=DeliverySerializer,
+    )
+    def get(self, request: Request, delivery_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            delivery = selectors.get_delivery(tenant_id=self.tenant_id, delivery_id=delivery_id)
+            return Response(DeliverySerializer(delivery).data)
+
+
+class DeliveryRetryView(TenantView):
+    """POST /webhooks/deliveries/{id}/retry."""
+
+    required_permissions = {"POST": Permission.WEBHOOKS_WRITE}
+
+    @extend_schema(
+        operation_id="retry_webhook_delivery",
+        summary="Send a delivery now, whatever became of it; it keeps its id",
+        tags=TAGS,
+        request=None,
+        responses={202: DeliverySerializer},
+    )
+    def post(self, request: Request, delivery_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            selectors.get_delivery(tenant_id=self.tenant_id, delivery_id=delivery_id)
+        return run_idempotently(self, lambda: self._retry(delivery_id))
+
+    def _retry(self, delivery_id: UUID) -> Response:
+        delivery = services.retry_delivery(delivery_id=delivery_id, actor=self.actor, now=clock.now())
+        return Response(DeliverySerializer(delivery).data, status=202)
+
+
+class EventTypeListView(ListView):
+    """GET /webhooks/event-types."""
+
+    required_permissions = {"GET": Permission.WEBHOOKS_READ}
+    serializer_class = EventTypeSerializer
+
+    @extend_schema(operation_id="list_webhook_event_types", summary="Event types, by name", tags=TAGS)
+    def get(self, request: Request, **path: object) -> Response:
+        return super().get(request, **path)
+
+    def read_page(self, *, limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
+        after = decode_cursor(cursor, [str])[0] if cursor else ""
+        found = [name for name in sorted(catalogue.EVENT_TYPES) if name > after]
+        next_cursor = encode_cursor([found[limit - 1]]) if len(found) > limit else None
+        page = [{"type": name, "description": catalogue.EVENT_TYPES[name]} for name in found[:limit]]
+        return self.serialize(page), next_cursor
