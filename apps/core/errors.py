@@ -151,7 +151,7 @@ class InternalError(DomainError):
 
 
 class ServiceUnavailable(DomainError):
-    """The database cannot be reached, or took too long. Nothing was changed; try again after `Retry-After`."""
+    """What the answer needs cannot be reached, or took too long. Nothing was changed; try again after `Retry-After`."""
 
     code = "service_unavailable"
     status = 503

@@ -7,7 +7,7 @@ scheduling algorithm".
 import threading
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from apps.core.shared import shared_state
 
@@ -65,14 +65,25 @@ class Admission(NamedTuple):
     full_in: Sequence[int]
 
 
-def admit(buckets: Sequence[Bucket], *, part: str) -> Admission:
-    """Take one slot in every bucket, or none; `part` names the caller in the metric of Valkey's absence."""
+@overload
+def admit(buckets: Sequence[Bucket], *, part: str) -> Admission: ...
+
+
+@overload
+def admit(buckets: Sequence[Bucket], *, part: str, is_shared: bool) -> Admission | None: ...
+
+
+def admit(buckets: Sequence[Bucket], *, part: str, is_shared: bool = False) -> Admission | None:
+    """Take one slot in every bucket, or none; `part` names the caller in the metric of Valkey's absence.
+
+    `is_shared`: the count of this process alone is not good enough; None while Valkey is away.
+    """
     if not buckets:
         return Admission(0.0, ())
     arguments = [number for bucket in buckets for number in (bucket.interval, bucket.tolerance)]
     answer = shared_state().run(part, _ADMIT, keys=[bucket.key for bucket in buckets], args=arguments)
     if answer is None:
-        return _local.admit(buckets)
+        return None if is_shared else _local.admit(buckets)
     return Admission(answer[0] / 1e6, answer[1:])
 
 

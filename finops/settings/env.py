@@ -57,6 +57,19 @@ def items(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
+def rates(name: str, default: str) -> dict[str, tuple[int, int]]:
+    """Return `NAME`, such as `key=100/200,address=50/100`, as {what: (requests a second, at once)} over the default."""
+    found: dict[str, tuple[int, int]] = {}
+    for item in [*default.split(","), *items(name)]:
+        what, _equals, rate = item.partition("=")
+        requests, _slash, burst = rate.partition("/")
+        if requests.isdigit() and burst.isdigit() and int(requests) and int(burst):
+            found[what] = int(requests), int(burst)
+        else:
+            PROBLEMS.append(f"{name} must be rates such as key=100/200, not {item!r}.")
+    return found
+
+
 def networks(name: str, default: str = "") -> list[IPv4Network | IPv6Network]:
     """Return `NAME` as networks in CIDR notation; an address is a network of one."""
     found = []

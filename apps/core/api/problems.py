@@ -38,6 +38,11 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 
 
 def _answer(request: HttpRequest, error: DomainError) -> HttpResponse | None:
-    if not request.path.startswith(API_PREFIX):
-        return None
-    return HttpResponse(to_json(problem(error, request)), status=error.status, content_type=PROBLEM_JSON)
+    return problem_response(request, error) if request.path.startswith(API_PREFIX) else None
+
+
+def problem_response(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """Return the problem document outside of any view."""
+    headers = {"Retry-After": str(error.extra["retry_after"])} if "retry_after" in error.extra else {}
+    body = to_json(problem(error, request))
+    return HttpResponse(body, status=error.status, headers=headers, content_type=PROBLEM_JSON)

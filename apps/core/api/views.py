@@ -15,9 +15,10 @@ from rest_framework.views import APIView
 
 from apps.core import context
 from apps.core.actor import Actor
+from apps.core.api import limits
 from apps.core.api.pagination import page
 from apps.core.api.serializers import NoQuery, PageQuery
-from apps.core.errors import UnknownQueryParameter
+from apps.core.errors import DomainError, UnknownQueryParameter
 from apps.core.principal import Principal
 from apps.core.scope import tenant_scope
 
@@ -39,10 +40,12 @@ class ApiView(APIView):
     """A view that parses strictly: it refuses query parameters that it does not know.
 
     `query_serializer` lists the query parameters of GET. A view that works without credentials names its own
-    permission classes.
+    permission classes. `limited_by` names the policies (`settings.RATE_LIMITS`) that hold for it by address, beside
+    those of its caller.
     """
 
     query_serializer: ClassVar[type[BaseSerializer[Any]]] = NoQuery
+    limited_by: ClassVar[Sequence[str]] = ()
 
     query: dict[str, Any]
 
@@ -51,7 +54,13 @@ class ApiView(APIView):
         self.query = self._parse_query(request)
 
     def perform_authentication(self, request: Request) -> None:
-        super().perform_authentication(request)
+        try:
+            super().perform_authentication(request)
+        except DomainError:
+            limits.charge(request._request, None)
+            raise
+        principal = request.auth if isinstance(request.auth, Principal) else None
+        limits.charge(request._request, principal, also=self.limited_by)
         if isinstance(request.auth, Principal):
             context.set_actor(request.auth.actor)
 

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
+from apps.core.api.limits import SIGN_IN
 from apps.core.api.pagination import page
 from apps.core.api.views import ApiView, ListView, TenantView
 from apps.core.errors import AuthenticationRequired
@@ -36,6 +37,8 @@ class OpenView(ApiView):
 
 class TokenView(OpenView):
     """POST /auth/token."""
+
+    limited_by = (SIGN_IN,)
 
     @extend_schema(
         operation_id="sign_in",

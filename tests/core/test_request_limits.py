@@ -1,0 +1,110 @@
+"""How often clients may ask the API, and what every answer says of it."""
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+import redis
+from django.conf import settings as django_settings
+from prometheus_client import REGISTRY
+from rest_framework.test import APIClient
+
+from apps.core import gcra
+from apps.core.gcra import Bucket
+from tests.conftest import client_for
+from tests.factories.tenants import make_api_key, make_member
+
+SLOW = {"key": (1, 3), "user": (1, 3), "tenant": (1, 5), "address": (1, 4), "sign_in": (1, 2)}
+TENANT = "/api/v1/tenant"
+
+
+@pytest.fixture(autouse=True)
+def slow(settings) -> None:
+    """Limits that a test reaches, and buckets that nobody has touched."""
+    settings.RATE_LIMITS = SLOW
+    redis.Redis.from_url(django_settings.REDIS_URL).flushdb()
+
+
+@pytest.fixture
+def without_valkey(settings) -> Iterator[None]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+    yield
+
+
+def test_a_key_has_its_burst_and_is_told_when_to_come_back(acme_viewer: APIClient):
+    answers = [acme_viewer.get(TENANT) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [answer["RateLimit-Policy"] for answer in answers] == ['"key";q=3;w=3, "tenant";q=5;w=5'] * 4
+    left = [answer["RateLimit"].partition('"key";r=')[2][0] for answer in answers]
+    assert left == ["2", "1", "0", "0"]
+    refused = answers[3]
+    assert (refused["Content-Type"], refused.json()["code"], refused["Retry-After"]) == (
+        "application/problem+json",
+        "rate_limited",
+        "1",
+    )
+
+
+def test_the_keys_of_a_tenant_share_its_limit_and_another_tenant_has_its_own(acme, acme_viewer, globex_admin):
+    second = client_for(make_api_key(acme, role="viewer"))
+    codes = [client.get(TENANT).status_code for client in (acme_viewer, second) for _ in range(3)]
+    assert codes == [200, 200, 200, 200, 200, 429]
+    assert globex_admin.get(TENANT).status_code == 200
+
+
+def test_a_refused_request_does_nothing(acme_admin: APIClient):
+    for _ in range(3):
+        acme_admin.get(TENANT)
+    answer = acme_admin.post("/api/v1/api-keys", {"name": "late", "scopes": ["tenant:read"]}, format="json")
+    assert answer.status_code == 429
+
+
+@pytest.mark.parametrize("path", ["/api/v1/me", "/api/v1/nowhere", "/api/v1/docs"])
+def test_whoever_has_no_credentials_is_counted_by_address(database: str, path: str):
+    client = APIClient()
+    codes = [client.get(path).status_code for _ in range(5)]
+    assert codes[3] != 429 and codes[4] == 429
+    other = client.get(path, REMOTE_ADDR="192.0.2.7")
+    assert (other.status_code, other["RateLimit-Policy"]) == (codes[0], '"address";q=4;w=4')
+
+
+def test_guessed_credentials_are_counted_by_address(database: str):
+    client = APIClient(headers={"Authorization": "Bearer fop_live_guess"})
+    assert [client.get(TENANT).status_code for _ in range(5)] == [401, 401, 401, 401, 429]
+
+
+def test_signing_in_has_a_limit_of_its_own(acme):
+    member = make_member(acme, "somebody")
+    body = {"username": member.username, "password": "wrong"}
+    answers = [APIClient().post("/api/v1/auth/token", body, format="json") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert answers[0]["RateLimit-Policy"] == '"address";q=4;w=4, "sign_in";q=2;w=2'
+
+
+class TestWithoutValkey:
+    def test_requests_are_counted_by_this_process(self, acme_viewer: APIClient, without_valkey):
+        before = REGISTRY.get_sample_value("finops_shared_state_lost_total", {"part": "request_limits"}) or 0.0
+        assert [acme_viewer.get(TENANT).status_code for _ in range(4)] == [200, 200, 200, 429]
+        after = REGISTRY.get_sample_value("finops_shared_state_lost_total", {"part": "request_limits"})
+        assert after == before + 4
+
+    def test_nobody_signs_in(self, acme, without_valkey):
+        body = {"username": "nobody", "password": "wrong"}
+        answer = APIClient().post("/api/v1/auth/token", body, format="json")
+        assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+
+
+@pytest.mark.no_database
+def test_never_one_more_than_limit_and_burst_of_500_at_once():
+    bucket = Bucket.of(f"finops:{{test}}:{uuid4()}", requests=100, seconds=1, burst=200)
+    began = time.monotonic()
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: gcra.admit([bucket], part="test"), range(500)))
+    elapsed = time.monotonic() - began
+    admitted = sum(answer.wait == 0 for answer in answers)
+    assert 200 <= admitted <= 200 + 100 * elapsed
