@@ -235,6 +235,8 @@ RISK_MAX_OPEN_TRADES = env.integer("FINOPS_RISK_MAX_OPEN_TRADES", 2)
 RISK_MAX_POSITION_VALUE = env.integer("FINOPS_RISK_MAX_POSITION_VALUE", 100_000)  # in the account's currency
 RISK_MAX_CONCENTRATION_PERCENT = env.integer("FINOPS_RISK_MAX_CONCENTRATION_PERCENT", 30)
 RISK_MAX_ORDERS_PER_MINUTE = env.integer("FINOPS_RISK_MAX_ORDERS_PER_MINUTE", 60)
+# An approved order that could not be sent for longer than this is judged again before it is.
+APPROVAL_FRESH_SECONDS = env.integer("FINOPS_APPROVAL_FRESH_SECONDS", 5)
 # How long engaging a kill switch waits for orders that are being sent; a send has a deadline of ten seconds.
 KILL_SWITCH_WAIT_SECONDS = env.integer("FINOPS_KILL_SWITCH_WAIT_SECONDS", 15)
 

@@ -2,7 +2,7 @@
 
 import importlib
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,7 +18,7 @@ from apps.providers import registry
 from apps.providers.enums import Capability, ErrorCategory
 from apps.providers.errors import ProviderError
 from apps.providers.protocols import AdapterSpec, CredentialField
-from apps.providers.trading import FillData, HoldingData, OrderRequest, TradeUpdate, VenueOrder
+from apps.providers.trading import FillData, HoldingData, OrderRequest, QuoteData, TradeUpdate, VenueOrder
 from apps.providers.transport.guard import assert_no_transaction
 
 NAME = "scripted"
@@ -45,6 +45,7 @@ class Broker:
     orders: dict[str, VenueOrder] = field(default_factory=dict)
     executions: list[FillData] = field(default_factory=list)
     asset_ids: dict[str, str] = field(default_factory=lambda: {"AAPL": f"{NAME}-XNAS:AAPL"})
+    quotes: dict[str, QuoteData] = field(default_factory=dict)
     brought_in: dict[str, Decimal] = field(default_factory=dict)  # held without an execution, by symbol
     calls: list[str] = field(default_factory=list)
     on_call: dict[str, Any] = field(default_factory=dict)
@@ -248,6 +249,10 @@ class BrokerAdapter:
     def fills(self, *, since: datetime) -> Iterator[FillData]:
         self._broker.enter("fills")
         yield from [fill for fill in self._broker.executions if fill.filled_at >= since]
+
+    def latest_quotes(self, symbols: Sequence[str]) -> dict[str, QuoteData]:
+        self._broker.enter("latest_quotes")
+        return {symbol: self._broker.quotes[symbol] for symbol in symbols if symbol in self._broker.quotes}
 
     def positions(self) -> list[HoldingData]:
         self._broker.enter("positions")

@@ -20,15 +20,19 @@ from apps.jobs.services import settle
 from apps.jobs.types import Lease
 from apps.orders import events
 from apps.orders.enums import OrderStatus, Pending
+from apps.orders.errors import AccountNotTradable
 from apps.orders.models import Order
 from apps.orders.rules.checks import Denial
 from apps.orders.rules.codes import DenialCode
 from apps.orders.rules.states import OPEN_STATES
 from apps.orders.services.alarms import ANOTHER_ORDER, call_a_person
 from apps.orders.services.denying import canceled_before_submission, deny
+from apps.orders.services.intake.placing import REFRESHES
+from apps.orders.services.intake.refreshing import Missing, refresh
 from apps.orders.services.locking import lock_order
 from apps.orders.services.originals import let_original_go
 from apps.orders.services.queueing import resolve_soon
+from apps.orders.services.rejudging import has_waited, judge_again
 from apps.orders.services.sending import (
     DUPLICATE,
     Answer,
@@ -38,6 +42,7 @@ from apps.orders.services.sending import (
     Refused,
     Shown,
     look_up,
+    pause_after,
     send,
 )
 from apps.orders.services.switches import engaged_switches, holding_the_line
@@ -68,9 +73,32 @@ class Claim:
 def route_order(order_id: UUID, *, lease: Lease, clock: Clock) -> None:
     """Send an order to its venue, or find out that it is there; then settle the lease.
 
+    One that has waited is judged again. What the gate lacks for that is fetched while nothing is held.
+
     Raises:
         RetryLater: nothing was carried out, or the venue could not be asked.
     """
+    for _attempt in range(REFRESHES):
+        try:
+            return _route(order_id, lease, clock)
+        except Missing as missing:
+            _refresh(order_id, missing, lease, clock)
+    try:
+        return _route(order_id, lease, clock)
+    except Missing as missing:
+        reason = _("What the risk gate looks at cannot be refreshed.")
+        raise RetryLater(pause_after(lease.attempt), reason) from missing
+
+
+def _refresh(order_id: UUID, missing: Missing, lease: Lease, clock: Clock) -> None:
+    try:
+        refresh(missing, actor=lease.actor, time=clock)
+    except AccountNotTradable as error:
+        denial = Denial(DenialCode.CONNECTION_UNUSABLE, str(error.message))
+        abandon(order_id, denial, actor=lease.actor, now=clock())
+
+
+def _route(order_id: UUID, lease: Lease, clock: Clock) -> None:
     with tenant_scope(lease.tenant_id):
         order = Order.objects.select_related("risk_account__connection").get(id=order_id)
         venue = _open(order)
@@ -109,12 +137,14 @@ def _claim(order_id: UUID, actor: Actor, now: datetime) -> Claim | None:
         order = lock_order(order_id)
         if order.status not in (OrderStatus.APPROVED, OrderStatus.SUBMITTING):
             return None
-        was_left, denial = order.status == OrderStatus.SUBMITTING, _why_not(order, now)
+        was_left, denial, cost = order.status == OrderStatus.SUBMITTING, _why_not(order, now), order.reserved
+        if denial is None and has_waited(order, now):
+            denial, cost = judge_again(order, actor=actor, now=now)
         if denial and not was_left:
             deny(order, denial, actor=actor, now=now)
             return None
         if not was_left:
-            transition(order, OrderStatus.SUBMITTING, actor=actor, now=now)
+            transition(order, OrderStatus.SUBMITTING, actor=actor, now=now, reserved=cost)
         original = order.replaces
         return Claim(order, was_left, denial, original.venue_order_id if original else "")
 

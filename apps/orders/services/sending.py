@@ -89,6 +89,11 @@ def pause(error: ProviderError, *, attempt: int) -> int:
     """Return the seconds to wait after failed attempt number `attempt`: what the venue asks for, or ever more."""
     if error.retry_after is not None:
         return min(math.ceil(error.retry_after) + 1, 10 * _LONGEST_PAUSE_SECONDS)
+    return pause_after(attempt)
+
+
+def pause_after(attempt: int) -> int:
+    """Return the seconds to wait after failed attempt number `attempt`, ever more."""
     return min(1 << min(attempt - 1, 10), _LONGEST_PAUSE_SECONDS)
 
 

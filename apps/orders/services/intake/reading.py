@@ -33,7 +33,7 @@ WITH open_order AS MATERIALIZED (
     FROM accounts_account a
     JOIN orders_riskaccount r ON {_OF_ACCOUNT}
     JOIN orders_order o ON o.tenant_id = r.tenant_id AND o.risk_account_id = r.id
-    WHERE a.tenant_id = %s AND a.id = %s AND o.status IN ({_OPEN})
+    WHERE a.tenant_id = %s AND a.id = %s AND o.status IN ({_OPEN}) AND o.id IS DISTINCT FROM %s::uuid
 )
 SELECT a.mode, a.status = 'open' AND c.status = 'active' AND c.deleted_at IS NULL,
        i.id, i.key, i.asset_class,
@@ -58,7 +58,7 @@ SELECT a.mode, a.status = 'open' AND c.status = 'active' AND c.deleted_at IS NUL
        (SELECT count(*) FROM open_order WHERE status = 'unknown'),
        (SELECT sum(recent.reserved) FROM (
             SELECT o.reserved FROM orders_order o WHERE o.tenant_id = r.tenant_id AND o.risk_account_id = r.id
-               AND o.reserved > 0 AND o.accepted_at IS NULL
+               AND o.reserved > 0 AND o.accepted_at IS NULL AND o.id IS DISTINCT FROM %s::uuid
             UNION ALL
             SELECT o.reserved FROM orders_order o WHERE o.tenant_id = r.tenant_id AND o.risk_account_id = r.id
                AND o.reserved > 0 AND o.accepted_at >= r.means_as_of) AS recent),
@@ -155,9 +155,15 @@ class Reading(NamedTuple):
         return cls(Means(*locked[0]) if locked else None, Facts(*found[0]) if found else None)
 
 
-def statements_of(*, tenant_id: UUID, account_id: UUID, instrument: str, client_order_id: str) -> list[Statement]:
-    """Return the statements that lock the risk account and then read the rest."""
+def statements_of(
+    *, tenant_id: UUID, account_id: UUID, instrument: str, client_order_id: str, without: UUID | None = None
+) -> list[Statement]:
+    """Return the statements that lock the risk account and then read the rest.
+
+    `without` is an order that the venue does not have yet: all is read as if there were none.
+    """
+    account = [tenant_id, account_id]
     return [
-        Statement(_LOCK, [tenant_id, account_id]),
-        Statement(_FACTS, [tenant_id, account_id, client_order_id, instrument, tenant_id, account_id]),
+        Statement(_LOCK, account),
+        Statement(_FACTS, [*account, without, without, client_order_id, instrument, *account]),
     ]

@@ -91,20 +91,21 @@ def decision_of(
     request: dict[str, Any],
     actor: Actor,
     is_dry_run: bool = False,
+    now: datetime | None = None,
 ) -> RiskDecision:
-    """Return the record of a decision, not stored yet."""
+    """Return the record of a decision, not stored yet; it was made when the order was unless `now` says otherwise."""
     return RiskDecision(
         tenant_id=order.tenant_id,
         account_id=order.account_id,
         order_id=None if is_dry_run else order.id,
         outcome=decision.outcome,
-        code=order.denial_code,
-        detail=order.denial_detail,
+        code=decision.code or "",
+        detail=decision.detail[:500],
         request=request,
         inputs=inputs_for_people(snapshot),
         checks=checks_for_people(decision.checks),
         actor=actor.as_json(),
-        decided_at=order.created_at,
+        decided_at=now or order.created_at,
     )
 
 
