@@ -1,6 +1,7 @@
 """The process that listens to venues: against the sandbox's stream, over real sockets."""
 
 import asyncio
+import logging
 import os
 import signal
 import subprocess
@@ -146,14 +147,21 @@ def test_new_connections_are_picked_up_and_deleted_ones_let_go(desk: Floor, sand
         assert sandbox.alpaca_listeners(key_of(desk)) == 1
 
 
-def test_refused_credentials_disturb_no_one_else(desk: Floor, sandbox: SandboxProcess, globex):
+def test_refused_credentials_are_left_alone_and_disturb_no_one_else(desk: Floor, sandbox, globex, caplog):
+    """Any other failure is tried again within half a second."""
     wrong = sandbox.credentials("wrong")["alpaca"] | {"secret_key": "x" * 40}
     refused = connect(globex, "alpaca", credentials=wrong)
-    with listening():
+
+    def ends() -> list[tuple[str, str]]:
+        records = [record for record in caplog.records if record.message == "stream.ended"]
+        return [(record.connection_id, record.code) for record in records]
+
+    with caplog.at_level(logging.WARNING, "apps.orders.streaming"), listening():
         await_listening(desk, sandbox)
+        wait_until(lambda: bool(ends()), what="the refusal", seconds=10)
         time.sleep(1)
-        attempts = [entry for entry in sandbox.log("alpaca") if "stream" in entry["path"]]
-        assert len(attempts) < 10
+        assert ends() == [(str(refused.id), "credentials_refused")]
+        assert sandbox.alpaca_listeners(key_of(desk)) == 1
     with tenant_scope(globex.id):
         assert Connection.objects.get(id=refused.id).status == "active"
 
