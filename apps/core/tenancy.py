@@ -73,6 +73,7 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
         system="SELECT",
     ),
     "otp_totp_totpdevice": _IDENTITY,
+    "users_refreshtoken": _IDENTITY,
     "users_session": _IDENTITY,
     "users_user": _IDENTITY,
     "users_user_groups": _PERMISSIONS,

@@ -142,7 +142,6 @@ class AliveFilter(SimpleListFilter):
 
 @admin.register(Session)
 class SessionAdmin(StaffModelAdmin):
-    never_read = ("refresh_hash", "previous_refresh_hash")
     list_display = ("whose", "tenant", "state", "ip", "agent", "began", "used")
     list_filter = (TenantFilter, AliveFilter)
     list_select_related = ("user",)

@@ -53,10 +53,9 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):
 
 
 class Session(BaseModel):
-    """One sign-in to one tenant: a family of refresh tokens of which only the newest is good.
+    """One sign-in to one tenant, kept up by a family of refresh tokens.
 
-    The table is global because a refresh token must be found before its tenant is known. Tokens are stored as
-    SHA-256. Presenting the replaced token means that somebody copied it, so that revokes the family.
+    The table is global because a refresh token must be found before its tenant is known.
     """
 
     retention = Retention.EPHEMERAL
@@ -65,8 +64,6 @@ class Session(BaseModel):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions", verbose_name=_("user"))
     tenant_id = models.UUIDField(_("tenant"), editable=False)
-    refresh_hash = models.BinaryField(max_length=32, unique=True)
-    previous_refresh_hash = models.BinaryField(max_length=32, null=True, unique=True)
     created_at = models.DateTimeField(_("signed in at"))
     last_used_at = models.DateTimeField(_("last used at"))
     expires_at = models.DateTimeField(_("expires at"))
@@ -84,6 +81,36 @@ class Session(BaseModel):
                 condition=models.Q(revoked_at__isnull=True),
             ),
             models.Index(fields=["expires_at"], name="users_session_expires_at"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class RefreshToken(BaseModel):
+    """One refresh token of a session, stored as its SHA-256. It is good until it is replaced by the next.
+
+    A replaced token is kept as long as its session: presenting it means that somebody copied it. `successor` is the
+    next token, encrypted, for the client that lost the answer and asks again at once.
+    """
+
+    retention = Retention.EPHEMERAL
+    personal_fields = ()
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="tokens", verbose_name=_("session"))
+    token_hash = models.BinaryField(max_length=32, unique=True)
+    replaced_at = models.DateTimeField(_("replaced at"), null=True, blank=True)
+    successor = models.BinaryField(max_length=200, null=True)
+
+    class Meta:
+        verbose_name = _("refresh token")
+        verbose_name_plural = _("refresh tokens")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session"],
+                condition=models.Q(replaced_at__isnull=True),
+                name="users_refreshtoken_one_good_per_session",
+            ),
         ]
 
     def __str__(self) -> str:

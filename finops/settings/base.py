@@ -164,6 +164,7 @@ FIELD_KEYS = env.text("FINOPS_FIELD_KEYS", required=True)
 TOKEN_KEYS = env.text("FINOPS_TOKEN_KEYS", required=True)
 ACCESS_TOKEN_SECONDS = 600
 SESSION_SECONDS = 30 * 24 * 3600
+REFRESH_GRACE_SECONDS = 10  # a refresh token that was just exchanged gives the same next one again
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.tenants.api.authentication.BearerAuthentication"],

@@ -1,7 +1,7 @@
 """Two tenants with one of everything that the admin shows. Secrets in it must never be on a page."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from apps.core import clock
 from apps.core.actor import system_actor
@@ -48,6 +48,11 @@ class Corner:
 class World:
     acme: Corner
     globex: Corner
+
+    @property
+    def built_at(self) -> datetime:
+        """When the last of it was begun: what waits has waited since then."""
+        return self.globex.dead_job.created_at
 
 
 def build_world(acme: Tenant, globex: Tenant) -> World:
@@ -101,7 +106,6 @@ def make_session(user: User, tenant: Tenant) -> Session:
         return Session.objects.create(
             user=user,
             tenant_id=tenant.id,
-            refresh_hash=new_id().bytes * 2,
             created_at=now,
             last_used_at=now,
             expires_at=now + timedelta(days=1),

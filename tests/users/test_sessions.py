@@ -1,4 +1,4 @@
-"""A session is a family of refresh tokens: each works once, and a copied one ends them all."""
+"""A session is a family of refresh tokens: each is replaced by the next, and a copied one ends them all."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from django.db import connection
 
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
-from apps.users.models import Session, User
+from apps.users.models import RefreshToken, Session, User
 from apps.users.services import (
     OpenSession,
     refresh_session,
@@ -35,13 +35,19 @@ def start(user: User, now: datetime) -> OpenSession:
     return start_session(user=user, tenant_id=TENANT, origin=ORIGIN, now=now)
 
 
+def refresh(token: str, now: datetime) -> str | None:
+    opened = refresh_session(refresh=token, origin=ORIGIN, now=now)
+    return opened.refresh if opened else None
+
+
 def test_a_session_starts_with_a_token_that_is_stored_as_its_hash(ada: User, now: datetime) -> None:
     opened = start(ada, now)
     stored = Session.objects.get()
     assert stored.id == opened.session.id
     assert (stored.user_id, stored.tenant_id) == (ada.id, TENANT)
-    assert bytes(stored.refresh_hash) == hashlib.sha256(opened.refresh.encode()).digest()
-    assert stored.previous_refresh_hash is None
+    token = RefreshToken.objects.get()
+    assert bytes(token.token_hash) == hashlib.sha256(opened.refresh.encode()).digest()
+    assert (token.session_id, token.replaced_at, token.successor) == (stored.id, None, None)
     assert (stored.created_at, stored.last_used_at, stored.revoked_at) == (now, now, None)
     assert stored.expires_at == now + timedelta(days=30)
     assert (stored.ip, stored.user_agent) == ("192.0.2.7", "curl/8")
@@ -58,14 +64,33 @@ def test_each_refresh_gives_the_next_token_and_does_not_prolong_the_session(ada:
     assert third is not None
     assert len({first.refresh, second.refresh, third.refresh}) == 3
     stored = Session.objects.get()
-    assert bytes(stored.previous_refresh_hash or b"") == hashlib.sha256(second.refresh.encode()).digest()
+    assert RefreshToken.objects.filter(successor__isnull=False).count() == 1, "only the last but one is kept readable"
     assert (stored.last_used_at, stored.expires_at) == (later, now + timedelta(days=30))
+
+
+def test_whoever_lost_the_answer_gets_the_same_next_token_for_ten_seconds(ada: User, now: datetime) -> None:
+    first = start(ada, now)
+    second = refresh(first.refresh, now)
+    assert refresh(first.refresh, now + timedelta(seconds=10)) == second
+    assert refresh(first.refresh, now + timedelta(seconds=10, microseconds=1)) is None
+    assert leaves(TENANT)[1:] == [("session.revoked", {"reason": [None, "refresh_token_reused"]})]
+
+
+def test_only_the_immediate_parent_may_ask_again(ada: User, now: datetime) -> None:
+    first = start(ada, now)
+    second = refresh(first.refresh, now)
+    assert second is not None
+    third = refresh(second, now)
+    assert third is not None
+    assert refresh(first.refresh, now) is None, "a grandparent is a copy, however young"
+    assert refresh(third, now) is None, "and ends the family"
 
 
 def test_a_token_used_twice_revokes_the_session(ada: User, now: datetime) -> None:
     first = start(ada, now)
     second = refresh_session(refresh=first.refresh, origin=ORIGIN, now=now)
     assert second is not None
+    now += timedelta(seconds=11)
     assert refresh_session(refresh=first.refresh, origin=ORIGIN, now=now) is None
     assert Session.objects.get().revoked_at == now
     assert leaves(TENANT)[1:] == [("session.revoked", {"reason": [None, "refresh_token_reused"]})]
@@ -121,22 +146,22 @@ def test_a_session_is_revoked_by_its_user_in_its_tenant_alone(ada: User, now: da
 
 
 @pytest.mark.commits
-def test_of_two_refreshes_at_once_one_wins_and_the_copy_ends_the_session(now: datetime) -> None:
+def test_two_refreshes_at_once_get_the_same_next_token(now: datetime) -> None:
     opened = start(make_user("ada"), now)
     barrier, results = Barrier(2), []
 
-    def refresh() -> None:
+    def refresh_now() -> None:
         try:
             connection.ensure_connection()
             barrier.wait(timeout=10)
-            results.append(refresh_session(refresh=opened.refresh, origin=ORIGIN, now=now))
+            results.append(refresh(opened.refresh, now))
         finally:
             connection.close()
 
-    threads = [Thread(target=refresh) for _ in range(2)]
+    threads = [Thread(target=refresh_now) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=20)
-    assert sorted(result is None for result in results) == [False, True]
-    assert Session.objects.get().revoked_at == now
+    assert len(results) == 2 and None not in results and len(set(results)) == 1
+    assert Session.objects.get().revoked_at is None

@@ -47,8 +47,6 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(editable=False, verbose_name='tenant')),
-                ('refresh_hash', models.BinaryField(max_length=32, unique=True)),
-                ('previous_refresh_hash', models.BinaryField(max_length=32, null=True, unique=True)),
                 ('created_at', models.DateTimeField(verbose_name='signed in at')),
                 ('last_used_at', models.DateTimeField(verbose_name='last used at')),
                 ('expires_at', models.DateTimeField(verbose_name='expires at')),
@@ -61,6 +59,21 @@ class Migration(migrations.Migration):
                 'verbose_name': 'session',
                 'verbose_name_plural': 'sessions',
                 'indexes': [models.Index(condition=models.Q(('revoked_at__isnull', True)), fields=['user', 'tenant_id'], name='users_session_alive'), models.Index(fields=['expires_at'], name='users_session_expires_at')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RefreshToken',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('token_hash', models.BinaryField(max_length=32, unique=True)),
+                ('replaced_at', models.DateTimeField(blank=True, null=True, verbose_name='replaced at')),
+                ('successor', models.BinaryField(max_length=200, null=True)),
+                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tokens', to='users.session', verbose_name='session')),
+            ],
+            options={
+                'verbose_name': 'refresh token',
+                'verbose_name_plural': 'refresh tokens',
+                'constraints': [models.UniqueConstraint(condition=models.Q(('replaced_at__isnull', True)), fields=('session',), name='users_refreshtoken_one_good_per_session')],
             },
         ),
     ]

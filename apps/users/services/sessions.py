@@ -11,14 +11,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 
 from apps.audit import services as audit
+from apps.core import crypto
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
 from apps.core.scope import staff_scope, write_scope
 from apps.users import selectors, tokens
-from apps.users.models import Session, User
+from apps.users.models import RefreshToken, Session, User
 from apps.users.types import Origin
 
 
@@ -36,7 +36,6 @@ def start_session(*, user: User, tenant_id: UUID, origin: Origin, now: datetime)
     session = Session(
         user=user,
         tenant_id=tenant_id,
-        refresh_hash=tokens.hash_refresh_token(refresh),
         created_at=now,
         last_used_at=now,
         expires_at=now + timedelta(seconds=settings.SESSION_SECONDS),
@@ -45,6 +44,7 @@ def start_session(*, user: User, tenant_id: UUID, origin: Origin, now: datetime)
     )
     with transaction.atomic():
         session.save(force_insert=True)
+        _store(session, refresh)
         user.last_login = now
         user.save(update_fields=["last_login"])
         _record("session.started", session, _actor(session, origin), now)
@@ -54,29 +54,71 @@ def start_session(*, user: User, tenant_id: UUID, origin: Origin, now: datetime)
 def refresh_session(*, refresh: str, origin: Origin, now: datetime) -> OpenSession | None:
     """Exchange a refresh token for the next one; None when it is no good.
 
-    A token that was exchanged before revokes its session. That must be committed, hence no exception here.
+    For REFRESH_GRACE_SECONDS the token that was just exchanged gives the same next one again: an answer may have been
+    lost, or two tabs have asked at once. Any other token that was exchanged before revokes the session, since somebody
+    has copied it. That must be committed, hence no exception here.
     """
-    digest = tokens.hash_refresh_token(refresh)
     with transaction.atomic():
-        # Of two exchanges at once the second waits here, and then finds its token already replaced.
-        session = (
-            Session.objects.select_for_update(of=("self",))
-            .select_related("user")
-            .filter(Q(refresh_hash=digest) | Q(previous_refresh_hash=digest))
-            .filter(revoked_at__isnull=True, expires_at__gt=now, user__is_active=True)
-            .first()
-        )
-        if session is None:
+        token = _lock(refresh)
+        if token is None or not _is_alive(token.session, now):
             return None
-        if bytes(session.refresh_hash) != digest:
+        session = token.session
+        if token.replaced_at is None:
+            following = _replace(token, now)
+        elif _may_ask_again(token, now):
+            following = _successor(token)
+        else:
             _revoke(session, _actor(session, origin), now, reason="refresh_token_reused")
             return None
-        following = tokens.new_refresh_token()
-        session.previous_refresh_hash = digest
-        session.refresh_hash = tokens.hash_refresh_token(following)
         session.last_used_at = now
-        session.save(update_fields=["previous_refresh_hash", "refresh_hash", "last_used_at"])
+        session.save(update_fields=["last_used_at"])
     return OpenSession(session, following)
+
+
+def _lock(refresh: str) -> RefreshToken | None:
+    """Lock a token's session, then read the token: of two exchanges at once the second sees what the first did."""
+    found = RefreshToken.objects.filter(token_hash=tokens.hash_refresh_token(refresh))
+    session_id = found.values_list("session_id", flat=True).first()
+    if session_id is None:
+        return None
+    session = Session.objects.select_for_update(of=("self",)).select_related("user").get(id=session_id)
+    token = found.get()
+    token.session = session
+    return token
+
+
+def _is_alive(session: Session, now: datetime) -> bool:
+    return session.revoked_at is None and session.expires_at > now and session.user.is_active
+
+
+def _replace(token: RefreshToken, now: datetime) -> str:
+    following = tokens.new_refresh_token()
+    token.replaced_at = now
+    token.successor = crypto.encrypt(following.encode(), bound_to=_bound_to(token))
+    token.save(update_fields=["replaced_at", "successor"])
+    # Older ones have no use for theirs any more.
+    RefreshToken.objects.filter(session=token.session).exclude(id=token.id).update(successor=None)
+    _store(token.session, following)
+    return following
+
+
+def _may_ask_again(token: RefreshToken, now: datetime) -> bool:
+    assert token.replaced_at is not None
+    grace = timedelta(seconds=settings.REFRESH_GRACE_SECONDS)
+    return token.successor is not None and now - token.replaced_at <= grace
+
+
+def _successor(token: RefreshToken) -> str:
+    assert token.successor is not None
+    return crypto.decrypt(bytes(token.successor), bound_to=_bound_to(token)).decode()
+
+
+def _bound_to(token: RefreshToken) -> str:
+    return f"users_refreshtoken:{token.session_id}:{token.id}"
+
+
+def _store(session: Session, refresh: str) -> None:
+    RefreshToken(session=session, token_hash=tokens.hash_refresh_token(refresh)).save(force_insert=True)
 
 
 def revoke_session(*, session_id: UUID, actor: Actor, now: datetime) -> None:
@@ -114,14 +156,9 @@ def revoke_any_session(*, session_id: UUID, reason: str, actor: Actor, now: date
 def revoke_by_refresh_token(*, refresh: str, origin: Origin, now: datetime) -> None:
     """Revoke the session whose newest refresh token this is; an unknown one changes nothing (RFC 7009)."""
     with transaction.atomic():
-        session = (
-            Session.objects.select_for_update(of=("self",))
-            .select_related("user")
-            .filter(refresh_hash=tokens.hash_refresh_token(refresh), revoked_at__isnull=True)
-            .first()
-        )
-        if session is not None:
-            _revoke(session, _actor(session, origin), now, reason="signed_out")
+        token = _lock(refresh)
+        if token is not None and token.replaced_at is None and token.session.revoked_at is None:
+            _revoke(token.session, _actor(token.session, origin), now, reason="signed_out")
 
 
 def _revoke(session: Session, actor: Actor, now: datetime, *, reason: str) -> None:

@@ -1,5 +1,6 @@
 """POST /auth/token/refresh."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from apps.core import clock
 from apps.core.actor import system_actor
 from apps.tenants.models import Tenant
 from apps.tenants.services import reactivate_tenant, suspend_tenant
-from apps.users.models import Session, User
+from apps.users.models import RefreshToken, Session, User
 from tests.conftest import client_for
 from tests.factories.tenants import make_member
 from tests.tenants.api.calls import field_errors, problem, sign_in
@@ -26,6 +27,12 @@ def refresh(token: str) -> Any:
     return client_for().post("/api/v1/auth/token/refresh", {"refresh": token}, format="json")
 
 
+def grow_old() -> None:
+    """Let the grace of replaced tokens pass."""
+    replaced = RefreshToken.objects.filter(replaced_at__isnull=False)
+    replaced.update(replaced_at=clock.now() - timedelta(seconds=11))
+
+
 def test_a_refresh_gives_new_tokens_of_the_same_session(ada: User) -> None:
     first = sign_in("ada").json()
     response = refresh(first["refresh"])
@@ -38,9 +45,17 @@ def test_a_refresh_gives_new_tokens_of_the_same_session(ada: User) -> None:
     assert client_for(second["access"]).get("/api/v1/me").status_code == 200
 
 
+def test_a_lost_answer_is_asked_for_again(ada: User) -> None:
+    first = sign_in("ada").json()
+    second, again = refresh(first["refresh"]).json(), refresh(first["refresh"])
+    assert (again.status_code, again.json()["refresh"]) == (200, second["refresh"])
+    assert client_for(again.json()["access"]).get("/api/v1/me").status_code == 200
+
+
 def test_a_token_used_twice_ends_the_session_and_its_access_tokens(ada: User, acme: Tenant) -> None:
     first = sign_in("ada").json()
     second = refresh(first["refresh"]).json()
+    grow_old()
     assert problem(refresh(first["refresh"])) == REFUSED
     assert problem(refresh(second["refresh"])) == REFUSED
     for tokens in (first, second):
@@ -54,6 +69,7 @@ def test_the_revocation_outlives_the_refusal(acme: Tenant) -> None:
     make_member(acme, "ada", "viewer")
     token = sign_in("ada").json()["refresh"]
     assert refresh(token).status_code == 200
+    grow_old()
     assert refresh(token).status_code == 401
     assert Session.objects.filter(revoked_at__isnull=False).count() == 1
 
