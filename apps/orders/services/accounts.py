@@ -14,10 +14,10 @@ from apps.audit import services as audit
 from apps.core import clock
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
+from apps.core.flight import fly
 from apps.core.money import plain
 from apps.core.scope import tenant_scope, write_scope
 from apps.market.models import Listing
-from apps.market.services.flight import fly
 from apps.orders.errors import AccountNotTradable
 from apps.orders.events import (
     POSITION_OPENED,
