@@ -54,7 +54,7 @@ candidates AS MATERIALIZED (
         WITH RECURSIVE busy (endpoint_id) AS (
             (SELECT endpoint_id FROM webhooks_delivery AS nearest
               WHERE nearest.status = 'pending' AND nearest.next_attempt_at IS NOT NULL
-                AND nearest.tenant_id = waiting.tenant_id AND (share.after IS NULL OR endpoint_id > share.after)
+                AND nearest.tenant_id = waiting.tenant_id AND nearest.endpoint_id > coalesce(share.after, %(lowest)s)
               ORDER BY tenant_id, endpoint_id, next_attempt_at LIMIT 1)
             UNION ALL
             SELECT (SELECT further.endpoint_id FROM webhooks_delivery AS further
@@ -147,6 +147,7 @@ def claim(
         "tenant_ids": list(shares),
         "held": [share.held for share in shares.values()],
         "afters": [share.after for share in shares.values()],
+        "lowest": UUID(int=0),
         "endpoint_ids": list(rooms),
         "rooms": list(rooms.values()),
         "default_room": default_room,
