@@ -1,13 +1,14 @@
 """Incidents, as staff see them and deal with them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.utils.translation import gettext_noop as message
 
 from apps.core.actor import Actor
@@ -22,12 +23,14 @@ from apps.core.admin import (
     TenantFilter,
     about_url,
     column,
+    link,
     moment,
     number,
     pretty,
     recent_values,
     record_url,
     status_chip,
+    two_lines,
 )
 from apps.core.redaction import redact_text
 from apps.incidents import services
@@ -35,7 +38,50 @@ from apps.incidents.enums import IncidentState
 from apps.incidents.models import Incident
 
 # Pages of what an incident can be about; the rooms above are known by name only.
-TARGET_PAGES = {"connection": "providers.connection", "sync_run": "providers.syncrun", "job": "jobs.job"}
+TARGET_PAGES = {
+    "account": "accounts.account",
+    "connection": "providers.connection",
+    "job": "jobs.job",
+    "order": "orders.order",
+    "sync_run": "providers.syncrun",
+    "webhook_endpoint": "webhooks.endpoint",
+}
+# What to do about each kind, for whoever is woken by it.
+REMEDIES: Mapping[str, Promise] = {
+    "connection.failing": gettext_lazy(
+        "Open the connection: its latest run says what the provider answers. The next sync that succeeds resolves this."
+    ),
+    "job.dead": gettext_lazy(
+        "Open the job, remove what its error names, then replay it; or discard it with a reason. Either resolves this."
+    ),
+    "order.outcome_unknown": gettext_lazy(
+        "Ask the venue for the client order id. If it has no such order, declare it lost on the order's page: until "
+        "then the account takes no new risk."
+    ),
+    "order.another_order": gettext_lazy(
+        "Ours was not taken and executes nothing. Ask the client who placed the one that the venue shows under its id."
+    ),
+    "order.late_fill": gettext_lazy(
+        "The execution is stored and in the position. Compare the position with the venue's, then resolve this."
+    ),
+    "order.fill_refused": gettext_lazy(
+        "An execution is not in the position. Compare the order with the venue's record, and stop the account's "
+        "trading while the two differ."
+    ),
+    "order.found_after_lost": gettext_lazy(
+        "The venue has the order after all: cancel it there if it must go, and compare the position."
+    ),
+    "order.vanished": gettext_lazy(
+        "Ask the venue for the order's id there. Stop the account's trading if its positions cannot be trusted."
+    ),
+    "position_drift": gettext_lazy(
+        "Stop the account's trading, then compare its fills with the venue's record. This resolves itself once both "
+        "agree."
+    ),
+    "webhook_endpoint.disabled": gettext_lazy(
+        "Tell the client. Once their receiver is back, enable the endpoint on its page and recover what was discarded."
+    ),
+}
 _TONES = {"critical": "bad", "warning": "warn", "info": "info"}
 ACKNOWLEDGED = Outcome(message("%(count)s incident acknowledged"), message("%(count)s incidents acknowledged"))
 RESOLVED = Outcome(message("%(count)s incident resolved"), message("%(count)s incidents resolved"))
@@ -53,9 +99,12 @@ def _resolve(incident: Incident, actor: Actor, now: datetime, reason: str) -> Ou
 
 @admin.register(Incident)
 class IncidentAdmin(StaffModelAdmin):
-    list_display = ("title", "tenant", "urgency", "standing", "kind", "count", "first", "last")
+    list_is_live = page_is_live = True
+    list_display = ("what", "tenant", "urgency", "standing", "about", "count", "first", "last")
+    not_in_list = ("detail",)
     list_filter = (TenantFilter, "state", "severity", recent_values("kind", gettext_lazy("kind")))
     search_fields = ("title", "kind", "key")
+    search_help_text = gettext_lazy("Title, kind, key, or an id")
     search_ids = ("id", "target_id")
     empty_hint = gettext_lazy("Nothing has gone wrong for long enough to need a person.")
     facts = (
@@ -80,6 +129,16 @@ class IncidentAdmin(StaffModelAdmin):
             available=lambda incident: incident.state != IncidentState.RESOLVED,
         ),
     )
+
+    @column(gettext_lazy("incident"))
+    def what(self, incident: Incident) -> str:
+        return two_lines(incident.title, incident.kind)
+
+    @column(gettext_lazy("about"))
+    def about(self, incident: Incident) -> str:
+        page = TARGET_PAGES.get(incident.target_type)
+        name = incident.target_type.replace("_", " ")
+        return link(record_url(page, incident.target_id), name) if page else name
 
     @column(gettext_lazy("severity"))
     def urgency(self, incident: Incident) -> str:
@@ -116,12 +175,14 @@ class IncidentAdmin(StaffModelAdmin):
         """Say what to do about a standing incident."""
         if incident.state == IncidentState.RESOLVED:
             return None
-        remedy = _("Open what it is about, remove the cause, then resolve it. Acknowledge it so that others know.")
+        otherwise = gettext_lazy("Open what it is about, remove the cause, then resolve it with what was done.")
+        remedy = str(REMEDIES.get(incident.kind, otherwise))
         if incident.state == IncidentState.ACKNOWLEDGED:
-            remedy = _("%(who)s is looking at it.") % {"who": _label(incident.acknowledged_by)}
+            remedy = _("%(who)s is looking at it.") % {"who": _label(incident.acknowledged_by)} + f" {remedy}"
         tone: Any = _TONES.get(incident.severity, "warn")
         error = incident.detail.get("error") or {}
-        title = _("It stands, seen %(times)s times") % {"times": number(incident.count)}
+        seen = ngettext("It stands, seen once", "It stands, seen %(times)s times", incident.count)
+        title = seen % {"times": number(incident.count)}
         return Notice(title, redact_text(str(error.get("message", ""))), remedy, tone)
 
     def stats(self, incident: Incident) -> Sequence[Stat]:

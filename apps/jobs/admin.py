@@ -37,6 +37,8 @@ from apps.jobs.models import Job
 
 @admin.register(Job)
 class JobAdmin(StaffModelAdmin):
+    list_is_live = True
+    not_in_list = ("payload", "last_traceback")
     list_display = ("job", "tenant", "status_value", "queue", "tries", "due", "ended", "error")
     list_filter = (TenantFilter, "state", recent_values("kind", gettext_lazy("kind")))
     search_fields = ("kind", "last_error_code", "unique_key", "request_id__exact")

@@ -11,6 +11,8 @@ from tests.backoffice.test_pages import BASELINES, visit
 from tests.backoffice.world import World
 
 LIVE_LISTS = [
+    "incidents.incident",
+    "jobs.job",
     "market.quote",
     "market.venueclock",
     "orders.fill",

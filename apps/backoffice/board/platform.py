@@ -51,17 +51,14 @@ def tiles(board: Platform) -> list[Stat]:
         Stat(
             _("Active connections"),
             number(board.connections.get(ConnectionStatus.ACTIVE, 0)),
-            _("%(attention)s need attention, %(failing)s failing")
-            % {"attention": number(attention), "failing": number(board.failing)}
-            if attention or board.failing
-            else _("all healthy"),
+            _health(attention, board.failing),
             "warn" if attention or board.failing else "ok",
             changelist_url("providers.connection"),
         ),
         Stat(
-            _("Syncs succeeded") + f" · {day}",
+            _("Syncs") + f" · {day}",
             number(sum(hour.succeeded for hour in board.hours)),
-            _("%(failed)s failed, %(active)s under way") % {"failed": failed, "active": active},
+            _("succeeded; %(failed)s failed, %(active)s under way") % {"failed": failed, "active": active},
             "bad" if failed else "ok",
             changelist_url("providers.syncrun"),
         ),
@@ -97,6 +94,12 @@ def tiles(board: Platform) -> list[Stat]:
             changelist_url("incidents.incident"),
         ),
     ]
+
+
+def _health(attention: int, failing: int) -> str:
+    troubled = ngettext("%(count)s needs attention", "%(count)s need attention", attention) % {"count": attention}
+    parts = [troubled] * bool(attention) + [_("%(count)s failing") % {"count": failing}] * bool(failing)
+    return ", ".join(parts) or _("all healthy")
 
 
 def _backlog(pulse: Pulse) -> str:
@@ -232,4 +235,5 @@ def attention(board: Platform, *more: Sequence[Sequence[Any]]) -> Table:
     ]
     rows: list[Sequence[Any]] = [*incidents, *[row for part in more for row in part], *letters, *runs]
     empty = _("All quiet. No incident is open, no outcome is unknown, no job is dead, no sync has failed.")
-    return Table(_("Needs attention"), [_("what"), _("where"), _("when")], rows, empty)
+    cells = [[two_lines(where, what), when] for what, where, when in rows]
+    return Table(_("Needs attention"), [_("what"), _("when")], cells, empty)

@@ -1,11 +1,14 @@
 """The pages that problem types resolve to, and problem documents for errors outside of any view."""
 
+from http import HTTPStatus
+
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.http import require_safe
 
-from apps.core import errors
+from apps.core import context, errors
 from apps.core.api.exceptions import PROBLEM_JSON, problem
 from apps.core.api.renderers import to_json
 from apps.core.errors import ERRORS, DomainError
@@ -34,7 +37,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    return _answer(request, errors.InternalError()) or defaults.server_error(request)
+    return _answer(request, errors.InternalError()) or _broken()
+
+
+def _broken() -> HttpResponse:
+    """Return the page for people, with the id by which the log is searched; it needs neither request nor database."""
+    page = render_to_string("500.html", {"request_id": context.current().request_id})
+    return HttpResponse(page, status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _answer(request: HttpRequest, error: DomainError) -> HttpResponse | None:

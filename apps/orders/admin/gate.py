@@ -10,13 +10,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.core.admin import NOTHING, Facts, FactsGrid, Table, chip, duration, exact, percent, quantity
+from apps.core.admin import NOTHING, Facts, FactsGrid, Table, chip, duration, exact, percent, price, quantity
 from apps.orders.admin.display import plainly
 from apps.orders.rules.snapshot import AMOUNTS, INTERVALS, TIMES
 
 _CODE = "code"
 # What an order names, beside what the snapshot holds.
 _FIGURES = AMOUNTS | {"quantity", "limit_price", "stop_price", "replaced_remaining", "replaced_reserved"}
+_PRICES = frozenset({"bid", "ask", "limit_price", "stop_price"})
 # There was no order before, or the venue does not say when it opens or closes next: nothing is missing.
 _MAY_BE_NONE = frozenset({"rate_reset_at", "clock_turns_at"})
 _GROUPS: Sequence[tuple[Promise, Sequence[str]]] = (
@@ -76,6 +77,8 @@ def _value(name: str, value: Any, now: datetime | None) -> SafeString | str:
         return _("%(seconds)s s") % {"seconds": value}
     if name == "max_concentration":
         return percent(Decimal(value))
+    if name in _PRICES:
+        return price(Decimal(value))
     if name in _FIGURES:
         return quantity(Decimal(value))
     if name in TIMES:

@@ -211,7 +211,7 @@ class OrderAdmin(StaffModelAdmin):
             Stat(_("Price"), display.price_of(order)),
             Stat(_("Average fill price"), average(order.average_fill_price)),
             Stat(_("Executed value"), money(executed, currency)),
-            Stat(_("Reached the venue after"), _sum(sent, took), _split(sent, took)),
+            Stat(_("To the venue"), _sum(sent, took), _split(sent, took)),
             Stat(*_age(order)),
         )
 
@@ -258,8 +258,10 @@ def _denied(order: Order) -> Notice:
 
 def _unknown(order: Order) -> Notice:
     text = _("The venue may or may not have the order. It is looked up by its client order id, and never sent again.")
-    remedy = _("The account takes no new risk until the venue answers. After %(count)s empty look-ups: ask the venue.")
-    return Notice(_("The outcome is not known"), text, remedy % {"count": order.lookups}, "bad")
+    waiting = _("The account takes no new risk until then. %(count)s of %(needed)s look-ups found nothing so far.")
+    asking = _("Ask the venue for the client order id. If it has no such order, declare this one lost.")
+    counts = {"count": order.lookups, "needed": LOOKUPS_BEFORE_LOST}
+    return Notice(_("The outcome is not known"), text, asking if _may_be_lost(order) else waiting % counts, "bad")
 
 
 def _lost(_order: Order) -> Notice:

@@ -46,6 +46,7 @@ EVENT_NAMES: Mapping[str, Promise] = {
     events.ORDER_DENIED: gettext_lazy("Denied"),
     events.ORDER_APPROVED: gettext_lazy("Approved"),
     events.ORDER_SUBMITTED: gettext_lazy("On its way to the venue"),
+    events.ORDER_SUBMISSION_DEFERRED: gettext_lazy("Not taken by the venue yet"),
     events.ORDER_OUTCOME_UNKNOWN: gettext_lazy("The outcome is not known"),
     events.ORDER_LOST: gettext_lazy("Declared lost"),
     events.ORDER_ACCEPTED: gettext_lazy("Accepted by the venue"),
@@ -67,6 +68,7 @@ _STATUS_OF = {name: status for status, name in events.STATUS_EVENTS.items()}
 _TONES: Mapping[str, Tone] = {
     events.ORDER_CANCEL_REQUESTED: "info",
     events.ORDER_REPLACE_REQUESTED: "info",
+    events.ORDER_SUBMISSION_DEFERRED: "warn",
     events.ORDER_CANCEL_REFUSED: "warn",
     events.ORDER_REPLACE_REFUSED: "warn",
     events.ORDER_LATE_FILL_RECEIVED: "bad",
