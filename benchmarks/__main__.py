@@ -13,7 +13,9 @@ Benchmark = Callable[[Mapping[str, str]], Iterator[Result]]
 def main() -> None:
     """Print each result as soon as it is known."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=["sync", "list", "orders", "webhooks", []], help="all by default")
+    parser.add_argument(
+        "names", nargs="*", choices=["sync", "list", "orders", "webhooks", "limits", []], help="all by default"
+    )
     names = parser.parse_args().names
     with platform() as environment:
         # In this process the platform is a worker: it runs the sync's jobs.
@@ -28,6 +30,7 @@ def _benchmarks() -> dict[str, Benchmark]:
     import django
 
     django.setup()
+    from benchmarks.limits import limits_benchmark
     from benchmarks.listing import list_benchmark
     from benchmarks.orders import orders_benchmark
     from benchmarks.sync import sync_benchmark
@@ -38,6 +41,7 @@ def _benchmarks() -> dict[str, Benchmark]:
         "list": list_benchmark,
         "orders": orders_benchmark,
         "webhooks": webhooks_benchmark,
+        "limits": limits_benchmark,
     }
 
 
