@@ -38,7 +38,7 @@ def test_an_empty_platform_is_told_what_comes_next(staff_client):
 
 
 def test_the_tiles_count_both_tenants(world: World):
-    tiles = tiles_at(clock.now() + timedelta(seconds=5))
+    tiles = tiles_at(world.built_at + timedelta(seconds=5))
     assert tiles["Active connections"] == ("4", "2 failing", "warn")
     assert tiles["Syncs · 24 h"] == ("0", "succeeded; 2 failed, 2 under way", "bad")
     assert tiles["Transactions in · 24 h"] == ("0", "0 rows in quarantine", "idle")
@@ -49,8 +49,8 @@ def test_the_tiles_count_both_tenants(world: World):
 
 
 def test_a_queue_that_waits_too_long_is_marked(world: World):
-    assert tiles_at(clock.now() + timedelta(seconds=40))["Jobs due"][2] == "warn"
-    assert tiles_at(clock.now() + timedelta(minutes=6))["Jobs due"][2] == "bad"
+    assert tiles_at(world.built_at + timedelta(seconds=40))["Jobs due"][2] == "warn"
+    assert tiles_at(world.built_at + timedelta(minutes=6))["Jobs due"][2] == "bad"
 
 
 def test_the_day_is_shown_by_hour(world: World):
