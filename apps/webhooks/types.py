@@ -19,6 +19,10 @@ class Message:
     body: str
 
 
+# A receiver's word that it wants nothing more (Standard Webhooks; RFC 9110 15.5.11).
+GONE_STATUS = 410
+
+
 class Share(NamedTuple):
     """How many of a sender's slots a tenant holds; `after`: the endpoint behind which its next turn begins."""
 

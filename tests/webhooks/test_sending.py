@@ -188,6 +188,22 @@ def test_who_answers_410_is_disabled(acme) -> None:
         assert Incident.objects.get(kind="webhook_endpoint.disabled").target_id == endpoint.id
 
 
+def test_many_that_are_gone_hold_up_nobody_and_are_asked_no_more(acme, globex) -> None:
+    """Each is disabled in a transaction of its own, a few a turn; those that wait for theirs get nothing meanwhile."""
+    with Receiver(Answer(410)) as gone, Receiver() as healthy:
+        endpoints = [make_endpoint(acme, gone.url).endpoint for _ in range(12)]
+        for _ in range(3):
+            make_event(acme.id)
+        quick = make_endpoint(globex, healthy.url).endpoint
+        relay(globex)
+        send_due()
+    assert {stored_endpoint(endpoint).disabled_reason for endpoint in endpoints} == {"gone"}
+    assert statuses_of(quick) == ["succeeded"]
+    # Two were on the wire before the first answer; the third was never sent.
+    assert len(gone.received) == 24
+    assert {status for endpoint in endpoints for status in statuses_of(endpoint)} == {"failed", "discarded"}
+
+
 def test_who_does_not_answer_in_time_has_failed(acme) -> None:
     with Receiver(Answer(delay=5)) as receiver:
         endpoint = make_endpoint(acme, receiver.url).endpoint

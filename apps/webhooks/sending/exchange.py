@@ -11,7 +11,7 @@ from apps.core import egress
 from apps.core.redaction import redact_text
 from apps.core.retry_after import parse_retry_after
 from apps.webhooks.signing import sign
-from apps.webhooks.types import Attempt, Claim
+from apps.webhooks.types import GONE_STATUS, Attempt, Claim
 
 EXCERPT_BYTES: Final = 1_024
 # What is read of an answer so that the connection can be used again; a longer one costs its sender the connection.
@@ -69,7 +69,7 @@ def _error_of(status: int) -> str:
         return ""
     if 300 <= status < 400:
         return "redirect_refused"
-    return "gone" if status == 410 else "http_error"
+    return "gone" if status == GONE_STATUS else "http_error"
 
 
 def _error_of_exception(problem: Exception) -> str:

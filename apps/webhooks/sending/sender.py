@@ -22,7 +22,7 @@ from apps.webhooks.sending.exchange import send
 from apps.webhooks.sending.shares import Shares
 from apps.webhooks.sending.windows import FIRST, Windows
 from apps.webhooks.services import claim, disable_gone_endpoint, settle
-from apps.webhooks.types import Attempt, Claim, Share
+from apps.webhooks.types import GONE_STATUS, Attempt, Claim, Share
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ TIMEOUT_SECONDS = 15.0
 POLL_SECONDS = 1.0
 # Answers that come together are settled together.
 GATHER_SECONDS = 0.004
+# Endpoints that are gone are disabled, each in a transaction of its own: so many a turn, lest the others wait for them.
+GONE_AT_ONCE = 5
 # The database may be away this long; then the claims' leases are over anyway.
 PATIENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.5
@@ -94,9 +96,9 @@ class Sender:
 
     async def _turn(self, database: ThreadPoolExecutor, *, stop: bool) -> list[Claim]:
         """Settle and claim in one go. With the database away the answers are kept, and tried again for a while."""
-        answers, self._answers = self._answers, []
+        answers, self._answers = _this_turn(self._answers)
         slots, shares = 0 if stop else self._shares.free, self._shares.now()
-        rooms = self._windows.rooms()
+        rooms = self._windows.rooms() | {answer.claim.endpoint_id: 0 for answer in self._answers}
         work = asyncio.get_running_loop().run_in_executor(database, self._work, answers, slots, shares, rooms)
         try:
             claims = await work
@@ -105,7 +107,8 @@ class Sender:
             await self._forgive(error)
             return []
         self._failing_since = None
-        if slots and self._shares.move_on(claims, slots=slots, shares=shares):
+        turn_begins_anew = slots > 0 and self._shares.move_on(claims, slots=slots, shares=shares)
+        if turn_begins_anew or self._answers:
             self._news.set()
         return claims
 
@@ -125,7 +128,7 @@ class Sender:
 
     def _settle_gone(self, answers: Sequence[Attempt], now: datetime) -> None:
         """Settle the answers of endpoints that are gone and disable these, before anything more is claimed for them."""
-        gone = [answer for answer in answers if answer.status_code == 410]
+        gone = [answer for answer in answers if answer.status_code == GONE_STATUS]
         settle(gone, random=self._random, now=now)
         for endpoint_id, tenant_id in {(answer.claim.endpoint_id, answer.claim.tenant_id) for answer in gone}:
             actor = system_actor("webhooks", tenant_id=tenant_id)
@@ -160,3 +163,10 @@ class Sender:
             raise error
         logger.warning("webhooks.database_failed", extra={"error": type(error).__name__})
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _this_turn(answers: Sequence[Attempt]) -> tuple[list[Attempt], list[Attempt]]:
+    """Divide answers into those of this turn and, of endpoints that are gone, what is left for the next."""
+    gone = [answer for answer in answers if answer.status_code == GONE_STATUS]
+    rest = [answer for answer in answers if answer.status_code != GONE_STATUS]
+    return rest + gone[:GONE_AT_ONCE], gone[GONE_AT_ONCE:]

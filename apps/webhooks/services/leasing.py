@@ -21,7 +21,7 @@ from apps.core.scope import system_scope
 from apps.webhooks import signing
 from apps.webhooks.retrying import next_attempt
 from apps.webhooks.services import queueing
-from apps.webhooks.types import Attempt, Claim, Share
+from apps.webhooks.types import GONE_STATUS, Attempt, Claim, Share
 
 # Longer than a request may take, with room for the settling; a killed sender's claims come back after this.
 LEASE_SECONDS = 30
@@ -188,7 +188,7 @@ def judge(attempt: Attempt, *, random: Random) -> Verdict:
     """Return what follows from an attempt. A receiver that is gone is not asked again."""
     if not attempt.error:
         return Verdict("succeeded", None)
-    if attempt.status_code == 410:
+    if attempt.status_code == GONE_STATUS:
         return Verdict("failed", None)
     # From its end: a time-out takes longer than the first pause.
     failed_at = attempt.at + timedelta(milliseconds=attempt.duration_ms)
