@@ -7,6 +7,7 @@ once take different slots.
 
 import atexit
 import base64
+import gc
 import hashlib
 import json
 import os
@@ -105,3 +106,9 @@ def _prepare() -> None:
 # A process that a test starts, and that imports something of the tests, has inherited the engines, too.
 if not {"PYTEST_XDIST_WORKER", "FINOPS_TEST_URLS"} & os.environ.keys():
     _prepare()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been imported and collected out of garbage collection: it stays to the end."""
+    gc.collect()
+    gc.freeze()
