@@ -25,9 +25,7 @@ from apps.tenants.models import Tenant
 
 PERMISSION = "orders.change_killswitch"
 _TENANTS, _ACCOUNTS = 100, 1000
-_OPEN = sorted(state.value for state in OPEN_STATES)
-_NOT_SENT = (OrderStatus.APPROVED,)
-_AT_VENUE = sorted(state.value for state in OPEN_STATES - {OrderStatus.APPROVED})
+_SENT = OPEN_STATES - {OrderStatus.APPROVED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class Target:
 
     def orders(self) -> Any:
         """Return its open orders."""
-        found = Order.objects.filter(status__in=_OPEN)
+        found = Order.objects.filter(status__in=OPEN_STATES)
         found = found.filter(tenant_id=self.tenant_id) if self.tenant_id else found
         return found.filter(account_id=self.account_id) if self.account_id else found
 
@@ -206,7 +204,7 @@ def _question(request: HttpRequest, target: Target, engage: bool) -> HttpRespons
 
 def _stopping(target: Target) -> list[str]:
     counts = target.orders().aggregate(
-        waiting=Count("id", filter=Q(status__in=_NOT_SENT)), there=Count("id", filter=Q(status__in=_AT_VENUE))
+        waiting=Count("id", filter=Q(status=OrderStatus.APPROVED)), there=Count("id", filter=Q(status__in=_SENT))
     )
     waiting = ngettext(
         "%(count)s approved order that has not left is denied.",

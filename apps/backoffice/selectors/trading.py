@@ -17,7 +17,6 @@ from apps.orders.models import KillSwitch, Order, RiskAccount
 from apps.orders.rules.states import OPEN_STATES
 
 _LATEST, _ACCOUNTS, _TIMED, _CODES = 8, 6, 500, 6
-_OPEN = sorted(state.value for state in OPEN_STATES)
 
 # How a day's orders are told apart at a glance.
 OUTCOMES: Mapping[str, str] = {
@@ -99,5 +98,5 @@ def _to_venue(today: "QuerySet[Order]") -> list[timedelta]:
 
 
 def _open_by_account() -> dict[UUID, int]:
-    rows = Order.objects.filter(status__in=_OPEN).values("risk_account_id").annotate(count=Count("id")).order_by()
+    rows = Order.objects.filter(status__in=OPEN_STATES).values("risk_account_id").annotate(count=Count("id")).order_by()
     return {row["risk_account_id"]: row["count"] for row in rows}

@@ -26,7 +26,6 @@ from apps.orders.models import Order, Position, RiskAccount, RiskDecision
 from apps.orders.rules.states import OPEN_STATES
 from apps.orders.selectors import quotes_of
 
-_OPEN = sorted(state.value for state in OPEN_STATES)
 _SHOWN, _LATEST = 50, 8
 
 Held = Sequence[tuple[Position, display.Market]]
@@ -42,7 +41,7 @@ def held_by(account: RiskAccount) -> Held:
 
 def limits(account: RiskAccount, held: Held) -> Table:
     """Return each limit beside what is used of it, as far as a page can tell: the gate counts exactly."""
-    others = Order.objects.filter(tenant_id=account.tenant_id, risk_account=account, status__in=_OPEN)
+    others = Order.objects.filter(tenant_id=account.tenant_id, risk_account=account, status__in=OPEN_STATES)
     trades = {item.instrument_id for item, _market in held} | set(others.values_list("instrument_id", flat=True))
     values = [abs(market.worth.value) for _item, market in held if market.worth.value is not None]
     biggest = max(values, default=None)
@@ -85,7 +84,7 @@ def positions(account: RiskAccount, held: Held) -> Table:
 
 def open_orders(account: RiskAccount) -> Table:
     """Return the orders that can still execute."""
-    orders = Order.objects.filter(tenant_id=account.tenant_id, risk_account=account, status__in=_OPEN)
+    orders = Order.objects.filter(tenant_id=account.tenant_id, risk_account=account, status__in=OPEN_STATES)
     rows = [
         [
             clock_time(order.created_at),

@@ -39,8 +39,6 @@ from apps.orders.models import KillSwitch, Order, RiskAccount
 from apps.orders.rules.states import OPEN_STATES
 from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
 
-_OPEN = sorted(state.value for state in OPEN_STATES)
-
 STOPPED = Outcome(
     message("Trading is stopped on %(count)s account"), message("Trading is stopped on %(count)s accounts")
 )
@@ -137,7 +135,7 @@ class RiskAccountAdmin(StaffModelAdmin):
         super().prepare_rows(request, rows)
         open_orders: dict[Any, int] = {}
         ids = [row.pk for row in rows]
-        for risk_account_id in Order.objects.filter(risk_account_id__in=ids, status__in=_OPEN).values_list(
+        for risk_account_id in Order.objects.filter(risk_account_id__in=ids, status__in=OPEN_STATES).values_list(
             "risk_account_id", flat=True
         ):
             open_orders[risk_account_id] = open_orders.get(risk_account_id, 0) + 1

@@ -13,8 +13,6 @@ from apps.orders.labels import choices_of
 from apps.orders.models import Order
 from apps.orders.rules.states import OPEN_STATES
 
-_OPEN = sorted(state.value for state in OPEN_STATES)
-
 
 class StatusFilter(SimpleListFilter):
     """Orders in one state."""
@@ -40,9 +38,9 @@ class StandingFilter(SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         if self.value() == "open":
-            return queryset.filter(status__in=_OPEN)
+            return queryset.filter(status__in=OPEN_STATES)
         if self.value() == "closed":
-            return queryset.exclude(status__in=_OPEN)
+            return queryset.exclude(status__in=OPEN_STATES)
         return queryset.exclude(pending=Pending.NONE) if self.value() == "pending" else queryset
 
 

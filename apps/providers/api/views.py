@@ -98,7 +98,7 @@ class ConnectionView(TenantView):
 
     @extend_schema(
         operation_id="delete_connection",
-        summary="Disable a connection and destroy its credentials; accounts and transactions stay",
+        summary="Disable a connection without open orders and destroy its credentials; accounts and transactions stay",
         tags=["Providers"],
         parameters=[IF_MATCH],
         responses={204: None},
