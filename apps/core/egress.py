@@ -8,6 +8,7 @@ nothing. Redirects are never followed and proxies of the environment never used,
 import asyncio
 import re
 import socket
+import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -27,8 +28,9 @@ from apps.core.names import NameNotResolved, look_up, open_resolver
 Address = IPv4Address | IPv6Address
 
 LONGEST_URL = 2000
-# How long people wait to be told early where a name leads.
-EARLY_SECONDS = 3.0
+# How long people wait to be told early where a name leads, and how many in one process: names that hang must not take
+# the threads that serve everybody.
+EARLY_SECONDS, EARLY_AT_ONCE = 3.0, 4
 # Within these, the requests to one host share one look-up. Every socket's address is checked all the same.
 NAME_KEPT_SECONDS = 5
 # Shorter than the 5 seconds after which the impatient among servers close what is idle: a request would meet its end.
@@ -109,19 +111,21 @@ def check_url(text: str) -> URL:
 def check_resolution(url: URL) -> None:
     """Resolve a checked URL's host and look at what comes; a name that does not resolve now may do so later.
 
-    For telling people early: it proves nothing about the next look-up. Takes 3 seconds at most, so call it outside
-    of any transaction, and of any event loop.
+    For telling people early: it proves nothing about the next look-up, and is left out while others wait for theirs.
+    Takes 3 seconds at most, so call it outside of any transaction, and of any event loop.
 
     Raises:
         EgressRefused: the name leads to an address that is refused.
     """
     host = url.raw_host or ""
-    if _address_of(host) is not None:
+    if _address_of(host) is not None or not _early.acquire(blocking=False):
         return
     try:
         found = asyncio.run(look_up(host, open_resolver(seconds=EARLY_SECONDS)))
     except NameNotResolved:
         return
+    finally:
+        _early.release()
     check_addresses(found)
 
 
@@ -173,6 +177,7 @@ def open_session(*, total_seconds: float, user_agent: str) -> aiohttp.ClientSess
     )
 
 
+_early = threading.BoundedSemaphore(EARLY_AT_ONCE)
 _STATUS_LINE, _STATUS_LINE_BYTES = re.compile(rb"HTTP/1\.[01] ([2-5][0-9]{2})[ \r\n]"), 16
 _LOOPBACK_4, _LOOPBACK_6 = ip_network("127.0.0.0/8"), ip_network("::1/128")
 

@@ -5,13 +5,16 @@ resolving. The hosts file and search domains are not looked at: what tenants nam
 """
 
 import asyncio
+from contextlib import suppress
 
 from django.conf import settings
 from dns.asyncresolver import Resolver
 from dns.exception import DNSException
 from dns.nameserver import Do53Nameserver
+from dns.resolver import NoResolverConfiguration
 
 LOOK_UP_SECONDS = 5.0
+SYSTEM = "/etc/resolv.conf"
 
 
 class NameNotResolved(OSError):
@@ -21,10 +24,13 @@ class NameNotResolved(OSError):
 def open_resolver(*, seconds: float | None = None) -> Resolver:
     """Return a resolver that asks the name servers of the settings, or the system's, for at most so many seconds
     (LOOK_UP_SECONDS, if not said)."""
-    servers = settings.EGRESS_NAME_SERVERS
-    resolver = Resolver(configure=servers is None)
-    if servers is not None:
-        resolver.nameservers = [Do53Nameserver(address, port) for address, port in servers]
+    resolver = Resolver(configure=False)
+    if settings.EGRESS_NAME_SERVERS is not None:
+        resolver.nameservers = [Do53Nameserver(address, port) for address, port in settings.EGRESS_NAME_SERVERS]
+    else:
+        # A machine without name servers resolves nothing; that is no reason to stop what sends to addresses.
+        with suppress(NoResolverConfiguration):
+            resolver.read_resolv_conf(SYSTEM)
     resolver.lifetime = LOOK_UP_SECONDS if seconds is None else seconds
     return resolver
 

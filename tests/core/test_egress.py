@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
@@ -10,7 +11,7 @@ import pytest
 from aiohttp import ClientSession, web
 from yarl import URL
 
-from apps.core import egress
+from apps.core import egress, names
 from apps.core.egress import EgressRefused, check_resolution, check_url, is_allowed, open_session
 from apps.core.names import NameNotResolved, look_up, open_resolver
 from tests.name_server import NameServer
@@ -198,6 +199,19 @@ def test_nobody_waits_for_a_name_that_hangs(production: None, name_server, monke
     assert time.monotonic() - started < 2
 
 
+def test_names_that_hang_take_few_of_the_threads_that_serve(production, name_server, monkeypatch) -> None:
+    """While some wait, others are not told early: they are told by the first attempt."""
+    monkeypatch.setattr(egress, "EARLY_SECONDS", 0.5)
+    with ThreadPoolExecutor(egress.EARLY_AT_ONCE) as pool:
+        hanging = [pool.submit(check_resolution, URL("https://hanging.example.com/")) for _ in range(4)]
+        while len(name_server.asked) < 8:
+            time.sleep(0.01)
+        check_resolution(URL("https://here.example.com/"))
+        assert [look.result(5) for look in hanging] == [None] * 4
+    with pytest.raises(EgressRefused):
+        check_resolution(URL("https://here.example.com/"))
+
+
 def look_up_all(hosts: Sequence[str], *, seconds: float) -> list[list[str] | type]:
     """Look all up at once; what does not resolve has its error's type in its place."""
 
@@ -220,6 +234,15 @@ def test_a_name_has_the_addresses_of_both_kinds(name_server) -> None:
         "empty.example.com",
         "nowhere.example.com",
     }
+
+
+def test_the_system_says_whom_to_ask_and_without_it_nothing_resolves(settings, tmp_path, monkeypatch) -> None:
+    settings.EGRESS_NAME_SERVERS = None
+    system = tmp_path / "resolv.conf"
+    monkeypatch.setattr(names, "SYSTEM", str(system))
+    assert look_up_all(["here.example.com", "localhost"], seconds=5) == [NameNotResolved, ["127.0.0.1"]]
+    system.write_text("nameserver 127.0.0.53\nsearch corp.example\n")
+    assert open_resolver().nameservers == ["127.0.0.53"]
 
 
 def test_names_that_hang_keep_no_other_from_resolving(name_server) -> None:
