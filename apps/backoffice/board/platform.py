@@ -57,8 +57,8 @@ def tiles(board: Platform) -> list[Stat]:
         ),
         Stat(
             _("Syncs") + f" · {day}",
-            number(sum(hour.succeeded for hour in board.hours)),
-            _("succeeded; %(failed)s failed, %(active)s under way") % {"failed": failed, "active": active},
+            number(failed + sum(hour.succeeded for hour in board.hours)),
+            _syncs(failed, active),
             "bad" if failed else "ok",
             changelist_url("providers.syncrun"),
         ),
@@ -94,6 +94,11 @@ def tiles(board: Platform) -> list[Stat]:
             changelist_url("incidents.incident"),
         ),
     ]
+
+
+def _syncs(failed: int, active: int) -> str:
+    parts = [_("%(count)s failed") % {"count": number(failed)} if failed else _("none failed")]
+    return ", ".join(parts + [_("%(count)s under way") % {"count": number(active)}] * bool(active))
 
 
 def _health(attention: int, failing: int) -> str:

@@ -26,6 +26,7 @@ from apps.core.admin import (
     pretty,
     recent_values,
     record_url,
+    two_lines,
 )
 from apps.orders.admin import display
 from apps.orders.admin.gate import checks_table, inputs_grid, request_facts
@@ -66,7 +67,7 @@ class TrialFilter(SimpleListFilter):
 class RiskDecisionAdmin(StaffModelAdmin):
     plural = gettext_lazy("risk decisions")
     list_is_live = True
-    list_display = ("decided", "result", "tenant", "of_account", "order_cell", "why", "explanation", "by")
+    list_display = ("decided", "result", "tenant", "of_account", "order_cell", "why", "by")
     list_display_links = ("decided",)
     list_filter = (TenantFilter, OutcomeFilter, recent_values("code", gettext_lazy("code")), TrialFilter)
     list_select_related = ("account", "order__instrument")
@@ -96,11 +97,7 @@ class RiskDecisionAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("code"))
     def why(self, row: RiskDecision) -> str:
-        return display.code(row.code)
-
-    @column(gettext_lazy("detail"))
-    def explanation(self, row: RiskDecision) -> str:
-        return row.detail or NOTHING
+        return two_lines(display.code(row.code), row.detail)
 
     @column(gettext_lazy("by"))
     def by(self, row: RiskDecision) -> str:
