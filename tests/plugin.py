@@ -14,9 +14,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
 
 from finops.embedded.engines import Engines
 from finops.embedded.errors import HomeUnusable
+from finops.embedded.home import Home
+from finops.embedded.provision import OWNER, WEB, WORKER, password_of
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "finops_template"
@@ -55,19 +61,25 @@ def _start_engines() -> Engines:
             if "Another finops" not in str(error) or slot == SLOTS - 1:
                 raise
         else:
-            # Dropping a database ends what is still connected to it, as another role than the owner.
             assert engines.postgres is not None
             with engines.postgres.connect() as superuser:
-                superuser.execute("GRANT pg_signal_backend TO finops_owner WITH INHERIT TRUE")
-                # Rows of append-only tables are deleted between tests, past the triggers that forbid it.
-                superuser.execute("GRANT SET ON PARAMETER session_replication_role TO finops_owner")
+                _prepare_roles(superuser, engines.home)
             return engines
     raise AssertionError("unreachable")
 
 
-def _build_template(engines: Engines) -> None:
-    import psycopg
+def _prepare_roles(superuser: psycopg.Connection[Any], home: Home) -> None:
+    # Dropping a database ends what is still connected to it, as another role than the owner.
+    superuser.execute("GRANT pg_signal_backend TO finops_owner WITH INHERIT TRUE")
+    # Rows of append-only tables are deleted between tests, past the triggers that forbid it.
+    superuser.execute("GRANT SET ON PARAMETER session_replication_role TO finops_owner")
+    # Thousands of connections are opened, each of which would compute its proof for milliseconds.
+    superuser.execute("SET scram_iterations = 1" if superuser.info.server_version >= 160000 else "SELECT")
+    for role in (OWNER, WEB, WORKER):
+        superuser.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), password_of(home, role)))
 
+
+def _build_template(engines: Engines) -> None:
     digest = migrations_digest()
     with psycopg.connect(engines.database_url("finops_owner", "finops"), autocommit=True) as owner:
         row = owner.execute(
