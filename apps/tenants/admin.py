@@ -34,12 +34,14 @@ from apps.core.admin import (
     two_lines,
 )
 from apps.core.models import ReadOnlySwitch
-from apps.tenants.enums import TenantStatus
+from apps.tenants.enums import Role, TenantStatus
 from apps.tenants.models import ApiKey, Membership, Tenant
 from apps.tenants.services import (
+    change_role,
     engage_read_only,
     reactivate_tenant,
     release_read_only,
+    remove_member,
     revoke_api_key,
     suspend_tenant,
 )
@@ -51,6 +53,8 @@ REACTIVATED = Outcome(message("%(count)s tenant reactivated"), message("%(count)
 ENGAGED = Outcome(message("Writing is off for %(count)s tenant"), message("Writing is off for %(count)s tenants"))
 RELEASED = Outcome(message("Writing is on for %(count)s tenant"), message("Writing is on for %(count)s tenants"))
 REVOKED = Outcome(message("%(count)s key revoked"), message("%(count)s keys revoked"))
+ROLE_CHANGED = Outcome(message("%(count)s member has the role"), message("%(count)s members have the role"))
+REMOVED = Outcome(message("%(count)s member removed"), message("%(count)s members removed"))
 REVOKED_BEFORE = Outcome(message("%(count)s was revoked before"), message("%(count)s were revoked before"))
 
 
@@ -77,6 +81,16 @@ def _release(tenant: Tenant, actor: Actor, now: datetime, reason: str) -> Outcom
 def _revoke(key: ApiKey, actor: Actor, now: datetime, _reason: str) -> Outcome:
     revoked = revoke_api_key(api_key_id=key.pk, actor=actor, now=now)
     return REVOKED if revoked.revoked_at == now else REVOKED_BEFORE
+
+
+def _change_role(member: Membership, actor: Actor, now: datetime, role: str) -> Outcome:
+    change_role(member_id=member.pk, role=Role(role), actor=actor, now=now)
+    return ROLE_CHANGED
+
+
+def _remove(member: Membership, actor: Actor, now: datetime, reason: str) -> Outcome:
+    remove_member(member_id=member.pk, reason=reason, actor=actor, now=now)
+    return REMOVED
 
 
 def key_chip(key: ApiKey) -> str:
@@ -206,6 +220,25 @@ class MembershipAdmin(StaffModelAdmin):
     search_ids = ("id", "user_id")
     empty_hint = gettext_lazy("A tenant's owner invites its members.")
     facts = ((gettext_lazy("Membership"), ("role", "email", "created_at", "updated_at", "id")),)
+    service_actions = (
+        ServiceAction(
+            name="change_role",
+            label=gettext_lazy("Change role"),
+            icon="badge",
+            run=_change_role,
+            options=Role.choices,
+            options_label=gettext_lazy("Role"),
+        ),
+        ServiceAction(
+            name="remove",
+            label=gettext_lazy("Remove"),
+            icon="person_remove",
+            run=_remove,
+            confirm=gettext_lazy("The member's sessions in the tenant end at once. API keys that they made stay."),
+            needs_reason=True,
+            danger=True,
+        ),
+    )
 
     @column(gettext_lazy("role"))
     def role_name(self, member: Membership) -> str:

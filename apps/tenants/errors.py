@@ -61,6 +61,49 @@ class AlreadyAMember(DomainError):
     title = _("Already a member")
 
 
+class UnknownColleague(DomainError):
+    """You handle no other tenant that has a member of this user name: invite the person by e-mail.
+
+    Whether anybody has the name is not said.
+    """
+
+    code = "unknown_colleague"
+    status = 400
+    title = _("Nobody whom you can add by name")
+
+
+class OwnRole(DomainError):
+    """Nobody changes their own role: somebody else who handles members does."""
+
+    code = "own_role"
+    status = 403
+    title = _("Your own role")
+
+
+class OwnersOnly(DomainError):
+    """Only an owner, signed in as a user, makes, demotes or removes an owner."""
+
+    code = "owners_only"
+    status = 403
+    title = _("Only owners decide on owners")
+
+
+class RoleExceedsGranter(DomainError):
+    """Nobody grants a role that can do what they cannot."""
+
+    code = "role_exceeds_granter"
+    status = 403
+    title = _("The role can do more than you")
+
+
+class LastOwner(DomainError):
+    """A tenant keeps at least one owner: make somebody else an owner first."""
+
+    code = "last_owner"
+    status = 409
+    title = _("The last owner")
+
+
 class UnknownScope(DomainError):
     """A scope is not the name of a permission; `errors` names it."""
 
@@ -87,6 +130,14 @@ class InvalidNetwork(DomainError):
     code = "invalid_network"
     status = 400
     title = _("Not a network")
+
+
+class ApiKeyNotActive(DomainError):
+    """The API key is revoked or has expired: create a new one."""
+
+    code = "api_key_not_active"
+    status = 409
+    title = _("The API key does not work any more")
 
 
 class ExpiryInThePast(DomainError):

@@ -1,6 +1,7 @@
 """The events of the tenants room: their names, and payloads that carry no secret."""
 
 from typing import Any
+from uuid import UUID
 
 from apps.outbox.types import NewEvent
 from apps.tenants.models import ApiKey, Membership, Tenant
@@ -9,8 +10,11 @@ TENANT_CREATED = "tenant.created"
 TENANT_SUSPENDED = "tenant.suspended"
 TENANT_REACTIVATED = "tenant.reactivated"
 MEMBER_ADDED = "member.added"
+MEMBER_ROLE_CHANGED = "member.role_changed"
+MEMBER_REMOVED = "member.removed"
 API_KEY_CREATED = "api_key.created"
 API_KEY_REVOKED = "api_key.revoked"
+API_KEY_ROLLED = "api_key.rolled"
 
 
 def tenant_event(type_: str, tenant: Tenant) -> NewEvent:
@@ -25,8 +29,8 @@ def member_event(type_: str, membership: Membership) -> NewEvent:
     return NewEvent(type=type_, entity_type="member", entity_id=membership.id, data=data)
 
 
-def api_key_event(type_: str, key: ApiKey) -> NewEvent:
-    """Build an event about an API key."""
+def api_key_event(type_: str, key: ApiKey, *, replaced_by: UUID | None = None) -> NewEvent:
+    """Build an event about an API key; one that was rolled is `replaced_by` another."""
     data: dict[str, Any] = {
         "id": key.id,
         "name": key.name,
@@ -36,4 +40,6 @@ def api_key_event(type_: str, key: ApiKey) -> NewEvent:
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
     }
+    if replaced_by is not None:
+        data["replaced_by"] = replaced_by
     return NewEvent(type=type_, entity_type="api_key", entity_id=key.id, data=data)

@@ -9,12 +9,13 @@ from django.db.models import Exists, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from apps.core.actor import Actor
-from apps.core.errors import AuthenticationRequired, DomainError
+from apps.core.api.permissions import Permission
+from apps.core.errors import AuthenticationRequired, DomainError, NotFound
 from apps.core.models import ReadOnlySwitch
 from apps.core.scope import current_tenant_id
 from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
 from apps.tenants.errors import AddressNotAllowed, TenantSuspended
-from apps.tenants.models import ApiKey, Tenant
+from apps.tenants.models import ApiKey, Membership, Tenant
 from apps.tenants.roles import permissions_of
 from apps.tenants.secrets import hash_secret, is_well_formed
 from apps.tenants.types import MembershipChoice, Principal, TenantIdentity
@@ -22,6 +23,7 @@ from apps.users.tokens import read_access_token
 
 _API_KEY = "SELECT * FROM tenants_api_key_principal(%s, %s::inet, %s)"
 _SESSION = "SELECT * FROM tenants_session_principal(%s, %s)"
+_COLLEAGUE = "SELECT * FROM tenants_colleague(%s, %s, %s)"
 _MEMBERSHIPS = "SELECT * FROM tenants_user_memberships(%s)"
 
 
@@ -34,6 +36,43 @@ def get_tenant() -> Tenant:
 def api_keys() -> QuerySet[ApiKey]:
     """Return the API keys of the open scope's tenant, revoked ones too."""
     return ApiKey.objects.filter(tenant_id=current_tenant_id())
+
+
+def get_api_key(api_key_id: UUID) -> ApiKey:
+    """Return an API key of the open scope's tenant.
+
+    Raises:
+        NotFound: it has none of this id.
+    """
+    key = api_keys().filter(id=api_key_id).first()
+    if key is None:
+        raise NotFound
+    return key
+
+
+def members() -> QuerySet[Membership]:
+    """Return the members of the open scope's tenant."""
+    return Membership.objects.filter(tenant_id=current_tenant_id())
+
+
+def get_member(member_id: UUID) -> Membership:
+    """Return a member of the open scope's tenant.
+
+    Raises:
+        NotFound: it has none of this id.
+    """
+    member = members().filter(id=member_id).first()
+    if member is None:
+        raise NotFound
+    return member
+
+
+def find_colleague(*, asker_id: UUID | None, username: str) -> tuple[UUID, str, str] | None:
+    """Return (user id, name, e-mail address) of the user of this name, if the asker handles members of a tenant that
+    the user belongs to."""
+    roles = [str(role) for role in Role if Permission.MEMBERS_WRITE in permissions_of(role)]
+    rows = _rows(_COLLEAGUE, [asker_id, username, roles])
+    return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
 
 def memberships_of(user_id: UUID) -> list[MembershipChoice]:

@@ -11,10 +11,11 @@ from apps.incidents.models import Incident
 from apps.jobs.models import Job
 from apps.outbox.models import OutboxEvent
 from apps.providers.models import Connection, SyncRun
-from apps.tenants.models import ApiKey, Tenant
+from apps.tenants.models import ApiKey, Membership, Tenant
 from apps.users.models import Session
 from tests.backoffice.world import World, make_dead_job
 from tests.factories.incidents import make_incident
+from tests.factories.tenants import make_member
 
 
 def leaves(tenant, action: str) -> list[AuditEntry]:
@@ -180,6 +181,23 @@ def test_a_key_is_revoked_once(staff_client, world: World):
     assert press(staff_client, "tenants.apikey", key, "revoke", confirmed="1") == ["1 was revoked before."]
     assert len(leaves(world.acme.tenant, "api_key.revoked")) == 1
     assert read(ApiKey, world.globex.api_key).revoked_at is None
+
+
+def test_a_member_gets_another_role_and_is_removed_but_not_the_last_owner(staff_client, world: World):
+    make_member(world.acme.tenant, "deputy", "viewer")
+    with staff_scope():
+        deputy = Membership.objects.get(name="Deputy")
+        owner = Membership.objects.get(user_id=world.acme.member.pk)
+    change = {"confirmed": "1", "reason": "owner"}
+    assert press(staff_client, "tenants.membership", deputy, "change_role", **change) == ["1 member has the role."]
+    assert read(Membership, deputy).role == "owner"
+    why = {"confirmed": "1", "reason": "left the company"}
+    assert press(staff_client, "tenants.membership", owner, "remove", **why) == ["1 member removed."]
+    (leaf,) = leaves(world.acme.tenant, "member.removed")
+    assert leaf.changes["reason"] == [None, "left the company"]
+    assert read(Session, world.acme.session).revoked_at is not None
+    assert press(staff_client, "tenants.membership", deputy, "remove", **why) == ["The last owner"]
+    assert read(Membership, deputy).role == "owner"
 
 
 def test_a_session_is_revoked_with_its_reason(staff_client, world: World):

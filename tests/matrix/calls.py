@@ -21,6 +21,9 @@ def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
         ("POST", "auth/token/refresh"): {"refresh": world.acme.refresh},
         ("POST", "auth/token/revoke"): {"refresh": world.acme.refresh},
         ("POST", "api-keys"): {"name": "another", "mode": "test", "scopes": ["tenant:read"]},
+        ("POST", "api-keys/{api_key_id}/roll"): {"overlap_seconds": 60},
+        ("POST", "members"): {"username": "globex-clerk", "role": "viewer"},
+        ("PATCH", "members/{member_id}"): {"role": "trader"},
         ("POST", "connections"): {"provider": "teller", "credentials": {"access_token": "test_tkn_new"}},
         ("PATCH", "transactions/{transaction_id}"): {"category": "wages", "note": "for February"},
         ("POST", "orders"): {

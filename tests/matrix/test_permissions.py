@@ -18,7 +18,9 @@ GET     accounts                                 200  200    200   200     200  
 GET     accounts/{account_id}                    200  200    200   200     404      401   401
 GET     api-keys                                 200  403    403   200     200      401   401
 POST    api-keys                                 201  403    403   201     201      401   401
+GET     api-keys/{api_key_id}                    200  403    403   200     404      401   401
 DELETE  api-keys/{api_key_id}                    204  403    403   204     404      401   401
+POST    api-keys/{api_key_id}/roll               201  403    403   201     404      401   401
 GET     audit/entries                            200  403    403   200     200      401   401
 GET     auth/sessions                            403  403    403   200     403      401   401
 DELETE  auth/sessions/{session_id}               403  403    403   204     403      401   401
@@ -40,6 +42,11 @@ GET     instruments/{instrument_key}             200  200    200   200     200  
 GET     kill-switch                              200  200    200   200     200      401   401
 PUT     kill-switch                              200  200    403   200     200      401   401
 GET     me                                       200  200    200   200     200      401   401
+GET     members                                  200  403    403   200     200      401   401
+POST    members                                  403  403    403   201     403      401   401
+GET     members/{member_id}                      200  403    403   200     404      401   401
+PATCH   members/{member_id}                      200  403    403   200     404      401   401
+DELETE  members/{member_id}                      204  403    403   204     404      401   401
 GET     openapi.json                             200  200    200   200     200      200   200
 GET     orders                                   200  200    200   200     200      401   401
 POST    orders                                   201  201    403   201     404      401   401

@@ -22,7 +22,7 @@ from apps.outbox.services import relay_events
 from apps.providers.models import Connection
 from apps.providers.services import delete_connection, finish_run, request_sync
 from apps.providers.types import RejectedRow, SyncCounts
-from apps.tenants.models import Tenant
+from apps.tenants.models import Membership, Tenant
 from apps.users.models import User
 from apps.webhooks.services import send_test_event
 from tests.conftest import client_for
@@ -117,7 +117,7 @@ def number_pending() -> None:
 def _build_side(slug: str, jordan: User) -> Side:
     tenant = make_tenant(slug)
     make_member(tenant, "", "owner", user=jordan)
-    make_member(tenant, f"{slug}-clerk", "viewer")
+    clerk = make_member(tenant, f"{slug}-clerk", "viewer")
     secrets = {role: make_api_key(tenant, role) for role in ROLES}
     _sign_in(slug)
     access, refresh, session_id = _sign_in(slug)
@@ -147,12 +147,15 @@ def _build_side(slug: str, jordan: User) -> Side:
     make_endpoint(tenant, f"https://93.184.215.14/{slug}/second")
     tests = [send_test_event(endpoint_id=endpoint.id, actor=actor, now=clock.now()) for _ in range(2)]
     desk, order = _make_desk(tenant)
+    with write_scope(actor):
+        member_id = Membership.objects.get(user_id=clerk.id).id
     ids = {
         "account_id": desk.account.id,
         "api_key_id": UUID(key.json()["id"]),
         "connection_id": connection.id,
         "delivery_id": tests[-1].id,
         "endpoint_id": endpoint.id,
+        "member_id": member_id,
         "order_id": order.id,
         "run_id": run_id,
         "session_id": session_id,

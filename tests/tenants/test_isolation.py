@@ -109,8 +109,9 @@ def test_another_tenants_rows_are_not_there_to_be_changed(acme: Tenant, globex: 
         "UPDATE tenants_apikey SET secret_hash = ''",
         "UPDATE tenants_apikey SET tenant_id = gen_random_uuid()",
         "UPDATE tenants_tenant SET slug = 'other'",
-        "UPDATE tenants_membership SET role = 'owner'",
-        *[f"DELETE FROM {table}" for table in TABLES],
+        "UPDATE tenants_membership SET user_id = gen_random_uuid()",
+        "DELETE FROM tenants_tenant",
+        "DELETE FROM tenants_apikey",
     ],
 )
 def test_a_scope_changes_only_what_services_change(sql: str, acme: Tenant) -> None:
@@ -128,6 +129,14 @@ def test_users_and_sessions_are_out_of_a_tenants_reach(acme: Tenant) -> None:
     for table in ("users_user", "users_session"):
         with tenant_scope(acme.id), denied("permission denied"):
             execute(f"SELECT FROM {table}")
+
+
+def test_a_colleague_is_looked_up_in_a_tenants_scope_alone(acme: Tenant) -> None:
+    call = "tenants_colleague(gen_random_uuid(), 'ada', '{owner}')"
+    with tenant_scope(acme.id):
+        assert execute(f"SELECT * FROM {call}") == 0
+    with denied("permission denied"):
+        execute(f"SELECT * FROM {call}")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ class Permission(StrEnum):
     """What a role or an API key may do; `<area>:<read|write>`."""
 
     TENANT_READ = "tenant:read"
+    MEMBERS_READ = "members:read"
+    MEMBERS_WRITE = "members:write"
     API_KEYS_READ = "api_keys:read"
     API_KEYS_WRITE = "api_keys:write"
     PROVIDERS_READ = "providers:read"

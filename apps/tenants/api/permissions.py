@@ -15,6 +15,13 @@ class IsAuthenticated(BasePermission):
         return isinstance(request.auth, Principal)
 
 
+class UsersPost(BasePermission):
+    """Allow POST to a signed-in user alone, whatever an API key may do otherwise."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return request.method != "POST" or IsUser().has_permission(request, view)
+
+
 class IsUser(BasePermission):
     """Allow a signed-in user, no API key: a program has no sessions."""
 

@@ -98,6 +98,31 @@ class TenantSerializer(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
 
 
+class MemberChangeSerializer(StrictSerializer):
+    """A member's new role."""
+
+    role = serializers.ChoiceField(Role.values)
+
+
+class MemberRequestSerializer(MemberChangeSerializer):
+    """A colleague by user name, and what they are to be here."""
+
+    username = serializers.CharField(max_length=150)
+
+
+class MemberSerializer(serializers.Serializer[Any]):
+    """A member; name and e-mail address are as they were when the user joined."""
+
+    id = serializers.UUIDField()
+    user_id = serializers.UUIDField()
+    name = serializers.CharField()
+    email = serializers.CharField()
+    role = serializers.ChoiceField(Role.values)
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
 class ApiKeyRequestSerializer(StrictSerializer):
     """A new API key. Without `allowed_networks` (CIDR) it works from everywhere, without `expires_at` for ever."""
 
@@ -108,6 +133,12 @@ class ApiKeyRequestSerializer(StrictSerializer):
         child=serializers.CharField(max_length=43), required=False, default=list, max_length=100
     )
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+
+
+class ApiKeyRollSerializer(StrictSerializer):
+    """How long the old key works yet: a day, if not said, and at most a week."""
+
+    overlap_seconds = serializers.IntegerField(min_value=0, max_value=7 * 24 * 3600, required=False, default=24 * 3600)
 
 
 class ApiKeySerializer(serializers.Serializer[Any]):

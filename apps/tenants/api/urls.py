@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.tenants.api import auth_views, views
+from apps.tenants.api import auth_views, member_views, views
 
 urlpatterns = [
     path("auth/token", auth_views.TokenView.as_view()),
@@ -12,6 +12,9 @@ urlpatterns = [
     path("auth/sessions/<uuid:session_id>", auth_views.SessionView.as_view()),
     path("me", views.MeView.as_view()),
     path("tenant", views.CurrentTenantView.as_view()),
+    path("members", member_views.MemberListView.as_view()),
+    path("members/<uuid:member_id>", member_views.MemberView.as_view()),
     path("api-keys", views.ApiKeyListView.as_view()),
     path("api-keys/<uuid:api_key_id>", views.ApiKeyView.as_view()),
+    path("api-keys/<uuid:api_key_id>/roll", views.ApiKeyRollView.as_view()),
 ]

@@ -9,13 +9,14 @@ from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api.permissions import Permission
-from apps.core.api.views import TenantListView, TenantView, etag
+from apps.core.api.views import IF_MATCH, TenantListView, TenantView, etag
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import run_idempotently
 from apps.tenants import selectors, services
 from apps.tenants.api.permissions import IsAuthenticated
 from apps.tenants.api.serializers import (
     ApiKeyRequestSerializer,
+    ApiKeyRollSerializer,
     ApiKeySerializer,
     MeSerializer,
     NewApiKeySerializer,
@@ -91,17 +92,55 @@ class ApiKeyListView(TenantListView):
     def _create(self) -> Response:
         body = self.parse(ApiKeyRequestSerializer)
         body["mode"] = ApiKeyMode(body["mode"])
-        created = services.create_api_key(actor=self.actor, now=clock.now(), **body)
-        data = {**ApiKeySerializer(created.key).data, "secret": created.secret}
-        return Response(data, status=201, headers={"Cache-Control": "no-store"})
+        return _with_secret(services.create_api_key(actor=self.actor, now=clock.now(), **body))
 
 
 class ApiKeyView(TenantView):
-    """DELETE /api-keys/{id}."""
+    """GET and DELETE /api-keys/{id}."""
 
-    required_permissions = {"DELETE": Permission.API_KEYS_WRITE}
+    required_permissions = {"GET": Permission.API_KEYS_READ, "DELETE": Permission.API_KEYS_WRITE}
+
+    @extend_schema(operation_id="get_api_key", summary="An API key", tags=["Tenant"], responses=ApiKeySerializer)
+    def get(self, request: Request, api_key_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            key = selectors.get_api_key(api_key_id)
+        return Response(ApiKeySerializer(key).data, headers={"ETag": etag(key.version)})
 
     @extend_schema(operation_id="revoke_api_key", summary="Revoke an API key", tags=["Tenant"], responses={204: None})
     def delete(self, request: Request, api_key_id: UUID) -> Response:
         services.revoke_api_key(api_key_id=api_key_id, actor=self.actor, now=clock.now())
         return Response(status=204)
+
+
+class ApiKeyRollView(TenantView):
+    """POST /api-keys/{id}/roll."""
+
+    required_permissions = {"POST": Permission.API_KEYS_WRITE}
+
+    @extend_schema(
+        operation_id="roll_api_key",
+        summary="Replace an API key; the new secret is shown once",
+        description="The new key has the old one's name, mode, scopes, networks and expiry.",
+        tags=["Tenant"],
+        parameters=[IF_MATCH],
+        request=ApiKeyRollSerializer,
+        responses={201: NewApiKeySerializer},
+    )
+    def post(self, request: Request, api_key_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            selectors.get_api_key(api_key_id)
+        return run_idempotently(self, lambda: self._roll(api_key_id), secret=True)
+
+    def _roll(self, api_key_id: UUID) -> Response:
+        body = self.parse(ApiKeyRollSerializer)
+        version = self.expected_version()
+        return _with_secret(
+            services.roll_api_key(
+                api_key_id=api_key_id, expected_version=version, actor=self.actor, now=clock.now(), **body
+            )
+        )
+
+
+def _with_secret(created: services.NewApiKey) -> Response:
+    data = {**ApiKeySerializer(created.key).data, "secret": created.secret}
+    return Response(data, status=201, headers={"ETag": etag(created.key.version), "Cache-Control": "no-store"})

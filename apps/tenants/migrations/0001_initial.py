@@ -61,6 +61,15 @@ WHERE m.user_id = member
 ORDER BY t.slug
 """
 
+# Nobody learns of a name that they could not have read in a tenant whose members they handle.
+COLLEAGUE = """
+SELECT u.id, coalesce(nullif(u.display_name, ''), u.username)::text, u.email::text
+FROM users_user u
+WHERE u.username = named AND u.is_active AND EXISTS (
+    SELECT FROM tenants_membership mine JOIN tenants_membership theirs ON theirs.tenant_id = mine.tenant_id
+    WHERE mine.user_id = asker AND mine.role = ANY (roles) AND theirs.user_id = u.id)
+"""
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -150,8 +159,12 @@ class Migration(migrations.Migration):
             system="SELECT",
             column="id",
         ),
-        SecureTenantTable("tenants_membership", app="SELECT, INSERT", staff="SELECT"),
-        SecureTenantTable("tenants_apikey", app="SELECT, INSERT, UPDATE (revoked_at, version, updated_at)", staff="SELECT"),
+        SecureTenantTable(
+            "tenants_membership",
+            app="SELECT, INSERT, UPDATE (role, version, updated_at), DELETE",
+            staff="SELECT",
+        ),
+        SecureTenantTable("tenants_apikey", app="SELECT, INSERT, UPDATE (expires_at, revoked_at, version, updated_at)", staff="SELECT"),
         DefinerFunction(
             "tenants_api_key_principal(secret bytea, address inet, at timestamptz)",
             "TABLE (refusal text, tenant_id uuid, tenant_slug text, tenant_name text, api_key_id uuid, label text, "
@@ -173,5 +186,11 @@ class Migration(migrations.Migration):
             "TABLE (tenant_id uuid, slug text, status text, role text)",
             USER_MEMBERSHIPS,
             roles=["finops_web"],
+        ),
+        DefinerFunction(
+            "tenants_colleague(asker uuid, named text, roles text[])",
+            "TABLE (user_id uuid, name text, email text)",
+            COLLEAGUE,
+            roles=["finops_app"],
         ),
     ]

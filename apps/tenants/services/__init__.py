@@ -1,21 +1,25 @@
 """Every write of the tenants room."""
 
-from apps.tenants.services.api_keys import NewApiKey, create_api_key, revoke_api_key
-from apps.tenants.services.members import add_member
+from apps.tenants.services.api_keys import NewApiKey, create_api_key, revoke_api_key, roll_api_key
+from apps.tenants.services.members import add_colleague, add_member, change_role, remove_member
 from apps.tenants.services.read_only import engage_read_only, release_read_only
 from apps.tenants.services.sign_in import refresh_tokens, sign_in
 from apps.tenants.services.tenants import create_tenant, reactivate_tenant, suspend_tenant
 
 __all__ = [
     "NewApiKey",
+    "add_colleague",
     "add_member",
+    "change_role",
     "create_api_key",
     "create_tenant",
     "engage_read_only",
     "reactivate_tenant",
     "refresh_tokens",
     "release_read_only",
+    "remove_member",
     "revoke_api_key",
+    "roll_api_key",
     "sign_in",
     "suspend_tenant",
 ]

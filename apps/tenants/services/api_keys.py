@@ -1,8 +1,8 @@
-"""Creating and revoking API keys."""
+"""Creating, rolling and revoking API keys."""
 
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
@@ -11,14 +11,15 @@ from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.core.actor import Actor
-from apps.core.errors import NotFound
+from apps.core.errors import NotFound, VersionConflict
 from apps.core.scope import current_tenant_id, write_scope
 from apps.outbox import services as outbox
 from apps.tenants import events, secrets
-from apps.tenants.enums import ApiKeyMode, Role
-from apps.tenants.errors import ApiKeyExceedsCreator, ExpiryInThePast, InvalidNetwork, UnknownScope
-from apps.tenants.models import ApiKey, Membership
-from apps.tenants.roles import ALL_PERMISSIONS, permissions_of
+from apps.tenants.enums import ApiKeyMode
+from apps.tenants.errors import ApiKeyExceedsCreator, ApiKeyNotActive, ExpiryInThePast, InvalidNetwork, UnknownScope
+from apps.tenants.models import ApiKey
+from apps.tenants.roles import ALL_PERMISSIONS
+from apps.tenants.services.authority import authority_of
 
 _TOLD = ("name", "mode", "scopes", "allowed_networks", "expires_at")
 
@@ -46,28 +47,44 @@ def create_api_key(
     Raises:
         UnknownScope, InvalidNetwork, ExpiryInThePast, ApiKeyExceedsCreator: see the classes.
     """
-    secret = secrets.new_secret(mode)
     key = ApiKey(
         name=name,
         mode=mode,
-        prefix=secrets.shown_prefix(secret),
-        secret_hash=secrets.hash_secret(secret),
         scopes=_known_scopes(scopes),
         allowed_networks=_normal_networks(allowed_networks),
         expires_at=expires_at,
-        created_by=actor.label,
-        created_at=now,
-        updated_at=now,
     )
     if expires_at is not None and expires_at <= now:
         raise ExpiryInThePast
     with write_scope(actor):
-        key.tenant_id = current_tenant_id()
-        _require_within_creator(key, actor)
-        key.save(force_insert=True)
-        changes = {field: [None, getattr(key, field)] for field in _TOLD}
-        _tell(key, events.API_KEY_CREATED, changes, actor, now)
-    return NewApiKey(key, secret)
+        return _add(key, actor, now)
+
+
+def roll_api_key(
+    *, api_key_id: UUID, overlap_seconds: int, expected_version: int | None = None, actor: Actor, now: datetime
+) -> NewApiKey:
+    """Replace an API key by one with the same name, mode, scopes, networks and expiry, and a secret of its own.
+
+    The old key works for `overlap_seconds` yet, never longer than it would have anyway.
+
+    Raises:
+        NotFound: the tenant has no such key.
+        VersionConflict: it has another version than expected.
+        ApiKeyNotActive, ApiKeyExceedsCreator: see the classes.
+    """
+    with write_scope(actor):
+        old = _locked(api_key_id, expected_version=expected_version)
+        if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
+            raise ApiKeyNotActive
+        same = {field: getattr(old, field) for field in _TOLD}
+        created = _add(ApiKey(**same), actor, now)
+        end = now + timedelta(seconds=overlap_seconds)
+        before, old.expires_at = old.expires_at, min(old.expires_at or end, end)
+        old.version, old.updated_at = old.version + 1, now
+        old.save(update_fields=["expires_at", "version", "updated_at"])
+        changes = {"expires_at": [before, old.expires_at], "replaced_by": [None, str(created.key.id)]}
+        _tell(old, events.API_KEY_ROLLED, changes, actor, now, replaced_by=created.key.id)
+    return created
 
 
 def revoke_api_key(*, api_key_id: UUID, actor: Actor, now: datetime) -> ApiKey:
@@ -77,9 +94,7 @@ def revoke_api_key(*, api_key_id: UUID, actor: Actor, now: datetime) -> ApiKey:
         NotFound: the tenant has no such key.
     """
     with write_scope(actor, even_if_read_only=True):
-        key = ApiKey.objects.select_for_update().filter(id=api_key_id).first()
-        if key is None:
-            raise NotFound
+        key = _locked(api_key_id)
         if key.revoked_at is None:
             key.revoked_at = key.updated_at = now
             key.version += 1
@@ -88,9 +103,38 @@ def revoke_api_key(*, api_key_id: UUID, actor: Actor, now: datetime) -> ApiKey:
     return key
 
 
-def _tell(key: ApiKey, event: str, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+def _add(key: ApiKey, actor: Actor, now: datetime) -> NewApiKey:
+    """Store a key, with a new secret, unless it can do more than the actor; and tell of it."""
+    secret = secrets.new_secret(ApiKeyMode(key.mode))
+    key.tenant_id, key.created_by = current_tenant_id(), actor.label
+    key.prefix, key.secret_hash = secrets.shown_prefix(secret), secrets.hash_secret(secret)
+    key.created_at = key.updated_at = now
+    _require_within_creator(key, actor)
+    key.save(force_insert=True)
+    _tell(key, events.API_KEY_CREATED, {field: [None, getattr(key, field)] for field in _TOLD}, actor, now)
+    return NewApiKey(key, secret)
+
+
+def _locked(api_key_id: UUID, *, expected_version: int | None = None) -> ApiKey:
+    key = ApiKey.objects.select_for_update().filter(id=api_key_id).first()
+    if key is None:
+        raise NotFound
+    if expected_version is not None and key.version != expected_version:
+        raise VersionConflict
+    return key
+
+
+def _tell(
+    key: ApiKey,
+    event: str,
+    changes: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    *,
+    replaced_by: UUID | None = None,
+) -> None:
     audit.record(action=event, actor=actor, target_type="api_key", target_id=key.id, now=now, changes=changes)
-    outbox.emit(events.api_key_event(event, key), actor=actor, now=now)
+    outbox.emit(events.api_key_event(event, key, replaced_by=replaced_by), actor=actor, now=now)
 
 
 def _known_scopes(scopes: Collection[str]) -> list[str]:
@@ -116,18 +160,9 @@ def _normal_networks(networks: Collection[str]) -> list[str]:
 
 def _require_within_creator(key: ApiKey, actor: Actor) -> None:
     """Hold a new key to its creator's permissions and, if that is a key, to that key's limits."""
-    if actor.kind in ("staff", "system"):
-        return
-    permissions: Set[str]
-    if actor.api_key_id is None:
-        assert actor.user_id is not None
-        membership = Membership.objects.get(user_id=actor.user_id)
-        permissions = permissions_of(Role(membership.role))
-    else:
-        creator = ApiKey.objects.get(id=actor.api_key_id)
-        permissions = frozenset(creator.scopes)
-        _require_within_limits(key, creator)
-    excess = sorted(set(key.scopes) - permissions)
+    if actor.api_key_id is not None:
+        _require_within_limits(key, ApiKey.objects.get(id=actor.api_key_id))
+    excess = sorted(set(key.scopes) - authority_of(actor).permissions)
     if excess:
         raise ApiKeyExceedsCreator(_("You do not have: %(scopes)s") % {"scopes": ", ".join(excess)})
 

@@ -1,16 +1,24 @@
-"""Adding members to a tenant."""
+"""Who belongs to a tenant, and as what."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
 
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.db.violations import translate_violations
+from apps.core.errors import NotFound, VersionConflict
 from apps.core.scope import current_tenant_id, write_scope
 from apps.outbox import services as outbox
-from apps.tenants import events
+from apps.tenants import events, selectors
 from apps.tenants.enums import Role
-from apps.tenants.errors import AlreadyAMember
+from apps.tenants.errors import AlreadyAMember, LastOwner, OwnersOnly, OwnRole, UnknownColleague
 from apps.tenants.models import Membership
+from apps.tenants.services.authority import Authority, lock_members
+from apps.users import services as users
 from apps.users.models import User
 
 
@@ -21,24 +29,124 @@ def add_member(*, user: User, role: Role, actor: Actor, now: datetime) -> Member
         AlreadyAMember: see the class.
     """
     with write_scope(actor):
-        membership = Membership(
-            tenant_id=current_tenant_id(),
-            user=user,
-            role=role,
-            name=user.get_full_name(),
-            email=user.email,
-            created_at=now,
-            updated_at=now,
+        return _join(
+            Membership(user_id=user.id, role=role, name=user.get_full_name(), email=user.email), actor=actor, now=now
         )
-        with translate_violations({"tenants_membership_one_per_user": AlreadyAMember()}):
-            membership.save(force_insert=True)
-        audit.record(
-            action=events.MEMBER_ADDED,
-            actor=actor,
-            target_type="member",
-            target_id=membership.id,
-            now=now,
-            changes={"user_id": [None, str(user.id)], "role": [None, str(role)]},
+
+
+def add_colleague(*, username: str, role: Role, actor: Actor, now: datetime) -> Membership:
+    """Make somebody a member whose membership of another tenant the acting user handles, too.
+
+    Anybody else is invited: adding people by name without being asked, and telling which names exist and whose they
+    are, would be no tenant's business.
+
+    Raises:
+        UnknownColleague, OwnersOnly, RoleExceedsGranter, AlreadyAMember: see the classes.
+    """
+    with write_scope(actor):
+        lock_members(actor).require_may_grant(role)
+        found = selectors.find_colleague(asker_id=actor.user_id, username=User.normalize_username(username))
+        if found is None:
+            message = str(UnknownColleague.title)
+            raise UnknownColleague(errors=[{"field": "username", "code": UnknownColleague.code, "message": message}])
+        user_id, name, email = found
+        return _join(Membership(user_id=user_id, role=role, name=name, email=email), actor=actor, now=now)
+
+
+def change_role(
+    *,
+    member_id: UUID,
+    role: Role,
+    reason: str = "",
+    expected_version: int | None = None,
+    actor: Actor,
+    now: datetime,
+) -> Membership:
+    """Give a member another role, which holds from their next request on; the role that they have changes nothing.
+
+    `reason`, why staff does it, is kept in the audit leaf.
+
+    Raises:
+        NotFound, VersionConflict: see `_find`.
+        OwnRole, OwnersOnly, RoleExceedsGranter, LastOwner: see the classes.
+    """
+    with write_scope(actor):
+        authority = lock_members(actor)
+        member = _find(member_id, expected_version)
+        if actor.kind == "user" and member.user_id == actor.user_id:
+            raise OwnRole
+        authority.require_may_grant(role)
+        before = Role(member.role)
+        if before == role:
+            return member
+        _require_may_unseat(member, authority)
+        member.role = role
+        member.version, member.updated_at = member.version + 1, now
+        member.save(update_fields=["role", "version", "updated_at"])
+        changes = {"role": [str(before), str(role)]} | ({"reason": [None, reason]} if reason else {})
+        _tell(member, events.MEMBER_ROLE_CHANGED, changes, actor, now)
+    return member
+
+
+def remove_member(
+    *, member_id: UUID, reason: str = "", expected_version: int | None = None, actor: Actor, now: datetime
+) -> None:
+    """End a membership and its sessions at once, also while writing is switched off.
+
+    API keys that the member has made stay: they are the tenant's.
+
+    Raises:
+        NotFound, VersionConflict: see `_find`.
+        OwnersOnly, LastOwner: see the classes.
+    """
+    with transaction.atomic():
+        with write_scope(actor, even_if_read_only=True):
+            authority = lock_members(actor)
+            member = _find(member_id, expected_version)
+            _require_may_unseat(member, authority)
+            changes = {"user_id": [str(member.user_id), None], "role": [str(member.role), None]}
+            _tell(member, events.MEMBER_REMOVED, changes | ({"reason": [None, reason]} if reason else {}), actor, now)
+            Membership.objects.filter(id=member.id).delete()
+        # Without them nothing would come back to life if the user joined again. A tenant's scope cannot reach them.
+        users.revoke_sessions(
+            user_id=member.user_id, tenant_id=member.tenant_id, reason="member_removed", actor=actor, now=now
         )
-        outbox.emit(events.member_event(events.MEMBER_ADDED, membership), actor=actor, now=now)
-    return membership
+
+
+def _join(member: Membership, *, actor: Actor, now: datetime) -> Membership:
+    member.tenant_id = current_tenant_id()
+    member.created_at = member.updated_at = now
+    with translate_violations({"tenants_membership_one_per_user": AlreadyAMember()}):
+        member.save(force_insert=True)
+    changes = {"user_id": [None, str(member.user_id)], "role": [None, str(member.role)]}
+    _tell(member, events.MEMBER_ADDED, changes, actor, now)
+    return member
+
+
+def _find(member_id: UUID, expected_version: int | None) -> Membership:
+    """Return a member of the open scope's tenant.
+
+    Raises:
+        NotFound: the tenant has none of this id.
+        VersionConflict: it has another version than expected.
+    """
+    member = Membership.objects.filter(id=member_id).first()
+    if member is None:
+        raise NotFound
+    if expected_version is not None and member.version != expected_version:
+        raise VersionConflict
+    return member
+
+
+def _require_may_unseat(member: Membership, authority: Authority) -> None:
+    if member.role != Role.OWNER:
+        return
+    if not authority.is_owner:
+        raise OwnersOnly
+    if not Membership.objects.filter(role=Role.OWNER).exclude(id=member.id).exists():
+        raise LastOwner
+
+
+def _tell(member: Membership, event: str, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+    audit.record(action=event, actor=actor, target_type="member", target_id=member.id, now=now, changes=changes)
+    outbox.emit(events.member_event(event, member), actor=actor, now=now)

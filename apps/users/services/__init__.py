@@ -7,6 +7,7 @@ from apps.users.services.sessions import (
     revoke_any_session,
     revoke_by_refresh_token,
     revoke_session,
+    revoke_sessions,
     start_session,
 )
 from apps.users.services.sign_in import check_password, check_second_factor, is_locked_out, record_refusal, visitor
@@ -23,6 +24,7 @@ __all__ = [
     "revoke_any_session",
     "revoke_by_refresh_token",
     "revoke_session",
+    "revoke_sessions",
     "start_session",
     "visitor",
 ]

@@ -153,6 +153,16 @@ def revoke_any_session(*, session_id: UUID, reason: str, actor: Actor, now: date
     return True
 
 
+def revoke_sessions(*, user_id: UUID, tenant_id: UUID, reason: str, actor: Actor, now: datetime) -> int:
+    """Sign a user out of one tenant everywhere, on somebody else's word; return how many sessions ended."""
+    live = selectors.live_sessions(user_id=user_id, tenant_id=tenant_id, now=now)
+    with transaction.atomic():
+        sessions = list(live.select_for_update().order_by("id"))
+        for session in sessions:
+            _revoke(session, actor.for_tenant(tenant_id), now, reason=reason)
+    return len(sessions)
+
+
 def revoke_by_refresh_token(*, refresh: str, origin: Origin, now: datetime) -> None:
     """Revoke the session whose newest refresh token this is; an unknown one changes nothing (RFC 7009)."""
     with transaction.atomic():
