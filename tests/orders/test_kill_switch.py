@@ -303,6 +303,12 @@ class TestSendsInTheAir:
         assert floor.read(stuck).status == OrderStatus.ACCEPTED
         assert broker.calls == ["place_order"]
 
+    def test_two_who_look_at_once_see_no_send(self, floor, broker):
+        engage(floor)
+        with tenant_scope(floor.tenant.id):
+            assert read_kill_switches().in_flight == {None: False}
+            assert Concurrently(lambda: self._in_flight(floor)).join() == {None: False}
+
     def test_other_tenants_go_on_meanwhile(self, floor, abroad, broker):
         sending, go_on = Event(), Event()
         broker.on_call["place_order"] = lambda: hold(sending, go_on)

@@ -1,5 +1,6 @@
 """Tells whether an order that a venue shows under our id is the one that was sent (docs/adr/0009-unknown-outcomes)."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from apps.core.money import plain
@@ -26,6 +27,10 @@ def request_of(order: Order) -> OrderRequest:
 def difference(order: Order, told: VenueOrder) -> str:
     """Say in what the venue's order is another one than ours, such as "side: sell, not buy"; "" when it is ours."""
     asked = request_of(order)
+    if (asked.type, asked.side, told.type) == ("stop", "buy", "stop_limit"):
+        # Alpaca carries a buy stop as a stop-limit order some percent above the stop (docs.alpaca.markets, "Orders at
+        # Alpaca": stop order); which of the two it shows is not documented.
+        asked = replace(asked, type="stop_limit", limit_price=told.limit_price)
     pairs = [(name, getattr(told, name), getattr(asked, name)) for name in _TERMS]
     return "; ".join(f"{name}: {_text(theirs)}, not {_text(ours)}" for name, theirs, ours in pairs if theirs != ours)
 
