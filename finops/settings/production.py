@@ -27,3 +27,5 @@ SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_NAME = "__Host-session"
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_NAME = "__Host-csrf"
+# Rather than a cookie that has no such name.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

@@ -1,4 +1,4 @@
-"""Probes and metrics under the production settings, asked for as a container's health check does: by address."""
+"""Probes and metrics under the production settings, asked for by address; cookies and HSTS, for browsers."""
 
 import json
 import subprocess
@@ -8,16 +8,30 @@ from tests.deploy.test_settings import PRODUCTION, ROOT
 
 ASK = """
 import json
-from django.test import Client
+from django.test import Client, override_settings
 from finops.wsgi import application
 client, answers = Client(raise_request_exception=False), {}
+# Nothing is collected here.
+plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+override_settings(STORAGES={"staticfiles": plain}).enable()
 for path in ("/livez", "/readyz", "/startupz", "/metrics", "/admin/login/", "/api/v1/tenant"):
     response = client.get(path, headers={"Host": "127.0.0.1:8000", "X-Request-ID": "probe-1"})
     answers[path] = [response.status_code, response.headers.get("X-Request-ID")]
+secure = {"headers": {"Host": "finops.example.com", "X-Forwarded-Proto": "https"}}
+cookies = client.get("/admin/login/", **secure).cookies
+answers["cookies"] = [
+    [name, *(cookie[kind] for kind in ("secure", "httponly", "samesite", "path", "domain"))]
+    for name, cookie in cookies.items()
+]
+paths = ("/admin/", "/api/v1/tenant", "/api/v1/nothing", "/static/nothing")
+answers["hsts"] = [client.get(path, **secure).headers.get("Strict-Transport-Security") for path in paths]
 outside = client.get("/metrics", headers={"Host": "10.0.0.5"}, REMOTE_ADDR="203.0.113.9")
 answers["/metrics from outside"] = [outside.status_code, None]
 print(json.dumps(answers))
 """
+
+
+HSTS = "max-age=63072000; includeSubDomains; preload"
 
 
 def test_probes_answer_whatever_the_host_and_without_tls(process_environment: dict[str, str]) -> None:
@@ -39,5 +53,7 @@ def test_probes_answer_whatever_the_host_and_without_tls(process_environment: di
         "/metrics": [200, "probe-1"],
         "/admin/login/": [400, "probe-1"],
         "/api/v1/tenant": [400, "probe-1"],
+        "cookies": [["__Host-csrf", True, True, "Lax", "/", ""]],
+        "hsts": [HSTS] * 4,
         "/metrics from outside": [404, None],
     }
