@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "apps.core.middleware.TrustedProxyMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "apps.core.middleware.RequestContextMiddleware",
+    "apps.core.cors.CorsMiddleware",
     "apps.core.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "apps.core.api.limits.RateLimitMiddleware",
@@ -250,6 +251,8 @@ EGRESS_ALLOW_LOOPBACK = False
 # Which name servers are asked about hosts that tenants name, as (address, port); None: the system's.
 EGRESS_NAME_SERVERS: list[tuple[str, int]] | None = None
 
+# Pages of which origins (https://app.example.com) may read the API's answers; none by default.
+CORS_ORIGINS = env.origins("FINOPS_CORS_ORIGINS")
 # Who may read /metrics; loopback by default.
 METRICS_ALLOWED_NETWORKS = env.networks("FINOPS_METRICS_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
 # Where a worker serves what its children count; 0: nowhere, since web shows it (PROMETHEUS_MULTIPROC_DIR).

@@ -5,6 +5,7 @@ Nothing raises here: a value that is missing or malformed is remembered in `PROB
 """
 
 import os
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ PROBLEMS: list[str] = []
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::(?!80$|443$)[0-9]{1,5})?")
 
 
 def text(name: str, default: str = "", *, required: bool = False) -> str:
@@ -78,6 +80,17 @@ def networks(name: str, default: str = "") -> list[IPv4Network | IPv6Network]:
             found.append(ip_network(item))
         except ValueError:
             PROBLEMS.append(f"{name} must be networks such as 10.0.0.0/8, not {item!r}.")
+    return found
+
+
+def origins(name: str) -> list[str]:
+    """Return `NAME` as origins, as a browser names them: scheme, host and a port that is not the scheme's own."""
+    found = []
+    for item in items(name):
+        if _ORIGIN.fullmatch(item):
+            found.append(item)
+        else:
+            PROBLEMS.append(f"{name} must be origins such as https://app.example.com, not {item!r}.")
     return found
 
 
