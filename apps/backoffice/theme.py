@@ -88,6 +88,7 @@ NAVIGATION = [
         _("Identity"),
         _item(_("Tenants"), "apartment", "tenants.tenant"),
         _item(_("Members"), "groups", "tenants.membership"),
+        _item(_("Invitations"), "mail", "tenants.invitation"),
         _item(_("Users"), "person", "users.user"),
         _item(_("Sessions"), "devices", "users.session"),
         _item(_("Authenticators"), "phonelink_lock", "otp_totp.totpdevice"),

@@ -85,6 +85,7 @@ DEFINER_FUNCTIONS: dict[str, str] = {
     "accounts_search_transactions": "text -> the ids of the scope's own transactions that contain it, by index",
     "tenants_api_key_principal": "API key hash -> key, tenant and scopes",
     "tenants_colleague": "user and a name -> who bears it, if that user handles their membership of some tenant",
+    "tenants_open_invitation": "invitation token hash -> invitation and tenant, while it can be accepted",
     "tenants_user_memberships": "user id -> the user's tenants and roles",
     "tenants_session_principal": "session id -> user, tenant and role, while the session is alive",
 }

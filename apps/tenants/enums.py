@@ -27,3 +27,12 @@ class ApiKeyMode(models.TextChoices):
 
     LIVE = "live", _("Live")
     TEST = "test", _("Test")
+
+
+class InvitationStatus(models.TextChoices):
+    """Where an invitation stands; derived from its times, not stored."""
+
+    PENDING = "pending", _("Pending")
+    ACCEPTED = "accepted", _("Accepted")
+    REVOKED = "revoked", _("Revoked")
+    EXPIRED = "expired", _("Expired")

@@ -61,6 +61,33 @@ class AlreadyAMember(DomainError):
     title = _("Already a member")
 
 
+class AlreadyInvited(DomainError):
+    """The address has an invitation that is neither accepted nor revoked: send that one again."""
+
+    code = "already_invited"
+    status = 409
+    title = _("Already invited")
+
+
+class InvitationClosed(DomainError):
+    """The invitation was accepted or revoked: invite anew, or remove the member."""
+
+    code = "invitation_closed"
+    status = 409
+    title = _("The invitation is closed")
+
+
+class InvalidInvitation(DomainError):
+    """The invitation's token is unknown, has expired, was revoked or used; which of them is not said.
+
+    Ask whoever invited you to send it again.
+    """
+
+    code = "invalid_invitation"
+    status = 400
+    title = _("The invitation is not valid")
+
+
 class UnknownColleague(DomainError):
     """You handle no other tenant that has a member of this user name: invite the person by e-mail.
 

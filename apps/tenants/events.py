@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.outbox.types import NewEvent
-from apps.tenants.models import ApiKey, Membership, Tenant
+from apps.tenants.models import ApiKey, Invitation, Membership, Tenant
 
 TENANT_CREATED = "tenant.created"
 TENANT_SUSPENDED = "tenant.suspended"
@@ -12,6 +12,10 @@ TENANT_REACTIVATED = "tenant.reactivated"
 MEMBER_ADDED = "member.added"
 MEMBER_ROLE_CHANGED = "member.role_changed"
 MEMBER_REMOVED = "member.removed"
+INVITATION_CREATED = "invitation.created"
+INVITATION_RESENT = "invitation.resent"
+INVITATION_REVOKED = "invitation.revoked"
+INVITATION_ACCEPTED = "invitation.accepted"
 API_KEY_CREATED = "api_key.created"
 API_KEY_REVOKED = "api_key.revoked"
 API_KEY_ROLLED = "api_key.rolled"
@@ -27,6 +31,12 @@ def member_event(type_: str, membership: Membership) -> NewEvent:
     """Build an event about a member."""
     data = {"id": membership.id, "user_id": membership.user_id, "role": str(membership.role)}
     return NewEvent(type=type_, entity_type="member", entity_id=membership.id, data=data)
+
+
+def invitation_event(type_: str, invitation: Invitation) -> NewEvent:
+    """Build an event about an invitation; the address stays in its row, which can be erased."""
+    data = {"id": invitation.id, "role": str(invitation.role), "expires_at": invitation.expires_at}
+    return NewEvent(type=type_, entity_type="invitation", entity_id=invitation.id, data=data)
 
 
 def api_key_event(type_: str, key: ApiKey, *, replaced_by: UUID | None = None) -> NewEvent:

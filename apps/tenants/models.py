@@ -1,14 +1,17 @@
-"""Tenants, their members and their API keys."""
+"""Tenants, their members, whom they invite, and their API keys."""
+
+from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.db import TenantForeignKey
 from apps.core.models import BaseModel, TenantModel, VersionedModel
 from apps.core.retention import Retention
-from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
+from apps.tenants.enums import ApiKeyMode, InvitationStatus, Role, TenantStatus
 
 # Shorter than a UUID in text, so that "slug or id" is never ambiguous.
 validate_slug = RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", _("Use lower-case letters, digits and single hyphens."))
@@ -62,6 +65,53 @@ class Membership(TenantModel, VersionedModel):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.role})"
+
+
+class Invitation(TenantModel, VersionedModel):
+    """Somebody who may join a tenant. Whoever holds the token, of which the hash is stored, is who was invited.
+
+    `sealed_token` is the token, encrypted, until its letter has been sent. `invited_by` is a frozen name.
+    """
+
+    retention = Retention.BUSINESS
+    personal_fields = ("email", "invited_by")
+    data_subject = "email"
+
+    email = models.EmailField(_("email address"))
+    role = models.CharField(_("role"), max_length=16, choices=Role.choices)
+    token_hash = models.BinaryField(max_length=32, unique=True)
+    sealed_token = models.BinaryField(max_length=200, null=True)
+    invited_by = models.CharField(_("invited by"), max_length=200, editable=False)
+    expires_at = models.DateTimeField(_("expires at"))
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                "tenant_id",
+                Lower("email"),
+                name="tenants_invitation_one_open_per_address",
+                condition=models.Q(accepted_at__isnull=True, revoked_at__isnull=True),
+            ),
+            models.CheckConstraint(name="tenants_invitation_role", condition=models.Q(role__in=Role.values)),
+            TenantForeignKey(field="tenant_id", to="tenants.Tenant", name="tenants_invitation_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} ({self.role})"
+
+    def status_at(self, now: datetime) -> InvitationStatus:
+        """Return where the invitation stands at a time."""
+        if self.accepted_at is not None:
+            return InvitationStatus.ACCEPTED
+        if self.revoked_at is not None:
+            return InvitationStatus.REVOKED
+        return InvitationStatus.PENDING if now < self.expires_at else InvitationStatus.EXPIRED
 
 
 class ApiKey(TenantModel, VersionedModel):

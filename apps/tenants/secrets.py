@@ -1,6 +1,7 @@
-"""The form of an API key: `fop_<mode>_`, 43 random base62 characters (256 bits), 6 characters of CRC32.
+"""The form of an API key, and of an invitation's token.
 
-The checksum lets typos and truncated keys be refused without a query, and secret scanners be sure of a hit.
+A key is `fop_<mode>_`, 43 random base62 characters (256 bits), 6 characters of CRC32. The checksum lets typos and
+truncated keys be refused without a query, and secret scanners be sure of a hit.
 """
 
 import hashlib
@@ -24,6 +25,11 @@ def new_secret(mode: ApiKeyMode) -> str:
     return body + checksum(body)
 
 
+def new_invitation_token() -> str:
+    """Return a token with 256 random bits."""
+    return "foi_" + secrets.token_urlsafe(32)
+
+
 def is_well_formed(secret: str) -> bool:
     """Tell whether a text has the form of an API key and its checksum holds."""
     if _FORM.fullmatch(secret) is None:
@@ -32,7 +38,7 @@ def is_well_formed(secret: str) -> bool:
 
 
 def hash_secret(secret: str) -> bytes:
-    """Return the SHA-256 under which an API key is stored; 256 random bits need no slow hash."""
+    """Return the SHA-256 under which an API key or a token is stored; 256 random bits need no slow hash."""
     return hashlib.sha256(secret.encode()).digest()
 
 

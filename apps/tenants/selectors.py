@@ -15,15 +15,16 @@ from apps.core.models import ReadOnlySwitch
 from apps.core.scope import current_tenant_id
 from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
 from apps.tenants.errors import AddressNotAllowed, TenantSuspended
-from apps.tenants.models import ApiKey, Membership, Tenant
+from apps.tenants.models import ApiKey, Invitation, Membership, Tenant
 from apps.tenants.roles import permissions_of
 from apps.tenants.secrets import hash_secret, is_well_formed
-from apps.tenants.types import MembershipChoice, Principal, TenantIdentity
+from apps.tenants.types import Invited, MembershipChoice, Principal, TenantIdentity
 from apps.users.tokens import read_access_token
 
 _API_KEY = "SELECT * FROM tenants_api_key_principal(%s, %s::inet, %s)"
 _SESSION = "SELECT * FROM tenants_session_principal(%s, %s)"
 _COLLEAGUE = "SELECT * FROM tenants_colleague(%s, %s, %s)"
+_INVITATION = "SELECT * FROM tenants_open_invitation(%s, %s)"
 _MEMBERSHIPS = "SELECT * FROM tenants_user_memberships(%s)"
 
 
@@ -65,6 +66,32 @@ def get_member(member_id: UUID) -> Membership:
     if member is None:
         raise NotFound
     return member
+
+
+def invitations() -> QuerySet[Invitation]:
+    """Return the invitations of the open scope's tenant, without their tokens."""
+    return Invitation.objects.filter(tenant_id=current_tenant_id()).defer("token_hash", "sealed_token")
+
+
+def get_invitation(invitation_id: UUID) -> Invitation:
+    """Return an invitation of the open scope's tenant.
+
+    Raises:
+        NotFound: it has none of this id.
+    """
+    invitation = invitations().filter(id=invitation_id).first()
+    if invitation is None:
+        raise NotFound
+    return invitation
+
+
+def find_invitation(token: str, *, now: datetime) -> Invited | None:
+    """Return which invitation a token is good for; None whatever is wrong with it."""
+    rows = _rows(_INVITATION, [hash_secret(token), now])
+    if not rows:
+        return None
+    invitation_id, email, tenant_id, slug, name, status = rows[0]
+    return Invited(invitation_id, email, TenantIdentity(tenant_id, slug, name), status == TenantStatus.SUSPENDED)
 
 
 def find_colleague(*, asker_id: UUID | None, username: str) -> tuple[UUID, str, str] | None:

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from apps.core import principal
+from apps.jobs.types import JobKind
 from apps.tenants.enums import ApiKeyMode, Role
+
+# A letter is worth little days later: half a day of trying, then staff see why.
+SEND_INVITATION = JobKind("invitation.send", queue="default", max_attempts=15, backoff_seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +47,13 @@ class TokenPair:
     access: str
     refresh: str
     expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """What an invitation's token is good for."""
+
+    id: UUID
+    email: str
+    tenant: TenantIdentity
+    is_suspended: bool

@@ -21,6 +21,7 @@ LOCKS = ("supervisor.lock", "processes.lock")
 # All that finops ever writes into a home, but for marker and locks; patterns are those of fnmatch.
 CONTENT = (
     "logs",
+    "mail",
     "postgres",
     "valkey",
     "sandbox",
@@ -57,6 +58,7 @@ class Home:
             if os.geteuid() == 0:
                 self.path.chmod(self.path.stat().st_mode | 0o011)
             self.folder("logs")
+            self.folder("mail")
             self._take_locks()
         except OSError as error:
             raise HomeUnusable(

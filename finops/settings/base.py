@@ -170,6 +170,17 @@ ACCESS_TOKEN_SECONDS = 600
 SESSION_SECONDS = 30 * 24 * 3600
 REFRESH_GRACE_SECONDS = 10  # a refresh token that was just exchanged gives the same next one again
 
+# Letters: the invitations of members. A link with `{token}` to the page of yours where invitations are accepted; empty,
+# the letter tells how to do it through the API.
+INVITATION_URL = env.text("FINOPS_INVITATION_URL")
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.integer("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", False)
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "finops@localhost")
+
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.tenants.api.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["apps.core.api.permissions.HasRequiredPermission"],

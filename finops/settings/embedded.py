@@ -12,3 +12,6 @@ SYNC_INTERVAL_SECONDS = env.integer("FINOPS_SYNC_INTERVAL_SECONDS", 120)
 RISK_MAX_OPEN_TRADES = env.integer("FINOPS_RISK_MAX_OPEN_TRADES", 20)
 RISK_MAX_ORDERS_PER_MINUTE = env.integer("FINOPS_RISK_MAX_ORDERS_PER_MINUTE", 600)
 EGRESS_ALLOW_LOOPBACK = True
+# Letters are files.
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = env.text("FINOPS_HOME", ".finops") + "/mail"

@@ -10,3 +10,4 @@ WHITENOISE_AUTOREFRESH = True  # looks a file up when it is asked for: every tes
 RATE_LIMITS = dict.fromkeys(RATE_LIMITS, (10_000, 100_000))  # all tests share an address
 EGRESS_ALLOW_LOOPBACK = True
 EGRESS_NAME_SERVERS = []  # nobody is asked: no name resolves but localhost
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

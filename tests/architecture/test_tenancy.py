@@ -13,6 +13,7 @@ UNIQUE_WITHOUT_TENANT = {
     "audit_entry_installation_sequence": "the installation's own log",
     "providers_credentials_connection_id_key": "our UUID",
     "tenants_apikey_secret_hash_key": "the hash of a random secret of ours",
+    "tenants_invitation_token_hash_key": "the hash of a random token of ours",
     "tenants_tenant_slug_key": "slugs are chosen by staff",
 }
 

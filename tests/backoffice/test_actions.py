@@ -11,11 +11,12 @@ from apps.incidents.models import Incident
 from apps.jobs.models import Job
 from apps.outbox.models import OutboxEvent
 from apps.providers.models import Connection, SyncRun
-from apps.tenants.models import ApiKey, Membership, Tenant
+from apps.tenants.models import ApiKey, Invitation, Membership, Tenant
+from apps.tenants.selectors import find_invitation
 from apps.users.models import Session
 from tests.backoffice.world import World, make_dead_job
 from tests.factories.incidents import make_incident
-from tests.factories.tenants import make_member
+from tests.factories.tenants import make_invitation, make_member
 
 
 def leaves(tenant, action: str) -> list[AuditEntry]:
@@ -198,6 +199,19 @@ def test_a_member_gets_another_role_and_is_removed_but_not_the_last_owner(staff_
     assert read(Session, world.acme.session).revoked_at is not None
     assert press(staff_client, "tenants.membership", deputy, "remove", **why) == ["The last owner"]
     assert read(Membership, deputy).role == "owner"
+
+
+def test_an_invitation_is_sent_again_and_revoked(staff_client, world: World):
+    invitation, token = make_invitation(world.acme.tenant, "neo@example.com")
+    label = "tenants.invitation"
+    assert press(staff_client, label, invitation, "resend", confirmed="1") == ["1 letter is on its way."]
+    assert find_invitation(token, now=clock.now()) is None
+    why = {"confirmed": "1", "reason": "a typing error"}
+    assert press(staff_client, label, invitation, "revoke", **why) == ["1 invitation revoked."]
+    assert read(Invitation, invitation).status_at(clock.now()) == "revoked"
+    (leaf,) = leaves(world.acme.tenant, "invitation.revoked")
+    assert leaf.changes["reason"] == [None, "a typing error"]
+    assert press(staff_client, label, invitation, "resend", confirmed="1") == ["The invitation is closed"]
 
 
 def test_a_session_is_revoked_with_its_reason(staff_client, world: World):

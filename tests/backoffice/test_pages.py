@@ -22,6 +22,7 @@ from apps.providers.models import Connection
 from tests.backoffice.desk import ENDPOINT_SECRET
 from tests.backoffice.world import SECRET, TOKEN_IN_TRACEBACK, World
 from tests.factories.accounts import make_account, make_transaction, make_transactions
+from tests.factories.tenants import make_invitation
 
 # Queries of the list and of a record's page: three say who asks (session, user, authenticator), one counts the
 # sidebar's badges, one asks whether trading is stopped, two name tenants (the filter's and the rows'); the rest is the
@@ -29,7 +30,7 @@ from tests.factories.accounts import make_account, make_transaction, make_transa
 BASELINES = {
     "accounts.account": (10, 9),
     "accounts.transaction": (9, 8),
-    "audit.auditentry": (9, 7),
+    "audit.auditentry": (9, 8),
     "axes.accessattempt": (7, 7),
     "core.readonlyswitch": (8, 8),
     "django_celery_beat.periodictask": (7, 7),
@@ -51,6 +52,7 @@ BASELINES = {
     "providers.quarantinedrow": (10, 8),
     "providers.syncrun": (9, 8),
     "tenants.apikey": (9, 8),
+    "tenants.invitation": (9, 8),
     "tenants.membership": (9, 8),
     "tenants.tenant": (7, 9),
     "users.session": (9, 8),
@@ -86,8 +88,9 @@ def visit(client: Client, url: str) -> tuple[int, str]:
 
 
 @pytest.fixture
-def others(database):
-    """Rows of what other packages store."""
+def others(acme):
+    """Rows of what other packages store, and what the world does without."""
+    make_invitation(acme, "neo@example.com")
     every = IntervalSchedule.objects.create(every=2, period="seconds")
     AccessAttempt.objects.create(
         username="somebody", ip_address="127.0.0.8", failures_since_start=5, post_data="password=hunter2-hunter2"

@@ -6,9 +6,10 @@ from datetime import datetime
 from apps.core import clock
 from apps.core.actor import system_actor
 from apps.tenants.enums import ApiKeyMode, Role
-from apps.tenants.models import Tenant
+from apps.tenants.models import Invitation, Tenant
 from apps.tenants.roles import permissions_of
-from apps.tenants.services import add_member, create_api_key, create_tenant
+from apps.tenants.services import add_member, create_api_key, create_tenant, invite
+from apps.tenants.services.invitations import open_token
 from apps.users.models import User
 from tests.factories.users import PASSWORD, make_user
 
@@ -56,3 +57,12 @@ def make_api_key(
         now=now or clock.now(),
     )
     return created.secret
+
+
+def make_invitation(
+    tenant: Tenant, email: str, role: str = Role.VIEWER, *, now: datetime | None = None
+) -> tuple[Invitation, str]:
+    """Invite somebody, and return the invitation and its token."""
+    actor = system_actor("tests", tenant_id=tenant.id)
+    invitation = invite(email=email, role=Role(role), actor=actor, now=now or clock.now())
+    return invitation, open_token(invitation)

@@ -24,6 +24,12 @@ def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
         ("POST", "api-keys/{api_key_id}/roll"): {"overlap_seconds": 60},
         ("POST", "members"): {"username": "globex-clerk", "role": "viewer"},
         ("PATCH", "members/{member_id}"): {"role": "trader"},
+        ("POST", "invitations"): {"email": "new@example.com", "role": "trader"},
+        ("POST", "invitations/accept"): {
+            "token": world.acme.invitation,
+            "username": "newcomer",
+            "password": "a long one of four words",
+        },
         ("POST", "connections"): {"provider": "teller", "credentials": {"access_token": "test_tkn_new"}},
         ("PATCH", "transactions/{transaction_id}"): {"category": "wages", "note": "for February"},
         ("POST", "orders"): {

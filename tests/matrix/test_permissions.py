@@ -39,6 +39,12 @@ GET     fills                                    200  200    200   200     200  
 GET     holdings                                 200  200    200   200     200      401   401
 GET     instruments                              200  200    200   200     200      401   401
 GET     instruments/{instrument_key}             200  200    200   200     200      401   401
+GET     invitations                              200  403    403   200     200      401   401
+POST    invitations                              201  403    403   201     201      401   401
+POST    invitations/accept                       201  201    201   201     201      201   201
+GET     invitations/{invitation_id}              200  403    403   200     404      401   401
+DELETE  invitations/{invitation_id}              204  403    403   204     404      401   401
+POST    invitations/{invitation_id}/resend       200  403    403   200     404      401   401
 GET     kill-switch                              200  200    200   200     200      401   401
 PUT     kill-switch                              200  200    403   200     200      401   401
 GET     me                                       200  200    200   200     200      401   401

@@ -40,7 +40,7 @@ from tests.factories.orders import (
     make_position,
 )
 from tests.factories.providers import make_connection, make_running_run
-from tests.factories.tenants import make_api_key, make_member, make_tenant
+from tests.factories.tenants import make_api_key, make_invitation, make_member, make_tenant
 from tests.factories.users import PASSWORD, make_user
 from tests.factories.webhooks import fail_due, make_endpoint
 
@@ -53,7 +53,8 @@ ROLES = ("admin", "trader", "viewer")
 class Side:
     """One tenant. `ids` are its rows by the name that a path gives them; `secrets` its API keys by role.
 
-    `access` and `refresh` are the tokens of its owner's session, who belongs to both tenants.
+    `access` and `refresh` are the tokens of its owner's session, who belongs to both tenants. `invitation` is the token
+    of one that can be accepted.
     """
 
     tenant: Tenant
@@ -61,6 +62,7 @@ class Side:
     secrets: Mapping[str, str]
     access: str
     refresh: str
+    invitation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ def _build_side(slug: str, jordan: User) -> Side:
     make_endpoint(tenant, f"https://93.184.215.14/{slug}/second")
     tests = [send_test_event(endpoint_id=endpoint.id, actor=actor, now=clock.now()) for _ in range(2)]
     desk, order = _make_desk(tenant)
+    make_invitation(tenant, f"first@{slug}.example.com")
+    invitation, token = make_invitation(tenant, f"second@{slug}.example.com")
     with write_scope(actor):
         member_id = Membership.objects.get(user_id=clerk.id).id
     ids = {
@@ -155,13 +159,14 @@ def _build_side(slug: str, jordan: User) -> Side:
         "connection_id": connection.id,
         "delivery_id": tests[-1].id,
         "endpoint_id": endpoint.id,
+        "invitation_id": invitation.id,
         "member_id": member_id,
         "order_id": order.id,
         "run_id": run_id,
         "session_id": session_id,
         "transaction_id": transactions[-1].id,
     }
-    return Side(tenant, ids, secrets, access, refresh)
+    return Side(tenant, ids, secrets, access, refresh, token)
 
 
 def new_api_key(client: APIClient, **options: Any) -> Any:

@@ -11,9 +11,14 @@ from django.db import ProgrammingError, connection, transaction
 
 from apps.core.scope import staff_scope, system_scope, tenant_scope
 from apps.tenants.models import Tenant
-from tests.factories.tenants import make_api_key, make_member
+from tests.factories.tenants import make_api_key, make_invitation, make_member
 
-TABLES = {"tenants_tenant": "id", "tenants_membership": "tenant_id", "tenants_apikey": "tenant_id"}
+TABLES = {
+    "tenants_tenant": "id",
+    "tenants_membership": "tenant_id",
+    "tenants_apikey": "tenant_id",
+    "tenants_invitation": "tenant_id",
+}
 
 
 @pytest.fixture
@@ -21,6 +26,7 @@ def populated(acme: Tenant, globex: Tenant) -> None:
     for tenant in (acme, globex):
         make_member(tenant, f"{tenant.slug}-owner", "owner")
         make_api_key(tenant)
+        make_invitation(tenant, "neo@example.com")
 
 
 def tenants_in(table: str) -> set[object]:
@@ -50,7 +56,7 @@ def test_without_a_scope_the_table_cannot_be_read(table: str) -> None:
 
 
 @pytest.mark.worker_login
-@pytest.mark.parametrize("table", ["tenants_membership", "tenants_apikey"])
+@pytest.mark.parametrize("table", ["tenants_membership", "tenants_invitation", "tenants_apikey"])
 def test_the_queues_role_has_no_business_with_members_and_keys(table: str) -> None:
     with denied("permission denied"), system_scope():
         tenants_in(table)
@@ -112,6 +118,9 @@ def test_another_tenants_rows_are_not_there_to_be_changed(acme: Tenant, globex: 
         "UPDATE tenants_membership SET user_id = gen_random_uuid()",
         "DELETE FROM tenants_tenant",
         "DELETE FROM tenants_apikey",
+        "UPDATE tenants_invitation SET role = 'owner'",
+        "UPDATE tenants_invitation SET email = 'eve@example.com'",
+        "DELETE FROM tenants_invitation",
     ],
 )
 def test_a_scope_changes_only_what_services_change(sql: str, acme: Tenant) -> None:
@@ -145,6 +154,7 @@ def test_a_colleague_is_looked_up_in_a_tenants_scope_alone(acme: Tenant) -> None
         "tenants_api_key_principal('\\x00', NULL, now())",
         "tenants_session_principal(gen_random_uuid(), now())",
         "tenants_user_memberships(gen_random_uuid())",
+        "tenants_open_invitation('\\x00', now())",
     ],
 )
 def test_the_look_ups_serve_the_web_login_and_no_scope(call: str, acme: Tenant) -> None:

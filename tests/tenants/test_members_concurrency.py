@@ -1,4 +1,4 @@
-"""Owners who act upon each other at the same moment leave the tenant with one."""
+"""Owners who act upon each other at the same moment leave the tenant with one; an invitation works once."""
 
 from collections import Counter
 from threading import Barrier, Thread
@@ -13,8 +13,10 @@ from apps.core.errors import DomainError
 from apps.core.scope import tenant_scope
 from apps.tenants.enums import Role
 from apps.tenants.models import Membership
-from apps.tenants.services import change_role, remove_member
-from tests.factories.tenants import make_member, make_tenant
+from apps.tenants.services import NewUser, accept_invitation, change_role, remove_member
+from apps.users.models import User
+from apps.users.types import Origin
+from tests.factories.tenants import make_invitation, make_member, make_tenant
 
 
 @pytest.mark.commits
@@ -50,3 +52,31 @@ def test_two_owners_who_unseat_each_other(means: str) -> None:
         assert Membership.objects.filter(role=Role.OWNER).count() == 1
     # Whoever comes second is no owner, and handles members no more.
     assert outcomes == {"done": 1, "permission_denied": 1}
+
+
+@pytest.mark.commits
+def test_an_invitation_that_two_accept_at_once_makes_one_member() -> None:
+    tenant = make_tenant("initech")
+    _invitation, token = make_invitation(tenant, "neo@example.com")
+    barrier, outcomes = Barrier(2), Counter[str]()
+
+    def accept(username: str) -> None:
+        barrier.wait(30)
+        try:
+            chosen = NewUser(username, "there is no spoon")
+            accept_invitation(token=token, by=chosen, origin=Origin(), now=clock.now())
+            outcomes["done"] += 1
+        except DomainError as error:
+            outcomes[error.code] += 1
+        finally:
+            connection.close()
+
+    threads = [Thread(target=accept, args=(name,)) for name in ("neo", "smith")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert outcomes == {"done": 1, "invalid_invitation": 1}
+    with tenant_scope(tenant.id):
+        assert Membership.objects.count() == 1
+    assert User.objects.count() == 1

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.core import clock
 from apps.core.api.permissions import Permission
 from apps.core.api.serializers import StrictSerializer
-from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
+from apps.tenants.enums import ApiKeyMode, InvitationStatus, Role, TenantStatus
+from apps.tenants.models import Invitation
 from apps.users.models import Session
 
 
@@ -121,6 +125,53 @@ class MemberSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+
+class InvitationRequestSerializer(StrictSerializer):
+    """Whom to invite, and as what."""
+
+    email = serializers.EmailField(max_length=254)
+    role = serializers.ChoiceField(Role.values)
+
+
+class InvitationSerializer(serializers.Serializer[Any]):
+    """An invitation; `sent_at` is null until its letter has gone out."""
+
+    id = serializers.UUIDField()
+    email = serializers.CharField()
+    role = serializers.ChoiceField(Role.values)
+    status = serializers.SerializerMethodField()
+    invited_by = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+    sent_at = serializers.DateTimeField(allow_null=True)
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    @extend_schema_field(serializers.ChoiceField(InvitationStatus.values))
+    def get_status(self, invitation: Invitation) -> str:
+        return str(invitation.status_at(clock.now()))
+
+
+class InvitationAcceptSerializer(StrictSerializer):
+    """An invitation's token; `username` and `password`, both or neither, make a new user."""
+
+    token = serializers.CharField(max_length=128)
+    username = serializers.CharField(max_length=150, required=False)
+    password = serializers.CharField(max_length=1024, trim_whitespace=False, required=False)
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        lacking = {"username", "password"} - set(values)
+        if len(lacking) == 1:
+            raise serializers.ValidationError({lacking.pop(): [serializers.ErrorDetail(_("Give both."), "required")]})
+        return values
+
+
+class JoinedSerializer(serializers.Serializer[Any]):
+    """A new member, and the tenant to sign in to."""
+
+    member = MemberSerializer()
+    tenant = TenantReferenceSerializer()
 
 
 class ApiKeyRequestSerializer(StrictSerializer):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.tenants.api import auth_views, member_views, views
+from apps.tenants.api import auth_views, invitation_views, member_views, views
 
 urlpatterns = [
     path("auth/token", auth_views.TokenView.as_view()),
@@ -14,6 +14,10 @@ urlpatterns = [
     path("tenant", views.CurrentTenantView.as_view()),
     path("members", member_views.MemberListView.as_view()),
     path("members/<uuid:member_id>", member_views.MemberView.as_view()),
+    path("invitations", invitation_views.InvitationListView.as_view()),
+    path("invitations/accept", invitation_views.InvitationAcceptView.as_view()),
+    path("invitations/<uuid:invitation_id>", invitation_views.InvitationView.as_view()),
+    path("invitations/<uuid:invitation_id>/resend", invitation_views.InvitationResendView.as_view()),
     path("api-keys", views.ApiKeyListView.as_view()),
     path("api-keys/<uuid:api_key_id>", views.ApiKeyView.as_view()),
     path("api-keys/<uuid:api_key_id>/roll", views.ApiKeyRollView.as_view()),

@@ -3,6 +3,7 @@
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
+import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
@@ -68,6 +69,12 @@ FROM users_user u
 WHERE u.username = named AND u.is_active AND EXISTS (
     SELECT FROM tenants_membership mine JOIN tenants_membership theirs ON theirs.tenant_id = mine.tenant_id
     WHERE mine.user_id = asker AND mine.role = ANY (roles) AND theirs.user_id = u.id)
+"""
+
+OPEN_INVITATION = """
+SELECT i.id, i.email::text, t.id, t.slug::text, t.name::text, t.status::text
+FROM tenants_invitation i JOIN tenants_tenant t ON t.id = i.tenant_id
+WHERE i.token_hash = token AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > at
 """
 
 
@@ -151,6 +158,36 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="Invitation",
+            fields=[
+                ("id", models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("tenant_id", models.UUIDField(editable=False)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("updated_at", models.DateTimeField(editable=False)),
+                ("email", models.EmailField(max_length=254, verbose_name="email address")),
+                ("role", models.CharField(choices=[("owner", "Owner"), ("admin", "Admin"), ("trader", "Trader"), ("analyst", "Analyst"), ("viewer", "Viewer"), ("billing", "Billing")], max_length=16, verbose_name="role")),
+                ("token_hash", models.BinaryField(max_length=32, unique=True)),
+                ("sealed_token", models.BinaryField(max_length=200, null=True)),
+                ("invited_by", models.CharField(editable=False, max_length=200, verbose_name="invited by")),
+                ("expires_at", models.DateTimeField(verbose_name="expires at")),
+                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="sent at")),
+                ("accepted_at", models.DateTimeField(blank=True, null=True, verbose_name="accepted at")),
+                ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked at")),
+            ],
+            options={
+                "verbose_name": "invitation",
+                "verbose_name_plural": "invitations",
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant_id", "id"), name="tenants_invitation_tenant_id_id"),
+                    models.UniqueConstraint(models.F("tenant_id"), django.db.models.functions.text.Lower("email"), condition=models.Q(("accepted_at__isnull", True), ("revoked_at__isnull", True)), name="tenants_invitation_one_open_per_address"),
+                    models.CheckConstraint(condition=models.Q(("role__in", ["owner", "admin", "trader", "analyst", "viewer", "billing"])), name="tenants_invitation_role"),
+                    apps.core.db.TenantForeignKey(field="tenant_id", name="tenants_invitation_tenant", to="tenants.Tenant"),
+                ],
+            },
+        ),
         # A tenant's own scope creates it: its row must carry the scope's tenant like every other row.
         SecureTenantTable(
             "tenants_tenant",
@@ -162,6 +199,12 @@ class Migration(migrations.Migration):
         SecureTenantTable(
             "tenants_membership",
             app="SELECT, INSERT, UPDATE (role, version, updated_at), DELETE",
+            staff="SELECT",
+        ),
+        SecureTenantTable(
+            "tenants_invitation",
+            app="SELECT, INSERT, UPDATE (token_hash, sealed_token, expires_at, sent_at, accepted_at, revoked_at, "
+            "version, updated_at)",
             staff="SELECT",
         ),
         SecureTenantTable("tenants_apikey", app="SELECT, INSERT, UPDATE (expires_at, revoked_at, version, updated_at)", staff="SELECT"),
@@ -192,5 +235,11 @@ class Migration(migrations.Migration):
             "TABLE (user_id uuid, name text, email text)",
             COLLEAGUE,
             roles=["finops_app"],
+        ),
+        DefinerFunction(
+            "tenants_open_invitation(token bytea, at timestamptz)",
+            "TABLE (invitation_id uuid, email text, tenant_id uuid, slug text, name text, status text)",
+            OPEN_INVITATION,
+            roles=["finops_web"],
         ),
     ]

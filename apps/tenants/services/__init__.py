@@ -1,6 +1,14 @@
 """Every write of the tenants room."""
 
 from apps.tenants.services.api_keys import NewApiKey, create_api_key, revoke_api_key, roll_api_key
+from apps.tenants.services.invitations import (
+    find_letter,
+    invite,
+    mark_sent,
+    resend_invitation,
+    revoke_invitation,
+)
+from apps.tenants.services.joining import NewUser, accept_invitation
 from apps.tenants.services.members import add_colleague, add_member, change_role, remove_member
 from apps.tenants.services.read_only import engage_read_only, release_read_only
 from apps.tenants.services.sign_in import refresh_tokens, sign_in
@@ -8,17 +16,24 @@ from apps.tenants.services.tenants import create_tenant, reactivate_tenant, susp
 
 __all__ = [
     "NewApiKey",
+    "NewUser",
+    "accept_invitation",
     "add_colleague",
     "add_member",
     "change_role",
     "create_api_key",
     "create_tenant",
     "engage_read_only",
+    "find_letter",
+    "invite",
+    "mark_sent",
     "reactivate_tenant",
     "refresh_tokens",
     "release_read_only",
     "remove_member",
+    "resend_invitation",
     "revoke_api_key",
+    "revoke_invitation",
     "roll_api_key",
     "sign_in",
     "suspend_tenant",

@@ -1,0 +1,147 @@
+"""Inviting people, and accepting."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import clock
+from apps.core.api.limits import SIGN_IN
+from apps.core.api.permissions import Permission
+from apps.core.api.views import IF_MATCH, TenantListView, TenantView, etag
+from apps.core.errors import AuthenticationRequired
+from apps.core.scope import tenant_scope
+from apps.idempotency.http import run_idempotently
+from apps.tenants import selectors, services
+from apps.tenants.api.auth_views import OpenView
+from apps.tenants.api.authentication import BearerAuthentication, origin_of
+from apps.tenants.api.serializers import (
+    InvitationAcceptSerializer,
+    InvitationRequestSerializer,
+    InvitationSerializer,
+    JoinedSerializer,
+)
+from apps.tenants.enums import Role
+from apps.tenants.models import Invitation
+
+
+class InvitationListView(TenantListView):
+    """GET and POST /invitations."""
+
+    required_permissions = {"GET": Permission.MEMBERS_READ, "POST": Permission.MEMBERS_WRITE}
+    serializer_class = InvitationSerializer
+
+    @extend_schema(operation_id="list_invitations", summary="Invitations, newest first", tags=["Tenant"])
+    def get(self, request: Request, **path: object) -> Response:
+        return super().get(request, **path)
+
+    def rows(self) -> QuerySet[Invitation]:
+        return selectors.invitations()
+
+    @extend_schema(
+        operation_id="create_invitation",
+        summary="Invite somebody by e-mail",
+        description="The letter holds a token that works once, for seven days.",
+        tags=["Tenant"],
+        request=InvitationRequestSerializer,
+        responses={201: InvitationSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        return run_idempotently(self, self._invite)
+
+    def _invite(self) -> Response:
+        body = self.parse(InvitationRequestSerializer)
+        invitation = services.invite(email=body["email"], role=Role(body["role"]), actor=self.actor, now=clock.now())
+        return invitation_response(invitation, status=201)
+
+
+class InvitationView(TenantView):
+    """GET and DELETE /invitations/{id}."""
+
+    required_permissions = {"GET": Permission.MEMBERS_READ, "DELETE": Permission.MEMBERS_WRITE}
+
+    @extend_schema(
+        operation_id="get_invitation", summary="An invitation", tags=["Tenant"], responses=InvitationSerializer
+    )
+    def get(self, request: Request, invitation_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            invitation = selectors.get_invitation(invitation_id)
+        return invitation_response(invitation)
+
+    @extend_schema(
+        operation_id="revoke_invitation",
+        summary="Revoke an invitation",
+        tags=["Tenant"],
+        parameters=[IF_MATCH],
+        responses={204: None},
+    )
+    def delete(self, request: Request, invitation_id: UUID) -> Response:
+        services.revoke_invitation(
+            invitation_id=invitation_id, expected_version=self.expected_version(), actor=self.actor, now=clock.now()
+        )
+        return Response(status=204)
+
+
+class InvitationResendView(TenantView):
+    """POST /invitations/{id}/resend."""
+
+    required_permissions = {"POST": Permission.MEMBERS_WRITE}
+
+    @extend_schema(
+        operation_id="resend_invitation",
+        summary="Send an invitation again, with a new token and seven days more",
+        tags=["Tenant"],
+        parameters=[IF_MATCH],
+        request=None,
+        responses=InvitationSerializer,
+    )
+    def post(self, request: Request, invitation_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            selectors.get_invitation(invitation_id)
+        return run_idempotently(self, lambda: self._resend(invitation_id))
+
+    def _resend(self, invitation_id: UUID) -> Response:
+        version = self.expected_version()
+        return invitation_response(
+            services.resend_invitation(
+                invitation_id=invitation_id, expected_version=version, actor=self.actor, now=clock.now()
+            )
+        )
+
+
+class InvitationAcceptView(OpenView):
+    """POST /invitations/accept. It takes no Idempotency-Key: the token itself works once."""
+
+    limited_by = (SIGN_IN,)
+
+    @extend_schema(
+        operation_id="accept_invitation",
+        summary="Accept an invitation",
+        description="With `username` and `password` as a new user; without them as the user whose access token is "
+        "sent. A token that is unknown, expired, revoked or used is answered the same.",
+        tags=["Tenant"],
+        request=InvitationAcceptSerializer,
+        responses={201: JoinedSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        body = self.parse(InvitationAcceptSerializer)
+        by = services.NewUser(body["username"], body["password"]) if "username" in body else _signed_in(request)
+        joined = services.accept_invitation(token=body["token"], by=by, origin=origin_of(request), now=clock.now())
+        return Response(JoinedSerializer(joined).data, status=201)
+
+
+def invitation_response(invitation: Invitation, *, status: int = 200) -> Response:
+    """Return an invitation with its version as ETag."""
+    headers = {"ETag": etag(invitation.version)}
+    return Response(InvitationSerializer(invitation).data, status=status, headers=headers)
+
+
+def _signed_in(request: Request) -> UUID:
+    authenticated = BearerAuthentication().authenticate(request)
+    user_id = authenticated[1].actor.user_id if authenticated else None
+    if user_id is None:
+        raise AuthenticationRequired(_("Sign in as the user who accepts, or choose a username and a password."))
+    return user_id

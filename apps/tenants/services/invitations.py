@@ -1,0 +1,181 @@
+"""Inviting people by e-mail. What proves that somebody was invited is a random token, of which the hash is kept.
+
+The letter is sent by a job after the commit. Until then the token stands beside its hash, encrypted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from apps.audit import services as audit
+from apps.core import crypto
+from apps.core.actor import Actor
+from apps.core.db.violations import translate_violations
+from apps.core.errors import NotFound, VersionConflict
+from apps.core.scope import current_tenant_id, tenant_scope, write_scope
+from apps.jobs import services as jobs
+from apps.jobs.types import Lease
+from apps.outbox import services as outbox
+from apps.tenants import events, secrets
+from apps.tenants.enums import InvitationStatus, Role
+from apps.tenants.errors import AlreadyAMember, AlreadyInvited, InvitationClosed
+from apps.tenants.models import Invitation, Membership, Tenant
+from apps.tenants.services.authority import lock_members
+from apps.tenants.types import SEND_INVITATION
+
+LIFE = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An invitation that is to be sent, with its token."""
+
+    invitation: Invitation
+    tenant: Tenant
+    token: str
+
+
+def invite(*, email: str, role: Role, actor: Actor, now: datetime) -> Invitation:
+    """Invite whoever reads this e-mail address; the invitation holds for seven days, and once.
+
+    Raises:
+        ValidationFailed: the address is malformed.
+        OwnersOnly, RoleExceedsGranter, AlreadyAMember, AlreadyInvited: see the classes.
+    """
+    invitation = Invitation(email=email, role=role, invited_by=actor.label, created_at=now)
+    with write_scope(actor):
+        invitation.tenant_id = current_tenant_id()
+        lock_members(actor).require_may_grant(role)
+        _give_token(invitation, now)
+        invitation.require_valid_fields(exclude=["token_hash", "sealed_token"])
+        if Membership.objects.filter(email__iexact=email).exists():
+            raise AlreadyAMember
+        with translate_violations({"tenants_invitation_one_open_per_address": AlreadyInvited()}):
+            invitation.save(force_insert=True)
+        changes = {"role": [None, str(role)], "expires_at": [None, invitation.expires_at]}
+        _tell(events.INVITATION_CREATED, invitation, changes, actor, now)
+        _have_sent(invitation, actor, now)
+    return invitation
+
+
+def resend_invitation(
+    *, invitation_id: UUID, expected_version: int | None = None, actor: Actor, now: datetime
+) -> Invitation:
+    """Send an open or expired invitation again, with a new token and seven days more; the old token is void.
+
+    Raises:
+        NotFound, VersionConflict: see `_locked`.
+        InvitationClosed, OwnersOnly, RoleExceedsGranter: see the classes.
+    """
+    with write_scope(actor):
+        authority = lock_members(actor)
+        invitation = _locked(invitation_id, expected_version)
+        if invitation.accepted_at is not None or invitation.revoked_at is not None:
+            raise InvitationClosed
+        authority.require_may_grant(Role(invitation.role))
+        before = invitation.expires_at
+        _give_token(invitation, now)
+        invitation.version += 1
+        invitation.save(update_fields=["token_hash", "sealed_token", "expires_at", "sent_at", "version", "updated_at"])
+        _tell(events.INVITATION_RESENT, invitation, {"expires_at": [before, invitation.expires_at]}, actor, now)
+        _have_sent(invitation, actor, now)
+    return invitation
+
+
+def revoke_invitation(
+    *, invitation_id: UUID, reason: str = "", expected_version: int | None = None, actor: Actor, now: datetime
+) -> Invitation:
+    """Make an invitation's token void, also while writing is switched off; a revoked one stays as it is.
+
+    Raises:
+        NotFound, VersionConflict: see `_locked`.
+        InvitationClosed: it was accepted; remove the member instead.
+    """
+    with write_scope(actor, even_if_read_only=True):
+        lock_members(actor)
+        invitation = _locked(invitation_id, expected_version)
+        if invitation.accepted_at is not None:
+            raise InvitationClosed
+        if invitation.revoked_at is None:
+            close(invitation, revoked_at=now, now=now)
+            changes = {"revoked_at": [None, now]} | ({"reason": [None, reason]} if reason else {})
+            _tell(events.INVITATION_REVOKED, invitation, changes, actor, now)
+    return invitation
+
+
+def close(invitation: Invitation, *, now: datetime, **moment: datetime) -> None:
+    """End a locked invitation: set `accepted_at` or `revoked_at`, and forget the token."""
+    for name, value in moment.items():
+        setattr(invitation, name, value)
+    invitation.sealed_token = None
+    invitation.version, invitation.updated_at = invitation.version + 1, now
+    invitation.save(update_fields=[*moment, "sealed_token", "version", "updated_at"])
+
+
+def find_letter(lease: Lease, *, now: datetime) -> Letter | None:
+    """Return what a job is to send; None when the invitation was sent again, accepted or revoked meanwhile."""
+    with tenant_scope(lease.tenant_id):
+        invitation = Invitation.objects.filter(id=lease.payload["invitation_id"]).first()
+        if (
+            invitation is None
+            or invitation.version != lease.payload["version"]
+            or invitation.status_at(now) != InvitationStatus.PENDING
+        ):
+            return None
+        return Letter(invitation, Tenant.objects.get(id=lease.tenant_id), open_token(invitation))
+
+
+def mark_sent(letter: Letter, lease: Lease, *, now: datetime) -> None:
+    """Note that a letter has gone out, forget its token, and settle its job.
+
+    After a crash between sending and this the letter goes out twice, with the same token.
+    """
+    with write_scope(lease.actor, even_if_read_only=True):
+        same = Invitation.objects.filter(id=letter.invitation.id, version=letter.invitation.version)
+        same.update(sent_at=now, sealed_token=None)
+        jobs.settle(lease, now=now)
+
+
+def open_token(invitation: Invitation) -> str:
+    """Return the token of an invitation whose letter has not been sent yet."""
+    assert invitation.sealed_token is not None
+    return crypto.decrypt(bytes(invitation.sealed_token), bound_to=_bound_to(invitation)).decode()
+
+
+def _give_token(invitation: Invitation, now: datetime) -> None:
+    token = secrets.new_invitation_token()
+    invitation.token_hash = secrets.hash_secret(token)
+    invitation.sealed_token = crypto.encrypt(token.encode(), bound_to=_bound_to(invitation))
+    invitation.expires_at, invitation.updated_at, invitation.sent_at = now + LIFE, now, None
+
+
+def _bound_to(invitation: Invitation) -> str:
+    return f"tenants_invitation:{invitation.tenant_id}:{invitation.id}"
+
+
+def _locked(invitation_id: UUID, expected_version: int | None) -> Invitation:
+    """Return an invitation of the open scope's tenant, locked.
+
+    Raises:
+        NotFound: the tenant has none of this id.
+        VersionConflict: it has another version than expected.
+    """
+    invitation = Invitation.objects.select_for_update().filter(id=invitation_id).first()
+    if invitation is None:
+        raise NotFound
+    if expected_version is not None and invitation.version != expected_version:
+        raise VersionConflict
+    return invitation
+
+
+def _have_sent(invitation: Invitation, actor: Actor, now: datetime) -> None:
+    # Named by its version, so that a letter which has become void is not sent.
+    payload = {"invitation_id": str(invitation.id), "version": invitation.version}
+    jobs.enqueue(kind=SEND_INVITATION, payload=payload, actor=actor, now=now)
+
+
+def _tell(event: str, invitation: Invitation, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+    audit.record(action=event, actor=actor, target_type="invitation", target_id=invitation.id, now=now, changes=changes)
+    outbox.emit(events.invitation_event(event, invitation), actor=actor, now=now)

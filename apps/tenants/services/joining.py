@@ -1,0 +1,86 @@
+"""Accepting an invitation, as a new user or as one who is signed in."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.audit import services as audit
+from apps.core.actor import Actor
+from apps.core.scope import write_scope
+from apps.outbox import services as outbox
+from apps.tenants import events, secrets, selectors
+from apps.tenants.enums import InvitationStatus, Role
+from apps.tenants.errors import InvalidInvitation, TenantSuspended
+from apps.tenants.models import Invitation, Membership, Tenant
+from apps.tenants.services.invitations import close
+from apps.tenants.services.members import add_member
+from apps.tenants.types import TenantIdentity
+from apps.users import services as users
+from apps.users.models import User
+from apps.users.types import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """The name and the password that somebody without an account chooses."""
+
+    username: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A new membership and its tenant."""
+
+    member: Membership
+    tenant: TenantIdentity
+
+
+def accept_invitation(*, token: str, by: UUID | NewUser, origin: Origin, now: datetime) -> Joined:
+    """Make the bearer of an invitation's token a member: a user by id, or a new one, who gets the invited address.
+
+    The token is looked up before anything else is, so that nobody without one learns which user names are taken. A
+    refusal does not use it up.
+
+    Raises:
+        InvalidInvitation: whatever is wrong with the token.
+        PasswordTooWeak, UsernameTaken, ValidationFailed: see `users.create_user`.
+        TenantSuspended, AlreadyAMember: see the classes.
+    """
+    invited = selectors.find_invitation(token, now=now)
+    if invited is None:
+        raise InvalidInvitation
+    if invited.is_suspended:
+        raise TenantSuspended
+    with transaction.atomic():
+        user = _create(by, invited.email, origin, now) if isinstance(by, NewUser) else User.objects.get(id=by)
+        actor = _actor(user.username, origin, user.id).for_tenant(invited.tenant.id)
+        with write_scope(actor):
+            # The members' lock first, like everywhere.
+            Tenant.objects.select_for_update(no_key=True).get(id=invited.tenant.id)
+            invitation = Invitation.objects.select_for_update().get(id=invited.id)
+            if (
+                bytes(invitation.token_hash) != secrets.hash_secret(token)
+                or invitation.status_at(now) != InvitationStatus.PENDING
+            ):
+                raise InvalidInvitation
+            member = add_member(user=user, role=Role(invitation.role), actor=actor, now=now)
+            close(invitation, accepted_at=now, now=now)
+            changes = {"accepted_at": [None, now], "member_id": [None, str(member.id)]}
+            what = events.INVITATION_ACCEPTED
+            audit.record(
+                action=what, actor=actor, target_type="invitation", target_id=invitation.id, now=now, changes=changes
+            )
+            outbox.emit(events.invitation_event(what, invitation), actor=actor, now=now)
+    return Joined(member, invited.tenant)
+
+
+def _create(chosen: NewUser, email: str, origin: Origin, now: datetime) -> User:
+    actor = _actor(chosen.username, origin)
+    return users.create_user(username=chosen.username, password=chosen.password, email=email, actor=actor, now=now)
+
+
+def _actor(username: str, origin: Origin, user_id: UUID | None = None) -> Actor:
+    return Actor(kind="user", label=username, user_id=user_id, request_id=origin.request_id, ip=origin.ip)

@@ -1,0 +1,37 @@
+"""Sends the letters of invitations."""
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from apps.core import clock
+from apps.jobs.registry import handles
+from apps.jobs.types import Lease
+from apps.tenants import services
+from apps.tenants.services.invitations import Letter
+from apps.tenants.types import SEND_INVITATION
+
+
+@handles(SEND_INVITATION)
+def send_invitation(lease: Lease) -> None:
+    """Send one invitation, unless it has become void. A mail server that fails is tried again."""
+    letter = services.find_letter(lease, now=clock.now())
+    if letter is None:
+        return
+    _message(letter).send()
+    services.mark_sent(letter, lease, now=clock.now())
+
+
+def _message(letter: Letter) -> EmailMessage:
+    link = settings.INVITATION_URL
+    told = {
+        "invitation": letter.invitation,
+        "tenant": letter.tenant,
+        "role": letter.invitation.get_role_display(),
+        "token": letter.token,
+        "url": link.replace("{token}", letter.token),
+        "accept_url": f"{settings.BASE_URL}/api/v1/invitations/accept",
+    }
+    subject = _("You are invited to %(tenant)s") % {"tenant": " ".join(letter.tenant.name.split())}
+    return EmailMessage(subject, render_to_string("tenants/invitation.txt", told), to=[letter.invitation.email])
