@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def stop(side: str) -> Order:
     return Order(id=new_id(), client_order_id="ours", symbol="AAPL", side=side, **terms)
 
 
-def shown(order: Order, **changes: object) -> VenueOrder:
+def shown(order: Order, **changes: Any) -> VenueOrder:
     asked = asdict(request_of(order))
     told = VenueOrder(
         venue_order_id="v-1",
