@@ -7,7 +7,7 @@ scheduling algorithm".
 import threading
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from apps.core.shared import shared_state
 
@@ -44,6 +44,10 @@ return 0
 """
 
 
+class SharedStateAway(Exception):
+    """What all processes share cannot be reached."""
+
+
 class Bucket(NamedTuple):
     """A limit on what `key` names: one request per `interval` microseconds, `tolerance` microseconds ahead at most."""
 
@@ -65,26 +69,21 @@ class Admission(NamedTuple):
     full_in: Sequence[int]
 
 
-@overload
-def admit(buckets: Sequence[Bucket], *, part: str) -> Admission: ...
-
-
-@overload
-def admit(buckets: Sequence[Bucket], *, part: str, is_shared: bool) -> Admission | None: ...
-
-
-def admit(buckets: Sequence[Bucket], *, part: str, is_shared: bool = False) -> Admission | None:
+def admit(buckets: Sequence[Bucket], *, part: str, only_shared: bool = False) -> Admission:
     """Take one slot in every bucket, or none; `part` names the caller in the metric of Valkey's absence.
 
-    `is_shared`: the count of this process alone is not good enough; None while Valkey is away.
+    Raises:
+        SharedStateAway: Valkey is away, and with `only_shared` the count of this process alone is not good enough.
     """
     if not buckets:
         return Admission(0.0, ())
     arguments = [number for bucket in buckets for number in (bucket.interval, bucket.tolerance)]
     answer = shared_state().run(part, _ADMIT, keys=[bucket.key for bucket in buckets], args=arguments)
-    if answer is None:
-        return None if is_shared else _local.admit(buckets)
-    return Admission(answer[0] / 1e6, answer[1:])
+    if answer is not None:
+        return Admission(answer[0] / 1e6, answer[1:])
+    if only_shared:
+        raise SharedStateAway
+    return _local.admit(buckets)
 
 
 def pause(bucket: Bucket, seconds: float, *, part: str) -> None:

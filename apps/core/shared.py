@@ -3,13 +3,13 @@
 import time
 from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import sha1
 from typing import Any
 
 import redis
 from django.conf import settings
 from prometheus_client import Counter
 from redis.backoff import NoBackoff
+from redis.commands.core import Script
 from redis.retry import Retry
 
 SHARED_STATE_LOST = Counter(
@@ -31,28 +31,23 @@ class SharedState:
             retry=Retry(NoBackoff(), 0),
             health_check_interval=30,
         )
+        self._scripts: dict[str, Script] = {}
         self._down_until = 0.0
 
     def run(self, part: str, script: str, *, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Return what the script returns; None when Valkey cannot be reached. `part` names the loss in the metric."""
         if time.monotonic() >= self._down_until:
             try:
-                return self._evaluate(script, keys, args)
+                return self._script(script)(keys=keys, args=args)
             except redis.RedisError:
                 self._down_until = time.monotonic() + _PAUSE_SECONDS
         SHARED_STATE_LOST.labels(part).inc()
         return None
 
-    def _evaluate(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        try:
-            return self._client.evalsha(_digest(script), len(keys), *keys, *args)
-        except redis.exceptions.NoScriptError:
-            return self._client.eval(script, len(keys), *keys, *args)
-
-
-@lru_cache(maxsize=64)
-def _digest(script: str) -> str:
-    return sha1(script.encode(), usedforsecurity=False).hexdigest()
+    def _script(self, text: str) -> Script:
+        if text not in self._scripts:
+            self._scripts[text] = self._client.register_script(text)
+        return self._scripts[text]
 
 
 @lru_cache(maxsize=4)

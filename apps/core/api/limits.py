@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from apps.core import gcra
 from apps.core.api.problems import API_PREFIX, problem_response
 from apps.core.errors import RateLimited, ServiceUnavailable
-from apps.core.gcra import Admission, Bucket
+from apps.core.gcra import Admission, Bucket, SharedStateAway
 from apps.core.principal import Principal
 
 SIGN_IN = "sign_in"
@@ -53,9 +53,11 @@ def charge(request: HttpRequest, principal: Principal | None, *, also: Sequence[
     whose = _owners(principal) if principal else {"address": address}
     whose |= dict.fromkeys(also, address)
     buckets = {name: _bucket(name, owner) for name, owner in whose.items()}
-    admission = gcra.admit(list(buckets.values()), part=_PART, is_shared=SIGN_IN in buckets)
-    if admission is None:
-        raise ServiceUnavailable(_("Nobody can sign in while attempts cannot be counted."), retry_after=2)
+    try:
+        admission = gcra.admit(list(buckets.values()), part=_PART, only_shared=SIGN_IN in buckets)
+    except SharedStateAway as error:
+        message = _("Nobody can sign in while attempts cannot be counted.")
+        raise ServiceUnavailable(message, retry_after=2) from error
     request.rate_limit = Standing(buckets, admission)  # type: ignore[attr-defined]  # for the middleware
     if admission.wait:
         raise RateLimited(retry_after=ceil(admission.wait))
