@@ -62,6 +62,14 @@ class UnknownQueryParameter(DomainError):
     title = _("Unknown query parameter")
 
 
+class TooManyParameters(DomainError):
+    """The query has more than 100 parameters."""
+
+    code = "too_many_parameters"
+    status = 400
+    title = _("Too many query parameters")
+
+
 class InvalidCursor(DomainError):
     """The cursor did not come from this endpoint's `next_cursor`."""
 
@@ -124,6 +132,30 @@ class BodyTooLarge(DomainError):
     code = "body_too_large"
     status = 413
     title = _("The body is too large")
+
+
+class BodyTooDeep(DomainError):
+    """The lists and objects of the JSON body are nested deeper than anything here needs."""
+
+    code = "body_too_deep"
+    status = 400
+    title = _("The body is nested too deep")
+
+
+class AddressTooLong(DomainError):
+    """The path and the query are together longer than 8,192 characters."""
+
+    code = "address_too_long"
+    status = 414
+    title = _("The address is too long")
+
+
+class HeadersTooLarge(DomainError):
+    """The header fields are together larger than 16,384 characters, or have more than the server takes."""
+
+    code = "headers_too_large"
+    status = 431
+    title = _("The header fields are too large")
 
 
 class UnsupportedMediaType(DomainError):

@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "apps.core.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "apps.core.api.limits.RateLimitMiddleware",
+    "apps.core.bounds.BoundsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -230,6 +231,9 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+MAX_ADDRESS_LENGTH = 8_192  # path and query
+MAX_QUERY_PARAMETERS = 100
+MAX_HEADER_LENGTH = 16_384  # all fields together
 
 # Where a provider's hosts are replaced by the sandbox's (embedded, tests); empty means the real hosts.
 SANDBOX_URL = env.text("FINOPS_SANDBOX_URL")

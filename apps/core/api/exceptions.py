@@ -17,6 +17,8 @@ from apps.core.errors import DomainError
 logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+# A body of a megabyte can be wrong in a hundred thousand places.
+MAX_ERRORS = 100
 
 _TRANSLATIONS: dict[type[Exception], type[DomainError]] = {
     Http404: errors.NotFound,
@@ -79,8 +81,12 @@ def problem(error: DomainError, request: HttpRequest | Any) -> dict[str, Any]:
         "instance": request.path,
         "code": error.code,
         "request_id": context.current().request_id,
-        **error.extra,
+        **_bounded(error.extra),
     }
+
+
+def _bounded(extra: dict[str, Any]) -> dict[str, Any]:
+    return {**extra, "errors": extra["errors"][:MAX_ERRORS]} if "errors" in extra else extra
 
 
 def _field_errors(details: Any, path: tuple[str, ...]) -> Any:

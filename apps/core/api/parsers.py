@@ -9,10 +9,12 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework.parsers import BaseParser
 
-from apps.core.errors import BodyTooLarge, MalformedRequest
+from apps.core.errors import BodyTooDeep, BodyTooLarge, MalformedRequest
 
 # What decoding raises: also for bytes that are not UTF-8, and for an exponent beyond what Decimal holds.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, RecursionError)
+
+MAX_DEPTH = 20
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -23,6 +25,7 @@ class JSONParser(BaseParser):
     Raises:
         BodyTooLarge: the body is larger than DATA_UPLOAD_MAX_MEMORY_SIZE.
         MalformedRequest: the body is not JSON, or not an object.
+        BodyTooDeep: its lists and objects are nested more than MAX_DEPTH times.
     """
 
     media_type = "application/json"
@@ -41,4 +44,17 @@ class JSONParser(BaseParser):
             raise MalformedRequest(_("The body is not valid JSON: %(reason)s") % {"reason": error}) from error
         if not isinstance(data, dict):
             raise MalformedRequest(_("The body must be a JSON object."))
+        if is_deeper_than(data, MAX_DEPTH):
+            raise BodyTooDeep
         return data
+
+
+def is_deeper_than(data: Any, limit: int) -> bool:
+    """Tell whether lists and objects are nested in each other more than `limit` times."""
+    level = [data]
+    for _depth in range(limit):
+        children = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [child for some in children for child in some if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True

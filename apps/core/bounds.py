@@ -1,0 +1,73 @@
+"""How large a request may be: its address, its header fields, its body.
+
+How deep its JSON may go is the parser's matter. The web server has bounds of its own: docs/security.md tells them.
+"""
+
+from collections.abc import Callable
+from io import BytesIO
+
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from apps.core.api.problems import API_PREFIX, problem_response
+from apps.core.errors import AddressTooLong, BodyTooLarge, DomainError, HeadersTooLarge, TooManyParameters
+
+
+class BoundsMiddleware:
+    """Refuse addresses, header fields and bodies that are too large, before a view reads them."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            _bound(request)
+        except DomainError as error:
+            return _refusal(request, error)
+        return self.get_response(request)
+
+
+def _bound(request: HttpRequest) -> None:
+    if _address_length(request) > settings.MAX_ADDRESS_LENGTH:
+        raise AddressTooLong
+    if request.META.get("QUERY_STRING", "").count("&") >= settings.MAX_QUERY_PARAMETERS:
+        raise TooManyParameters
+    if _header_length(request) > settings.MAX_HEADER_LENGTH:
+        raise HeadersTooLarge
+    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        raise BodyTooLarge
+    if isinstance(request, WSGIRequest) and request.META.get("HTTP_TRANSFER_ENCODING"):
+        _take_chunks(request)
+
+
+def _address_length(request: HttpRequest) -> int:
+    return len(request.path) + len(request.META.get("QUERY_STRING", ""))
+
+
+def _header_length(request: HttpRequest) -> int:
+    return sum(len(name) + len(value) for name, value in request.META.items() if name.startswith("HTTP_"))
+
+
+def _refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
+    if request.path.startswith(API_PREFIX):
+        return problem_response(request, error)
+    return HttpResponse(str(error.title), status=error.status, content_type="text/plain; charset=utf-8")
+
+
+def _take_chunks(request: WSGIRequest) -> None:
+    """Read a body without a declared length, up to the limit: Django takes it for empty.
+
+    The server ends its input with the body (`wsgi.input_terminated`), which is what makes reading safe.
+
+    Raises:
+        BodyTooLarge: it is longer than that.
+    """
+    if not request.environ.get("wsgi.input_terminated") or request.META.get("CONTENT_LENGTH"):
+        return
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    body = request.environ["wsgi.input"].read(limit + 1)
+    if len(body) > limit:
+        raise BodyTooLarge
+    request.META["CONTENT_LENGTH"] = str(len(body))
+    request._stream = BytesIO(body)
