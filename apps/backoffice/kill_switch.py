@@ -17,10 +17,10 @@ from django.utils.translation import ngettext
 from apps.core import clock
 from apps.core.admin import changelist_url, chip, live, staff_actor
 from apps.core.errors import DomainError
-from apps.orders.enums import OrderStatus
+from apps.orders.enums import OrderStatus, SwitchScope
 from apps.orders.models import InstallationKillSwitch, KillSwitch, Order, RiskAccount
 from apps.orders.rules.states import OPEN_STATES
-from apps.orders.services.kill_switch import LONGEST_REASON, SwitchScope, set_kill_switch
+from apps.orders.services.kill_switch import LONGEST_REASON, set_kill_switch
 from apps.tenants.models import Tenant
 
 PERMISSION = "orders.change_killswitch"

@@ -62,3 +62,11 @@ class Outcome(StrEnum):
 
     APPROVED = "approved"
     DENIED = "denied"
+
+
+class SwitchScope(StrEnum):
+    """What a kill switch stops."""
+
+    ACCOUNT = "account"
+    TENANT = "tenant"
+    INSTALLATION = "installation"

@@ -1,11 +1,16 @@
 """What a client asks for, and the kinds of jobs that carry orders: each one's payload is {"order_id": "..."}."""
 
+from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
 from apps.jobs.types import JobKind
 from apps.orders.enums import OrderType, Side, TimeInForce
+
+# Asked for the time once a lock is held, since the wait for it may have been long.
+Clock = Callable[[], datetime]
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ from apps.orders.rules.states import OPEN_STATES
 from apps.orders.rules.units import from_micros
 from apps.orders.services.intake.judging import proposal_of, request_for_people, snapshot_of
 from apps.orders.services.intake.placing import field_errors
-from apps.orders.services.intake.reading import Facts, Means
+from apps.orders.services.intake.reading import Facts, Means, Reading
 from apps.orders.services.intake.writing import decision_of, order_of
 from apps.orders.types import ORDER_PRIORITY, SUBMIT_ORDER, NewOrder
 from apps.outbox import services as outbox
@@ -139,7 +139,7 @@ def place_order(*, account_id: Any, instrument: Instrument, actor: Actor, now: d
     snapshot = snapshot_of(means, facts, now=now)
     decision = decide(snapshot, proposal_of(new))
     assert decision.code is None, decision.detail
-    order = order_of(new, decision, account_id=account.id, means=means, facts=facts, tenant_id=actor.tenant_id, now=now)
+    order = order_of(new, decision, Reading(means, facts), account_id=account.id, tenant_id=actor.tenant_id, now=now)
     order.save(force_insert=True)
     decision_of(decision, snapshot, order=order, request=request_for_people(new), actor=actor).save(force_insert=True)
     assert decision.rate_reset_at is not None

@@ -12,11 +12,11 @@ from apps.core.canonical import jsonable
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope, write_scope
 from apps.market.models import Listing
-from apps.orders.enums import OrderStatus
+from apps.orders.enums import OrderStatus, SwitchScope
 from apps.orders.events import STATUS_EVENTS, order_event_data
 from apps.orders.models import Fill, Order, OrderEvent, Position, RiskAccount, RiskDecision
 from apps.orders.services.accounts import ensure_risk_account
-from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
+from apps.orders.services.kill_switch import set_kill_switch
 from apps.providers.models import Connection
 from apps.providers.services import create_connection
 from apps.tenants.models import Tenant

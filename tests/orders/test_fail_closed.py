@@ -22,9 +22,9 @@ from apps.core.ids import new_id
 from apps.core.scope import tenant_scope
 from apps.jobs.models import Job
 from apps.market.models import Listing, Quote, VenueClock
-from apps.orders.enums import OrderStatus, OrderType, Side, TimeInForce
+from apps.orders.enums import OrderStatus, OrderType, Side, SwitchScope, TimeInForce
 from apps.orders.models import Order, OrderEvent, RiskAccount, RiskDecision
-from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
+from apps.orders.services.kill_switch import set_kill_switch
 from apps.outbox.models import OutboxEvent
 from apps.providers.adapters.alpaca.hosts import HOSTS
 from apps.providers.transport.breaker import line_name, provider_breaker

@@ -19,9 +19,9 @@ from apps.core.errors import NotFound, ReadOnly, ValidationFailed, VersionConfli
 from apps.core.ids import new_id
 from apps.core.scope import staff_scope, tenant_scope
 from apps.jobs.runner import run_next
-from apps.orders.enums import OrderStatus
+from apps.orders.enums import OrderStatus, SwitchScope
 from apps.orders.models import InstallationKillSwitch, KillSwitch
-from apps.orders.services.kill_switch import SwitchResult, SwitchScope, read_kill_switches, set_kill_switch
+from apps.orders.services.kill_switch import SwitchResult, read_kill_switches, set_kill_switch
 from apps.orders.services.switches import engaged_switches, holding_the_line, line_of
 from apps.outbox.models import OutboxEvent
 from apps.tenants.errors import StaffOnly

@@ -10,8 +10,9 @@ from django.conf import settings
 
 from apps.core import clock
 from apps.core.scope import tenant_scope, write_scope
+from apps.orders.enums import SwitchScope
 from apps.orders.models import Order, RiskAccount, RiskDecision
-from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
+from apps.orders.services.kill_switch import set_kill_switch
 from apps.providers.trading import QuoteData
 from tests.factories.market import make_clock, make_quote
 from tests.orders.broker import AWAY, NAME, Broker

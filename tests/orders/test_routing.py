@@ -7,7 +7,8 @@ import pytest
 
 from apps.core import clock
 from apps.core.scope import write_scope
-from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
+from apps.orders.enums import SwitchScope
+from apps.orders.services.kill_switch import set_kill_switch
 from apps.orders.types import SUBMIT_ORDER
 from apps.providers.models import Credentials
 from tests.orders.broker import AWAY, LOST, REFUSED, THROTTLED, UNAUTHORISED, Broker

@@ -10,11 +10,12 @@ from apps.core import clock
 from apps.core.errors import ValidationFailed
 from apps.core.scope import system_scope, tenant_scope
 from apps.jobs.services.leasing import reclaim_expired
+from apps.orders.enums import SwitchScope
 from apps.orders.errors import OrderOutcomeKnown, OrderStillSought
 from apps.orders.models import Order
 from apps.orders.rules.checks import Denial
 from apps.orders.rules.codes import DenialCode
-from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
+from apps.orders.services.kill_switch import set_kill_switch
 from apps.orders.services.recognition import request_of
 from apps.orders.services.resolving import declare_lost
 from apps.orders.services.routing import abandon

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from apps.core import clock
-from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
+from apps.orders.enums import SwitchScope
+from apps.orders.services.kill_switch import set_kill_switch
 from tests.orders.broker import AWAY, LOST, REFUSED, THROTTLED, Broker
 from tests.orders.floor import Floor, number
 

@@ -35,9 +35,10 @@ from apps.core.admin import (
 from apps.orders.admin import account_panels as panels
 from apps.orders.admin import display
 from apps.orders.admin.limits import limits_view
+from apps.orders.enums import SwitchScope
 from apps.orders.models import KillSwitch, Order, RiskAccount
 from apps.orders.rules.states import OPEN_STATES
-from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
+from apps.orders.services.kill_switch import set_kill_switch
 
 STOPPED = Outcome(
     message("Trading is stopped on %(count)s account"), message("Trading is stopped on %(count)s accounts")

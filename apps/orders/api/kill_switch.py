@@ -9,7 +9,8 @@ from apps.core.api.permissions import Permission
 from apps.core.api.views import IF_MATCH, TenantView, etag
 from apps.core.scope import tenant_scope
 from apps.orders.api.risk_serializers import KillSwitchChange, KillSwitchSerializer
-from apps.orders.services.kill_switch import SwitchScope, read_kill_switches, set_kill_switch
+from apps.orders.enums import SwitchScope
+from apps.orders.services.kill_switch import read_kill_switches, set_kill_switch
 
 
 class KillSwitchView(TenantView):

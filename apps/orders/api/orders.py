@@ -40,8 +40,8 @@ from apps.orders.rules.snapshot import Decision
 from apps.orders.rules.units import plain
 from apps.orders.selectors import events_of, find_only_account, get_order, orders_for
 from apps.orders.services.intake.judging import checks_for_people
-from apps.orders.services.intake.placing import REFRESHES, Placement, place_order
-from apps.orders.services.intake.refreshing import Missing, refresh
+from apps.orders.services.intake.placing import Placement, place_order
+from apps.orders.services.intake.refreshing import with_fresh_inputs
 from apps.orders.services.intake.replacing import Replacement, replace_order
 from apps.orders.services.requests import request_cancel
 from apps.tenants.enums import ApiKeyMode
@@ -192,7 +192,7 @@ class OrderView(TenantView):
         # What is not there, or not theirs, is a 404 before key and body are looked at.
         _require_order(self, order_id)
 
-        def execute(*, is_last_try: bool) -> Response:
+        def execute(is_last_try: bool) -> Response:
             replacement = Replacement(
                 order_id=order_id,
                 change=decode_body(request, ReplacementBody, ReplacementBody.MESSAGES).change(),
@@ -200,12 +200,10 @@ class OrderView(TenantView):
             )
             return _show(replace_order(replacement, actor=self.actor, time=clock.now, is_last_try=is_last_try))
 
-        for _attempt in range(REFRESHES):
-            try:
-                return run_idempotently(self, lambda: execute(is_last_try=False))
-            except Missing as missing:
-                refresh(missing, actor=self.actor, time=clock.now)
-        return run_idempotently(self, lambda: execute(is_last_try=True))
+        def attempt(is_last_try: bool) -> Response:
+            return run_idempotently(self, lambda: execute(is_last_try))
+
+        return with_fresh_inputs(attempt, actor=self.actor, time=clock.now)
 
 
 class OrderCancelView(TenantView):

@@ -40,7 +40,7 @@ from apps.providers.types import RejectedRow
 logger = logging.getLogger(__name__)
 
 
-class HoldingsUnclear(Exception):
+class AccountUnclear(Exception):
     """The venue shows something held that we cannot tell: the account's risk is not known."""
 
 
@@ -120,7 +120,7 @@ def refresh_means(*, risk_account_id: UUID, actor: Actor) -> None:
         fly([f"means:{risk_account_id}"], ask)
     except ProviderError as error:
         logger.warning("risk.means_not_refreshed", extra={"account": str(risk_account_id), "code": error.code})
-    except HoldingsUnclear as error:
+    except AccountUnclear as error:
         logger.error("risk.holdings_unclear", extra={"account": str(risk_account_id), "reason": str(error)})
 
 
@@ -134,7 +134,7 @@ def _ask(risk_account_id: UUID, actor: Actor) -> None:
         means = adapter.means()
         holdings = adapter.positions() if is_first else []
     if means.external_id != risk_account.external_id or means.currency != risk_account.currency:
-        raise HoldingsUnclear(f"the credentials open another account, {means.external_id} in {means.currency}")
+        raise AccountUnclear(f"the credentials open another account, {means.external_id} in {means.currency}")
     with write_scope(actor):
         locked = lock_risk_account(risk_account_id)
         if is_first and locked.means_as_of is None:
@@ -166,7 +166,7 @@ def _open_positions(
     """Open a position for all that the account held before its first order here.
 
     Raises:
-        HoldingsUnclear: one of them did not map, or is of an instrument that the venue's list does not have (yet).
+        AccountUnclear: one of them did not map, or is of an instrument that the venue's list does not have (yet).
     """
     for holding, listing in _listed(risk_account.venue, holdings):
         position = Position(
@@ -193,11 +193,11 @@ def _listed(venue: str, holdings: Sequence[HoldingData | RejectedRow]) -> list[t
     found = []
     for holding in holdings:
         if isinstance(holding, RejectedRow):
-            raise HoldingsUnclear(f"a holding was refused: {holding.reason}")
+            raise AccountUnclear(f"a holding was refused: {holding.reason}")
         listings = Listing.objects.select_related("instrument").filter(venue=venue, external_id=holding.external_id)
         listing = listings.first()
         if listing is None:
-            raise HoldingsUnclear(f"{holding.symbol} is not among the venue's instruments")
+            raise AccountUnclear(f"{holding.symbol} is not among the venue's instruments")
         found.append((holding, listing))
     return found
 

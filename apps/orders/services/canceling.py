@@ -14,10 +14,10 @@ from apps.orders.models import Order
 from apps.orders.rules.states import AT_VENUE, OPEN_STATES
 from apps.orders.services.denying import canceled_before_submission, deny
 from apps.orders.services.locking import lock_order
-from apps.orders.services.routing import Clock
 from apps.orders.services.sending import pause
 from apps.orders.services.transitions import note
 from apps.orders.services.updates import take_venue_order
+from apps.orders.types import Clock
 from apps.providers.enums import ErrorCategory
 from apps.providers.errors import ProviderError
 from apps.providers.protocols import BrokerageAdapter

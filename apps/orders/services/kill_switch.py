@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -17,23 +16,16 @@ from apps.core.actor import Actor
 from apps.core.errors import NotFound, ValidationFailed, VersionConflict
 from apps.core.ids import new_id
 from apps.core.scope import current_tenant_id, staff_scope, write_scope
+from apps.orders.enums import SwitchScope
 from apps.orders.events import KILL_SWITCH_ENGAGED, KILL_SWITCH_RELEASED, kill_switch_event
 from apps.orders.models import InstallationKillSwitch, KillSwitch
 from apps.orders.selectors import risk_accounts_of
 from apps.orders.services.accounts import ensure_risk_account
-from apps.orders.services.switches import INSTALLATION, await_sends, line_of, sends_under_way
+from apps.orders.services.switches import await_sends, line_of, sends_under_way
 from apps.outbox import services as outbox
 from apps.tenants.errors import StaffOnly
 
 LONGEST_REASON = 500
-
-
-class SwitchScope(StrEnum):
-    """What a kill switch stops."""
-
-    ACCOUNT = "account"
-    TENANT = "tenant"
-    INSTALLATION = "installation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +131,7 @@ def _set_installation(
     if actor.kind not in ("staff", "system"):
         raise StaffOnly
     with staff_scope():
-        is_quiet = _await_sends(line_of(INSTALLATION)) if engaged else None
+        is_quiet = _await_sends(line_of(SwitchScope.INSTALLATION)) if engaged else None
         switch = InstallationKillSwitch.objects.select_for_update().first()
         if switch is None and not engaged:
             _require_version(None, expected_version)

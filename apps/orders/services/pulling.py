@@ -22,10 +22,10 @@ from apps.orders.services.alarms import ORDER_VANISHED, call_a_person
 from apps.orders.services.drift import compare_positions, is_comparison_due
 from apps.orders.services.fills import record_fill
 from apps.orders.services.locking import lock_order
-from apps.orders.services.routing import Clock
 from apps.orders.services.stranded import see_to_stranded
 from apps.orders.services.turns import end_turn, is_taken, stream_turn, take_turn
 from apps.orders.services.updates import find_order, take_venue_order
+from apps.orders.types import Clock
 from apps.providers.protocols import BrokerageAdapter
 from apps.providers.registry import brokerage_for
 from apps.providers.trading import FillData, VenueOrder

@@ -18,10 +18,10 @@ from apps.orders.models import Order
 from apps.orders.services.alarms import OUTCOME_UNKNOWN, call_a_person
 from apps.orders.services.locking import lock_order
 from apps.orders.services.originals import let_original_go
-from apps.orders.services.routing import Clock
 from apps.orders.services.sending import NotAsked, Shown, look_up
 from apps.orders.services.transitions import transition
 from apps.orders.services.updates import take_venue_order
+from apps.orders.types import Clock
 from apps.providers.errors import ProviderError
 from apps.providers.registry import brokerage_for
 

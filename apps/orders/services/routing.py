@@ -5,7 +5,6 @@ committed and the order sent, all under the lock. An order that is found `submit
 the venue is asked for it before anything else.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,8 +26,7 @@ from apps.orders.rules.codes import DenialCode
 from apps.orders.rules.states import OPEN_STATES
 from apps.orders.services.alarms import ANOTHER_ORDER, call_a_person
 from apps.orders.services.denying import canceled_before_submission, deny
-from apps.orders.services.intake.placing import REFRESHES
-from apps.orders.services.intake.refreshing import Missing, refresh
+from apps.orders.services.intake.refreshing import Missing, with_fresh_inputs
 from apps.orders.services.locking import lock_order
 from apps.orders.services.originals import let_original_go
 from apps.orders.services.queueing import resolve_soon
@@ -48,13 +46,12 @@ from apps.orders.services.sending import (
 from apps.orders.services.switches import engaged_switches, holding_the_line
 from apps.orders.services.transitions import transition
 from apps.orders.services.updates import take_venue_order
+from apps.orders.types import Clock
 from apps.providers.errors import ProviderError
 from apps.providers.protocols import BrokerageAdapter
 from apps.providers.registry import brokerage_for
 
 APPROVAL_LASTS = timedelta(seconds=300)
-
-Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +75,13 @@ def route_order(order_id: UUID, *, lease: Lease, clock: Clock) -> None:
     Raises:
         RetryLater: nothing was carried out, or the venue could not be asked.
     """
-    for _attempt in range(REFRESHES):
-        try:
-            return _route(order_id, lease, clock)
-        except Missing as missing:
-            _refresh(order_id, missing, lease, clock)
     try:
-        return _route(order_id, lease, clock)
+        with_fresh_inputs(lambda _is_last_try: _route(order_id, lease, clock), actor=lease.actor, time=clock)
     except Missing as missing:
         reason = _("What the risk gate looks at cannot be refreshed.")
         raise RetryLater(pause_after(lease.attempt), reason) from missing
-
-
-def _refresh(order_id: UUID, missing: Missing, lease: Lease, clock: Clock) -> None:
-    try:
-        refresh(missing, actor=lease.actor, time=clock)
     except AccountNotTradable as error:
-        denial = Denial(DenialCode.CONNECTION_UNUSABLE, str(error.message))
-        abandon(order_id, denial, actor=lease.actor, now=clock())
+        _give_up(order_id, Denial(DenialCode.CONNECTION_UNUSABLE, str(error.message)), lease, clock())
 
 
 def _route(order_id: UUID, lease: Lease, clock: Clock) -> None:
@@ -103,15 +89,19 @@ def _route(order_id: UUID, lease: Lease, clock: Clock) -> None:
         order = Order.objects.select_related("risk_account__connection").get(id=order_id)
         venue = _open(order)
     if isinstance(venue, Denial):
-        with write_scope(lease.actor):
-            abandon(order_id, venue, actor=lease.actor, now=clock())
-            settle(lease, now=clock())
+        _give_up(order_id, venue, lease, clock())
         return
     with venue:
         with holding_the_line(order.tenant_id, order.risk_account.account_id):
             claim = _claim(order_id, lease.actor, clock())
             answer = _put_to_venue(venue, claim, lease) if claim else None
         _conclude(order_id, answer, lease, clock())
+
+
+def _give_up(order_id: UUID, denial: Denial, lease: Lease, now: datetime) -> None:
+    with write_scope(lease.actor):
+        abandon(order_id, denial, actor=lease.actor, now=now)
+        settle(lease, now=now)
 
 
 def abandon(order_id: UUID, denial: Denial, *, actor: Actor, now: datetime) -> None:

@@ -16,10 +16,9 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from apps.core.scope import current_scope, current_tenant_id
 from apps.jobs.errors import RetryLater
+from apps.orders.enums import SwitchScope
 
 logger = logging.getLogger(__name__)
-
-INSTALLATION = "installation"
 
 _HELD_SECONDS = 2
 
@@ -50,7 +49,7 @@ _SENDS = """
 """
 
 
-def line_of(level: str, owner: UUID | None = None) -> int:
+def line_of(level: SwitchScope, owner: UUID | None = None) -> int:
     """Return the key of a level's advisory lock; `owner` is the tenant's or account's id."""
     digest = hashlib.blake2b(f"finops kill switch {level} {owner or ''}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
@@ -67,7 +66,11 @@ def holding_the_line(tenant_id: UUID, account_id: UUID) -> Iterator[None]:
     """
     if connection.in_atomic_block or current_scope() is not None:
         raise RuntimeError("orders are sent outside of transactions")
-    keys = [line_of(INSTALLATION), line_of("tenant", tenant_id), line_of("account", account_id)]
+    keys = [
+        line_of(SwitchScope.INSTALLATION),
+        line_of(SwitchScope.TENANT, tenant_id),
+        line_of(SwitchScope.ACCOUNT, account_id),
+    ]
     with connection.cursor() as cursor:
         cursor.execute("SELECT key, pg_try_advisory_lock_shared(key) FROM unnest(%s::bigint[]) AS key", [keys])
         held = [key for key, taken in cursor.fetchall() if taken]

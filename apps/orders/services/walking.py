@@ -12,8 +12,8 @@ from apps.orders.services.queueing import cancel_soon
 from apps.orders.services.transitions import transition
 
 
-def walk(order: Order, to: S, *, actor: Actor, now: datetime, **columns: Any) -> bool:
-    """Bring a locked order to a state that the venue shows, over the states between; tell whether it moved.
+def walk(order: Order, to: S, *, actor: Actor, now: datetime, **columns: Any) -> None:
+    """Bring a locked order to a state that the venue shows, over the states between.
 
     A state that the order has passed is not gone back to. `columns` change with the last step.
     """
@@ -24,7 +24,6 @@ def walk(order: Order, to: S, *, actor: Actor, now: datetime, **columns: Any) ->
     if steps and is_new_at_venue and order.pending == Pending.CANCEL:
         # It was asked for while there was nothing at the venue to cancel; an end would have ended the wish.
         cancel_soon(order, actor=actor, now=now)
-    return bool(steps)
 
 
 def bring_to_venue(order: Order, venue_order_id: str, *, actor: Actor, now: datetime) -> None:

@@ -10,8 +10,9 @@ from apps.core import clock
 from apps.core.actor import Actor
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope
+from apps.orders.enums import SwitchScope
 from apps.orders.models import KillSwitch
-from apps.orders.services.kill_switch import SwitchScope, set_kill_switch
+from apps.orders.services.kill_switch import set_kill_switch
 from apps.tenants.services import engage_read_only
 from tests.factories.orders import Desk, make_desk, make_trading_account
 

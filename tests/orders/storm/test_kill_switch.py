@@ -12,8 +12,9 @@ from django.conf import settings
 from apps.core import clock
 from apps.core.scope import tenant_scope
 from apps.jobs.runner import sweep
+from apps.orders.enums import SwitchScope
 from apps.orders.models import Order
-from apps.orders.services.kill_switch import SwitchResult, SwitchScope, read_kill_switches, set_kill_switch
+from apps.orders.services.kill_switch import SwitchResult, read_kill_switches, set_kill_switch
 from tests.orders.storm.scene import Scene, wait_for
 from tests.orders.storm.test_kills import use_up_the_limit
 

@@ -3,18 +3,50 @@
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from django.conf import settings
 
 from apps.core.canonical import jsonable
+from apps.orders.enums import OrderType, Side, TimeInForce
+from apps.orders.errors import AccountNotTradable
 from apps.orders.models import Order
 from apps.orders.rules import units
-from apps.orders.rules.snapshot import AMOUNTS, INTERVALS, TIMES, CheckResult, Proposal, Snapshot
+from apps.orders.rules.gate import decide, stale_inputs
+from apps.orders.rules.snapshot import AMOUNTS, INTERVALS, TIMES, CheckResult, Decision, Proposal, Snapshot
 from apps.orders.rules.units import SECOND, ceil_units, floor_units, micros
-from apps.orders.services.intake.reading import Facts, Means
+from apps.orders.services.intake.reading import Facts, Means, Reading
+from apps.orders.services.intake.refreshing import Missing
 from apps.orders.services.transitions import spent_of
 from apps.orders.types import NewOrder
+
+
+def judge(
+    found: Reading,
+    new: NewOrder,
+    *,
+    account_id: UUID,
+    replaces: Order | None = None,
+    now: datetime,
+    is_last_try: bool,
+) -> tuple[Snapshot, Decision]:
+    """Return what the gate decides of a proposal, and upon what.
+
+    Raises:
+        Missing: unless it is the last try, what the gate lacks; have it refreshed outside of any transaction.
+        AccountNotTradable: at the last try the venue still cannot be reached.
+    """
+    means, facts = found.means, found.facts
+    assert facts is not None, "the account is known"
+    snapshot = snapshot_of(means, facts, now=now)
+    lacking = stale_inputs(snapshot)
+    is_connected = means is not None and means.is_connected
+    if not is_last_try and (lacking or not is_connected):
+        raise Missing(account_id=account_id, instrument=new.instrument, inputs=lacking)
+    if not is_connected:
+        raise AccountNotTradable
+    return snapshot, decide(snapshot, proposal_of(new, replaces=replaces))
 
 
 def snapshot_of(means: Means | None, facts: Facts, *, now: datetime) -> Snapshot:
@@ -82,6 +114,20 @@ def proposal_of(new: NewOrder, *, replaces: Order | None = None) -> Proposal:
 def _unspent(order: Order) -> Decimal:
     unspent: Decimal = order.reserved - spent_of(order, order.filled_quantity, order.average_fill_price)
     return max(Decimal(0), unspent)
+
+
+def new_order_of(order: Order) -> NewOrder:
+    """Return a stored order as it was asked for."""
+    return NewOrder(
+        instrument=order.instrument.key,
+        side=Side(order.side),
+        type=OrderType(order.type),
+        quantity=order.quantity,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        time_in_force=TimeInForce(order.time_in_force),
+        client_order_id=order.client_order_id,
+    )
 
 
 def request_for_people(new: NewOrder) -> dict[str, Any]:

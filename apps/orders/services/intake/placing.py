@@ -20,18 +20,14 @@ from apps.idempotency.types import Answer
 from apps.orders.enums import Mode
 from apps.orders.errors import AccountNotTradable, ClientOrderIdTaken, LiveAccountRefused
 from apps.orders.models import Order
-from apps.orders.rules.gate import decide, stale_inputs
 from apps.orders.rules.parameters import Parameters, parameter_errors
 from apps.orders.rules.snapshot import Decision
 from apps.orders.services.intake import reading, writing
-from apps.orders.services.intake.judging import proposal_of, request_for_people, snapshot_of
+from apps.orders.services.intake.judging import judge, request_for_people
 from apps.orders.services.intake.reading import Facts, Reading
-from apps.orders.services.intake.refreshing import Missing, refresh
-from apps.orders.types import NewOrder
+from apps.orders.services.intake.refreshing import with_fresh_inputs
+from apps.orders.types import Clock, NewOrder
 
-Clock = Callable[[], datetime]
-# While one input is fetched another one may grow old, once; what is missing after that is missing for a reason.
-REFRESHES = 2
 _RULES_OF_ALL = frozenset({"required", "not_positive", "too_large", "too_precise"})
 # How the interface answers, with the order's JSON; for a dry run the decision instead.
 Show = Callable[[Order, str, Decision], Answer]
@@ -61,15 +57,14 @@ def place_order(placement: Placement, *, show: Show, actor: Actor, time: Clock =
         LiveAccountRefused, AccountNotTradable, ClientOrderIdTaken, ReadOnly: see the classes.
         IdempotencyInFlight, IdempotencyKeyReused: see the classes.
     """
-    for _attempt in range(REFRESHES):
-        try:
-            return _place(placement, show, actor, time, is_last_try=False)
-        except Missing as missing:
-            refresh(missing, actor=actor, time=time)
-    return _place(placement, show, actor, time, is_last_try=True)
+
+    def attempt(is_last_try: bool) -> tuple[Answer, bool]:
+        return _place(placement, show, actor, time, is_last_try)
+
+    return with_fresh_inputs(attempt, actor=actor, time=time)
 
 
-def _place(placement: Placement, show: Show, actor: Actor, time: Clock, *, is_last_try: bool) -> tuple[Answer, bool]:
+def _place(placement: Placement, show: Show, actor: Actor, time: Clock, is_last_try: bool) -> tuple[Answer, bool]:
     new, tenant_id = placement.new, actor.tenant_id
     assert tenant_id is not None
     take = take_statement(tenant_id=tenant_id, key=placement.key, fingerprint=placement.fingerprint, now=time())
@@ -86,7 +81,7 @@ def _place(placement: Placement, show: Show, actor: Actor, time: Clock, *, is_la
                 return kept, True
         found = Reading.of(rows)
         _require_account(found, placement)
-        answer = _decide(placement, found, show, actor, time(), is_last_try=is_last_try)
+        answer = _decide(placement, found, show, actor, time(), is_last_try)
     return answer, False
 
 
@@ -105,21 +100,10 @@ def _require_account(found: Reading, placement: Placement) -> None:
         raise ClientOrderIdTaken
 
 
-def _decide(
-    placement: Placement, found: Reading, show: Show, actor: Actor, now: datetime, *, is_last_try: bool
-) -> Answer:
-    new, (means, facts) = placement.new, found
-    assert facts is not None
-    snapshot = snapshot_of(means, facts, now=now)
-    lacking = stale_inputs(snapshot)
-    if means is None or not means.is_connected or (lacking and not is_last_try):
-        if is_last_try:
-            raise AccountNotTradable
-        raise Missing(account_id=placement.account_id, instrument=new.instrument, inputs=lacking)
-    decision = decide(snapshot, proposal_of(new))
-    order = writing.order_of(
-        new, decision, account_id=placement.account_id, means=means, facts=facts, tenant_id=actor.tenant_id, now=now
-    )
+def _decide(placement: Placement, found: Reading, show: Show, actor: Actor, now: datetime, is_last_try: bool) -> Answer:
+    new, account_id = placement.new, placement.account_id
+    snapshot, decision = judge(found, new, account_id=account_id, now=now, is_last_try=is_last_try)
+    order = writing.order_of(new, decision, found, account_id=account_id, tenant_id=actor.tenant_id, now=now)
     record = writing.decision_of(
         decision, snapshot, order=order, request=request_for_people(new), actor=actor, is_dry_run=placement.is_dry_run
     )

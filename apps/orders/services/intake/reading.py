@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from apps.core.db.statements import Statement
+from apps.core.db.statements import Statement, run_in_one_trip
+from apps.orders.models import Order
 from apps.orders.rules.parameters import ListingRules
 from apps.orders.rules.states import OPEN_STATES
 from apps.orders.services.switches import engaged_sql
@@ -150,7 +151,7 @@ class Reading(NamedTuple):
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[tuple[Any, ...]]]) -> Self:
-        """Make a reading of the rows that the statements of `reading_of` returned."""
+        """Make a reading of the rows that the statements of `statements_of` returned."""
         locked, found = rows
         return cls(Means(*locked[0]) if locked else None, Facts(*found[0]) if found else None)
 
@@ -167,3 +168,18 @@ def statements_of(
         Statement(_LOCK, account),
         Statement(_FACTS, [*account, without, without, client_order_id, instrument, *account]),
     ]
+
+
+def read_for(order: Order, *, without: UUID | None = None) -> Reading:
+    """Lock the account of a stored order and read the rest, in the open transaction; `without` as above."""
+    return Reading.of(
+        run_in_one_trip(
+            statements_of(
+                tenant_id=order.tenant_id,
+                account_id=order.account_id,
+                instrument=order.instrument.key,
+                client_order_id="",
+                without=without,
+            )
+        )
+    )

@@ -1,7 +1,7 @@
 """Fetches what the gate lacks, outside of any transaction. What cannot be had stays as it is, and the gate denies."""
 
 from collections.abc import Callable
-from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from apps.core.actor import Actor
@@ -10,7 +10,12 @@ from apps.market.selectors import find_listing
 from apps.market.services import refresh_clock, refresh_quotes
 from apps.orders.rules.snapshot import Input
 from apps.orders.services.accounts import ensure_risk_account, refresh_means
+from apps.orders.types import Clock
 from apps.providers.models import Connection
+
+T = TypeVar("T")
+# While one input is fetched another one may grow old, once; what is missing after that is missing for a reason.
+_REFRESHES = 2
 
 
 class Missing(Exception):
@@ -23,7 +28,21 @@ class Missing(Exception):
         self.inputs = inputs
 
 
-def refresh(missing: Missing, *, actor: Actor, time: Callable[[], datetime]) -> None:
+def with_fresh_inputs(attempt: Callable[[bool], T], *, actor: Actor, time: Clock) -> T:
+    """Return what an attempt returns, after what it finds Missing was fetched; it is told whether it is the last.
+
+    Raises:
+        AccountNotTradable: it is no account that can trade.
+    """
+    for _refresh in range(_REFRESHES):
+        try:
+            return attempt(False)
+        except Missing as missing:
+            refresh(missing, actor=actor, time=time)
+    return attempt(True)
+
+
+def refresh(missing: Missing, *, actor: Actor, time: Clock) -> None:
     """Make the risk account if need be, and ask the venue for what has grown old; of several callers one asks.
 
     Raises:

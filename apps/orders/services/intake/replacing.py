@@ -1,29 +1,28 @@
 """Replaces an order at its venue by another one, which goes through the gate like any order."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+import msgspec
+
 from apps.core.actor import Actor
-from apps.core.db.statements import run_in_one_trip, together
+from apps.core.db.statements import together
 from apps.core.errors import ValidationFailed
 from apps.core.scope import write_scope
-from apps.orders.enums import OrderType, Outcome, Pending, Side, TimeInForce
+from apps.orders.enums import Outcome, Pending, TimeInForce
 from apps.orders.errors import AccountNotTradable, OrderChangePending, OrderNotAtVenue
 from apps.orders.events import ORDER_REPLACE_REQUESTED
 from apps.orders.models import Order
-from apps.orders.rules.gate import decide, stale_inputs
 from apps.orders.rules.states import AT_VENUE
-from apps.orders.services.intake import reading, writing
-from apps.orders.services.intake.judging import proposal_of, request_for_people, snapshot_of
+from apps.orders.services.intake import writing
+from apps.orders.services.intake.judging import judge, new_order_of, request_for_people
 from apps.orders.services.intake.placing import field_errors
-from apps.orders.services.intake.reading import Reading
-from apps.orders.services.intake.refreshing import Missing
+from apps.orders.services.intake.reading import read_for
 from apps.orders.services.requests import lock_open_order
 from apps.orders.services.transitions import note
-from apps.orders.types import REPLACE_ORDER, NewOrder
+from apps.orders.types import REPLACE_ORDER, Clock, NewOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +44,7 @@ class Replacement:
     expected_version: int | None = None
 
 
-def replace_order(
-    replacement: Replacement, *, actor: Actor, time: Callable[[], datetime], is_last_try: bool = True
-) -> Order:
+def replace_order(replacement: Replacement, *, actor: Actor, time: Clock, is_last_try: bool = True) -> Order:
     """Store the order that takes another one's place, and have the venue asked; a denied one leaves it alone.
 
     Raises:
@@ -63,37 +60,25 @@ def replace_order(
             raise OrderChangePending
         if old.status not in AT_VENUE or not old.venue_order_id:
             raise OrderNotAtVenue
-        return _replace(old, _changed(old, replacement.change), actor, time(), is_last_try=is_last_try)
+        return _replace(old, _changed(old, replacement.change), actor, time(), is_last_try)
 
 
 def _changed(old: Order, change: Change) -> NewOrder:
-    remaining = old.quantity - old.filled_quantity
-    return NewOrder(
-        instrument=old.instrument.key,
-        side=Side(old.side),
-        type=OrderType(old.type),
-        quantity=remaining if change.quantity is None else change.quantity,
-        limit_price=old.limit_price if change.limit_price is None else change.limit_price,
-        stop_price=old.stop_price if change.stop_price is None else change.stop_price,
-        time_in_force=change.time_in_force or TimeInForce(old.time_in_force),
-    )
+    asked = {name: value for name, value in asdict(change).items() if value is not None}
+    rest = {"quantity": old.quantity - old.filled_quantity, "client_order_id": ""}
+    return msgspec.structs.replace(new_order_of(old), **{**rest, **asked})
 
 
-def _replace(old: Order, new: NewOrder, actor: Actor, now: datetime, *, is_last_try: bool) -> Order:
-    means, facts = _read(old)
-    errors = field_errors(new, facts)
+def _replace(old: Order, new: NewOrder, actor: Actor, now: datetime, is_last_try: bool) -> Order:
+    found = read_for(old)
+    assert found.facts is not None, "an order has its account"
+    errors = field_errors(new, found.facts)
     if errors:
         raise ValidationFailed(errors=errors)
-    if not facts.can_trade:
+    if not found.facts.can_trade:
         raise AccountNotTradable
-    snapshot = snapshot_of(means, facts, now=now)
-    lacking = stale_inputs(snapshot)
-    if lacking and not is_last_try:
-        raise Missing(account_id=old.account_id, instrument=new.instrument, inputs=lacking)
-    decision = decide(snapshot, proposal_of(new, replaces=old))
-    order = writing.order_of(
-        new, decision, account_id=old.account_id, means=means, facts=facts, tenant_id=old.tenant_id, now=now
-    )
+    snapshot, decision = judge(found, new, account_id=old.account_id, replaces=old, now=now, is_last_try=is_last_try)
+    order = writing.order_of(new, decision, found, account_id=old.account_id, tenant_id=old.tenant_id, now=now)
     order.replaces = old
     record = writing.decision_of(decision, snapshot, order=order, request=request_for_people(new), actor=actor)
     rows = writing.statements_of(
@@ -104,12 +89,3 @@ def _replace(old: Order, new: NewOrder, actor: Actor, now: datetime, *, is_last_
         data = {"replacement_id": str(order.id)}
         note(old, ORDER_REPLACE_REQUESTED, actor=actor, now=now, data=data, pending=Pending.REPLACE)
     return order
-
-
-def _read(old: Order) -> tuple[reading.Means, reading.Facts]:
-    statements = reading.statements_of(
-        tenant_id=old.tenant_id, account_id=old.account_id, instrument=old.instrument.key, client_order_id=""
-    )
-    means, facts = Reading.of(run_in_one_trip(statements))
-    assert means is not None and facts is not None, "an order has its account and its risk account"
-    return means, facts

@@ -23,7 +23,7 @@ from apps.orders.models import Order, OrderEvent, RiskDecision
 from apps.orders.rules.snapshot import Decision, Snapshot
 from apps.orders.rules.units import from_micros, to_decimal
 from apps.orders.services.intake.judging import checks_for_people, inputs_for_people
-from apps.orders.services.intake.reading import Facts, Means
+from apps.orders.services.intake.reading import Reading
 from apps.orders.types import ORDER_PRIORITY, SUBMIT_ORDER, NewOrder
 from apps.outbox.services import emit_statement
 from apps.outbox.types import NewEvent
@@ -51,11 +51,12 @@ _CLIENT_ORDER_ID = "orders_order_client_order_id"
 
 
 def order_of(
-    new: NewOrder, decision: Decision, *, account_id: Any, means: Means, facts: Facts, tenant_id: Any, now: datetime
+    new: NewOrder, decision: Decision, found: Reading, *, account_id: Any, tenant_id: Any, now: datetime
 ) -> Order:
     """Return the order that a decision makes, not stored yet."""
+    means, facts = found
     is_approved = decision.outcome is Outcome.APPROVED
-    assert facts.key is not None, "an order has an instrument"
+    assert means is not None and facts is not None and facts.key is not None, "it was judged, of an instrument"
     closed_at: Any = None if is_approved else now
     order_id = new_id()
     return Order(
