@@ -23,7 +23,12 @@ def test_chosen_ids_that_are_none_do_nothing(world: World, staff_client: Client)
                 assert response.status_code == 302, (label, action.name, forged)
 
 
-@pytest.mark.parametrize("query", ["q=%00", "status__exact=%00", "after=%00", "after=W10", "q=%25_'\"", "e=1", "p=x"])
+AN_ID = "q=01900000-0000-7000-8000-000000000000"
+
+
+@pytest.mark.parametrize(
+    "query", ["q=%00", "status__exact=%00", "after=%00", "after=W10", "q=%25_'\"", "e=1", "p=x", AN_ID]
+)
 def test_odd_parameters_of_a_list_are_answered(query: str, world: World, staff_client: Client) -> None:
     for label in BASELINES:
         assert staff_client.get(f"{list_url(label)}?{query}").status_code in (200, 302), label

@@ -188,7 +188,7 @@ class PositionAdmin(StaffModelAdmin):
     list_filter = (TenantFilter, HoldingFilter)
     list_select_related = ("instrument", "risk_account__account")
     search_fields = ("instrument__symbol__iexact", "instrument__key__exact")
-    search_ids = ("id", "account_id", "risk_account_id", "instrument_id")
+    search_ids = ("id", "risk_account__account_id", "risk_account_id", "instrument_id")
     search_help_text = gettext_lazy("Symbol, instrument key, or an id")
     empty_hint = gettext_lazy("Positions follow the fills of orders. What was held before is under Holdings.")
     facts = ((gettext_lazy("Position"), ("account_fact", "created_at", "updated_at", "version", "id")),)
