@@ -36,3 +36,22 @@ class InvitationStatus(models.TextChoices):
     ACCEPTED = "accepted", _("Accepted")
     REVOKED = "revoked", _("Revoked")
     EXPIRED = "expired", _("Expired")
+
+
+class Plan(models.TextChoices):
+    """What a tenant has agreed with the platform; `apps.tenants.plans` says what each allows."""
+
+    FREE = "free", _("Free")
+    STANDARD = "standard", _("Standard")
+    ENTERPRISE = "enterprise", _("Enterprise")
+
+
+class Meter(models.TextChoices):
+    """What a plan limits."""
+
+    MEMBERS = "members", _("members and open invitations")
+    API_KEYS = "api_keys", _("API keys")
+    CONNECTIONS = "connections", _("connections")
+    ACCOUNTS = "accounts", _("accounts")
+    WEBHOOK_ENDPOINTS = "webhook_endpoints", _("webhook endpoints")
+    ORDERS_TODAY = "orders_today", _("orders a day (UTC)")

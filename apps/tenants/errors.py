@@ -159,6 +159,22 @@ class InvalidNetwork(DomainError):
     title = _("Not a network")
 
 
+class LimitReached(DomainError):
+    """The tenant has as many as its plan allows; `detail` says of what. `GET /usage` shows all limits."""
+
+    code = "limit_reached"
+    status = 409
+    title = _("The plan's limit is reached")
+
+
+class ApiKeyReplaced(DomainError):
+    """The API key was rolled before: roll the key that replaces it (`replaced_by`)."""
+
+    code = "api_key_replaced"
+    status = 409
+    title = _("The API key has a successor")
+
+
 class ApiKeyNotActive(DomainError):
     """The API key is revoked or has expired: create a new one."""
 

@@ -1,14 +1,16 @@
 """The events of the tenants room: their names, and payloads that carry no secret."""
 
+from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from apps.outbox.types import NewEvent
+from apps.tenants.enums import Meter
 from apps.tenants.models import ApiKey, Invitation, Membership, Tenant
 
 TENANT_CREATED = "tenant.created"
 TENANT_SUSPENDED = "tenant.suspended"
 TENANT_REACTIVATED = "tenant.reactivated"
+TENANT_PLAN_CHANGED = "tenant.plan_changed"
 MEMBER_ADDED = "member.added"
 MEMBER_ROLE_CHANGED = "member.role_changed"
 MEMBER_REMOVED = "member.removed"
@@ -27,6 +29,12 @@ def tenant_event(type_: str, tenant: Tenant) -> NewEvent:
     return NewEvent(type=type_, entity_type="tenant", entity_id=tenant.id, data=data)
 
 
+def plan_event(type_: str, tenant: Tenant, limits: Mapping[Meter, int | None]) -> NewEvent:
+    """Build an event about a tenant's plan and its limits; null is no limit."""
+    data = {"id": tenant.id, "plan": str(tenant.plan), "limits": {str(meter): limit for meter, limit in limits.items()}}
+    return NewEvent(type=type_, entity_type="tenant", entity_id=tenant.id, data=data)
+
+
 def member_event(type_: str, membership: Membership) -> NewEvent:
     """Build an event about a member."""
     data = {"id": membership.id, "user_id": membership.user_id, "role": str(membership.role)}
@@ -39,8 +47,8 @@ def invitation_event(type_: str, invitation: Invitation) -> NewEvent:
     return NewEvent(type=type_, entity_type="invitation", entity_id=invitation.id, data=data)
 
 
-def api_key_event(type_: str, key: ApiKey, *, replaced_by: UUID | None = None) -> NewEvent:
-    """Build an event about an API key; one that was rolled is `replaced_by` another."""
+def api_key_event(type_: str, key: ApiKey) -> NewEvent:
+    """Build an event about an API key."""
     data: dict[str, Any] = {
         "id": key.id,
         "name": key.name,
@@ -49,7 +57,6 @@ def api_key_event(type_: str, key: ApiKey, *, replaced_by: UUID | None = None) -
         "allowed_networks": list(key.allowed_networks),
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
+        "replaced_by": key.replaced_by,
     }
-    if replaced_by is not None:
-        data["replaced_by"] = replaced_by
     return NewEvent(type=type_, entity_type="api_key", entity_id=key.id, data=data)

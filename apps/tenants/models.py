@@ -11,26 +11,32 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.db import TenantForeignKey
 from apps.core.models import BaseModel, TenantModel, VersionedModel
 from apps.core.retention import Retention
-from apps.tenants.enums import ApiKeyMode, InvitationStatus, Role, TenantStatus
+from apps.tenants.enums import ApiKeyMode, InvitationStatus, Plan, Role, TenantStatus
 
 # Shorter than a UUID in text, so that "slug or id" is never ambiguous.
 validate_slug = RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", _("Use lower-case letters, digits and single hyphens."))
 
 
 class Tenant(BaseModel, VersionedModel):
-    """A client of the platform: everything else hangs on one. Its `id` is the `tenant_id` of its rows."""
+    """A client of the platform: everything else hangs on one. Its `id` is the `tenant_id` of its rows.
+
+    `limit_overrides` are limits by meter that differ from the plan's.
+    """
 
     retention = Retention.BUSINESS
 
     slug = models.CharField(_("slug"), max_length=32, unique=True, validators=[validate_slug])
     name = models.CharField(_("name"), max_length=120)
     status = models.CharField(_("status"), max_length=16, choices=TenantStatus.choices, default=TenantStatus.ACTIVE)
+    plan = models.CharField(_("plan"), max_length=16, choices=Plan.choices, default=Plan.STANDARD)
+    limit_overrides = models.JSONField(_("limits of its own"), default=dict, blank=True)
 
     class Meta:
         verbose_name = _("tenant")
         verbose_name_plural = _("tenants")
         constraints = [
             models.CheckConstraint(name="tenants_tenant_status", condition=models.Q(status__in=TenantStatus.values)),
+            models.CheckConstraint(name="tenants_tenant_plan", condition=models.Q(plan__in=Plan.values)),
         ]
 
     def __str__(self) -> str:
@@ -119,6 +125,7 @@ class ApiKey(TenantModel, VersionedModel):
 
     The secret is shown once and stored as SHA-256; `prefix` is its beginning, to recognise it by. `scopes`
     are permission names. An empty `allowed_networks` allows every address. `created_by` is a frozen name.
+    `replaced_by` is the key that a rolled one was replaced by.
     """
 
     retention = Retention.BUSINESS
@@ -136,6 +143,7 @@ class ApiKey(TenantModel, VersionedModel):
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
+    replaced_by = models.UUIDField(_("replaced by"), null=True, blank=True, editable=False)
     created_by = models.CharField(_("created by"), max_length=200, editable=False)
 
     class Meta(TenantModel.Meta):

@@ -54,6 +54,7 @@ EVENT_TYPES: Mapping[str, Promise] = {
     tenants.TENANT_CREATED: _("The tenant was created."),
     tenants.TENANT_SUSPENDED: _("The tenant was suspended."),
     tenants.TENANT_REACTIVATED: _("The tenant was reactivated."),
+    tenants.TENANT_PLAN_CHANGED: _("The tenant has another plan or other limits."),
     tenants.MEMBER_ADDED: _("A user has become a member."),
     tenants.MEMBER_ROLE_CHANGED: _("A member has another role."),
     tenants.MEMBER_REMOVED: _("A member was removed."),

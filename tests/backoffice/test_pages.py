@@ -54,7 +54,7 @@ BASELINES = {
     "tenants.apikey": (9, 8),
     "tenants.invitation": (9, 8),
     "tenants.membership": (9, 8),
-    "tenants.tenant": (7, 9),
+    "tenants.tenant": (7, 16),
     "users.session": (9, 8),
     "users.user": (7, 9),
     "webhooks.delivery": (11, 9),

@@ -72,6 +72,7 @@ GET     tenant                                   200  200    200   200     200  
 GET     transactions                             200  200    200   200     200      401   401
 GET     transactions/{transaction_id}            200  200    200   200     404      401   401
 PATCH   transactions/{transaction_id}            200  200    403   200     404      401   401
+GET     usage                                    200  200    200   200     200      401   401
 GET     webhooks/deliveries                      200  403    403   200     200      401   401
 GET     webhooks/deliveries/{delivery_id}        200  403    403   200     404      401   401
 POST    webhooks/deliveries/{delivery_id}/retry  202  403    403   202     404      401   401

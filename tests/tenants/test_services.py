@@ -158,6 +158,7 @@ class TestApiKeys:
                 "allowed_networks": ["192.0.2.0/24", "2001:db8::1/128"],
                 "expires_at": "2026-03-03T12:00:00Z",
                 "revoked_at": None,
+                "replaced_by": None,
             },
         )
         action, changes = leaves(initech.id)[-1]

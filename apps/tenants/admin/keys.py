@@ -78,7 +78,17 @@ class ApiKeyAdmin(StaffModelAdmin):
     facts = (
         (
             gettext_lazy("Key"),
-            ("prefix", "mode", "created_by", "created_at", "last_used_at", "expires_at", "revoked_at", "id"),
+            (
+                "prefix",
+                "mode",
+                "created_by",
+                "created_at",
+                "last_used_at",
+                "expires_at",
+                "revoked_at",
+                "replaced_by",
+                "id",
+            ),
         ),
         (gettext_lazy("May"), ("networks", "permissions")),
     )

@@ -29,6 +29,7 @@ from apps.core.admin import (
 )
 from apps.core.models import ReadOnlySwitch
 from apps.tenants.admin.keys import key_chip
+from apps.tenants.admin.plans import plan_view, usage_table
 from apps.tenants.enums import TenantStatus
 from apps.tenants.models import ApiKey, Membership, Tenant
 from apps.tenants.services import (
@@ -73,7 +74,7 @@ class TenantAdmin(StaffModelAdmin):
     ordering = ("slug", "pk")
     search_fields = ("name", "slug")
     empty_hint = gettext_lazy("An operator creates tenants; the demo brings two.")
-    facts = ((gettext_lazy("Tenant"), ("slug", "created_at", "updated_at", "version", "id")),)
+    facts = ((gettext_lazy("Tenant"), ("slug", "plan", "created_at", "updated_at", "version", "id")),)
     service_actions = (
         ServiceAction(
             name="suspend",
@@ -90,6 +91,12 @@ class TenantAdmin(StaffModelAdmin):
             icon="play_arrow",
             run=_reactivate,
             available=lambda tenant: tenant.status == TenantStatus.SUSPENDED,
+        ),
+        ServiceAction(
+            name="plan",
+            label=gettext_lazy("Plan and limits"),
+            icon="speed",
+            page=plan_view,
         ),
         ServiceAction(
             name="engage_read_only",
@@ -141,7 +148,7 @@ class TenantAdmin(StaffModelAdmin):
     def panels(self, request: HttpRequest, tenant: Tenant) -> Sequence[Panel]:
         members = Membership.objects.filter(tenant_id=tenant.pk).order_by("id")[:_ROWS]
         keys = ApiKey.objects.filter(tenant_id=tenant.pk).defer("secret_hash").order_by("-id")[:_ROWS]
-        return [_members_table(members), _keys_table(keys)]
+        return [_members_table(members), _keys_table(keys), usage_table(tenant)]
 
     def related_links(self, tenant: Tenant) -> Sequence[tuple[str, str]]:
         key = tenant.pk

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from apps.core import clock
 from apps.core.api.permissions import Permission
 from apps.core.api.serializers import StrictSerializer
-from apps.tenants.enums import ApiKeyMode, InvitationStatus, Role, TenantStatus
+from apps.tenants.enums import ApiKeyMode, InvitationStatus, Meter, Plan, Role, TenantStatus
 from apps.tenants.models import Invitation
 from apps.users.models import Session
 
@@ -95,6 +95,7 @@ class TenantSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField()
     name = serializers.CharField()
     status = serializers.ChoiceField(TenantStatus.values)
+    plan = serializers.ChoiceField(Plan.values)
     # DRF calls one of its own attributes the same.
     read_only = serializers.BooleanField(source="is_read_only")  # type: ignore[assignment]
     version = serializers.IntegerField()
@@ -186,6 +187,26 @@ class ApiKeyRequestSerializer(StrictSerializer):
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
 
 
+class MeterSerializer(serializers.Serializer[Any]):
+    """What is used of a limit; null is no limit. Staff may have set another `limit` than the plan's.
+
+    Beyond a limit that is not `enforced` nothing is refused.
+    """
+
+    name = serializers.ChoiceField(Meter.values)
+    used = serializers.IntegerField()
+    limit = serializers.IntegerField(allow_null=True)
+    plan_limit = serializers.IntegerField(allow_null=True)
+    enforced = serializers.BooleanField(source="is_enforced")
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    """The tenant's plan, and what is used of it."""
+
+    plan = serializers.ChoiceField(Plan.values)
+    limits = MeterSerializer(many=True)
+
+
 class ApiKeyRollSerializer(StrictSerializer):
     """How long the old key works yet: a day, if not said, and at most a week."""
 
@@ -204,6 +225,7 @@ class ApiKeySerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True)
     last_used_at = serializers.DateTimeField(allow_null=True)
     revoked_at = serializers.DateTimeField(allow_null=True)
+    replaced_by = serializers.UUIDField(allow_null=True)
     created_by = serializers.CharField()
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()

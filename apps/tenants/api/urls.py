@@ -12,6 +12,7 @@ urlpatterns = [
     path("auth/sessions/<uuid:session_id>", auth_views.SessionView.as_view()),
     path("me", views.MeView.as_view()),
     path("tenant", views.CurrentTenantView.as_view()),
+    path("usage", views.UsageView.as_view()),
     path("members", member_views.MemberListView.as_view()),
     path("members/<uuid:member_id>", member_views.MemberView.as_view()),
     path("invitations", invitation_views.InvitationListView.as_view()),

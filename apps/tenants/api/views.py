@@ -21,10 +21,12 @@ from apps.tenants.api.serializers import (
     MeSerializer,
     NewApiKeySerializer,
     TenantSerializer,
+    UsageSerializer,
 )
 from apps.tenants.enums import ApiKeyMode
 from apps.tenants.models import ApiKey
 from apps.tenants.types import Principal
+from apps.tenants.usage import usage_of
 
 
 class MeView(TenantView):
@@ -64,6 +66,24 @@ class CurrentTenantView(TenantView):
         with tenant_scope(self.tenant_id):
             tenant = selectors.get_tenant()
         return Response(TenantSerializer(tenant).data, headers={"ETag": etag(tenant.version)})
+
+
+class UsageView(TenantView):
+    """GET /usage."""
+
+    required_permissions = {"GET": Permission.TENANT_READ}
+
+    @extend_schema(
+        operation_id="get_usage",
+        summary="Your plan, and what is used of it",
+        tags=["Tenant"],
+        responses=UsageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        with tenant_scope(self.tenant_id):
+            tenant = selectors.get_tenant()
+            limits = usage_of(tenant, now=clock.now())
+        return Response(UsageSerializer({"plan": tenant.plan, "limits": limits}).data)
 
 
 class ApiKeyListView(TenantListView):

@@ -94,12 +94,15 @@ class Migration(migrations.Migration):
                 ("slug", models.CharField(max_length=32, unique=True, validators=[django.core.validators.RegexValidator("^[a-z0-9]+(-[a-z0-9]+)*\\Z", "Use lower-case letters, digits and single hyphens.")], verbose_name="slug")),
                 ("name", models.CharField(max_length=120, verbose_name="name")),
                 ("status", models.CharField(choices=[("active", "Active"), ("suspended", "Suspended")], default="active", max_length=16, verbose_name="status")),
+                ("plan", models.CharField(choices=[("free", "Free"), ("standard", "Standard"), ("enterprise", "Enterprise")], default="standard", max_length=16, verbose_name="plan")),
+                ("limit_overrides", models.JSONField(blank=True, default=dict, verbose_name="limits of its own")),
             ],
             options={
                 "verbose_name": "tenant",
                 "verbose_name_plural": "tenants",
                 "constraints": [
                     models.CheckConstraint(condition=models.Q(("status__in", ["active", "suspended"])), name="tenants_tenant_status"),
+                    models.CheckConstraint(condition=models.Q(("plan__in", ["free", "standard", "enterprise"])), name="tenants_tenant_plan"),
                 ],
             },
         ),
@@ -145,6 +148,7 @@ class Migration(migrations.Migration):
                 ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="expires at")),
                 ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="last used at")),
                 ("revoked_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="revoked at")),
+                ("replaced_by", models.UUIDField(blank=True, editable=False, null=True, verbose_name="replaced by")),
                 ("created_by", models.CharField(editable=False, max_length=200, verbose_name="created by")),
             ],
             options={
@@ -191,7 +195,7 @@ class Migration(migrations.Migration):
         # A tenant's own scope creates it: its row must carry the scope's tenant like every other row.
         SecureTenantTable(
             "tenants_tenant",
-            app="SELECT, INSERT, UPDATE (name, status, version, updated_at)",
+            app="SELECT, INSERT, UPDATE (name, status, plan, limit_overrides, version, updated_at)",
             staff="SELECT",
             system="SELECT",
             column="id",
@@ -207,7 +211,7 @@ class Migration(migrations.Migration):
             "version, updated_at)",
             staff="SELECT",
         ),
-        SecureTenantTable("tenants_apikey", app="SELECT, INSERT, UPDATE (expires_at, revoked_at, version, updated_at)", staff="SELECT"),
+        SecureTenantTable("tenants_apikey", app="SELECT, INSERT, UPDATE (expires_at, revoked_at, replaced_by, version, updated_at)", staff="SELECT"),
         DefinerFunction(
             "tenants_api_key_principal(secret bytea, address inet, at timestamptz)",
             "TABLE (refusal text, tenant_id uuid, tenant_slug text, tenant_name text, api_key_id uuid, label text, "

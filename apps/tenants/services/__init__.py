@@ -10,6 +10,7 @@ from apps.tenants.services.invitations import (
 )
 from apps.tenants.services.joining import NewUser, accept_invitation
 from apps.tenants.services.members import add_colleague, add_member, change_role, remove_member
+from apps.tenants.services.plans import require_room, set_plan
 from apps.tenants.services.read_only import engage_read_only, release_read_only
 from apps.tenants.services.sign_in import refresh_tokens, sign_in
 from apps.tenants.services.tenants import create_tenant, reactivate_tenant, suspend_tenant
@@ -31,10 +32,12 @@ __all__ = [
     "refresh_tokens",
     "release_read_only",
     "remove_member",
+    "require_room",
     "resend_invitation",
     "revoke_api_key",
     "revoke_invitation",
     "roll_api_key",
+    "set_plan",
     "sign_in",
     "suspend_tenant",
 ]

@@ -15,11 +15,19 @@ from apps.core.errors import NotFound, VersionConflict
 from apps.core.scope import current_tenant_id, write_scope
 from apps.outbox import services as outbox
 from apps.tenants import events, secrets
-from apps.tenants.enums import ApiKeyMode
-from apps.tenants.errors import ApiKeyExceedsCreator, ApiKeyNotActive, ExpiryInThePast, InvalidNetwork, UnknownScope
+from apps.tenants.enums import ApiKeyMode, Meter
+from apps.tenants.errors import (
+    ApiKeyExceedsCreator,
+    ApiKeyNotActive,
+    ApiKeyReplaced,
+    ExpiryInThePast,
+    InvalidNetwork,
+    UnknownScope,
+)
 from apps.tenants.models import ApiKey
 from apps.tenants.roles import ALL_PERMISSIONS
 from apps.tenants.services.authority import authority_of
+from apps.tenants.services.plans import require_room
 
 _TOLD = ("name", "mode", "scopes", "allowed_networks", "expires_at")
 
@@ -45,7 +53,7 @@ def create_api_key(
     """Create an API key of the actor's tenant that can do no more than the actor.
 
     Raises:
-        UnknownScope, InvalidNetwork, ExpiryInThePast, ApiKeyExceedsCreator: see the classes.
+        UnknownScope, InvalidNetwork, ExpiryInThePast, ApiKeyExceedsCreator, LimitReached: see the classes.
     """
     key = ApiKey(
         name=name,
@@ -57,6 +65,7 @@ def create_api_key(
     if expires_at is not None and expires_at <= now:
         raise ExpiryInThePast
     with write_scope(actor):
+        require_room(Meter.API_KEYS, now=now)
         return _add(key, actor, now)
 
 
@@ -70,20 +79,23 @@ def roll_api_key(
     Raises:
         NotFound: the tenant has no such key.
         VersionConflict: it has another version than expected.
-        ApiKeyNotActive, ApiKeyExceedsCreator: see the classes.
+        ApiKeyNotActive, ApiKeyReplaced, ApiKeyExceedsCreator: see the classes.
     """
     with write_scope(actor):
         old = _locked(api_key_id, expected_version=expected_version)
         if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
             raise ApiKeyNotActive
+        if old.replaced_by is not None:
+            raise ApiKeyReplaced
         same = {field: getattr(old, field) for field in _TOLD}
         created = _add(ApiKey(**same), actor, now)
         end = now + timedelta(seconds=overlap_seconds)
         before, old.expires_at = old.expires_at, min(old.expires_at or end, end)
+        old.replaced_by = created.key.id
         old.version, old.updated_at = old.version + 1, now
-        old.save(update_fields=["expires_at", "version", "updated_at"])
+        old.save(update_fields=["expires_at", "replaced_by", "version", "updated_at"])
         changes = {"expires_at": [before, old.expires_at], "replaced_by": [None, str(created.key.id)]}
-        _tell(old, events.API_KEY_ROLLED, changes, actor, now, replaced_by=created.key.id)
+        _tell(old, events.API_KEY_ROLLED, changes, actor, now)
     return created
 
 
@@ -124,17 +136,9 @@ def _locked(api_key_id: UUID, *, expected_version: int | None = None) -> ApiKey:
     return key
 
 
-def _tell(
-    key: ApiKey,
-    event: str,
-    changes: Mapping[str, Any],
-    actor: Actor,
-    now: datetime,
-    *,
-    replaced_by: UUID | None = None,
-) -> None:
+def _tell(key: ApiKey, event: str, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
     audit.record(action=event, actor=actor, target_type="api_key", target_id=key.id, now=now, changes=changes)
-    outbox.emit(events.api_key_event(event, key, replaced_by=replaced_by), actor=actor, now=now)
+    outbox.emit(events.api_key_event(event, key), actor=actor, now=now)
 
 
 def _known_scopes(scopes: Collection[str]) -> list[str]:

@@ -19,10 +19,11 @@ from apps.jobs import services as jobs
 from apps.jobs.types import Lease
 from apps.outbox import services as outbox
 from apps.tenants import events, secrets
-from apps.tenants.enums import InvitationStatus, Role
+from apps.tenants.enums import InvitationStatus, Meter, Role
 from apps.tenants.errors import AlreadyAMember, AlreadyInvited, InvitationClosed
 from apps.tenants.models import Invitation, Membership, Tenant
 from apps.tenants.services.authority import lock_members
+from apps.tenants.services.plans import require_room
 from apps.tenants.types import SEND_INVITATION
 
 LIFE = timedelta(days=7)
@@ -42,7 +43,7 @@ def invite(*, email: str, role: Role, actor: Actor, now: datetime) -> Invitation
 
     Raises:
         ValidationFailed: the address is malformed.
-        OwnersOnly, RoleExceedsGranter, AlreadyAMember, AlreadyInvited: see the classes.
+        OwnersOnly, RoleExceedsGranter, AlreadyAMember, LimitReached, AlreadyInvited: see the classes.
     """
     invitation = Invitation(email=email, role=role, invited_by=actor.label, created_at=now)
     with write_scope(actor):
@@ -52,6 +53,7 @@ def invite(*, email: str, role: Role, actor: Actor, now: datetime) -> Invitation
         invitation.require_valid_fields(exclude=["token_hash", "sealed_token"])
         if Membership.objects.filter(email__iexact=email).exists():
             raise AlreadyAMember
+        require_room(Meter.MEMBERS, now=now)
         with translate_violations({"tenants_invitation_one_open_per_address": AlreadyInvited()}):
             invitation.save(force_insert=True)
         changes = {"role": [None, str(role)], "expires_at": [None, invitation.expires_at]}
@@ -67,7 +69,7 @@ def resend_invitation(
 
     Raises:
         NotFound, VersionConflict: see `_locked`.
-        InvitationClosed, OwnersOnly, RoleExceedsGranter: see the classes.
+        InvitationClosed, OwnersOnly, RoleExceedsGranter, LimitReached: see the classes.
     """
     with write_scope(actor):
         authority = lock_members(actor)
@@ -76,6 +78,8 @@ def resend_invitation(
             raise InvitationClosed
         authority.require_may_grant(Role(invitation.role))
         before = invitation.expires_at
+        if before <= now:
+            require_room(Meter.MEMBERS, now=now)
         _give_token(invitation, now)
         invitation.version += 1
         invitation.save(update_fields=["token_hash", "sealed_token", "expires_at", "sent_at", "version", "updated_at"])

@@ -14,10 +14,11 @@ from apps.core.errors import NotFound, VersionConflict
 from apps.core.scope import current_tenant_id, write_scope
 from apps.outbox import services as outbox
 from apps.tenants import events, selectors
-from apps.tenants.enums import Role
+from apps.tenants.enums import Meter, Role
 from apps.tenants.errors import AlreadyAMember, LastOwner, OwnersOnly, OwnRole, UnknownColleague
 from apps.tenants.models import Membership
 from apps.tenants.services.authority import Authority, lock_members
+from apps.tenants.services.plans import require_room
 from apps.users import services as users
 from apps.users.models import User
 
@@ -41,10 +42,11 @@ def add_colleague(*, username: str, role: Role, actor: Actor, now: datetime) -> 
     are, would be no tenant's business.
 
     Raises:
-        UnknownColleague, OwnersOnly, RoleExceedsGranter, AlreadyAMember: see the classes.
+        UnknownColleague, OwnersOnly, RoleExceedsGranter, LimitReached, AlreadyAMember: see the classes.
     """
     with write_scope(actor):
         lock_members(actor).require_may_grant(role)
+        require_room(Meter.MEMBERS, now=now)
         found = selectors.find_colleague(asker_id=actor.user_id, username=User.normalize_username(username))
         if found is None:
             message = str(UnknownColleague.title)

@@ -25,6 +25,7 @@ FIELDS = {
     "expires_at",
     "last_used_at",
     "revoked_at",
+    "replaced_by",
     "created_by",
     "version",
     "created_at",

@@ -22,6 +22,7 @@ def test_the_tenant_of_the_credentials(now: datetime, globex: Tenant) -> None:
         "slug": "initech",
         "name": "Initech",
         "status": "active",
+        "plan": "standard",
         "read_only": False,
         "version": 1,
         "created_at": "2026-03-02T12:00:00Z",

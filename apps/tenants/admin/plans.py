@@ -1,0 +1,98 @@
+"""A tenant's plan and limits: a form, then the service; and what is used of them."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.core import clock
+from apps.core.admin import Table, number, record_url, staff_actor
+from apps.core.errors import DomainError
+from apps.tenants.enums import Meter, Plan
+from apps.tenants.models import Tenant
+from apps.tenants.services import set_plan
+from apps.tenants.services.plans import LARGEST
+from apps.tenants.usage import usage_of
+
+LONGEST_REASON = 500
+
+
+class PlanForm(forms.Form):
+    """A tenant's plan and its own limits; an empty limit is the plan's. `version` is the one that staff saw."""
+
+    plan = forms.ChoiceField(label=gettext_lazy("Plan"), choices=Plan.choices)
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        help_text=gettext_lazy("Who asked for it, and why; the audit log keeps it."),
+        error_messages={"required": gettext_lazy("Say why: the audit log keeps it.")},
+        max_length=LONGEST_REASON,
+    )
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for meter in Meter:
+            self.fields[meter] = forms.IntegerField(
+                label=meter.label,
+                help_text=gettext_lazy("Empty: what the plan allows."),
+                min_value=0,
+                max_value=LARGEST,
+                required=False,
+            )
+        self.order_fields(["plan", *Meter.values, "reason"])
+
+    def overrides(self) -> dict[Meter, int]:
+        """Return the limits that differ from the plan's."""
+        given = {meter: self.cleaned_data[meter] for meter in Meter}
+        return {meter: value for meter, value in given.items() if value is not None}
+
+
+def plan_view(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    """Show the form; once it is sent and valid, call the service."""
+    back = record_url("tenants.tenant", tenant.pk)
+    initial = {"plan": tenant.plan, "version": tenant.version, **tenant.limit_overrides}
+    form = PlanForm(request.POST) if "version" in request.POST else PlanForm(initial=initial)
+    if form.is_bound and form.is_valid() and _set(request, tenant, form):
+        return HttpResponseRedirect(back)
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Plan and limits"),
+        "form": form,
+        "tenant": tenant,
+        "opts": Tenant._meta,
+        "back": back,
+    }
+    return TemplateResponse(request, "tenants/plan.html", context)
+
+
+def usage_table(tenant: Tenant) -> Table:
+    """Return what the tenant uses of its limits."""
+    rows = [
+        [str(usage.name.label), number(usage.used), _("no limit") if usage.limit is None else number(usage.limit)]
+        for usage in usage_of(tenant, now=clock.now())
+    ]
+    return Table(_("Usage"), [_("of"), _("used"), _("limit")], rows, empty="")
+
+
+def _set(request: HttpRequest, tenant: Tenant, form: PlanForm) -> bool:
+    """Call the service; what it refuses is shown on the form."""
+    try:
+        set_plan(
+            tenant_id=tenant.pk,
+            plan=Plan(form.cleaned_data["plan"]),
+            overrides=form.overrides(),
+            reason=form.cleaned_data["reason"],
+            expected_version=form.cleaned_data["version"],
+            actor=staff_actor(request),
+            now=clock.now(),
+        )
+    except DomainError as error:
+        form.add_error(None, ValidationError(str(error.message)))
+        return False
+    messages.success(request, _("The plan is set. What is added next is held to it."))
+    return True

@@ -1,0 +1,95 @@
+"""A tenant's plan and limits: set by staff, held to by whoever adds something."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from apps.audit import services as audit
+from apps.core.actor import Actor
+from apps.core.errors import NotFound, ValidationFailed, VersionConflict
+from apps.core.scope import current_tenant_id, write_scope
+from apps.outbox import services as outbox
+from apps.tenants import events, usage
+from apps.tenants.enums import Meter, Plan
+from apps.tenants.errors import LimitReached, StaffOnly
+from apps.tenants.models import Tenant
+from apps.tenants.plans import limits_of
+
+LARGEST = 1_000_000_000
+
+
+def set_plan(
+    *,
+    tenant_id: UUID,
+    plan: Plan,
+    overrides: Mapping[Meter, int],
+    reason: str,
+    expected_version: int | None = None,
+    actor: Actor,
+    now: datetime,
+) -> Tenant:
+    """Set a tenant's plan and all limits of its own; what is so already changes nothing.
+
+    What the tenant has beyond a lower limit stays; there is no more of it.
+
+    Raises:
+        StaffOnly: the actor is a member or an API key.
+        ValidationFailed: there is no reason, or a limit is out of range.
+        NotFound: there is no such tenant.
+        VersionConflict: it has another version than expected.
+    """
+    if actor.kind not in ("staff", "system"):
+        raise StaffOnly
+    own = _checked(overrides, reason)
+    actor = actor.for_tenant(tenant_id)
+    with write_scope(actor):
+        tenant = Tenant.objects.select_for_update(no_key=True).filter(id=tenant_id).first()
+        if tenant is None:
+            raise NotFound
+        if expected_version is not None and tenant.version != expected_version:
+            raise VersionConflict
+        wanted = {"plan": str(plan), "limit_overrides": own}
+        changes: dict[str, Any] = {
+            name: [getattr(tenant, name), value] for name, value in wanted.items() if getattr(tenant, name) != value
+        }
+        if changes:
+            tenant.plan, tenant.limit_overrides = plan, own
+            tenant.version, tenant.updated_at = tenant.version + 1, now
+            tenant.save(update_fields=["plan", "limit_overrides", "version", "updated_at"])
+            changes["reason"] = [None, reason]
+            what = events.TENANT_PLAN_CHANGED
+            audit.record(action=what, actor=actor, target_type="tenant", target_id=tenant.id, now=now, changes=changes)
+            outbox.emit(events.plan_event(what, tenant, limits_of(plan, own)), actor=actor, now=now)
+    return tenant
+
+
+def require_room(meter: Meter, *, now: datetime) -> None:
+    """Refuse one more in the open write scope's tenant when its limit is reached.
+
+    Exact, since whoever adds of the same tenant waits for the transaction's end; what only refers to the tenant does
+    not.
+
+    Raises:
+        LimitReached: see the class.
+    """
+    tenant = Tenant.objects.select_for_update(no_key=True).get(id=current_tenant_id())
+    limit = limits_of(Plan(tenant.plan), tenant.limit_overrides)[meter]
+    if limit is not None and usage.used(meter, tenant_id=tenant.id, now=now) >= limit:
+        told = {"limit": limit, "what": meter.label}
+        raise LimitReached(_("Your plan's limit is reached: %(limit)s %(what)s.") % told)
+
+
+def _checked(overrides: Mapping[Meter, int], reason: str) -> dict[str, int]:
+    errors = []
+    if not reason:
+        errors.append({"field": "reason", "code": "required", "message": _("Say why.")})
+    for meter, number in overrides.items():
+        if not 0 <= number <= LARGEST:
+            message = _("A limit lies between 0 and %(largest)s.") % {"largest": LARGEST}
+            errors.append({"field": str(meter), "code": "out_of_range", "message": message})
+    if errors:
+        raise ValidationFailed(errors=errors)
+    return {str(meter): number for meter, number in overrides.items()}
