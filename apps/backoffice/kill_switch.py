@@ -20,6 +20,7 @@ from apps.core.errors import DomainError
 from apps.orders.enums import OrderStatus, SwitchScope
 from apps.orders.models import InstallationKillSwitch, KillSwitch, Order, RiskAccount
 from apps.orders.rules.states import OPEN_STATES
+from apps.orders.selectors import Switches, kill_switches
 from apps.orders.services.kill_switch import LONGEST_REASON, set_kill_switch
 from apps.tenants.models import Tenant
 
@@ -36,7 +37,7 @@ class Line:
     hint: str
     url: str
     switch: KillSwitch | InstallationKillSwitch | None
-    stopped_above: bool = False
+    is_stopped: bool = False
     accounts: Sequence["Line"] = ()
 
     @property
@@ -49,7 +50,7 @@ class Line:
         """Return the chip: stopped by its own switch, by one above it, or trading."""
         if self.is_engaged:
             return chip(_("Stopped"), "bad")
-        return chip(_("Stopped from above"), "warn") if self.stopped_above else chip(_("Trading"), "ok")
+        return chip(_("Stopped from above"), "warn") if self.is_stopped else chip(_("Trading"), "ok")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,47 +142,38 @@ def _target(scope: str, key: UUID | None) -> Target:
 
 def _lines(search: str) -> list[Line]:
     """Return the installation's line and the tenants that trade or were ever stopped, the stopped ones first."""
-    everybody = InstallationKillSwitch.objects.first()
-    switches = list(KillSwitch.objects.all()[:_ACCOUNTS])
+    switches = kill_switches()
     accounts = list(RiskAccount.objects.select_related("account").order_by("id")[:_ACCOUNTS])
     tenants = Tenant.objects.filter(
         Q(slug__icontains=search) | Q(name__icontains=search)
         if search
-        else Q(pk__in={row.tenant_id for row in [*switches, *accounts]})
+        else Q(pk__in={row.tenant_id for row in [*switches.owned.values(), *accounts]})
     )
-    by_owner = {(row.tenant_id, row.account_id): row for row in switches}
-    all_stopped = everybody is not None and everybody.engaged
     rows = [
-        _tenant_line(tenant, [row for row in accounts if row.tenant_id == tenant.pk], by_owner, all_stopped)
+        _tenant_line(tenant, [row for row in accounts if row.tenant_id == tenant.pk], switches)
         for tenant in tenants.order_by("slug")[:_TENANTS]
     ]
     rows.sort(key=lambda line: not (line.is_engaged or any(item.is_engaged for item in line.accounts)))
     url = reverse("admin:kill_switch_installation", args=[SwitchScope.INSTALLATION.value])
     hint = _("Every tenant and every account")
-    return [Line(_("The whole installation"), hint, url, everybody), *rows]
+    return [Line(_("The whole installation"), hint, url, switches.installation), *rows]
 
 
-def _tenant_line(
-    tenant: Tenant,
-    accounts: Sequence[RiskAccount],
-    switches: dict[tuple[UUID, UUID | None], KillSwitch],
-    all_stopped: bool,
-) -> Line:
-    own = switches.get((tenant.pk, None))
-    stopped = all_stopped or (own is not None and own.engaged)
+def _tenant_line(tenant: Tenant, accounts: Sequence[RiskAccount], switches: Switches) -> Line:
     lines = [
         Line(
             str(row.account),
             f"{row.venue} · {row.get_mode_display()}",
             reverse("admin:kill_switch_change", args=[SwitchScope.ACCOUNT.value, row.account_id]),
-            switches.get((tenant.pk, row.account_id)),
-            stopped,
+            switches.owned.get((tenant.pk, row.account_id)),
+            switches.stop_of(row) is not None,
         )
         for row in accounts
     ]
+    own = switches.owned.get((tenant.pk, None))
     hint = ngettext("%(count)s trading account", "%(count)s trading accounts", len(lines)) % {"count": len(lines)}
     url = reverse("admin:kill_switch_change", args=[SwitchScope.TENANT.value, tenant.pk])
-    return Line(tenant.name, f"{tenant.slug} · {hint}", url, own, all_stopped, lines)
+    return Line(tenant.name, f"{tenant.slug} · {hint}", url, own, switches.are_all_stopped, lines)
 
 
 # What will happen.
@@ -226,18 +218,14 @@ def _stopping(target: Target) -> list[str]:
 
 def _releasing(target: Target) -> list[str]:
     found = [_("New orders are judged by the risk gate again.")]
-    engaged = KillSwitch.objects.filter(account=None, engaged=True)
-    if target.scope is not SwitchScope.INSTALLATION and _is_all_stopped():
+    switches = kill_switches(tenant_ids=[target.tenant_id] if target.tenant_id else [])
+    if target.scope is not SwitchScope.INSTALLATION and switches.are_all_stopped:
         found.append(_("The installation's own switch stays engaged: nothing goes out until it is released, too."))
-    if target.account_id and target.tenant_id and engaged.filter(tenant_id=target.tenant_id).exists():
+    if target.account_id and target.tenant_id and switches.is_tenant_stopped(target.tenant_id):
         found.append(_("The tenant's own switch stays engaged: nothing goes out until it is released, too."))
     if target.scope is not SwitchScope.ACCOUNT:
         found.append(_("Switches below stay as they are: an account that was stopped by itself stays stopped."))
     return [*found, _("What was denied meanwhile stays denied.")]
-
-
-def _is_all_stopped() -> bool:
-    return InstallationKillSwitch.objects.filter(engaged=True).exists()
 
 
 def _orders_url(target: Target) -> str:

@@ -1,6 +1,7 @@
 """Reads of the orders room. Call them inside the tenant's scope."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,19 @@ from apps.accounts.enums import AccountKind, AccountStatus
 from apps.accounts.models import Account
 from apps.core.errors import NotFound
 from apps.market.models import Quote
-from apps.orders.models import Fill, Order, OrderEvent, Position, RiskAccount, RiskDecision
+from apps.orders.models import (
+    Fill,
+    InstallationKillSwitch,
+    KillSwitch,
+    Order,
+    OrderEvent,
+    Position,
+    RiskAccount,
+    RiskDecision,
+)
 from apps.orders.rules.states import OPEN_STATES
+
+_MOST_SWITCHES = 1000
 
 
 def orders_for(
@@ -114,6 +126,42 @@ def decisions_for(
     """Return what the risk gate decided, narrowed down."""
     rows = RiskDecision.objects.filter(tenant_id=tenant_id)
     return rows.filter(**_given(account_id=account_id, order_id=order_id, outcome=outcome))
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """The kill switches that were ever touched: the installation's, and tenants' and accounts' by whose they are."""
+
+    installation: InstallationKillSwitch | None
+    owned: Mapping[tuple[UUID, UUID | None], KillSwitch]
+
+    @property
+    def engaged(self) -> Sequence[KillSwitch | InstallationKillSwitch]:
+        """Return those that stop somebody."""
+        return [row for row in (self.installation, *self.owned.values()) if row is not None and row.engaged]
+
+    @property
+    def are_all_stopped(self) -> bool:
+        """Tell whether nobody can trade."""
+        return self.installation is not None and self.installation.engaged
+
+    def is_tenant_stopped(self, tenant_id: UUID) -> bool:
+        """Tell whether a tenant's own switch is engaged."""
+        return (tenant_id, None) in self.owned and self.owned[tenant_id, None].engaged
+
+    def stop_of(self, account: RiskAccount) -> KillSwitch | InstallationKillSwitch | None:
+        """Return the switch that stops an account, the nearest first: its own, its tenant's, the installation's."""
+        own, tenants = ((account.tenant_id, account_id) for account_id in (account.account_id, None))
+        nearest = (self.owned.get(own), self.owned.get(tenants), self.installation)
+        return next((row for row in nearest if row is not None and row.engaged), None)
+
+
+def kill_switches(*, tenant_ids: Collection[UUID] | None = None) -> Switches:
+    """Return the installation's switch and those of some tenants or of all; what is engaged comes before the bound."""
+    rows = KillSwitch.objects.order_by("-engaged", "-updated_at")
+    rows = rows if tenant_ids is None else rows.filter(tenant_id__in=tenant_ids)
+    owned = {(row.tenant_id, row.account_id): row for row in rows[:_MOST_SWITCHES]}
+    return Switches(InstallationKillSwitch.objects.first(), owned)
 
 
 def _given(**filters: Any) -> dict[str, Any]:

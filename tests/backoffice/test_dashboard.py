@@ -21,7 +21,7 @@ from tests.backoffice.world import World
 from tests.factories.orders import make_kill_switch
 from tests.factories.users import make_user
 
-QUERIES = 36
+QUERIES = 37
 
 
 def tiles_at(now) -> dict[str, tuple[str, str, str]]:

@@ -99,6 +99,23 @@ def test_stopping_the_installation_names_it_and_releasing_ends_the_banner(staff_
         assert list(actions.values_list("action", flat=True)) == ["kill_switch.engaged", "kill_switch.released"]
 
 
+def test_what_stops_everybody_or_a_tenant_is_seen_on_each_account(staff_client, world: World):
+    lists = {"/admin/orders/riskaccount/": "stopped with the installation", "/admin/live/": "stopped"}
+    told(staff_client, staff_client.post(INSTALLATION, {"engage": "1", **REASON}))
+    page = f"/admin/orders/riskaccount/{world.acme.trade.desk.risk_account.pk}/change/"
+    for url, chip in lists.items():
+        text = get(staff_client, url)
+        assert text.count(f'<span class="fo-chip fo-bad">{chip}</span>') == 2, url
+        assert '<span class="fo-chip fo-ok">open</span>' not in text, url
+    assert "all are stopped" in get(staff_client, "/admin/live/")
+    assert "Trading is stopped: Market data is wrong" in get(staff_client, page)
+    told(staff_client, staff_client.post(INSTALLATION, {"engage": "0", **REASON}))
+    told(staff_client, staff_client.post(of_tenant(world), {"engage": "1", **REASON}))
+    text = get(staff_client, "/admin/orders/riskaccount/")
+    assert text.count("stopped with its tenant") == 1
+    assert text.count('<span class="fo-chip fo-ok">open</span>') == 1
+
+
 def test_releasing_a_tenant_says_what_stays_stopped(staff_client, world: World):
     for url in (INSTALLATION, of_tenant(world), of_account(world)):
         told(staff_client, staff_client.post(url, {"engage": "1", **REASON}))

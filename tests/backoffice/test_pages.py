@@ -44,7 +44,7 @@ BASELINES = {
     "orders.fill": (9, 8),
     "orders.order": (9, 16),
     "orders.position": (10, 10),
-    "orders.riskaccount": (12, 15),
+    "orders.riskaccount": (13, 16),
     "orders.riskdecision": (10, 8),
     "otp_totp.totpdevice": (7, 7),
     "outbox.outboxevent": (9, 9),

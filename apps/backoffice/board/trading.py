@@ -30,6 +30,7 @@ from apps.core.admin import (
 from apps.orders.admin import display
 from apps.orders.enums import OrderStatus
 from apps.orders.models import RiskAccount
+from apps.orders.selectors import Switches
 
 _SLOW = timedelta(seconds=2)
 _SERIES = (
@@ -76,13 +77,18 @@ def tiles(trading: Trading) -> list[Stat]:
         Stat(
             _("Trading accounts"),
             number(trading.account_count),
-            _("switches engaged: %(count)s") % {"count": len(trading.stopped)}
-            if trading.stopped
-            else _("none is stopped"),
-            "bad" if trading.stopped else "ok",
+            _stops(trading.switches),
+            "bad" if trading.switches.engaged else "ok",
             changelist_url("orders.riskaccount"),
         ),
     ]
+
+
+def _stops(switches: Switches) -> str:
+    if switches.are_all_stopped:
+        return _("all are stopped")
+    engaged = len(switches.engaged)
+    return _("switches engaged: %(count)s") % {"count": engaged} if engaged else _("none is stopped")
 
 
 def chart_of(trading: Trading) -> Chart:
@@ -152,8 +158,7 @@ def _age(account: RiskAccount, now: datetime) -> SafeString:
 
 
 def _state(account: RiskAccount, trading: Trading) -> SafeString:
-    stopped = {(account.tenant_id, None), (account.tenant_id, account.account_id)} & trading.stopped
-    if stopped:
+    if trading.switches.stop_of(account):
         return chip(_("stopped"), "bad")
     return chip(_("restricted"), "warn") if account.is_restricted else chip(_("open"), "ok")
 

@@ -13,8 +13,9 @@ from django.db.models.functions import TruncHour
 from apps.backoffice.selectors.hours import day_of
 from apps.core.ids import lowest_id
 from apps.orders.enums import OrderStatus
-from apps.orders.models import KillSwitch, Order, RiskAccount
+from apps.orders.models import Order, RiskAccount
 from apps.orders.rules.states import OPEN_STATES
+from apps.orders.selectors import Switches, kill_switches
 
 _LATEST, _ACCOUNTS, _TIMED, _CODES = 8, 6, 500, 6
 
@@ -44,7 +45,7 @@ class Trading:
     accounts: Sequence[RiskAccount]
     account_count: int
     open_by_account: Mapping[UUID, int]
-    stopped: frozenset[tuple[UUID, UUID | None]]
+    switches: Switches
 
     @property
     def rows(self) -> list[Any]:
@@ -71,7 +72,7 @@ def trading(*, now: datetime) -> Trading:
         accounts=list(accounts[:_ACCOUNTS]),
         account_count=RiskAccount.objects.count(),
         open_by_account=open_by_account,
-        stopped=frozenset(KillSwitch.objects.filter(engaged=True).values_list("tenant_id", "account_id")),
+        switches=kill_switches(),
     )
 
 

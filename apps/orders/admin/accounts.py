@@ -36,8 +36,9 @@ from apps.orders.admin import account_panels as panels
 from apps.orders.admin import display
 from apps.orders.admin.limits import limits_view
 from apps.orders.enums import SwitchScope
-from apps.orders.models import KillSwitch, Order, RiskAccount
+from apps.orders.models import InstallationKillSwitch, KillSwitch, Order, RiskAccount
 from apps.orders.rules.states import OPEN_STATES
+from apps.orders.selectors import kill_switches
 from apps.orders.services.kill_switch import set_kill_switch
 
 STOPPED = Outcome(
@@ -65,6 +66,16 @@ def _set_switch(account: RiskAccount, actor: Actor, now: datetime, reason: str, 
         actor=actor,
         now=now,
     )
+
+
+def _is_stopped_itself(account: Any) -> bool:
+    return isinstance(account.stop, KillSwitch) and account.stop.account_id is not None
+
+
+def _stopped(stop: KillSwitch | InstallationKillSwitch) -> str:
+    if isinstance(stop, InstallationKillSwitch):
+        return _("stopped with the installation")
+    return _("stopped") if stop.account_id else _("stopped with its tenant")
 
 
 def means_age(account: RiskAccount) -> SafeString:
@@ -114,7 +125,7 @@ class RiskAccountAdmin(StaffModelAdmin):
             ),
             needs_reason=True,
             danger=True,
-            available=lambda account: account.own_switch is None,
+            available=lambda account: not _is_stopped_itself(account),
         ),
         ServiceAction(
             name="release",
@@ -123,7 +134,7 @@ class RiskAccountAdmin(StaffModelAdmin):
             run=_release,
             confirm=gettext_lazy("The account's own switch is released. Its tenant's or the installation's is not."),
             needs_reason=True,
-            available=lambda account: account.own_switch is not None,
+            available=_is_stopped_itself,
         ),
     )
     facts = (
@@ -140,13 +151,10 @@ class RiskAccountAdmin(StaffModelAdmin):
             "risk_account_id", flat=True
         ):
             open_orders[risk_account_id] = open_orders.get(risk_account_id, 0) + 1
-        tenants = {row.tenant_id for row in rows}
-        engaged = KillSwitch.objects.filter(tenant_id__in=tenants, engaged=True)
-        switches = {(switch.tenant_id, switch.account_id): switch for switch in engaged}
+        switches = kill_switches(tenant_ids={row.tenant_id for row in rows})
         for row in rows:
             row.open_orders = open_orders.get(row.pk, 0)
-            row.own_switch = switches.get((row.tenant_id, row.account_id))
-            row.tenant_switch = switches.get((row.tenant_id, None))
+            row.stop = switches.stop_of(row)
 
     @column(gettext_lazy("account"))
     def what(self, account: RiskAccount) -> str:
@@ -174,10 +182,8 @@ class RiskAccountAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("trading"))
     def switch(self, account: Any) -> str:
-        if account.own_switch:
-            return chip(_("stopped"), "bad")
-        if account.tenant_switch:
-            return chip(_("stopped with its tenant"), "bad")
+        if account.stop:
+            return chip(_stopped(account.stop), "bad")
         return chip(_("restricted by the venue"), "warn") if account.is_restricted else chip(_("open"), "ok")
 
     @column(gettext_lazy("account"))
@@ -199,10 +205,9 @@ class RiskAccountAdmin(StaffModelAdmin):
 
     def notice(self, account: Any) -> Notice | None:
         """Say what stops the account's trading."""
-        stopped = account.own_switch or account.tenant_switch
-        if stopped:
-            title = _("Trading is stopped: %(reason)s") % {"reason": stopped.reason}
-            text = _("By %(who)s. Every new order is denied; cancels go on.") % {"who": stopped.changed_by}
+        if account.stop:
+            title = _("Trading is stopped: %(reason)s") % {"reason": account.stop.reason}
+            text = _("By %(who)s. Every new order is denied; cancels go on.") % {"who": account.stop.changed_by}
             return Notice(title, text, _("Release the switch once the cause is gone."), "bad")
         if account.is_restricted:
             text = _("The venue lets this account not trade, so that every new order is denied.")
