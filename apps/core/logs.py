@@ -2,8 +2,10 @@
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.http import HttpRequest
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from apps.core import context
@@ -36,8 +38,16 @@ class RedactionFilter(logging.Filter):
         record.args = None
         for name in set(vars(record)) - _STANDARD:
             # Wrapped by name, so that `extra={"token": ...}` is masked whatever its value looks like.
-            setattr(record, name, redact({name: getattr(record, name)})[name])
+            setattr(record, name, redact({name: _plain(getattr(record, name))})[name])
         return True
+
+
+def _plain(value: Any) -> Any:
+    """Return what can be redacted for what the formatter would turn into a text later."""
+    if isinstance(value, HttpRequest):
+        return None  # Django's; its text is the address with the whole query, and the event names the path
+    is_plain = value is None or isinstance(value, str | bool | int | float | Mapping | Sequence)
+    return value if is_plain and not isinstance(value, bytes | bytearray) else str(value)
 
 
 class ProbeFilter(logging.Filter):

@@ -13,6 +13,7 @@ from django.urls import resolve
 from apps.core import context
 from apps.core.ids import new_id
 from apps.core.logs import PROBES
+from apps.core.redaction import redact_text
 
 logger = logging.getLogger("finops.request")
 
@@ -83,8 +84,9 @@ class RequestContextMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         offered = request.headers.get("X-Request-ID", "")
-        # Anything else could forge log lines or overflow the column, so it is replaced, not trimmed.
-        request_id = offered if _REQUEST_ID.fullmatch(offered) else str(new_id())
+        # Anything else could forge log lines, overflow the column or keep a secret, so it is replaced, not trimmed.
+        is_good = _REQUEST_ID.fullmatch(offered) and redact_text(offered) == offered
+        request_id = offered if is_good else str(new_id())
         trace = context.continue_trace(request.headers.get("traceparent", ""))
         started = time.perf_counter()
         with context.use(context.Context(request_id=request_id, traceparent=trace)):

@@ -14,14 +14,34 @@ _SECRET_NAMES = re.compile(
 _SECRET_VALUES = re.compile(
     r"(fop_(?:live|test)_[A-Za-z0-9]+|fo[ri]_[A-Za-z0-9_-]{20,}|whsec_[A-Za-z0-9+/=]+|test_tkn_[A-Za-z0-9_-]+"
     r"|token_[a-z0-9]{12,}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
-    r"|(?<=Bearer )[\w.~+/=-]{16,}|(?<=Basic )[\w+/=-]{16,}"
+    r"|(?i:(?<=bearer )|(?<=basic ))[\w.~+/=-]{16,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
 )
+_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+# Card numbers, in groups of four or in none, and IBANs: only with the right check digits.
+_CARD = re.compile(r"(?<![\w.-])[2-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![\w-]|\.\d)")
+_IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![\w-])")
 
 
 def redact_text(text: str) -> str:
-    """Mask everything in a text that looks like a secret of ours or of a provider."""
-    return _SECRET_VALUES.sub(MASK, text)
+    """Mask what looks like a secret of ours or of a provider, an e-mail address, a card number or an IBAN."""
+    text = _SECRET_VALUES.sub(MASK, text)
+    if "@" in text:
+        text = _EMAIL.sub(MASK, text)
+    text = _CARD.sub(lambda found: MASK if _is_card(found[0]) else found[0], text)
+    return _IBAN.sub(lambda found: MASK if _is_iban(found[0]) else found[0], text)
+
+
+def _is_card(text: str) -> bool:
+    """Check Luhn's digit (ISO/IEC 7812-1)."""
+    digits = [int(character) for character in reversed(text) if character.isdigit()]
+    return sum(sum(divmod(digit * (1 + place % 2), 10)) for place, digit in enumerate(digits)) % 10 == 0
+
+
+def _is_iban(text: str) -> bool:
+    """Check the remainder of 97 (ISO 13616)."""
+    plain = text.replace(" ", "")
+    return int("".join(str(int(character, 36)) for character in plain[4:] + plain[:4])) % 97 == 1
 
 
 def redact(value: Any) -> Any:
@@ -33,7 +53,10 @@ def redact(value: Any) -> Any:
     if isinstance(value, list):
         return [redact(item) for item in value]
     if isinstance(value, Mapping):
-        return {key: MASK if _SECRET_NAMES.search(str(key)) and item else redact(item) for key, item in value.items()}
+        return {
+            redact(key): MASK if _SECRET_NAMES.search(str(key)) and item else redact(item)
+            for key, item in value.items()
+        }
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [redact(item) for item in value]
     return value

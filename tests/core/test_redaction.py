@@ -2,6 +2,7 @@ import json
 import logging
 
 import pytest
+from django.test import RequestFactory
 
 from apps.core import context
 from apps.core.actor import system_actor
@@ -33,6 +34,46 @@ def test_credentials_in_urls_and_headers_are_masked() -> None:
 
 def test_plain_prose_stays_as_it_is() -> None:
     assert redact_text("Basic salary, paid by Bearer cheque") == "Basic salary, paid by Bearer cheque"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jane.doe+test@mail.customer.example",
+        "4111 1111 1111 1111",
+        "4111-1111-1111-1111",
+        "378282246310005",
+        "DE89 3704 0044 0532 0130 00",
+        "GB82WEST12345698765432",
+    ],
+)
+def test_personal_data_is_masked(text: str) -> None:
+    assert redact_text(f"for {text}.") == "for [redacted]."
+    assert redact_text(f"{{'a': '{text}'}}") == "{'a': '[redacted]'}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111 1111 1111 1112",  # no card: the check digit is wrong
+        "DE89 3704 0044 0532 0130 01",
+        "4111111111111111.25",  # an amount
+        "019a201f-4111-7111-8111-111111111111",
+        "at 2026-11-22T06:44:15.123456Z, 1763793855123 ms",
+        "sent@12:30 by ops@",
+    ],
+)
+def test_what_only_resembles_personal_data_stays(text: str) -> None:
+    assert redact_text(text) == text
+
+
+def test_an_object_in_a_log_line_is_redacted_and_a_request_left_out() -> None:
+    record = logging.makeLogRecord({"msg": "x", "error": ValueError(SECRETS[0]), "raw": SECRETS[1].encode()})
+    record.request = RequestFactory().get("/path?password=hunter2")
+    ContextFilter().filter(record)
+    RedactionFilter().filter(record)
+    line = json.loads(JsonFormatter().format(record))
+    assert (line["error"], line["raw"], "request" in line) == ("[redacted]", "b'[redacted]'", False)
 
 
 def test_values_under_secret_names_are_masked_at_any_depth() -> None:

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from apps.core import context, errors
 from apps.core.api.renderers import JSONRenderer
 from apps.core.errors import DomainError
+from apps.core.redaction import redact_text
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,10 @@ _TRANSLATIONS: dict[type[Exception], type[DomainError]] = {
     drf.ParseError: errors.MalformedRequest,
     drf.Throttled: errors.RateLimited,
 }
+
+
+# Their details say too much, or quote the request.
+_SILENT = (errors.NotFound, errors.AuthenticationRequired, errors.UnsupportedMediaType)
 
 
 def problem_handler(exception: Exception, handler_context: dict[str, Any]) -> Response | None:
@@ -67,7 +72,7 @@ def to_domain_error(exception: Exception) -> DomainError | None:
     for known, domain in _TRANSLATIONS.items():
         if isinstance(exception, known):
             detail = getattr(exception, "detail", "")
-            return domain(str(detail) if domain not in (errors.NotFound, errors.AuthenticationRequired) else "")
+            return domain(str(detail) if domain not in _SILENT else "")
     return None
 
 
@@ -77,16 +82,20 @@ def problem(error: DomainError, request: HttpRequest | Any) -> dict[str, Any]:
         "type": f"{settings.BASE_URL}/problems/{error.code}",
         "title": str(error.title),
         "status": error.status,
-        "detail": str(error.message),
-        "instance": request.path,
+        "detail": redact_text(str(error.message)),
+        "instance": redact_text(request.path),
         "code": error.code,
         "request_id": context.current().request_id,
-        **_bounded(error.extra),
+        **_shown(error.extra),
     }
 
 
-def _bounded(extra: dict[str, Any]) -> dict[str, Any]:
-    return {**extra, "errors": extra["errors"][:MAX_ERRORS]} if "errors" in extra else extra
+def _shown(extra: dict[str, Any]) -> dict[str, Any]:
+    """Return the further members; what was wrong may quote the request, so that answers, too, are redacted."""
+    if "errors" not in extra:
+        return extra
+    errors_shown = [{name: redact_text(str(text)) for name, text in e.items()} for e in extra["errors"][:MAX_ERRORS]]
+    return {**extra, "errors": errors_shown}
 
 
 def _field_errors(details: Any, path: tuple[str, ...]) -> Any:
