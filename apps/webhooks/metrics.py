@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-from django.db.models import Q
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from apps.core import clock
 from apps.core.db.counting import count_and_oldest
-from apps.webhooks.enums import DeliveryStatus
 from apps.webhooks.models import Delivery
+from apps.webhooks.selectors import are_due
 from apps.webhooks.types import Attempt
 
 ATTEMPTS = Counter("finops_webhook_attempts_total", "Webhook requests sent, by what became of them", ["outcome"])
@@ -29,8 +28,7 @@ def count(attempt: Attempt) -> None:
 def collect() -> Iterator[Metric]:
     """Yield the deliveries that are due and the lag of the oldest; in a staff or system scope."""
     now = clock.now()
-    due = Delivery.objects.filter(status=DeliveryStatus.PENDING, next_attempt_at__lte=now)
-    rows, oldest = count_and_oldest(due.filter(Q(leased_until=None) | Q(leased_until__lte=now)), "next_attempt_at")
+    rows, oldest = count_and_oldest(Delivery.objects.filter(are_due(now)), "next_attempt_at")
     lag = (now - oldest).total_seconds() if oldest else 0.0
     yield GaugeMetricFamily("finops_webhook_due_deliveries", "Deliveries that are due (10001: more)", rows)
     yield GaugeMetricFamily("finops_webhook_lag_seconds", "How long the oldest of those counted has been due", lag)

@@ -93,15 +93,17 @@ def test_deliveries_are_counted_by_what_became_of_them(world: World):
     now = clock.now()
     for status in ("succeeded", "succeeded", "succeeded"):
         make_delivery(trade.endpoint, trade.filled, status=status)
-    make_delivery(trade.endpoint, trade.working, next_attempt_at=now - timedelta(seconds=40))
+    make_delivery(trade.endpoint, trade.working, next_attempt_at=now - timedelta(seconds=40), leased_until=now)
+    make_delivery(trade.endpoint, trade.filled, next_attempt_at=now, leased_until=now + timedelta(seconds=30))
     tiles = tiles_at(now)
     value, hint, tone = tiles["Deliveries · 24 h"]
     # What became of the attempts is told in tests/backoffice/test_webhooks.py: these deliveries had none.
-    assert (value, hint, tone) == ("6", "nothing was sent", "bad")
-    assert tiles["Deliveries waiting"] == ("1", "1 due, oldest 40 s", "warn")
+    assert (value, hint, tone) == ("7", "nothing was sent", "bad")
+    # What a sender that was killed has left is due again; what is on the wire is not.
+    assert tiles["Deliveries waiting"] == ("2", "1 due, oldest 40 s", "warn")
     with staff_scope():
         webhooks = selectors.dashboard(now=now).webhooks
-    assert dict(webhooks.hours[-1][1]) == {"succeeded": 3, "failed": 2, "pending": 1}
+    assert dict(webhooks.hours[-1][1]) == {"succeeded": 3, "failed": 2, "pending": 2}
     assert [(item.endpoint.pk, item.failed) for item in webhooks.failing] == [
         (trade.endpoint.pk, 1),
         (world.globex.trade.endpoint.pk, 1),

@@ -76,12 +76,15 @@ def test_a_delivery_is_found_by_what_belongs_to_it(staff_client, world: World, t
 
 def test_filters_tell_due_from_waiting(staff_client, trade: Trade):
     now = clock.now()
+    left = make_delivery(trade.endpoint, trade.filled, next_attempt_at=now, leased_until=now)
+    sent = make_delivery(trade.endpoint, trade.denied, next_attempt_at=now, leased_until=now + timedelta(seconds=30))
     due = make_delivery(trade.endpoint, trade.working, next_attempt_at=now)
     behind = make_delivery(trade.endpoint, trade.working)
-    assert ids_on(staff_client, "waiting=due") == {str(due.pk)}
+    assert ids_on(staff_client, "waiting=due") == {str(due.pk), str(left.pk)}
+    assert ids_on(staff_client, "waiting=sent") == {str(sent.pk)}
     assert ids_on(staff_client, "waiting=turn") == {str(behind.pk)}
     assert ids_on(staff_client, "waiting=later") == set()
-    assert ids_on(staff_client, "status__exact=pending") == {str(due.pk), str(behind.pk)}
+    assert ids_on(staff_client, "status__exact=pending") == {str(row.pk) for row in (left, sent, due, behind)}
     assert "It waits for its turn" in get(staff_client, f"{LOG}{behind.pk}/change/")
 
 

@@ -15,6 +15,7 @@ from apps.core.db.counting import count_and_oldest, count_bounded
 from apps.core.ids import lowest_id
 from apps.webhooks.enums import DeliveryStatus
 from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint
+from apps.webhooks.selectors import are_due
 from apps.webhooks.selectors.records import records_of
 
 _TIMED, _ENDPOINTS = 500, 5
@@ -59,8 +60,7 @@ def webhooks(*, now: datetime) -> Webhooks:
     """Return how deliveries fare; call it in a staff scope."""
     hours = day_of(now)
     today = Delivery.objects.filter(id__gte=lowest_id(hours[0]))
-    pending = Delivery.objects.filter(status=DeliveryStatus.PENDING)
-    due, oldest = count_and_oldest(pending.filter(next_attempt_at__lte=now, leased_until=None), "next_attempt_at")
+    due, oldest = count_and_oldest(Delivery.objects.filter(are_due(now)), "next_attempt_at")
     by_hour, statuses = _by_hour(today)
     delivered, refused = _attempts(lowest_id(hours[0]))
     live = Endpoint.objects.filter(deleted_at=None)
@@ -70,7 +70,7 @@ def webhooks(*, now: datetime) -> Webhooks:
         delivered=delivered,
         refused=refused,
         arrivals=_arrivals(today),
-        pending=count_bounded(pending),
+        pending=count_bounded(Delivery.objects.filter(status=DeliveryStatus.PENDING)),
         due=due,
         oldest_due=now - (oldest or now),
         failing=_failing(today, now),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -48,6 +48,7 @@ from apps.webhooks import services
 from apps.webhooks.admin import display
 from apps.webhooks.enums import DeliveryStatus, EndpointStatus
 from apps.webhooks.models import Delivery, DeliveryAttempt
+from apps.webhooks.selectors import are_due
 
 RETRIED = Outcome(message("%(count)s delivery is sent again"), message("%(count)s deliveries are sent again"))
 _AT_MOST = 100
@@ -69,23 +70,29 @@ def attempts_of(deliveries: Sequence[Delivery]) -> dict[UUID, list[DeliveryAttem
 
 
 class DueFilter(SimpleListFilter):
-    """Deliveries that should have gone out, or that wait for their time or their turn."""
+    """Deliveries that should go out, that are on the wire, or that wait for their time or their turn."""
 
     title = gettext_lazy("waiting")
     parameter_name = "waiting"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("due", _("Due now")), ("later", _("For a later attempt")), ("turn", _("For an earlier delivery"))]
+        return [
+            ("due", _("Due now")),
+            ("sent", _("Being sent")),
+            ("later", _("For a later attempt")),
+            ("turn", _("For an earlier delivery")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
         now = clock.now()
-        waiting: dict[str, dict[str, Any]] = {
-            "due": {"next_attempt_at__lte": now},
-            "later": {"next_attempt_at__gt": now},
-            "turn": {"next_attempt_at": None},
+        waiting = {
+            "due": are_due(now),
+            "sent": Q(leased_until__gt=now),
+            "later": Q(next_attempt_at__gt=now),
+            "turn": Q(next_attempt_at=None),
         }
         chosen = waiting.get(self.value() or "")
-        return queryset.filter(status=DeliveryStatus.PENDING, **chosen) if chosen else queryset
+        return queryset.filter(chosen, status=DeliveryStatus.PENDING) if chosen else queryset
 
 
 @admin.register(Delivery)

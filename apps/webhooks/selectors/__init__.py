@@ -1,10 +1,12 @@
 """Reading endpoints and deliveries; the admin's staff scope passes no tenant where all are meant."""
 
+from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.core.errors import NotFound
+from apps.webhooks.enums import DeliveryStatus
 from apps.webhooks.models import Delivery, Endpoint
 
 
@@ -48,6 +50,12 @@ def get_delivery(*, tenant_id: UUID, delivery_id: UUID) -> Delivery:
     if delivery is None:
         raise NotFound
     return delivery
+
+
+def are_due(now: datetime) -> Q:
+    """Return the condition of the deliveries that should go out now; what a killed sender left is due again."""
+    is_free = Q(leased_until=None) | Q(leased_until__lte=now)
+    return is_free & Q(status=DeliveryStatus.PENDING, next_attempt_at__lte=now)
 
 
 def with_attempts(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
