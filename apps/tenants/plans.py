@@ -17,17 +17,17 @@ PLANS: Mapping[Plan, Mapping[Meter, int | None]] = {
     Plan.STANDARD: {
         Meter.MEMBERS: 50,
         Meter.API_KEYS: 100,
-        Meter.CONNECTIONS: 50,
+        Meter.CONNECTIONS: 100,
         Meter.ACCOUNTS: 1_000,
-        Meter.WEBHOOK_ENDPOINTS: 25,
+        Meter.WEBHOOK_ENDPOINTS: 100,
         Meter.ORDERS_TODAY: 50_000,
     },
     Plan.ENTERPRISE: dict.fromkeys(Meter),
 }
 
-# What is refused beyond its limit. Accounts come by themselves and orders must not fail for a number of ours: these
-# are shown, and somebody is told.
-REFUSED_BEYOND = frozenset({Meter.MEMBERS, Meter.API_KEYS})
+# What is refused beyond its limit. Accounts come by themselves, and an order must not fail for a number of ours: these
+# are shown alone.
+REFUSED_BEYOND = frozenset({Meter.MEMBERS, Meter.API_KEYS, Meter.CONNECTIONS, Meter.WEBHOOK_ENDPOINTS})
 
 
 def limits_of(plan: Plan, overrides: Mapping[str, int]) -> dict[Meter, int | None]:

@@ -23,6 +23,8 @@ from apps.providers.needs import require_unneeded
 from apps.providers.protocols import AdapterSpec
 from apps.providers.services.locking import active_run, close_run, disconnected, lock_connection
 from apps.providers.services.runs import INCIDENT_KIND, request_sync, schedule_next
+from apps.tenants.enums import Meter
+from apps.tenants.services import require_room
 
 _TRIGGERS = {
     "staff": SyncTrigger.STAFF,
@@ -42,10 +44,12 @@ def create_connection(
     Raises:
         ValidationFailed: the provider is not known, or the credentials do not have the form that it asks for.
         ProviderUnavailable: its adapter is switched off.
+        LimitReached: the tenant has as many as its plan allows.
     """
     spec = _find_spec(provider)
     checked = check_credentials(spec, credentials)
     with write_scope(actor):
+        require_room(Meter.CONNECTIONS, now=now)
         connection = _insert(spec, checked, label, actor, now)
         changes = {"provider": [None, spec.name], "label": [None, label], "status": [None, connection.status]}
         audit.record(

@@ -15,6 +15,8 @@ from apps.core.scope import current_tenant_id, write_scope
 from apps.incidents import services as incidents
 from apps.incidents.enums import Severity
 from apps.outbox import services as outbox
+from apps.tenants.enums import Meter
+from apps.tenants.services import require_room
 from apps.webhooks import catalogue, events
 from apps.webhooks.enums import EndpointStatus
 from apps.webhooks.errors import UnknownEventType, UrlRefused
@@ -53,6 +55,7 @@ def create_endpoint(
 
     Raises:
         UrlRefused, UnknownEventType: see the classes.
+        LimitReached: the tenant has as many as its plan allows.
     """
     endpoint = Endpoint(
         url=_checked_url(url),
@@ -62,6 +65,7 @@ def create_endpoint(
         updated_at=now,
     )
     with write_scope(actor):
+        require_room(Meter.WEBHOOK_ENDPOINTS, now=now)
         endpoint.tenant_id = current_tenant_id()
         endpoint.require_valid_fields()
         endpoint.save(force_insert=True)

@@ -48,9 +48,7 @@ class TestUsage:
         ]
         assert [row["name"] for row in body["limits"]] == Meter.values
         assert {row["name"] for row in body["limits"] if not row["enforced"]} == {
-            "connections",
             "accounts",
-            "webhook_endpoints",
             "orders_today",
         }
 
@@ -120,6 +118,25 @@ class TestLimits:
         assert problem(client.post("/api/v1/members", body, format="json"))[:2] == (409, "limit_reached")
         chosen = {"token": token, "username": "neo", "password": "there is no spoon"}
         assert client_for().post("/api/v1/invitations/accept", chosen, format="json").status_code == 201
+
+    @pytest.mark.parametrize(
+        ("meter", "path", "body"),
+        [
+            ("connections", "connections", {"provider": "teller", "credentials": {"access_token": "test_tkn_new"}}),
+            ("webhook_endpoints", "webhooks/endpoints", {"url": "https://93.184.215.14/hook"}),
+        ],
+    )
+    def test_what_other_rooms_add_is_refused_too(
+        self, acme: Tenant, acme_admin: APIClient, meter: str, path: str, body: dict[str, Any]
+    ) -> None:
+        allow(acme, Plan.STANDARD, **{meter: 0})
+        headers = {"Idempotency-Key": "k-1"}
+        response = acme_admin.post(f"/api/v1/{path}", body, format="json", headers=headers)
+        assert problem(response)[:2] == (409, "limit_reached")
+        assert (used(acme_admin)[meter], actions(acme.id)[-1]) == (0, "tenant.plan_changed")
+        allow(acme, Plan.STANDARD, **{meter: 1})
+        headers = {"Idempotency-Key": "k-2"}
+        assert acme_admin.post(f"/api/v1/{path}", body, format="json", headers=headers).status_code == 201
 
     def test_what_is_there_stays_under_a_lower_limit(self, acme: Tenant, acme_admin: APIClient) -> None:
         allow(acme, api_keys=0)
