@@ -104,6 +104,16 @@ def test_a_denial_shows_the_checks_that_decided(staff_client, trade: Trade):
     assert "<details open><summary>2 of 3 checks passed</summary>" in text
     assert '<span class="fo-chip fo-bad">price_stale</span>' in text
     assert "The quote is 41 s old." in text
+    assert "The checks below show what the gate saw." in text
+
+
+def test_a_denial_after_the_approval_does_not_point_to_checks_that_passed(staff_client, trade: Trade):
+    codes = ("approval_expired", "canceled_before_submission", "connection_unusable", "original_closed")
+    for code in (*codes, "submission_failed"):
+        values = {"denial_code": code, "denial_detail": "Why it was not sent.", "closed_at": clock.now()}
+        text = get(staff_client, page_of(make(trade.desk, code, OrderStatus.DENIED, **values)))
+        assert "Why it was not sent." in text
+        assert "The checks below" not in text, code
 
 
 def test_a_decision_shows_what_was_missing_and_how_old_the_rest_was(staff_client, trade: Trade):

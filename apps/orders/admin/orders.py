@@ -39,7 +39,7 @@ from apps.orders.admin.order_panels import chain_of, chain_table, fills_of, fill
 from apps.orders.admin.timeline import incidents_of, timeline_of
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.models import Order
-from apps.orders.rules.codes import DenialCode
+from apps.orders.rules.codes import AFTER_APPROVAL
 from apps.orders.rules.states import OPEN_STATES
 from apps.orders.services.requests import request_cancel
 from apps.orders.services.resolving import LOOKUPS_BEFORE_LOST, declare_lost
@@ -251,8 +251,7 @@ def _split(sent: timedelta | None, took: timedelta | None) -> str:
 
 def _denied(order: Order) -> Notice:
     title = _("Denied: %(code)s") % {"code": display.plainly(order.denial_code)}
-    is_later = order.denial_code in (DenialCode.APPROVAL_EXPIRED, DenialCode.CANCELED_BEFORE_SUBMISSION)
-    remedy = "" if is_later else _("The checks below show what the gate saw.")
+    remedy = "" if order.denial_code in AFTER_APPROVAL else _("The checks below show what the gate saw.")
     return Notice(title, order.denial_detail, remedy, "warn")
 
 

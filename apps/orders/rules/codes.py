@@ -26,11 +26,24 @@ class DenialCode(StrEnum):
     CONCENTRATION_LIMIT = "concentration_limit"
     INSUFFICIENT_BUYING_POWER = "insufficient_buying_power"
     ORDER_RATE_LIMIT = "order_rate_limit"
-    # Denied after the gate had approved it, before it was sent.
+    # Denied after the gate had approved it, before it was sent: see AFTER_APPROVAL.
     APPROVAL_EXPIRED = "approval_expired"
     CANCELED_BEFORE_SUBMISSION = "canceled_before_submission"
     CONNECTION_UNUSABLE = "connection_unusable"
     ORIGINAL_CLOSED = "original_closed"
+    ORIGINAL_EXECUTED = "original_executed"
     SUBMISSION_FAILED = "submission_failed"
     # The venue's no.
     REJECTED_BY_VENUE = "rejected_by_venue"
+
+
+# A kill switch that is engaged after the approval, and a second judgement, deny with the gate's own codes.
+AFTER_APPROVAL = frozenset(
+    {
+        DenialCode.APPROVAL_EXPIRED,
+        DenialCode.CANCELED_BEFORE_SUBMISSION,
+        DenialCode.CONNECTION_UNUSABLE,
+        DenialCode.ORIGINAL_CLOSED,
+        DenialCode.SUBMISSION_FAILED,
+    }
+)
