@@ -17,7 +17,7 @@ from tests.backoffice.test_pages import get
 from tests.backoffice.world import World
 from tests.factories.tenants import make_tenant
 from tests.factories.users import make_user
-from tests.factories.webhooks import fail_due, make_endpoint, relay
+from tests.factories.webhooks import answer_due, fail_due, make_endpoint, relay
 
 LOG = "/admin/webhooks/delivery/"
 ENDPOINTS = "/admin/webhooks/endpoint/"
@@ -64,6 +64,14 @@ def test_an_attempt_is_told_with_answer_duration_error_and_response(database):
     board = get(client, "/admin/")
     assert "1 retried" in board
     assert "0 % of 1 attempts arrived" in board
+    for url in (ENDPOINTS, f"{ENDPOINTS}{endpoint.pk}/change/"):
+        assert "1 in a row" in get(client, url), url
+    databases.log_in("worker", database)
+    relay(tenant)
+    answer_due(status=200, error="")
+    databases.log_in("web", database)
+    for url in (ENDPOINTS, f"{ENDPOINTS}{endpoint.pk}/change/"):
+        assert "in a row" not in get(client, url), url
 
 
 def test_a_delivery_is_found_by_what_belongs_to_it(staff_client, world: World, trade: Trade):

@@ -43,6 +43,7 @@ from apps.webhooks.admin.endpoint_actions import ACTIONS
 from apps.webhooks.enums import EndpointStatus
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.selectors.records import IN_A_ROW, Attempts, Record, records_of
+from apps.webhooks.services import GONE
 
 _LATEST = 15
 
@@ -133,10 +134,7 @@ class EndpointAdmin(StaffModelAdmin):
         attempts: Attempts = endpoint.record.attempts
         if not attempts.failed:
             return "0"
-        in_a_row = _("%(count)s in a row") % {"count": number(attempts.failures_in_a_row)}
-        return two_lines(
-            chip(number(attempts.failed), tone_of(attempts)), in_a_row if attempts.failures_in_a_row else ""
-        )
+        return two_lines(chip(number(attempts.failed), tone_of(attempts)), _in_a_row(attempts))
 
     @column(gettext_lazy("took"))
     def took_figure(self, endpoint: Any) -> str:
@@ -167,7 +165,7 @@ class EndpointAdmin(StaffModelAdmin):
         """Say why nothing is sent, or what fails."""
         if endpoint.deleted_at is not None:
             return Notice(_("The client deleted this endpoint"), _("Its deliveries are kept."), tone="info")
-        if endpoint.disabled_reason == "gone":
+        if endpoint.disabled_reason == GONE:
             text = _("It answered 410 Gone, which asks us to stop.")
             return Notice(_("Disabled by the platform"), text, _("Ask the client; then enable and recover."), "bad")
         if endpoint.status == EndpointStatus.DISABLED:
@@ -184,7 +182,7 @@ class EndpointAdmin(StaffModelAdmin):
             Stat(
                 _("Failed attempts"),
                 number(attempts.failed),
-                _("%(count)s in a row") % {"count": number(attempts.failures_in_a_row)} if attempts.failed else "",
+                _in_a_row(attempts),
                 tone_of(attempts) if attempts.failed else "idle",
             ),
             Stat(_("Took"), _times(attempts), _("half of them · 99 %")),
@@ -227,6 +225,11 @@ class EndpointAdmin(StaffModelAdmin):
             (_("Incidents"), about_url("incidents.incident", endpoint)),
             (_("Audit log"), about_url("audit.auditentry", endpoint)),
         )
+
+
+def _in_a_row(attempts: Attempts) -> str:
+    count = attempts.failures_in_a_row
+    return _("%(count)s in a row") % {"count": number(count)} if count else ""
 
 
 def _times(attempts: Attempts) -> str:

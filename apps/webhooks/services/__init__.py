@@ -2,6 +2,7 @@
 
 from apps.webhooks.services.deliveries import recover, retry_delivery, send_test_event
 from apps.webhooks.services.endpoints import (
+    GONE,
     UNSET,
     NewEndpoint,
     Unset,
@@ -16,6 +17,7 @@ from apps.webhooks.services.leasing import claim, settle
 from apps.webhooks.services.secrets import LONGEST_GRACE_SECONDS, renew_seals, rotate_secret
 
 __all__ = [
+    "GONE",
     "LONGEST_GRACE_SECONDS",
     "UNSET",
     "NewEndpoint",
