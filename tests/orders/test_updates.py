@@ -7,6 +7,7 @@ import pytest
 from apps.core import clock
 from apps.orders.enums import SwitchScope
 from apps.orders.services.kill_switch import set_kill_switch
+from apps.orders.services.requests import request_cancel
 from tests.orders.broker import AWAY, LOST, REFUSED, THROTTLED, Broker
 from tests.orders.floor import Floor, number
 
@@ -265,6 +266,43 @@ def test_a_replacement_of_what_is_known_to_be_closed_is_not_sent(floor: Floor, b
 
     assert (floor.read(new).status, floor.read(new).denial_code) == ("denied", "original_closed")
     assert "replace_order" not in broker.calls
+
+
+def test_a_replacement_of_what_was_executed_in_part_meanwhile_is_not_sent(floor: Floor, broker: Broker):
+    """Its quantity was what was left then: sent now, more would be executed than anybody has ordered."""
+    original = at_venue(floor)
+    new = floor.ask_replace(original)
+    floor.hear(broker.update("fill", "v-1", broker.execute("v-1", "6", "190")))
+
+    floor.run()
+
+    assert (floor.read(new).status, floor.read(new).denial_code) == ("denied", "original_executed")
+    assert (floor.read(original).status, floor.read(original).pending) == ("partially_filled", "none")
+    assert "replace_order" not in broker.calls
+
+
+def test_a_replacement_of_what_had_been_executed_in_part_before(floor: Floor, broker: Broker):
+    original = at_venue(floor)
+    floor.hear(broker.update("fill", "v-1", broker.execute("v-1", "6", "190")))
+    new = floor.ask_replace(floor.read(original), quantity=Decimal(4))
+
+    floor.run()
+
+    assert floor.read(new).status == "accepted"
+
+
+def test_an_order_is_canceled_although_its_replacement_may_be_lost(floor: Floor, broker: Broker):
+    original = at_venue(floor)
+    floor.ask_replace(original)
+    broker.fail("replace_order", LOST)
+    floor.run()
+
+    request_cancel(order_id=original.id, actor=floor.actor, now=clock.now())
+    floor.run()
+
+    assert broker.orders["v-1"].pending == "cancel"
+    floor.hear(broker.update("canceled", broker.change("v-1", status="canceled")))
+    assert floor.read(original).status == "canceled"
 
 
 def test_a_replacement_whose_answer_is_lost_is_looked_up(floor: Floor, broker: Broker):

@@ -229,9 +229,9 @@ def _move(risk_account: RiskAccount, account: Account, actor: Actor, now: dateti
     """Let the venue be asked through another connection of the same account there."""
     locked = lock_risk_account(risk_account.id)
     changes = {"connection_id": [locked.connection_id, account.connection_id]}
+    # Its version is that of its limits: whoever has read these may still change them.
     locked.connection, locked.updated_at = account.connection, now
-    locked.version += 1
-    locked.save(update_fields=["connection", "version", "updated_at"])
+    locked.save(update_fields=["connection", "updated_at"])
     audit.record(
         action=RISK_ACCOUNT_MOVED,
         actor=actor,

@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from apps.core.actor import Actor
 from apps.core.errors import VersionConflict
 from apps.core.scope import write_scope
@@ -10,7 +12,7 @@ from apps.orders.enums import OrderStatus, Pending
 from apps.orders.errors import OrderChangePending, OrderClosed
 from apps.orders.events import ORDER_CANCEL_REQUESTED
 from apps.orders.models import Order
-from apps.orders.rules.states import TERMINAL_STATES
+from apps.orders.rules.states import OPEN_STATES, TERMINAL_STATES
 from apps.orders.services.denying import canceled_before_submission, deny
 from apps.orders.services.locking import lock_order
 from apps.orders.services.queueing import cancel_soon
@@ -28,14 +30,14 @@ def request_cancel(
     Raises:
         NotFound, VersionConflict.
         OrderClosed: it has come to its end already.
-        OrderChangePending: it is being replaced, during which venues refuse a cancel.
+        OrderChangePending: its replacement is on its way, during which venues refuse a cancel.
     """
     with write_scope(actor):
         order = lock_open_order(order_id, expected_version)
         if order.pending == Pending.CANCEL:
             return order
         if order.pending == Pending.REPLACE:
-            raise OrderChangePending
+            _let_go_of_replacement(order, actor, now)
         data = {"reason": reason} if reason else None
         note(order, ORDER_CANCEL_REQUESTED, actor=actor, now=now, data=data, pending=Pending.CANCEL)
         if order.status == OrderStatus.APPROVED:
@@ -44,6 +46,18 @@ def request_cancel(
         else:
             cancel_soon(order, actor=actor, now=now)
         return order
+
+
+def _let_go_of_replacement(original: Order, actor: Actor, now: datetime) -> None:
+    """Make way for a cancel: a replacement that has not left is denied; beside one that may be lost it stands."""
+    open_ones = Order.objects.filter(replaces=original, status__in=OPEN_STATES).values_list("id", flat=True)
+    for replacement in [lock_order(order_id) for order_id in open_ones]:
+        if replacement.status == OrderStatus.APPROVED:
+            deny(replacement, canceled_before_submission(), actor=actor, now=now)
+        elif replacement.status != OrderStatus.UNKNOWN:
+            message = _("It is being replaced at this moment. Cancel its replacement, or ask again in a few seconds.")
+            raise OrderChangePending(message, replacement_id=str(replacement.id))
+    original.refresh_from_db(fields=["pending", "version", "updated_at"])
 
 
 def lock_open_order(order_id: UUID, expected_version: int | None) -> Order:

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from apps.core.actor import Actor
+from apps.core.money import plain
 from apps.core.scope import tenant_scope, write_scope
 from apps.jobs.errors import LeaseLost, RetryLater
 from apps.jobs.services import settle
@@ -20,7 +21,7 @@ from apps.jobs.types import Lease
 from apps.orders import events
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.errors import AccountNotTradable
-from apps.orders.models import Order
+from apps.orders.models import Order, OrderEvent
 from apps.orders.rules.checks import Denial
 from apps.orders.rules.codes import DenialCode
 from apps.orders.rules.states import OPEN_STATES
@@ -147,8 +148,18 @@ def _why_not(order: Order, now: datetime) -> Denial | None:
         return Denial(DenialCode.KILL_SWITCH_ENGAGED, "; ".join(engaged))
     if now - order.created_at > APPROVAL_LASTS:
         return Denial(DenialCode.APPROVAL_EXPIRED, _("It could not be sent within five minutes of its approval."))
-    if order.replaces is not None and (order.replaces.status not in OPEN_STATES or not order.replaces.venue_order_id):
+    return _why_not_in_its_place(order, order.replaces) if order.replaces else None
+
+
+def _why_not_in_its_place(order: Order, original: Order) -> Denial | None:
+    """Say what has become of the original: what it has executed since, its replacement would execute once more."""
+    if original.status not in OPEN_STATES or not original.venue_order_id:
         return Denial(DenialCode.ORIGINAL_CLOSED, _("The order that it was to replace is no longer open."))
+    asked = OrderEvent.objects.filter(order=original, type=events.ORDER_REPLACE_REQUESTED).order_by("-sequence")
+    filled = asked.values_list("data__filled_quantity", flat=True).first()
+    if order.status == OrderStatus.APPROVED and filled != plain(original.filled_quantity):
+        reason = _("The order that it was to replace has been executed further. Look at what is left, and ask again.")
+        return Denial(DenialCode.ORIGINAL_EXECUTED, reason)
     return None
 
 

@@ -103,6 +103,19 @@ def test_once_its_connection_is_gone_the_venue_is_asked_through_the_other(
     assert post(acme_trader, body_of(desk)).status_code == 409, "what is not connected cannot trade"
 
 
+def test_limits_are_changed_by_their_version_although_the_account_moves(
+    desk: Desk, twin: Account, acme_admin: APIClient
+):
+    url = f"/api/v1/risk/limits/{twin.id}"
+    tag = acme_admin.get(url)["ETag"]
+    with write_scope(desk.actor):
+        Connection.objects.filter(id=desk.connection.id).update(deleted_at=clock.now())
+
+    changed = acme_admin.put(url, {"max_open_trades": 7}, format="json", headers={"If-Match": tag})
+
+    assert (changed.status_code, changed.json()["max_open_trades"], changed["ETag"]) == (200, 7, '"2"')
+
+
 def test_another_tenants_account_has_risk_of_its_own(desk: Desk, globex):
     other = make_desk(globex)
     with write_scope(other.actor):

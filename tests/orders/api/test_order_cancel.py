@@ -77,11 +77,24 @@ def test_what_has_come_to_its_end_is_closed(status: OrderStatus, desk: Desk, acm
     assert traces(order.tenant_id) == before
 
 
-def test_an_order_that_is_being_replaced(desk: Desk, acme_trader):
+def test_an_order_whose_replacement_is_on_its_way(desk: Desk, acme_trader):
     order = make_order(desk, OrderStatus.ACCEPTED, pending=Pending.REPLACE)
+    replacement = make_order(desk, OrderStatus.SUBMITTING, replaces=order)
     answer = cancel(acme_trader, order)
-    assert (answer.status_code, answer.json()["code"]) == (409, "order_change_pending")
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (409, "order_change_pending")
+    assert problem["replacement_id"] == str(replacement.id)
     assert (read_order(order).pending, jobs_of(order)) == ("replace", [])
+
+
+def test_an_order_whose_replacement_has_not_left(desk: Desk, acme_trader):
+    order = make_order(desk, OrderStatus.ACCEPTED, pending=Pending.REPLACE)
+    replacement = make_order(desk, OrderStatus.APPROVED, replaces=order)
+    answer = cancel(acme_trader, order)
+    assert (answer.status_code, answer.json()["pending"]) == (202, "cancel")
+    assert read_order(replacement).denial_code == "canceled_before_submission"
+    assert jobs_of(order) == [("order.cancel", str(order.id))]
+    assert events_of(order)[-2:] == ["order.replace_refused", "order.cancel_requested"]
 
 
 def test_a_kill_switch_does_not_stop_a_cancel(desk: Desk, acme_trader):
