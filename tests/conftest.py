@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import redis
 from django.conf import settings
 from django.db import connection, transaction
 from rest_framework.test import APIClient
@@ -158,3 +159,12 @@ def anonymous() -> APIClient:
 def staff(database: str):
     """A staff user with the admin's permissions; see tests/backoffice for a signed-in client."""
     return user_factories.make_user("staff", password="correct horse battery", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def full_buckets() -> Iterator[None]:
+    """Buckets of the request limits that nobody has touched; what a test takes out is forgotten."""
+    valkey = redis.Redis.from_url(settings.REDIS_URL)
+    valkey.flushdb()
+    yield
+    valkey.flushdb()

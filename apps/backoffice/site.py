@@ -19,11 +19,14 @@ from unfold.sites import UnfoldAdminSite
 
 from apps.backoffice import kill_switch, selectors, services
 from apps.backoffice.forms import StaffLoginForm
+from apps.backoffice.lockout import not_now
 from apps.backoffice.recent import Recent
 from apps.backoffice.stops import TAG_HEADER, trading
 from apps.core import clock
 from apps.core.admin import staff_actor
 from apps.core.admin.live import fragment, is_live
+from apps.core.api import limits
+from apps.core.errors import DomainError
 from apps.core.scope import current_scope, staff_scope
 from apps.tenants.models import Tenant
 
@@ -91,7 +94,12 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Sign a staff user in; the outcome is audited."""
+        """Sign a staff user in; the outcome is audited. Attempts are limited by address, whatever names they try."""
+        if request.method == "POST":
+            try:
+                limits.charge(request, None, also=(limits.SIGN_IN,))
+            except DomainError as refusal:
+                return not_now(request, refusal)
         response: HttpResponse = super().login(request, extra_context)
         if request.method != "POST":
             return response

@@ -1,5 +1,6 @@
 """Signing in: username, password and a one-time code; what is refused, counted, locked and recorded."""
 
+import socket
 from io import StringIO
 
 import pytest
@@ -121,6 +122,22 @@ def test_a_session_without_a_code_is_sent_to_the_sign_in(staff):
     client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
     response = client.get("/admin/jobs/job/")
     assert (response.status_code, response["Location"]) == (302, f"{LOGIN}?next=/admin/jobs/job/")
+
+
+def test_an_address_cannot_try_names_without_end(client, database, settings, full_buckets):
+    settings.RATE_LIMITS = {"address": (0.01, 100), "sign_in": (0.01, 2)}
+    answers = [post_login(client, username=f"name-{number}", code="123456") for number in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert (answers[2]["Retry-After"], "Try again in 100 seconds" in answers[2].content.decode()) == ("100", True)
+
+
+def test_nobody_signs_in_while_attempts_cannot_be_counted(client, staff, device, settings):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        settings.REDIS_URL = f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+    answer = post_login(client, code=code_of(device))
+    assert answer.status_code == 503
+    assert "Nobody can sign in while attempts cannot be counted." in answer.content.decode()
+    assert not is_inside(client)
 
 
 def test_codes_cannot_be_tried_without_end(client, staff, device):

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
-import redis
-from django.conf import settings as django_settings
 from prometheus_client import REGISTRY
 from rest_framework.test import APIClient
 
@@ -28,10 +26,9 @@ TENANT = "/api/v1/tenant"
 
 
 @pytest.fixture(autouse=True)
-def slow(settings) -> None:
-    """Limits that a test reaches, and buckets that nobody has touched."""
+def slow(settings, full_buckets) -> None:
+    """Limits that a test reaches."""
     settings.RATE_LIMITS = SLOW
-    redis.Redis.from_url(django_settings.REDIS_URL).flushdb()
 
 
 @pytest.fixture

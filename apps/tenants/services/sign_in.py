@@ -35,7 +35,10 @@ def sign_in(
         TenantRequired, NotAMember, TenantSuspended: see the classes.
     """
     user = users.check_password(request=request, username=username, password=password, origin=origin, now=now)
-    membership = _choose(selectors.memberships_of(user.id), tenant)
+    memberships = selectors.memberships_of(user.id)
+    if not memberships:
+        users.refuse_stranger(request=request, user=user, origin=origin, now=now)
+    membership = _choose(memberships, tenant)
     users.check_second_factor(
         request=request, user=user, otp=otp, tenant_id=membership.tenant_id, origin=origin, now=now
     )

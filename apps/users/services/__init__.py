@@ -10,7 +10,14 @@ from apps.users.services.sessions import (
     revoke_sessions,
     start_session,
 )
-from apps.users.services.sign_in import check_password, check_second_factor, is_locked_out, record_refusal, visitor
+from apps.users.services.sign_in import (
+    check_password,
+    check_second_factor,
+    is_locked_out,
+    record_refusal,
+    refuse_stranger,
+    visitor,
+)
 
 __all__ = [
     "OpenSession",
@@ -21,6 +28,7 @@ __all__ = [
     "is_locked_out",
     "record_refusal",
     "refresh_session",
+    "refuse_stranger",
     "revoke_any_session",
     "revoke_by_refresh_token",
     "revoke_session",

@@ -5,6 +5,7 @@ not kept: people type passwords into the wrong field.
 """
 
 from datetime import datetime
+from typing import NoReturn
 from uuid import UUID
 
 from axes.utils import reset as forget_failures
@@ -60,12 +61,25 @@ def check_second_factor(
             raise OtpRequired
         if match_token(user, otp) is None:
             # Whoever knows the password must not be able to try codes without end.
-            user_login_failed.send(sender=__name__, credentials={"username": user.username}, request=request)
-            reason = "locked_out" if is_locked_out(request) else "code"
-            actor = visitor("user", origin, tenant_id=tenant_id)
-            record_refusal(SIGN_IN_REFUSED, request=request, user=user, reason=reason, actor=actor, now=now)
-            raise _refusal(request)
+            raise _failed(request, user, "code", visitor("user", origin, tenant_id=tenant_id), now)
     forget_failures(username=user.username, ip=request.META.get("REMOTE_ADDR"))
+
+
+def refuse_stranger(*, request: HttpRequest, user: User, origin: Origin, now: datetime) -> NoReturn:
+    """Refuse a user who belongs to no tenant as if the password were wrong: it must not be tried out here.
+
+    Raises:
+        InvalidCredentials, LockedOut: see the classes.
+    """
+    raise _failed(request, user, "no_membership", visitor("user", origin), now)
+
+
+def _failed(request: HttpRequest, user: User, reason: str, actor: Actor, now: datetime) -> DomainError:
+    """Count and record a failure after the right password; return the refusal."""
+    user_login_failed.send(sender=__name__, credentials={"username": user.username}, request=request)
+    reason = "locked_out" if is_locked_out(request) else reason
+    record_refusal(SIGN_IN_REFUSED, request=request, user=user, reason=reason, actor=actor, now=now)
+    return _refusal(request)
 
 
 def visitor(kind: ActorKind, origin: Origin, *, tenant_id: UUID | None = None) -> Actor:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django_otp.oath import totp
 from rest_framework.test import APIClient
 
@@ -84,8 +85,11 @@ class TestSeveralTenants:
             assert problem(sign_in("ada", tenant=named)) == (403, "not_a_member", "Not a member")
 
 
-def test_a_user_of_no_tenant_has_nothing_to_sign_in_to(staff: User) -> None:
-    assert problem(sign_in("staff")) == (403, "not_a_member", "Not a member")
+def test_a_user_of_no_tenant_is_refused_as_with_a_wrong_password(staff: User) -> None:
+    """Staff have no business here; their passwords must not be tried out where no code is asked for."""
+    right, wrong = sign_in("staff"), sign_in("staff", password="wrong")
+    assert problem(right) == problem(wrong)
+    assert AccessAttempt.objects.get(username="staff").failures_since_start == 2
 
 
 def test_a_suspended_tenant(ada: User, acme: Tenant) -> None:
