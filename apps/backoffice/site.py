@@ -21,7 +21,7 @@ from apps.backoffice import kill_switch, selectors, services
 from apps.backoffice.forms import StaffLoginForm
 from apps.backoffice.lockout import not_now
 from apps.backoffice.recent import Recent
-from apps.backoffice.stops import TAG_HEADER, trading
+from apps.backoffice.stops import TAG_HEADER, current_stops
 from apps.core import clock
 from apps.core.admin import staff_actor
 from apps.core.admin.live import fragment, is_live
@@ -87,7 +87,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         """Return what every page shows: inside, whose trading is stopped as well."""
         context: dict[str, Any] = super().each_context(request)
         if current_scope() is not None and self.has_permission(request):
-            context["trading"] = trading()
+            context["stops"] = current_stops()
         return context
 
     # Signing in and out.
@@ -142,7 +142,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
 
     def stops(self, request: HttpRequest) -> HttpResponse:
         """Return the banner of stopped trading alone; a live page asks for it when its tag has changed."""
-        return TemplateResponse(request, "backoffice/stops.html", {"trading": trading()})
+        return TemplateResponse(request, "backoffice/stops.html", {"stops": current_stops()})
 
     # Tenants by name, for rooms below apps.tenants that know only ids.
 
@@ -163,7 +163,7 @@ def _rendered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> Ht
         if isinstance(response, TemplateResponse):
             response.render()
         if is_part:
-            response[TAG_HEADER] = trading().tag
+            response[TAG_HEADER] = current_stops().tag
     return response
 
 

@@ -46,13 +46,13 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Trading:
+class Stops:
     """What the banner says. `tag` changes with what is stopped."""
 
     engaged: Sequence[Stop]
 
     @property
-    def stops(self) -> Sequence[Stop]:
+    def shown(self) -> Sequence[Stop]:
         """Return the switches that the banner names, the widest first."""
         return self.engaged[:_SHOWN]
 
@@ -77,7 +77,7 @@ class Trading:
         return sha256(repr(self.engaged).encode()).hexdigest()[:16] if self.engaged else "none"
 
 
-def trading() -> Trading:
+def current_stops() -> Stops:
     """Return what is stopped now; call it in a staff scope."""
     slug = Tenant.objects.filter(pk=OuterRef("tenant_id")).values("slug")[:1]
     nobody = Cast(Value(None), UUIDField())
@@ -89,5 +89,5 @@ def trading() -> Trading:
         whose=nobody, slug=Value("", output_field=CharField()), account_name=Value("", output_field=CharField())
     )
     rows = everybody.values_list(*columns).union(own.values_list(*columns), all=True)[:_AT_MOST]
-    stops = [Stop(whose, tenant or "", account or "", *rest) for whose, tenant, account, *rest in rows]
-    return Trading(sorted(stops, key=lambda stop: (stop.tenant_id is not None, stop.account != "", stop.name)))
+    engaged = [Stop(whose, tenant or "", account or "", *rest) for whose, tenant, account, *rest in rows]
+    return Stops(sorted(engaged, key=lambda stop: (stop.tenant_id is not None, stop.account != "", stop.name)))
