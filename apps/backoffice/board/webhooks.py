@@ -1,7 +1,6 @@
 """Webhooks on the dashboard."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from uuid import UUID
 
 from django.utils.html import format_html_join
@@ -62,10 +61,10 @@ def tiles(webhooks: Webhooks) -> list[Stat]:
 
 
 def _hint(webhooks: Webhooks) -> str:
-    made = webhooks.delivered + webhooks.refused
-    if not made:
+    attempts = webhooks.attempts
+    if attempts.share is None:
         return _("nothing was sent")
-    told = {"share": percent(Decimal(webhooks.delivered) / made), "count": number(made)}
+    told = {"share": percent(attempts.share), "count": number(attempts.delivered + attempts.failed)}
     text = _("%(share)s of %(count)s attempts arrived") % told
     middle = quantile(webhooks.arrivals, 0.5)
     return text if middle is None else _("%(text)s, in %(time)s") % {"text": text, "time": duration(middle)}
@@ -75,7 +74,7 @@ def _tone(webhooks: Webhooks) -> Tone:
     """Bad where something was given up, or nothing gets through to an endpoint; a failure alone is tried again."""
     if webhooks.statuses.get(DeliveryStatus.FAILED) or any(item.in_a_row >= IN_A_ROW for item in webhooks.failing):
         return "bad"
-    return "warn" if webhooks.refused else "ok"
+    return "warn" if webhooks.attempts.failed else "ok"
 
 
 def chart_of(webhooks: Webhooks) -> Chart:

@@ -1,6 +1,5 @@
 """Orders of the last day, what is open now, and the accounts that trade."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,9 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, F, QuerySet
-from django.db.models.functions import TruncHour
 
-from apps.backoffice.selectors.hours import day_of
+from apps.backoffice.selectors.hours import counts_by_hour, day_of
 from apps.core.ids import lowest_id
 from apps.orders.enums import OrderStatus
 from apps.orders.models import Order, RiskAccount
@@ -60,9 +58,9 @@ def trading(*, now: datetime) -> Trading:
     newest = Order.objects.select_related("instrument", "account", "risk_account").order_by("-id")
     accounts = RiskAccount.objects.select_related("account").order_by(F("equity").desc(nulls_last=True), "id")
     open_by_account = _open_by_account()
-    by_hour, statuses = _by_hour(today)
+    by_hour, statuses = counts_by_hour(today, hours, lambda status: OUTCOMES.get(status, ENDED))
     return Trading(
-        hours=[(at, by_hour.get(at, {})) for at in hours],
+        hours=by_hour,
         statuses=statuses,
         denials=_denials(today),
         to_venue=_to_venue(today),
@@ -74,17 +72,6 @@ def trading(*, now: datetime) -> Trading:
         open_by_account=open_by_account,
         switches=kill_switches(),
     )
-
-
-def _by_hour(today: "QuerySet[Order]") -> tuple[dict[datetime, Counter[str]], Counter[str]]:
-    """Return the day's orders by hour and outcome, and by status."""
-    by_hour: dict[datetime, Counter[str]] = {}
-    statuses: Counter[str] = Counter()
-    rows = today.annotate(hour=TruncHour("created_at")).values("hour", "status").annotate(count=Count("id")).order_by()
-    for row in rows:
-        by_hour.setdefault(row["hour"], Counter())[OUTCOMES.get(row["status"], ENDED)] += row["count"]
-        statuses[row["status"]] += row["count"]
-    return by_hour, statuses
 
 
 def _denials(today: "QuerySet[Order]") -> list[tuple[str, int]]:

@@ -1,6 +1,5 @@
 """Deliveries of the last day, what waits now, and the endpoints that do not take them."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,15 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import TruncHour
 
-from apps.backoffice.selectors.hours import day_of
+from apps.backoffice.selectors.hours import counts_by_hour, day_of
 from apps.core.db.counting import count_and_oldest, count_bounded
 from apps.core.ids import lowest_id
 from apps.webhooks.enums import DeliveryStatus
 from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint
 from apps.webhooks.selectors import are_due
-from apps.webhooks.selectors.records import records_of
+from apps.webhooks.selectors.records import Attempts, records_of
 
 _TIMED, _ENDPOINTS = 500, 5
 
@@ -35,13 +33,12 @@ class FailingEndpoint:
 class Webhooks:
     """How deliveries fare. `hours` are counts by status; `arrivals` are the newest deliveries' times from the relay.
 
-    `delivered` and `refused` are the attempts of the last day, so that what fails shows before it is given up.
+    `attempts` are those of the last day, to every endpoint, so that what fails shows before it is given up.
     """
 
     hours: Sequence[tuple[datetime, Mapping[str, int]]]
     statuses: Mapping[str, int]
-    delivered: int
-    refused: int
+    attempts: Attempts
     arrivals: Sequence[timedelta]
     pending: int
     due: int
@@ -61,14 +58,12 @@ def webhooks(*, now: datetime) -> Webhooks:
     hours = day_of(now)
     today = Delivery.objects.filter(id__gte=lowest_id(hours[0]))
     due, oldest = count_and_oldest(Delivery.objects.filter(are_due(now)), "next_attempt_at")
-    by_hour, statuses = _by_hour(today)
-    delivered, refused = _attempts(lowest_id(hours[0]))
+    by_hour, statuses = counts_by_hour(today, hours)
     live = Endpoint.objects.filter(deleted_at=None)
     return Webhooks(
-        hours=[(at, by_hour.get(at, {})) for at in hours],
+        hours=by_hour,
         statuses=statuses,
-        delivered=delivered,
-        refused=refused,
+        attempts=_attempts(lowest_id(hours[0])),
         arrivals=_arrivals(today),
         pending=count_bounded(Delivery.objects.filter(status=DeliveryStatus.PENDING)),
         due=due,
@@ -80,21 +75,11 @@ def webhooks(*, now: datetime) -> Webhooks:
     )
 
 
-def _by_hour(today: "QuerySet[Delivery]") -> tuple[dict[datetime, Counter[str]], Counter[str]]:
-    by_hour: dict[datetime, Counter[str]] = {}
-    statuses: Counter[str] = Counter()
-    rows = today.annotate(hour=TruncHour("created_at")).values("hour", "status").annotate(count=Count("id")).order_by()
-    for row in rows:
-        by_hour.setdefault(row["hour"], Counter())[row["status"]] += row["count"]
-        statuses[row["status"]] += row["count"]
-    return by_hour, statuses
-
-
-def _attempts(since: UUID) -> tuple[int, int]:
+def _attempts(since: UUID) -> Attempts:
     counts = DeliveryAttempt.objects.filter(id__gte=since).aggregate(
-        delivered=Count("id", filter=Q(error="")), refused=Count("id", filter=~Q(error=""))
+        delivered=Count("id", filter=Q(error="")), failed=Count("id", filter=~Q(error=""))
     )
-    return counts["delivered"], counts["refused"]
+    return Attempts(**counts)
 
 
 def _arrivals(today: "QuerySet[Delivery]") -> list[timedelta]:
