@@ -83,7 +83,7 @@ def take_trading(page: Page, base: str, folder: Path) -> None:
     """Picture the blotter, an order that was filled, the delivery log and the kill switch."""
     page.goto(f"{base}/admin/orders/order/")
     shoot(page, folder, "blotter")
-    page.goto(f"{base}/admin/orders/order/?status=filled")
+    page.goto(f"{base}/admin/orders/order/?status__exact=filled")
     page.click("#result_list th a")
     page.wait_for_selector(".fo-timeline")
     shoot(page, folder, "order")

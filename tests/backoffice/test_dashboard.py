@@ -117,7 +117,7 @@ def test_orders_accounts_and_troubles_are_linked(staff_client, world: World):
     assert f"/admin/orders/riskaccount/{trade.desk.risk_account.pk}/change/" in text
     assert f"/admin/webhooks/endpoint/{trade.endpoint.pk}/change/" in text
     assert "unknown outcome" in text
-    assert "/admin/orders/riskdecision/?outcome=denied&amp;code=price_stale" in text
+    assert "/admin/orders/riskdecision/?outcome__exact=denied&amp;code=price_stale" in text
 
 
 def test_a_stopped_account_is_seen(staff_client, world: World):

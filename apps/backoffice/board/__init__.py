@@ -22,7 +22,7 @@ def present(board: Dashboard) -> dict[str, Any]:
         ],
         "main": [
             trading.latest_orders(board.trading, board.tenants),
-            trading.accounts(board.trading, board.tenants, now=board.now),
+            trading.accounts(board.trading, board.tenants),
             platform.latest_runs(board.platform, board.tenants, now=board.now),
             platform.connections(board.platform, board.tenants),
         ],

@@ -1,10 +1,9 @@
 """Trading on the dashboard."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -123,7 +122,7 @@ def latest_orders(trading: Trading, tenants: Mapping[UUID, str]) -> Table:
     )
 
 
-def accounts(trading: Trading, tenants: Mapping[UUID, str], *, now: datetime) -> Table:
+def accounts(trading: Trading, tenants: Mapping[UUID, str]) -> Table:
     """Return the accounts that trade, the biggest first."""
     rows = [
         [
@@ -131,7 +130,7 @@ def accounts(trading: Trading, tenants: Mapping[UUID, str], *, now: datetime) ->
             chip(tenants.get(account.tenant_id, "")),
             money(account.equity, account.currency),
             money(account.buying_power, account.currency),
-            _age(account, now),
+            display.means_age(account),
             number(trading.open_by_account.get(account.pk, 0)),
             _state(account, trading),
         ]
@@ -149,14 +148,6 @@ def accounts(trading: Trading, tenants: Mapping[UUID, str], *, now: datetime) ->
     )
 
 
-def _age(account: RiskAccount, now: datetime) -> SafeString:
-    if account.means_as_of is None:
-        return chip(_("never told"), "warn")
-    is_fresh = now - account.means_as_of <= timedelta(seconds=settings.MEANS_MAX_AGE_SECONDS)
-    # An idle account's means may be old: the gate asks for them when an order comes.
-    return moment(account.means_as_of) if is_fresh else display.old(account.means_as_of)
-
-
 def _state(account: RiskAccount, trading: Trading) -> SafeString:
     if trading.switches.stop_of(account):
         return chip(_("stopped"), "bad")
@@ -168,7 +159,7 @@ def denials(trading: Trading) -> Facts | Table:
     most = max((count for _code, count in trading.denials), default=0)
     rows = [
         [
-            link(changelist_url("orders.riskdecision", outcome="denied", code=code), display.plainly(code)),
+            link(changelist_url("orders.riskdecision", outcome__exact="denied", code=code), display.plainly(code)),
             bar(count, most, number(count)),
         ]
         for code, count in trading.denials

@@ -39,6 +39,7 @@ from apps.core.admin.display import (
     record_url,
     short_id,
     status_chip,
+    tag,
     two_lines,
 )
 from apps.core.admin.panels import Facts, FactsGrid, Happening, Lane, Notice, Panel, Source, Stat, Table
@@ -90,5 +91,6 @@ __all__ = [
     "short_id",
     "staff_actor",
     "status_chip",
+    "tag",
     "two_lines",
 ]

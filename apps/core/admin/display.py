@@ -256,6 +256,11 @@ def code(value: object) -> SafeString:
     return format_html('<pre class="fo-pre">{}</pre>', text) if text not in {"", "{}", "[]"} else NOTHING
 
 
+def tag(value: str, explanation: str = "") -> SafeString:
+    """Return a code of ours, such as "price_stale", explained on hover."""
+    return format_html('<span class="fo-code" title="{}">{}</span>', explanation, value) if value else NOTHING
+
+
 def pretty(value: object) -> str:
     """Return JSON-like data as indented text, redacted."""
     return json.dumps(redact(value), indent=2, ensure_ascii=False, default=str)

@@ -19,6 +19,7 @@ from apps.core.admin import (
     percent,
     quantity,
     record_url,
+    tag,
     two_lines,
 )
 from apps.orders.admin import display
@@ -114,7 +115,7 @@ def decisions(account: RiskAccount) -> Table:
         [
             link(record_url("orders.riskdecision", row.pk), clock_time(row.decided_at)),
             display.outcome_chip(row),
-            display.code(row.code, row.detail),
+            tag(row.code, row.detail),
             chip(_("dry run"))
             if row.order is None
             else link(record_url("orders.order", row.order_id), display.words(row.order)),

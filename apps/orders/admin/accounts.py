@@ -1,18 +1,15 @@
 """Trading accounts: what the gate knows of each, its limits, and what it holds and does."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_noop as message
 
-from apps.core import clock
 from apps.core.actor import Actor
 from apps.core.admin import (
     Notice,
@@ -26,7 +23,6 @@ from apps.core.admin import (
     chip,
     column,
     link,
-    moment,
     money,
     number,
     recent_values,
@@ -76,15 +72,6 @@ def _stopped(stop: KillSwitch | InstallationKillSwitch) -> str:
     if isinstance(stop, InstallationKillSwitch):
         return _("stopped with the installation")
     return _("stopped") if stop.account_id else _("stopped with its tenant")
-
-
-def means_age(account: RiskAccount) -> SafeString:
-    """Return how old the venue's word on the means is, marked when the gate would ask anew."""
-    if account.means_as_of is None:
-        return chip(_("never told"), "warn")
-    age = clock.now() - account.means_as_of
-    fresh = age <= timedelta(seconds=settings.MEANS_MAX_AGE_SECONDS)
-    return moment(account.means_as_of) if fresh else display.old(account.means_as_of)
 
 
 @admin.register(RiskAccount)
@@ -174,7 +161,7 @@ class RiskAccountAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("means as of"))
     def means(self, account: RiskAccount) -> str:
-        return means_age(account)
+        return display.means_age(account)
 
     @column(gettext_lazy("open orders"))
     def trades_figure(self, account: Any) -> str:
@@ -220,7 +207,7 @@ class RiskAccountAdmin(StaffModelAdmin):
             Stat(_("Equity"), money(account.equity, currency)),
             Stat(_("Buying power"), money(account.buying_power, currency)),
             Stat(_("Cash"), money(account.cash, currency)),
-            Stat(_("Means as of"), means_age(account)),
+            Stat(_("Means as of"), display.means_age(account)),
             Stat(_("Open orders"), number(account.open_orders)),
         )
 

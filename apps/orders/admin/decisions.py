@@ -26,26 +26,12 @@ from apps.core.admin import (
     pretty,
     recent_values,
     record_url,
+    tag,
     two_lines,
 )
 from apps.orders.admin import display
 from apps.orders.admin.gate import checks_table, inputs_grid, request_facts
-from apps.orders.enums import Outcome
-from apps.orders.labels import choices_of
 from apps.orders.models import RiskDecision
-
-
-class OutcomeFilter(SimpleListFilter):
-    """Approved or denied."""
-
-    title = gettext_lazy("outcome")
-    parameter_name = "outcome"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return choices_of(Outcome)
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[RiskDecision]) -> QuerySet[RiskDecision]:
-        return queryset.filter(outcome=self.value()) if self.value() in set(Outcome) else queryset
 
 
 class TrialFilter(SimpleListFilter):
@@ -69,7 +55,7 @@ class RiskDecisionAdmin(StaffModelAdmin):
     list_is_live = True
     list_display = ("decided", "result", "tenant", "of_account", "order_cell", "why", "by")
     list_display_links = ("decided",)
-    list_filter = (TenantFilter, OutcomeFilter, recent_values("code", gettext_lazy("code")), TrialFilter)
+    list_filter = (TenantFilter, "outcome", recent_values("code", gettext_lazy("code")), TrialFilter)
     list_select_related = ("account", "order__instrument")
     search_fields = ("code__exact",)
     search_ids = ("id", "order_id", "account_id")
@@ -97,7 +83,7 @@ class RiskDecisionAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("code"))
     def why(self, row: RiskDecision) -> str:
-        return two_lines(display.code(row.code), row.detail)
+        return two_lines(tag(row.code), row.detail)
 
     @column(gettext_lazy("by"))
     def by(self, row: RiskDecision) -> str:

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
 from uuid import UUID
 
+from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from apps.core import clock
 from apps.core.admin import (
     NOTHING,
     chip,
@@ -22,23 +24,16 @@ from apps.core.admin import (
     progress,
     quantity,
     record_url,
+    status_chip,
+    tag,
     two_lines,
 )
-from apps.core.admin.display import TONES
-from apps.core.admin.panels import Tone
 from apps.market.enums import Freshness
 from apps.market.models import Quote
 from apps.market.selectors import freshness_of
-from apps.orders.enums import OrderStatus, Outcome, Pending
-from apps.orders.models import Fill, Order, Position, RiskDecision
+from apps.orders.enums import OrderStatus, Pending
+from apps.orders.models import Fill, Order, Position, RiskAccount, RiskDecision
 from apps.orders.rules.positions import Holding, Worth, worth
-
-_OUTCOME_TONES: Mapping[str, Tone] = {Outcome.APPROVED: "ok", Outcome.DENIED: "warn"}
-
-
-def status_chip(order: Order) -> SafeString:
-    """Return the chip of an order's status."""
-    return chip(order.get_status_display(), TONES.get(order.status, "idle"))
 
 
 def pending_chip(order: Order) -> SafeString | str:
@@ -48,7 +43,7 @@ def pending_chip(order: Order) -> SafeString | str:
 
 def outcome_chip(row: RiskDecision) -> SafeString:
     """Return the chip of a gate's decision."""
-    return chip(row.get_outcome_display(), _OUTCOME_TONES.get(row.outcome, "idle"))
+    return status_chip(row, "outcome", approved="ok")
 
 
 def side(row: Order | Fill) -> SafeString:
@@ -86,12 +81,7 @@ def standing(order: Order) -> SafeString:
     """Return where an order stands: its status, what is asked for, and below it why it was refused."""
     chips = format_html("{} {}", status_chip(order), pending_chip(order))
     is_said = order.denial_code and order.status != OrderStatus.REJECTED  # whose code says no more than its status
-    return two_lines(chips, code(order.denial_code, order.denial_detail)) if is_said else chips
-
-
-def code(value: str, explanation: str = "") -> SafeString:
-    """Return a code, explained on hover."""
-    return format_html('<span class="fo-code" title="{}">{}</span>', explanation, value) if value else NOTHING
+    return two_lines(chips, tag(order.denial_code, order.denial_detail)) if is_said else chips
 
 
 def instrument_link(order_like: object) -> SafeString:
@@ -120,6 +110,14 @@ def lag(told: datetime, stored: datetime) -> str:
 def old(at: datetime) -> SafeString:
     """Return how long ago something was that has grown old."""
     return format_html('<span class="fo-old">{}</span>', moment(at))
+
+
+def means_age(account: RiskAccount) -> SafeString:
+    """Return how old the venue's word on the means is, marked when the gate would ask anew."""
+    if account.means_as_of is None:
+        return chip(_("never told"), "warn")
+    is_fresh = clock.now() - account.means_as_of <= timedelta(seconds=settings.MEANS_MAX_AGE_SECONDS)
+    return moment(account.means_as_of) if is_fresh else old(account.means_as_of)
 
 
 @dataclass(frozen=True, slots=True)

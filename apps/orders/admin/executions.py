@@ -32,7 +32,6 @@ from apps.core.admin import (
     record_url,
 )
 from apps.orders.admin import display
-from apps.orders.admin.filters import SideFilter
 from apps.orders.models import Fill, Position
 from apps.orders.selectors import quotes_of
 
@@ -56,7 +55,7 @@ class FillAdmin(StaffModelAdmin):
         "late",
     )
     list_display_links = ("what",)
-    list_filter = (TenantFilter, SideFilter, "is_late")
+    list_filter = (TenantFilter, "side", "is_late")
     list_select_related = ("instrument", "account", "order__risk_account")
     search_fields = ("venue_execution_id__exact",)
     search_ids = ("id", "order_id", "account_id", "instrument_id", "venue_execution_id")

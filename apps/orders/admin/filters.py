@@ -1,4 +1,4 @@
-"""Filters of the desk's lists."""
+"""A filter of the blotter."""
 
 from typing import Any
 
@@ -8,23 +8,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.orders.enums import OrderStatus, Pending, Side
-from apps.orders.labels import choices_of
+from apps.orders.enums import Pending
 from apps.orders.models import Order
 from apps.orders.rules.states import OPEN_STATES
-
-
-class StatusFilter(SimpleListFilter):
-    """Orders in one state."""
-
-    title = gettext_lazy("status")
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return choices_of(OrderStatus)
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        return queryset.filter(status=self.value()) if self.value() else queryset
 
 
 class StandingFilter(SimpleListFilter):
@@ -42,16 +28,3 @@ class StandingFilter(SimpleListFilter):
         if self.value() == "closed":
             return queryset.exclude(status__in=OPEN_STATES)
         return queryset.exclude(pending=Pending.NONE) if self.value() == "pending" else queryset
-
-
-class SideFilter(SimpleListFilter):
-    """Buys or sells."""
-
-    title = gettext_lazy("side")
-    parameter_name = "side"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return choices_of(Side)
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(side=self.value()) if self.value() in set(Side) else queryset

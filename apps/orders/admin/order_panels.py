@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
-from apps.core.admin import NOTHING, Table, clock_time, link, moment, money, price, quantity, record_url
+from apps.core.admin import NOTHING, Table, clock_time, link, moment, money, price, quantity, record_url, status_chip
 from apps.incidents.enums import STANDING_STATES
 from apps.incidents.models import Incident
 from apps.orders.admin import display
@@ -73,7 +73,7 @@ def chain_table(chain: Sequence[Order], current: Order) -> Table:
             if item.pk == current.pk
             else link(record_url("orders.order", item.pk), display.words(item)),
             display.filled_of(item),
-            display.status_chip(item),
+            status_chip(item),
         ]
         for item in chain
     ]

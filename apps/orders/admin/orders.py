@@ -29,12 +29,13 @@ from apps.core.admin import (
     moment,
     money,
     record_url,
+    status_chip,
     two_lines,
 )
 from apps.incidents.enums import STANDING_STATES
 from apps.orders.admin import display
 from apps.orders.admin.canceling import chosen_orders, what_a_cancel_does
-from apps.orders.admin.filters import SideFilter, StandingFilter, StatusFilter
+from apps.orders.admin.filters import StandingFilter
 from apps.orders.admin.order_panels import chain_of, chain_table, fills_of, fills_table, standing_incidents
 from apps.orders.admin.timeline import incidents_of, timeline_of
 from apps.orders.enums import OrderStatus, Pending
@@ -78,7 +79,7 @@ class OrderAdmin(StaffModelAdmin):
         "average_figure",
         "state",
     )
-    list_filter = (TenantFilter, StatusFilter, StandingFilter, SideFilter)
+    list_filter = (TenantFilter, "status", StandingFilter, "side")
     list_select_related = ("instrument", "account", "risk_account")
     list_display_links = ("what",)
     search_fields = ("client_order_id__startswith", "venue_order_id__exact", "symbol__iexact")
@@ -190,7 +191,7 @@ class OrderAdmin(StaffModelAdmin):
         return f"{order.client_order_id} · {order.account}"
 
     def status(self, order: Order) -> str:
-        return format_html("{} {}", display.status_chip(order), display.pending_chip(order))
+        return format_html("{} {}", status_chip(order), display.pending_chip(order))
 
     def is_moving(self, order: Order) -> bool:
         return order.status in OPEN_STATES

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -262,7 +262,7 @@ def _attempts_table(attempts: Sequence[DeliveryAttempt]) -> Table:
             exact(attempt.at),
             display.answer_chip(attempt),
             attempt.error or NOTHING,
-            bar(attempt.duration_ms, longest, duration(timedelta(milliseconds=attempt.duration_ms))),
+            bar(attempt.duration_ms, longest, display.took(attempt)),
             code(display.readable(attempt.response_excerpt)),
         ]
         for index, attempt in enumerate(attempts[:_AT_MOST], 1)

@@ -66,11 +66,6 @@ def excerpt(attempt: DeliveryAttempt) -> SafeString:
     return format_html('<span class="fo-excerpt" title="{}">{}</span>', text, text[:160])
 
 
-def reason(code: str) -> SafeString:
-    """Return why the platform has disabled an endpoint."""
-    return format_html('<span class="fo-code">{}</span>', code)
-
-
 def next_attempt(delivery: Delivery) -> str:
     """Return when a delivery is sent next: one that is due has no time but now."""
     if delivery.status != DeliveryStatus.PENDING:

@@ -34,6 +34,7 @@ from apps.core.admin import (
     progress,
     record_url,
     status_chip,
+    tag,
     two_lines,
 )
 from apps.core.admin.panels import Tone
@@ -114,7 +115,7 @@ class EndpointAdmin(StaffModelAdmin):
         if endpoint.deleted_at is not None:
             return chip(_("Deleted"))
         if endpoint.disabled_reason:
-            return format_html("{} {}", chip(_("Disabled"), "bad"), display.reason(endpoint.disabled_reason))
+            return format_html("{} {}", chip(_("Disabled"), "bad"), tag(endpoint.disabled_reason))
         return status_chip(endpoint, disabled="warn")
 
     @column(gettext_lazy("asks for"))
