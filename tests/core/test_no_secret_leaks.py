@@ -107,9 +107,9 @@ def ask(client: APIClient, place: str, secret: str) -> Any:
     """Send a request that has the secret in this place."""
     bodies = {
         "name in body": (KEYS, {secret: 1}),
-        "value in body": (KEYS, {"name": secret, "role": "viewer", "mode": "test"}),
-        "choice in body": (KEYS, {"name": "a", "role": secret, "mode": secret}),
-        "deep in body": (KEYS, {"name": [{"a": {"password": [secret]}}], "role": {"x": secret}}),
+        "value in body": (KEYS, {"name": secret, "mode": "test", "scopes": ["tenant:read"]}),
+        "choice in body": (KEYS, {"name": "a", "mode": secret, "scopes": [secret]}),
+        "deep in body": (KEYS, {"name": [{"a": {"password": [secret]}}], "mode": {"x": secret}}),
         "object for a text": (TOKEN, {"username": "a", "password": {"value": secret}, "tenant": "acme"}),
         "no object": (KEYS, [secret]),
         "password": (TOKEN, {"username": "acme", "password": secret, "tenant": "acme"}),

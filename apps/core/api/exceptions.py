@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404, HttpRequest
+from django.utils.translation import gettext as _
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
@@ -101,7 +102,10 @@ def _shown(extra: dict[str, Any]) -> dict[str, Any]:
 def _field_errors(details: Any, path: tuple[str, ...]) -> Any:
     """Flatten DRF's nested error details to {field, code, message}; list indexes join the path."""
     if isinstance(details, dict) and set(details) == {"message", "code"}:
-        yield {"field": ".".join(path), "code": details["code"], "message": str(details["message"])}
+        code, message = details["code"], str(details["message"])
+        if code == "invalid_choice":
+            message = _("This is not one of the choices.")  # the framework's quotes what was sent
+        yield {"field": ".".join(path), "code": code, "message": message}
     elif isinstance(details, dict):
         for key, value in details.items():
             yield from _field_errors(value, path if key == "non_field_errors" else (*path, str(key)))
