@@ -15,6 +15,7 @@ _COLOURS = {
     "sandbox": 35,
     "web": 32,
     "worker": 33,
+    "router": 92,
     "sender": 93,
     "stream": 95,
     "beat": 36,

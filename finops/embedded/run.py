@@ -142,6 +142,7 @@ class Platform:
         counting = {**self.environment, "PROMETHEUS_MULTIPROC_DIR": str(self.home.emptied_folder("metrics"))}
         supervisor.start(services.web(counting, port=self.web_port))
         supervisor.start(services.worker(counting))
+        supervisor.start(services.router(counting))
         supervisor.start(services.sender(counting))
         supervisor.start(services.stream(counting))
         supervisor.start(services.beat(self.environment))

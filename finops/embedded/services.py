@@ -10,7 +10,7 @@ from finops.embedded.environment import PROJECT, for_command, for_sandbox, for_w
 from finops.embedded.ports import HOST
 from finops.embedded.process import Command
 
-SENDER_QUEUE = "webhooks"
+SENDER_QUEUE, ROUTER_QUEUE = "webhooks", "orders"
 
 # Celery's warning is about untrusted pickles; our messages are JSON and our broker has a password.
 ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
@@ -35,8 +35,16 @@ def web(environment: Mapping[str, str], *, port: int) -> Command:
 def worker(environment: Mapping[str, str]) -> Command:
     """Return the job worker: SIGTERM lets running jobs finish within the grace."""
     concurrency = environment.get("FINOPS_WORKER_CONCURRENCY", str(min(4, os.cpu_count() or 2)))
-    options = ["--exclude-queues", SENDER_QUEUE, "--concurrency", concurrency]
+    options = ["--exclude-queues", f"{SENDER_QUEUE},{ROUTER_QUEUE}", "--concurrency", concurrency]
     return _worker("worker", options, environment)
+
+
+def router(environment: Mapping[str, str]) -> Command:
+    """Return what carries orders to their venues: it waits for them most of the time, hence threads.
+
+    A venue may take ten seconds for an answer; the orders and cancels of others go on beside it.
+    """
+    return _worker("router", ["--queues", ROUTER_QUEUE, "--pool", "threads", "--concurrency", "16"], environment)
 
 
 def sender(environment: Mapping[str, str]) -> Command:

@@ -14,7 +14,18 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
 def test_the_production_processes_are_all_there() -> None:
-    assert set(SERVICES) == {"postgres", "valkey", "migrate", "web", "worker", "sender", "beat", "stream", "sandbox"}
+    assert set(SERVICES) == {
+        "postgres",
+        "valkey",
+        "migrate",
+        "web",
+        "worker",
+        "router",
+        "sender",
+        "beat",
+        "stream",
+        "sandbox",
+    }
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -31,11 +42,12 @@ def test_every_secret_a_service_reads_is_mounted_and_declared(name: str) -> None
 
 
 def test_web_and_workers_log_in_with_their_own_roles() -> None:
-    names = ("web", "worker", "sender", "stream", "beat")
+    names = ("web", "worker", "router", "sender", "stream", "beat")
     logins = {name: SERVICES[name]["environment"].get("DATABASE_URL_FILE") for name in names}
     assert logins == {
         "web": "/run/secrets/database_web_url",
         "worker": "/run/secrets/database_worker_url",
+        "router": "/run/secrets/database_worker_url",
         "sender": "/run/secrets/database_worker_url",
         "stream": "/run/secrets/database_worker_url",
         "beat": "/run/secrets/database_worker_url",
@@ -69,15 +81,16 @@ def test_the_health_check_asks_a_probe() -> None:
 
 
 def test_web_and_workers_count_in_folders_of_their_own_and_the_workers_serve_theirs() -> None:
-    for name in ("web", "worker", "sender"):
+    for name in ("web", "worker", "router", "sender"):
         assert SERVICES[name]["tmpfs"] == [SERVICES[name]["environment"]["PROMETHEUS_MULTIPROC_DIR"]]
-    for worker in (SERVICES["worker"], SERVICES["sender"]):
+    for worker in (SERVICES["worker"], SERVICES["router"], SERVICES["sender"]):
         assert worker["expose"] == [worker["environment"]["FINOPS_METRICS_PORT"]]
         assert "ports" not in worker
 
 
 def test_every_queue_has_exactly_one_worker() -> None:
-    assert SERVICES["worker"]["command"][-4:-2] == ["--exclude-queues", "webhooks"]
+    assert SERVICES["worker"]["command"][-4:-2] == ["--exclude-queues", "webhooks,orders"]
+    assert SERVICES["router"]["command"][-6:-4] == ["--queues", "orders"]
     assert SERVICES["sender"]["command"][-4:-2] == ["--queues", "webhooks"]
 
 

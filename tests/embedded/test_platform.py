@@ -122,7 +122,7 @@ def test_the_platform_survives_deaths_resumes_and_ends_without_a_trace(home_path
         assert platform.end(signal.SIGTERM) == 0
         assert [line for pid, line in before.items() if is_alive(pid)] == []
         stopped = [line.split(" ")[0] for line in platform.said if line.endswith("│ stopping\n")]
-        assert stopped == ["beat", "stream", "sender", "worker", "web", "sandbox"]
+        assert stopped == ["beat", "stream", "sender", "router", "worker", "web", "sandbox"]
     assert {entry.name for entry in home_path.iterdir() if not is_content(entry.name)} == {MARKER, *LOCKS}
 
 
