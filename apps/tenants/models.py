@@ -20,7 +20,8 @@ validate_slug = RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", _("Use lower-case l
 class Tenant(BaseModel, VersionedModel):
     """A client of the platform: everything else hangs on one. Its `id` is the `tenant_id` of its rows.
 
-    `limit_overrides` are limits by meter that differ from the plan's.
+    `limit_overrides` are limits by meter that differ from the plan's. `tenant_rate` and `key_rate` are requests a
+    second and at once, where they differ from the installation's.
     """
 
     retention = Retention.BUSINESS
@@ -30,6 +31,13 @@ class Tenant(BaseModel, VersionedModel):
     status = models.CharField(_("status"), max_length=16, choices=TenantStatus.choices, default=TenantStatus.ACTIVE)
     plan = models.CharField(_("plan"), max_length=16, choices=Plan.choices, default=Plan.STANDARD)
     limit_overrides = models.JSONField(_("limits of its own"), default=dict, blank=True)
+
+    tenant_rate = ArrayField(
+        models.PositiveIntegerField(), size=2, null=True, blank=True, verbose_name=_("requests of the tenant")
+    )
+    key_rate = ArrayField(
+        models.PositiveIntegerField(), size=2, null=True, blank=True, verbose_name=_("requests of an API key")
+    )
 
     class Meta:
         verbose_name = _("tenant")

@@ -1,5 +1,6 @@
 """Reads of the tenants room. Those on principals come before a tenant is known, through definer functions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -122,12 +123,13 @@ def get_api_key_principal(secret: str, *, ip: str, request_id: str, now: datetim
     rows = _rows(_API_KEY, [hash_secret(secret), ip or None, now])
     if not rows:
         raise AuthenticationRequired(_("The API key is not known."))
-    refusal, tenant_id, slug, tenant_name, api_key_id, label, mode, scopes = rows[0]
+    refusal, tenant_id, slug, tenant_name, api_key_id, label, mode, scopes, tenant_rate, key_rate = rows[0]
     if refusal:
         raise _refusal(refusal)
     actor = Actor(kind="api_key", label=label, tenant_id=tenant_id, api_key_id=api_key_id, request_id=request_id, ip=ip)
     tenant = TenantIdentity(tenant_id, slug, tenant_name)
-    return Principal(actor=actor, permissions=frozenset(scopes), tenant=tenant, mode=ApiKeyMode(mode))
+    rates = _rates(tenant=tenant_rate, key=key_rate)
+    return Principal(actor=actor, permissions=frozenset(scopes), rates=rates, tenant=tenant, mode=ApiKeyMode(mode))
 
 
 def get_token_principal(token: str, *, ip: str, request_id: str, now: datetime) -> Principal:
@@ -141,17 +143,22 @@ def get_token_principal(token: str, *, ip: str, request_id: str, now: datetime) 
     rows = _rows(_SESSION, [claims.session_id, now])
     if not rows:
         raise AuthenticationRequired(_("The session has ended."))
-    refusal, tenant_id, slug, tenant_name, user_id, label, role = rows[0]
+    refusal, tenant_id, slug, tenant_name, user_id, label, role, tenant_rate = rows[0]
     if refusal:
         raise _refusal(refusal)
     actor = Actor(kind="user", label=label, tenant_id=tenant_id, user_id=user_id, request_id=request_id, ip=ip)
     return Principal(
         actor=actor,
         permissions=permissions_of(Role(role)),
+        rates=_rates(tenant=tenant_rate),
         tenant=TenantIdentity(tenant_id, slug, tenant_name),
         role=Role(role),
         session_id=claims.session_id,
     )
+
+
+def _rates(**rates: Sequence[int] | None) -> dict[str, Sequence[int]]:
+    return {name: rate for name, rate in rates.items() if rate}
 
 
 def _refusal(reason: str) -> DomainError:

@@ -9,7 +9,7 @@ from apps.core.actor import Actor, system_actor
 from apps.core.errors import AuthenticationRequired
 from apps.core.scope import staff_scope, tenant_scope
 from apps.tenants import selectors, services
-from apps.tenants.enums import Role
+from apps.tenants.enums import Plan, Role
 from apps.tenants.errors import AddressNotAllowed, TenantSuspended
 from apps.tenants.models import ApiKey, Tenant
 from apps.tenants.secrets import new_secret
@@ -18,6 +18,7 @@ from apps.users.models import Session, User
 from apps.users.services import start_session
 from apps.users.tokens import sign_access_token
 from apps.users.types import Origin
+from tests.conftest import client_for
 from tests.factories.tenants import make_api_key, make_member
 
 SYSTEM = system_actor("tests")
@@ -157,6 +158,31 @@ class TestAccessTokens:
         services.suspend_tenant(tenant_id=self.acme.id, actor=SYSTEM, now=now)
         with pytest.raises(TenantSuspended):
             by_token(self.token, now)
+
+
+def test_a_tenants_own_rates_come_with_its_principals_in_the_same_query(
+    acme: Tenant, globex: Tenant, now: datetime, django_assert_num_queries: Any
+) -> None:
+    services.set_plan(
+        tenant_id=acme.id,
+        plan=Plan.STANDARD,
+        overrides={},
+        tenant_rate=(900, 1800),
+        key_rate=(300, 600),
+        reason="a deal",
+        actor=SYSTEM,
+        now=now,
+    )
+    secret, other = make_api_key(acme), make_api_key(globex)
+    ada = make_member(acme, "ada", Role.TRADER)
+    session = start_session(user=ada, tenant_id=acme.id, origin=Origin(), now=now).session
+    token = sign_access_token(session, now=now)
+    with django_assert_num_queries(3):
+        assert by_key(secret, now).rates == {"tenant": [900, 1800], "key": [300, 600]}
+        assert by_token(token, now).rates == {"tenant": [900, 1800]}
+        assert by_key(other, now).rates == {}
+    answer = client_for(secret).get("/api/v1/me")
+    assert answer["RateLimit-Policy"] == '"key";q=600;w=2, "tenant";q=1800;w=2'
 
 
 def test_a_user_sees_the_tenants_they_may_sign_in_to(acme: Tenant, globex: Tenant, now: datetime) -> None:

@@ -52,7 +52,8 @@ def charge(request: HttpRequest, principal: Principal | None, *, also: Sequence[
     address = request.META.get("REMOTE_ADDR", "")
     whose = _owners(principal) if principal else {"address": address}
     whose |= dict.fromkeys(also, address)
-    buckets = {name: _bucket(name, owner) for name, owner in whose.items()}
+    rates = {**settings.RATE_LIMITS, **(principal.rates if principal else {})}
+    buckets = {name: _bucket(name, owner, rates[name]) for name, owner in whose.items()}
     try:
         admission = gcra.admit(list(buckets.values()), part=_PART, only_shared=SIGN_IN in buckets)
     except SharedStateAway as error:
@@ -69,8 +70,8 @@ def _owners(principal: Principal) -> dict[str, str]:
     return {**own, "tenant": str(actor.tenant_id)}
 
 
-def _bucket(name: str, owner: str) -> Bucket:
-    requests, burst = settings.RATE_LIMITS[name]
+def _bucket(name: str, owner: str, rate: Sequence[int]) -> Bucket:
+    requests, burst = rate
     # One hash slot for all, as a cluster wants of the keys of one script.
     return Bucket.of(f"finops:{{requests}}:{name}:{owner}", requests=requests, seconds=1, burst=burst)
 

@@ -12,14 +12,18 @@ from django.utils.translation import gettext_lazy
 
 from apps.core import clock
 from apps.core.admin import Table, number, record_url, staff_actor
-from apps.core.errors import DomainError
+from apps.core.errors import DomainError, ValidationFailed
 from apps.tenants.enums import Meter, Plan
 from apps.tenants.models import Tenant
 from apps.tenants.services import set_plan
-from apps.tenants.services.plans import LARGEST
+from apps.tenants.services.plans import LARGEST, Rate
 from apps.tenants.usage import usage_of
 
 LONGEST_REASON = 500
+_RATES = {
+    "tenant_rate": gettext_lazy("requests of the tenant"),
+    "key_rate": gettext_lazy("requests of an API key"),
+}
 
 
 class PlanForm(forms.Form):
@@ -44,18 +48,31 @@ class PlanForm(forms.Form):
                 max_value=LARGEST,
                 required=False,
             )
-        self.order_fields(["plan", *Meter.values, "reason"])
+        for name, label in _RATES.items():
+            self.fields[name] = forms.RegexField(
+                r"\A[0-9]{1,9}/[0-9]{1,9}\Z",
+                label=label,
+                help_text=gettext_lazy("A second and at once, such as 500/1000. Empty: as everywhere."),
+                required=False,
+            )
+        self.order_fields(["plan", *Meter.values, *_RATES, "reason"])
 
     def overrides(self) -> dict[Meter, int]:
         """Return the limits that differ from the plan's."""
         given = {meter: self.cleaned_data[meter] for meter in Meter}
         return {meter: value for meter, value in given.items() if value is not None}
 
+    def rate(self, name: str) -> Rate | None:
+        """Return requests a second and at once; None when the field was left empty."""
+        per_second, _slash, at_once = self.cleaned_data[name].partition("/")
+        return (int(per_second), int(at_once)) if per_second else None
+
 
 def plan_view(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     """Show the form; once it is sent and valid, call the service."""
     back = record_url("tenants.tenant", tenant.pk)
-    initial = {"plan": tenant.plan, "version": tenant.version, **tenant.limit_overrides}
+    rates = {name: "/".join(map(str, getattr(tenant, name) or ())) for name in _RATES}
+    initial = {"plan": tenant.plan, "version": tenant.version, **tenant.limit_overrides, **rates}
     form = PlanForm(request.POST) if "version" in request.POST else PlanForm(initial=initial)
     if form.is_bound and form.is_valid() and _set(request, tenant, form):
         return HttpResponseRedirect(back)
@@ -86,11 +103,17 @@ def _set(request: HttpRequest, tenant: Tenant, form: PlanForm) -> bool:
             tenant_id=tenant.pk,
             plan=Plan(form.cleaned_data["plan"]),
             overrides=form.overrides(),
+            tenant_rate=form.rate("tenant_rate"),
+            key_rate=form.rate("key_rate"),
             reason=form.cleaned_data["reason"],
             expected_version=form.cleaned_data["version"],
             actor=staff_actor(request),
             now=clock.now(),
         )
+    except ValidationFailed as error:
+        for problem in error.extra.get("errors", []):
+            form.add_error(problem["field"], ValidationError(problem["message"]))
+        return False
     except DomainError as error:
         form.add_error(None, ValidationError(str(error.message)))
         return False

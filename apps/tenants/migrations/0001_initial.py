@@ -19,6 +19,7 @@ DECLARE
     known record;
 BEGIN
     SELECT k.id, k.name, k.mode, k.scopes, k.last_used_at, k.tenant_id, t.slug, t.name AS tenant_name,
+        t.tenant_rate, t.key_rate,
         CASE
             WHEN k.revoked_at IS NOT NULL THEN 'revoked'
             WHEN k.expires_at <= at THEN 'expired'
@@ -38,7 +39,7 @@ BEGIN
         WHERE k.id = known.id AND k.last_used_at IS NOT DISTINCT FROM known.last_used_at;
     END IF;
     RETURN QUERY SELECT known.refusal, known.tenant_id, known.slug::text, known.tenant_name::text, known.id,
-        known.name::text, known.mode::text, known.scopes::text[];
+        known.name::text, known.mode::text, known.scopes::text[], known.tenant_rate, known.key_rate;
 END
 """
 
@@ -46,7 +47,7 @@ SESSION_PRINCIPAL = """
 #variable_conflict use_column
 BEGIN
     RETURN QUERY SELECT CASE WHEN t.status <> 'active' THEN 'suspended' ELSE '' END,
-        t.id, t.slug::text, t.name::text, u.id, u.username::text, m.role::text
+        t.id, t.slug::text, t.name::text, u.id, u.username::text, m.role::text, t.tenant_rate
     FROM users_session s
     JOIN users_user u ON u.id = s.user_id AND u.is_active
     JOIN tenants_membership m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id
@@ -96,6 +97,8 @@ class Migration(migrations.Migration):
                 ("status", models.CharField(choices=[("active", "Active"), ("suspended", "Suspended")], default="active", max_length=16, verbose_name="status")),
                 ("plan", models.CharField(choices=[("free", "Free"), ("standard", "Standard"), ("enterprise", "Enterprise")], default="standard", max_length=16, verbose_name="plan")),
                 ("limit_overrides", models.JSONField(blank=True, default=dict, verbose_name="limits of its own")),
+                ("tenant_rate", django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), blank=True, null=True, size=2, verbose_name="requests of the tenant")),
+                ("key_rate", django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), blank=True, null=True, size=2, verbose_name="requests of an API key")),
             ],
             options={
                 "verbose_name": "tenant",
@@ -195,7 +198,7 @@ class Migration(migrations.Migration):
         # A tenant's own scope creates it: its row must carry the scope's tenant like every other row.
         SecureTenantTable(
             "tenants_tenant",
-            app="SELECT, INSERT, UPDATE (name, status, plan, limit_overrides, version, updated_at)",
+            app="SELECT, INSERT, UPDATE (name, status, plan, limit_overrides, tenant_rate, key_rate, version, updated_at)",
             staff="SELECT",
             system="SELECT",
             column="id",
@@ -215,7 +218,7 @@ class Migration(migrations.Migration):
         DefinerFunction(
             "tenants_api_key_principal(secret bytea, address inet, at timestamptz)",
             "TABLE (refusal text, tenant_id uuid, tenant_slug text, tenant_name text, api_key_id uuid, label text, "
-            "mode text, scopes text[])",
+            "mode text, scopes text[], tenant_rate int[], key_rate int[])",
             API_KEY_PRINCIPAL,
             roles=["finops_web"],
             language="plpgsql",
@@ -223,7 +226,8 @@ class Migration(migrations.Migration):
         ),
         DefinerFunction(
             "tenants_session_principal(session uuid, at timestamptz)",
-            "TABLE (refusal text, tenant_id uuid, tenant_slug text, tenant_name text, user_id uuid, label text, role text)",
+            "TABLE (refusal text, tenant_id uuid, tenant_slug text, tenant_name text, user_id uuid, label text, role text, "
+            "tenant_rate int[])",
             SESSION_PRINCIPAL,
             roles=["finops_web"],
             language="plpgsql",

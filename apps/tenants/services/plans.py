@@ -19,6 +19,9 @@ from apps.tenants.models import Tenant
 from apps.tenants.plans import limits_of
 
 LARGEST = 1_000_000_000
+LARGEST_RATE = 100_000
+
+Rate = tuple[int, int]
 
 
 def set_plan(
@@ -26,6 +29,8 @@ def set_plan(
     tenant_id: UUID,
     plan: Plan,
     overrides: Mapping[Meter, int],
+    tenant_rate: Rate | None = None,
+    key_rate: Rate | None = None,
     reason: str,
     expected_version: int | None = None,
     actor: Actor,
@@ -33,17 +38,20 @@ def set_plan(
 ) -> Tenant:
     """Set a tenant's plan and all limits of its own; what is so already changes nothing.
 
+    The rates are requests a second and at once, of the whole tenant and of each of its API keys; None: as everywhere.
+
     What the tenant has beyond a lower limit stays; there is no more of it.
 
     Raises:
         StaffOnly: the actor is a member or an API key.
-        ValidationFailed: there is no reason, or a limit is out of range.
+        ValidationFailed: there is no reason, or a limit or a rate is out of range.
         NotFound: there is no such tenant.
         VersionConflict: it has another version than expected.
     """
     if actor.kind not in ("staff", "system"):
         raise StaffOnly
-    own = _checked(overrides, reason)
+    rates = {"tenant_rate": tenant_rate, "key_rate": key_rate}
+    own = _checked(overrides, rates, reason)
     actor = actor.for_tenant(tenant_id)
     with write_scope(actor):
         tenant = Tenant.objects.select_for_update(no_key=True).filter(id=tenant_id).first()
@@ -51,14 +59,16 @@ def set_plan(
             raise NotFound
         if expected_version is not None and tenant.version != expected_version:
             raise VersionConflict
-        wanted = {"plan": str(plan), "limit_overrides": own}
+        wanted: dict[str, Any] = {"plan": str(plan), "limit_overrides": own}
+        wanted |= {name: list(rate) if rate else None for name, rate in rates.items()}
         changes: dict[str, Any] = {
             name: [getattr(tenant, name), value] for name, value in wanted.items() if getattr(tenant, name) != value
         }
         if changes:
-            tenant.plan, tenant.limit_overrides = plan, own
+            for name in changes:
+                setattr(tenant, name, wanted[name])
             tenant.version, tenant.updated_at = tenant.version + 1, now
-            tenant.save(update_fields=["plan", "limit_overrides", "version", "updated_at"])
+            tenant.save(update_fields=[*changes, "version", "updated_at"])
             changes["reason"] = [None, reason]
             what = events.TENANT_PLAN_CHANGED
             audit.record(action=what, actor=actor, target_type="tenant", target_id=tenant.id, now=now, changes=changes)
@@ -82,8 +92,13 @@ def require_room(meter: Meter, *, now: datetime) -> None:
         raise LimitReached(_("Your plan's limit is reached: %(limit)s %(what)s.") % told)
 
 
-def _checked(overrides: Mapping[Meter, int], reason: str) -> dict[str, int]:
+def _checked(overrides: Mapping[Meter, int], rates: Mapping[str, Rate | None], reason: str) -> dict[str, int]:
     errors = []
+    for name, rate in rates.items():
+        if rate is not None and not 1 <= rate[0] <= rate[1] <= LARGEST_RATE:
+            message = _("At least 1 a second, at once no fewer than that and at most %(largest)s.")
+            told = message % {"largest": LARGEST_RATE}
+            errors.append({"field": name, "code": "out_of_range", "message": told})
     if not reason:
         errors.append({"field": "reason", "code": "required", "message": _("Say why.")})
     for meter, number in overrides.items():

@@ -166,6 +166,9 @@ class TestSetting:
             ({"overrides": {Meter.MEMBERS: -1}}, ValidationFailed),
             ({"overrides": {Meter.MEMBERS: 10**9 + 1}}, ValidationFailed),
             ({"expected_version": 2}, VersionConflict),
+            ({"key_rate": (0, 10)}, ValidationFailed),
+            ({"key_rate": (20, 10)}, ValidationFailed),
+            ({"tenant_rate": (1, 100_001)}, ValidationFailed),
         ],
     )
     def test_a_refusal_changes_nothing(self, acme: Tenant, values: Mapping[str, Any], error: type[DomainError]) -> None:
