@@ -96,14 +96,14 @@ class Sender:
 
     async def _turn(self, database: ThreadPoolExecutor, *, stop: bool) -> list[Claim]:
         """Settle and claim in one go. With the database away the answers are kept, and tried again for a while."""
-        answers, self._answers = _this_turn(self._answers)
+        rest, gone, self._answers = _this_turn(self._answers)
         slots, shares = 0 if stop else self._shares.free, self._shares.now()
         rooms = self._windows.rooms() | {answer.claim.endpoint_id: 0 for answer in self._answers}
-        work = asyncio.get_running_loop().run_in_executor(database, self._work, answers, slots, shares, rooms)
+        work = asyncio.get_running_loop().run_in_executor(database, self._work, rest, gone, slots, shares, rooms)
         try:
             claims = await work
         except AnyDatabaseError as error:
-            self._answers = answers + self._answers
+            self._answers = rest + gone + self._answers
             await self._forgive(error)
             return []
         self._failing_since = None
@@ -113,22 +113,26 @@ class Sender:
         return claims
 
     def _work(
-        self, answers: Sequence[Attempt], slots: int, shares: dict[UUID, Share], rooms: dict[UUID, int]
+        self,
+        rest: Sequence[Attempt],
+        gone: Sequence[Attempt],
+        slots: int,
+        shares: dict[UUID, Share],
+        rooms: dict[UUID, int],
     ) -> list[Claim]:
         if self._failing_since is not None:
             close_old_connections()
         now = self._tick()
         claims: list[Claim] = []
-        self._settle_gone(answers, now)
+        self._settle_gone(gone, now)
         with system_scope():
-            settle(answers, random=self._random, now=now)
+            settle(rest, random=self._random, now=now)
             if slots > 0:
                 claims = claim(slots=slots, shares=shares, rooms=rooms, default_room=FIRST, now=now)
         return claims
 
-    def _settle_gone(self, answers: Sequence[Attempt], now: datetime) -> None:
+    def _settle_gone(self, gone: Sequence[Attempt], now: datetime) -> None:
         """Settle the answers of endpoints that are gone and disable these, before anything more is claimed for them."""
-        gone = [answer for answer in answers if answer.status_code == GONE_STATUS]
         settle(gone, random=self._random, now=now)
         for endpoint_id, tenant_id in {(answer.claim.endpoint_id, answer.claim.tenant_id) for answer in gone}:
             actor = system_actor("webhooks", tenant_id=tenant_id)
@@ -165,8 +169,8 @@ class Sender:
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-def _this_turn(answers: Sequence[Attempt]) -> tuple[list[Attempt], list[Attempt]]:
-    """Divide answers into those of this turn and, of endpoints that are gone, what is left for the next."""
+def _this_turn(answers: Sequence[Attempt]) -> tuple[list[Attempt], list[Attempt], list[Attempt]]:
+    """Divide answers: of endpoints that are there, this turn's of those that are gone, and theirs for the next."""
     gone = [answer for answer in answers if answer.status_code == GONE_STATUS]
     rest = [answer for answer in answers if answer.status_code != GONE_STATUS]
-    return rest + gone[:GONE_AT_ONCE], gone[GONE_AT_ONCE:]
+    return rest, gone[:GONE_AT_ONCE], gone[GONE_AT_ONCE:]
