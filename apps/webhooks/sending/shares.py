@@ -42,6 +42,8 @@ class Shares:
 
         `slots` and `shares` are those that were claimed with. A tenant that was not full has had all of its turn.
         """
+        # The next of a tenant's would have been its (held + got + 1)th and the (claims + 1)th of all: whether there was
+        # room for it, the last condition of the claim decides ("holds + taken - 1 <= slots" in services/leasing.py).
         before = self._afters
         last = {claim.tenant_id: claim.endpoint_id for claim in sorted(claims, key=lambda claim: claim.endpoint_id)}
         got = Counter(claim.tenant_id for claim in claims)

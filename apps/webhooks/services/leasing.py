@@ -29,7 +29,8 @@ LEASE_SECONDS = 30
 # From tenant to tenant, and from endpoint to endpoint of each, along the index of what is due; never through the
 # backlog of one of them: at most its room is taken from an endpoint, and from a tenant at most what would be its share
 # if it were alone. Then the slots go round: the tenant that holds the fewest has the next, as long as nobody holds
-# more than were free. So each finds some free, however many hold on to theirs.
+# more than were free. So each finds some free, however many hold on to theirs. Shares.move_on in sending/shares.py
+# tells by the same rule, "holds + taken - 1 <= slots", whose turn was cut short: the two change together.
 #
 # How many rows are pending changes faster than the statistics do. So the statements of this room leave the planner no
 # choice: a sub-select with LIMIT is not turned into a join, and an order names the index that gives it.
