@@ -66,6 +66,13 @@ def accounts_of_connection(_request: HttpRequest, connection: Connection) -> Seq
     return [Table(_("Accounts"), headers, rows, empty, numeric=frozenset({3, 4, 5}))]
 
 
+def _closed(account: Account) -> Notice:
+    title, left = _("This account is closed"), _("Balances and holdings are those that it had last.")
+    if account.connection.deleted_at is None:
+        return Notice(title, _("The provider says so."), left, "idle")
+    return Notice(title, _("The connection that it was read through was deleted."), left, "idle")
+
+
 @admin.register(Account)
 class AccountAdmin(StaffModelAdmin):
     list_display = ("account", "tenant", "of_connection", "sort", "state", "ours", "theirs", "drift_value", "as_of")
@@ -126,7 +133,9 @@ class AccountAdmin(StaffModelAdmin):
         return " · ".join(filter(None, [account.institution, account.subtype or account.get_kind_display()]))
 
     def notice(self, account: Account) -> Notice | None:
-        """Explain an account that is gone, or a drift."""
+        """Explain an account that is closed or gone, or a drift."""
+        if account.status == AccountStatus.CLOSED:
+            return _closed(account)
         if account.status == AccountStatus.NEEDS_ATTENTION:
             return Notice(
                 _("The provider no longer shows this account"),

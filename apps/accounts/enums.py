@@ -24,7 +24,8 @@ class AccountMode(TextChoices):
 class AccountStatus(TextChoices):
     """Whether an account can be read at its provider.
 
-    Closed: the provider says so. Needs attention: it disappeared from what the connection may see.
+    Closed: the provider says so, or the connection that it was read through was deleted. Needs attention: it
+    disappeared from what the connection may see.
     """
 
     OPEN = "open", _("Open")

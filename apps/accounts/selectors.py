@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.expressions import RawSQL
 
-from apps.accounts.enums import TransactionStatus
+from apps.accounts.enums import AccountStatus, TransactionStatus
 from apps.accounts.models import Account, Holding, Transaction
 from apps.core.errors import NotFound
 from apps.market.models import Listing
@@ -73,12 +73,17 @@ def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> Transaction:
 
 
 def holdings_for(*, tenant_id: UUID, account_id: UUID | None = None) -> QuerySet[Holding]:
-    """Return what the tenant's accounts hold, with `currency` and, where their venue lists it, `instrument_key`."""
+    """Return what the tenant's accounts hold, with `currency` and, where their venue lists it, `instrument_key`.
+
+    What closed accounts held last is left out unless `account_id` asks for it.
+    """
     listed = Listing.objects.filter(venue=OuterRef("account__provider"), external_id=OuterRef("external_id"))
     rows = Holding.objects.filter(tenant_id=tenant_id).annotate(
         currency=F("account__currency"), instrument_key=Subquery(listed.values("instrument__key")[:1])
     )
-    return rows.filter(account_id=account_id) if account_id else rows
+    if account_id:
+        return rows.filter(account_id=account_id)
+    return rows.exclude(account__status=AccountStatus.CLOSED)
 
 
 def accounts_with_wrong_total(*, tenant_id: UUID) -> dict[UUID, tuple[Decimal, Decimal]]:

@@ -1,18 +1,19 @@
-"""What clients may change: their own words about a transaction."""
+"""Changes that no sync makes: the client's own words about a transaction, and the end of a connection's accounts."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from apps.accounts.enums import TransactionStatus
+from apps.accounts.enums import AccountStatus, TransactionStatus
 from apps.accounts.errors import TransactionRemoved
-from apps.accounts.events import TRANSACTION_UPDATED, transaction_event
-from apps.accounts.models import Transaction
+from apps.accounts.events import ACCOUNT_UPDATED, TRANSACTION_UPDATED, account_event, transaction_event
+from apps.accounts.models import Account, Transaction
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.errors import NotFound, VersionConflict
 from apps.core.scope import write_scope
 from apps.outbox import services as outbox
+from apps.providers.models import Connection
 
 
 class Unset:
@@ -61,6 +62,32 @@ def annotate_transaction(
         )
         outbox.emit_many([transaction_event(TRANSACTION_UPDATED, row)], actor=actor, now=now)
         return row
+
+
+def close_accounts(connection: Connection, actor: Actor, now: datetime) -> None:
+    """Close the accounts of a locked connection that goes for good: nothing will read them any more.
+
+    Balances and holdings stay as they were last told; each account has its leaf and its event.
+    """
+    with write_scope(actor):
+        # Not FOR UPDATE, which an order that is being placed would hold up: it refers to its account.
+        rows = Account.objects.select_for_update(no_key=True).filter(tenant_id=connection.tenant_id)
+        rows = rows.filter(connection=connection).exclude(status=AccountStatus.CLOSED).order_by("id")
+        closed = []
+        for account in rows:
+            before, account.status = account.status, AccountStatus.CLOSED
+            account.version, account.updated_at = account.version + 1, now
+            account.save(update_fields=["status", "version", "updated_at"])
+            audit.record(
+                action=ACCOUNT_UPDATED,
+                actor=actor,
+                target_type="account",
+                target_id=account.id,
+                now=now,
+                changes={"status": [before, account.status]},
+            )
+            closed.append(account_event(ACCOUNT_UPDATED, account))
+        outbox.emit_many(closed, actor=actor, now=now)
 
 
 def _lock(transaction_id: UUID) -> Transaction:

@@ -94,8 +94,8 @@ class ConnectionAdmin(StaffModelAdmin):
             icon="link_off",
             run=_disable,
             confirm=gettext_lazy(
-                "The credentials are destroyed and the connection can never sync again; accounts and transactions "
-                "stay. The tenant would have to connect anew."
+                "The credentials are destroyed and the connection can never sync again; its accounts are closed "
+                "and stay with their transactions. The tenant would have to connect anew."
             ),
             danger=True,
             permission="delete",
@@ -141,7 +141,7 @@ class ConnectionAdmin(StaffModelAdmin):
         if connection.status == ConnectionStatus.DISABLED:
             return Notice(
                 _("This connection is disabled"),
-                _("Its credentials are destroyed; its accounts and transactions stay."),
+                _("Its credentials are destroyed; its accounts are closed and stay, with their transactions."),
                 _("To sync again the tenant connects anew with POST /api/v1/connections."),
                 "info",
             )

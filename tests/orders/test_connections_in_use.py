@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from django.db import connection as database_connection
 
+from apps.accounts.models import Account
 from apps.audit.models import AuditEntry
 from apps.core import clock
 from apps.core.errors import DomainError
@@ -25,15 +26,18 @@ from tests.factories.orders import Desk, make_desk, make_order
 from tests.factories.tenants import make_api_key
 from tests.orders.intake import body_of, post, traces
 
+DELETION = ("connection.deleted", "account.updated")
 
-def state_of(desk: Desk) -> tuple[str, int, int, int]:
-    """Return the connection's status and how many credentials, leaves and events of a deletion there are."""
+
+def state_of(desk: Desk) -> tuple[str, str, int, int, int]:
+    """Return the states of connection and account, and how many credentials, leaves and events of a deletion exist."""
     with tenant_scope(desk.tenant.id):
         return (
             Connection.objects.get(id=desk.connection.id).status,
+            Account.objects.get(id=desk.account.id).status,
             Credentials.objects.filter(connection=desk.connection).count(),
-            AuditEntry.objects.filter(action="connection.deleted").count(),
-            OutboxEvent.objects.filter(type="connection.deleted").count(),
+            AuditEntry.objects.filter(action__in=DELETION).count(),
+            OutboxEvent.objects.filter(type__in=DELETION).count(),
         )
 
 
@@ -47,7 +51,7 @@ def test_an_open_order_keeps_its_connection(acme, acme_admin, status):
     problem = answer.json()
     assert (answer.status_code, problem["code"], problem["open_orders"]) == (409, "connection_in_use", 1)
     assert problem["detail"] == "1 order is open on this connection. Cancel it first and wait until it has ended."
-    assert state_of(desk) == ("active", 1, 0, 0)
+    assert state_of(desk) == ("active", "open", 1, 0, 0)
 
 
 def test_all_of_them_are_counted_and_no_others(acme, globex, acme_admin):
@@ -70,7 +74,7 @@ def test_once_they_have_ended_it_goes(acme, acme_admin):
 
     assert acme_admin.delete(f"/api/v1/connections/{desk.connection.id}").status_code == 204
 
-    assert state_of(desk) == ("disabled", 0, 1, 1)
+    assert state_of(desk) == ("disabled", "closed", 0, 2, 2)
 
 
 def begin(database: str, work: Callable[[], Any]) -> Callable[[], Any]:
@@ -112,7 +116,7 @@ def test_an_order_that_is_being_placed_keeps_its_connection(acme, database: str)
         make_order(desk)
 
     assert isinstance(deleted(), ConnectionInUse)
-    assert state_of(desk) == ("active", 1, 0, 0)
+    assert state_of(desk) == ("active", "open", 1, 0, 0)
 
 
 @pytest.mark.commits
@@ -125,7 +129,7 @@ def test_an_order_finds_that_its_connection_is_being_let_go(acme, database: str)
 
     assert (placed().status_code, placed().json()["code"]) == (409, "account_not_tradable")
     assert traces(acme.id) == {}
-    assert state_of(desk) == ("disabled", 0, 1, 1)
+    assert state_of(desk) == ("disabled", "closed", 0, 2, 2)
 
 
 def delete(desk: Desk) -> Connection:

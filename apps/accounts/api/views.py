@@ -33,7 +33,15 @@ class AccountListView(TenantListView):
     required_permissions = {"GET": Permission.ACCOUNTS_READ}
     serializer_class = AccountSerializer
 
-    @extend_schema(operation_id="list_accounts", summary="List accounts", tags=["Accounts"])
+    @extend_schema(
+        operation_id="list_accounts",
+        tags=["Accounts"],
+        summary="List accounts",
+        description=(
+            "The newest first, closed ones too. An account is `closed` once its provider says so or its connection "
+            "is deleted; what it last had stays to be read."
+        ),
+    )
     def get(self, request: Request, **path: object) -> Response:
         return super().get(request, **path)
 
@@ -149,7 +157,7 @@ class HoldingListView(TenantListView):
         summary="List holdings",
         description=(
             "As the providers told at each account's last sync; prices are of then. Trades made here move "
-            "`/positions` at once."
+            "`/positions` at once. What closed accounts held last shows only with `account`."
         ),
     )
     def get(self, request: Request, **path: object) -> Response:

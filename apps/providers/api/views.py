@@ -98,7 +98,8 @@ class ConnectionView(TenantView):
 
     @extend_schema(
         operation_id="delete_connection",
-        summary="Disable a connection without open orders and destroy its credentials; accounts and transactions stay",
+        summary="Disable a connection without open orders and destroy its credentials",
+        description="Its accounts are closed, with an `account.updated` each; they and their transactions stay.",
         tags=["Providers"],
         parameters=[IF_MATCH],
         responses={204: None},

@@ -19,7 +19,7 @@ from apps.providers.credentials import check_credentials, seal
 from apps.providers.enums import ConnectionStatus, SyncTrigger
 from apps.providers.errors import ProviderUnavailable
 from apps.providers.models import Connection, Credentials
-from apps.providers.needs import require_unneeded
+from apps.providers.needs import end_dependents, require_unneeded
 from apps.providers.protocols import AdapterSpec
 from apps.providers.services.locking import active_run, close_run, disconnected, lock_connection
 from apps.providers.services.runs import INCIDENT_KIND, request_sync, schedule_next
@@ -69,7 +69,7 @@ def create_connection(
 def delete_connection(
     *, connection_id: UUID, actor: Actor, now: datetime, expected_version: int | None = None
 ) -> Connection:
-    """Disable a connection for good and destroy its credentials; accounts and transactions stay.
+    """Disable a connection for good and destroy its credentials; its accounts are closed, their transactions stay.
 
     A connection that is disabled already is left as it is.
 
@@ -81,6 +81,8 @@ def delete_connection(
         connection = lock_connection(connection_id, expected_version=expected_version)
         if connection.is_disabled:
             return connection
+        # Accounts before what orders stand on: everybody locks them so, and what the checks refuse is rolled back.
+        end_dependents(connection, actor=actor, now=now)
         require_unneeded(connection)
         before = connection.status
         _disable(connection, now)

@@ -13,6 +13,7 @@ from apps.orders.enums import OrderStatus
 from apps.orders.models import Order, RiskAccount
 from apps.orders.services.accounts import ensure_risk_account
 from apps.providers.models import Connection
+from apps.providers.services import delete_connection
 from tests.factories.orders import Desk, make_desk, make_order, make_position, make_trading_account
 from tests.orders.intake import body_of, post
 
@@ -90,10 +91,10 @@ def test_an_order_without_an_account_goes_to_it(desk: Desk, twin: Account, acme_
 def test_once_its_connection_is_gone_the_venue_is_asked_through_the_other(
     desk: Desk, twin: Account, acme_trader: APIClient
 ):
-    with write_scope(desk.actor):
-        Connection.objects.filter(id=desk.connection.id).update(deleted_at=clock.now())
+    delete_connection(connection_id=desk.connection.id, actor=desk.actor, now=clock.now())
 
-    assert denial(post(acme_trader, body_of(desk, account_id=str(twin.id)))) is None
+    answer = post(acme_trader, body_of(desk, account_id=None))
+    assert (denial(answer), answer.json()["account_id"]) == (None, str(twin.id)), "the only one that is open"
 
     with tenant_scope(desk.tenant.id):
         moved = RiskAccount.objects.get()
