@@ -31,6 +31,8 @@ LONGEST_URL = 2000
 # How long people wait to be told early where a name leads, and how many in one process: names that hang must not take
 # the threads that serve everybody.
 EARLY_SECONDS, EARLY_AT_ONCE = 3.0, 4
+# A name whose servers take longer is that attempt's failure.
+LOOK_UP_SECONDS = 5.0
 # Within these, the requests to one host share one look-up. Every socket's address is checked all the same.
 NAME_KEPT_SECONDS = 5
 # Shorter than the 5 seconds after which the impatient among servers close what is idle: a request would meet its end.
@@ -43,6 +45,11 @@ _USER = re.compile(r"[^/]*//[^/?#]*@")
 _IN_BRACKETS = re.compile(r"[^/]*//[^/?#]*\[")
 # "0x7f.1", "2130706433" and "017700000001" are numbers to some resolvers (WHATWG URL, "ends in a number").
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+_STATUS_LINE, _STATUS_LINE_BYTES = re.compile(rb"HTTP/1\.[01] ([2-5][0-9]{2})[ \r\n]"), 16
+_LOOPBACK_4, _LOOPBACK_6 = ip_network("127.0.0.0/8"), ip_network("::1/128")
+
+_early = threading.BoundedSemaphore(EARLY_AT_ONCE)
 
 # What `is_global` lets pass, or did in some Python that we run on. IANA's special-purpose registries, and:
 _REFUSED_NETWORKS = [
@@ -108,11 +115,11 @@ def check_url(text: str) -> URL:
     return url
 
 
-def check_resolution(url: URL) -> None:
+def check_resolution(url: URL, *, seconds: float = EARLY_SECONDS) -> None:
     """Resolve a checked URL's host and look at what comes; a name that does not resolve now may do so later.
 
     For telling people early: it proves nothing about the next look-up, and is left out while others wait for theirs.
-    Takes 3 seconds at most, so call it outside of any transaction, and of any event loop.
+    Takes no longer than `seconds`, so call it outside of any transaction, and of any event loop.
 
     Raises:
         EgressRefused: the name leads to an address that is refused.
@@ -121,7 +128,7 @@ def check_resolution(url: URL) -> None:
     if _address_of(host) is not None or not _early.acquire(blocking=False):
         return
     try:
-        found = asyncio.run(look_up(host, open_resolver(seconds=EARLY_SECONDS)))
+        found = asyncio.run(look_up(host, open_resolver(seconds=seconds)))
     except NameNotResolved:
         return
     finally:
@@ -151,7 +158,9 @@ def is_allowed(address: Address) -> bool:
     return address.version == 4 or address in _GLOBAL_UNICAST
 
 
-def open_session(*, total_seconds: float, user_agent: str) -> aiohttp.ClientSession:
+def open_session(
+    *, total_seconds: float, user_agent: str, look_up_seconds: float = LOOK_UP_SECONDS
+) -> aiohttp.ClientSession:
     """Return a client whose every socket is checked; requests through it must not follow redirects.
 
     Its answers are not decompressed, its cookies not kept, and it knows no proxy. The ClientResponseError of an answer
@@ -160,7 +169,7 @@ def open_session(*, total_seconds: float, user_agent: str) -> aiohttp.ClientSess
     connector = aiohttp.TCPConnector(
         limit=0,
         ttl_dns_cache=NAME_KEPT_SECONDS,
-        resolver=_CheckedResolver(),
+        resolver=_CheckedResolver(look_up_seconds),
         socket_factory=_open_socket,
         keepalive_timeout=KEPT_ALIVE_SECONDS,
     )
@@ -175,11 +184,6 @@ def open_session(*, total_seconds: float, user_agent: str) -> aiohttp.ClientSess
         auto_decompress=False,
         trust_env=False,
     )
-
-
-_early = threading.BoundedSemaphore(EARLY_AT_ONCE)
-_STATUS_LINE, _STATUS_LINE_BYTES = re.compile(rb"HTTP/1\.[01] ([2-5][0-9]{2})[ \r\n]"), 16
-_LOOPBACK_4, _LOOPBACK_6 = ip_network("127.0.0.0/8"), ip_network("::1/128")
 
 
 def _check_host(host: str) -> bool:
@@ -213,8 +217,8 @@ def _check_name(host: str) -> bool:
 class _CheckedResolver(AbstractResolver):
     """Hands on nothing but addresses that may be gone to."""
 
-    def __init__(self) -> None:
-        self._resolver = open_resolver()
+    def __init__(self, seconds: float) -> None:
+        self._resolver = open_resolver(seconds=seconds)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC

@@ -13,7 +13,6 @@ from dns.exception import DNSException
 from dns.nameserver import Do53Nameserver
 from dns.resolver import NoResolverConfiguration
 
-LOOK_UP_SECONDS = 5.0
 SYSTEM = "/etc/resolv.conf"
 
 
@@ -21,17 +20,16 @@ class NameNotResolved(OSError):
     """A name has no address, or its servers did not say so in time; that may be different a moment later."""
 
 
-def open_resolver(*, seconds: float | None = None) -> Resolver:
-    """Return a resolver that asks the name servers of the settings, or the system's, for at most so many seconds
-    (LOOK_UP_SECONDS, if not said)."""
+def open_resolver(*, seconds: float, system: str = SYSTEM) -> Resolver:
+    """Return a resolver that asks the name servers of the settings, or the system's, for at most so many seconds."""
     resolver = Resolver(configure=False)
     if settings.EGRESS_NAME_SERVERS is not None:
         resolver.nameservers = [Do53Nameserver(address, port) for address, port in settings.EGRESS_NAME_SERVERS]
     else:
         # A machine without name servers resolves nothing; that is no reason to stop what sends to addresses.
         with suppress(NoResolverConfiguration):
-            resolver.read_resolv_conf(SYSTEM)
-    resolver.lifetime = LOOK_UP_SECONDS if seconds is None else seconds
+            resolver.read_resolv_conf(system)
+    resolver.lifetime = seconds
     return resolver
 
 

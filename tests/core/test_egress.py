@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientSession, web
 from yarl import URL
 
-from apps.core import egress, names
+from apps.core import egress
 from apps.core.egress import EgressRefused, check_resolution, check_url, is_allowed, open_session
 from apps.core.names import NameNotResolved, look_up, open_resolver
 from tests.name_server import NameServer
@@ -192,18 +192,17 @@ def test_a_name_that_does_not_resolve_is_nobodys_fault(host: str, production: No
     check_resolution(URL(f"https://{host}/"))
 
 
-def test_nobody_waits_for_a_name_that_hangs(production: None, name_server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(egress, "EARLY_SECONDS", 0.2)
+def test_nobody_waits_for_a_name_that_hangs(production: None, name_server) -> None:
     started = time.monotonic()
-    check_resolution(URL("https://hanging.example.com/"))
+    check_resolution(URL("https://hanging.example.com/"), seconds=0.2)
     assert time.monotonic() - started < 2
 
 
-def test_names_that_hang_take_few_of_the_threads_that_serve(production, name_server, monkeypatch) -> None:
+def test_names_that_hang_take_few_of_the_threads_that_serve(production: None, name_server) -> None:
     """While some wait, others are not told early: they are told by the first attempt."""
-    monkeypatch.setattr(egress, "EARLY_SECONDS", 0.5)
+    hangs = URL("https://hanging.example.com/")
     with ThreadPoolExecutor(egress.EARLY_AT_ONCE) as pool:
-        hanging = [pool.submit(check_resolution, URL("https://hanging.example.com/")) for _ in range(4)]
+        hanging = [pool.submit(check_resolution, hangs, seconds=0.5) for _ in range(4)]
         while len(name_server.asked) < 8:
             time.sleep(0.01)
         check_resolution(URL("https://here.example.com/"))
@@ -212,11 +211,11 @@ def test_names_that_hang_take_few_of_the_threads_that_serve(production, name_ser
         check_resolution(URL("https://here.example.com/"))
 
 
-def look_up_all(hosts: Sequence[str], *, seconds: float) -> list[list[str] | type]:
+def look_up_all(hosts: Sequence[str], *, seconds: float, **where: str) -> list[list[str] | type]:
     """Look all up at once; what does not resolve has its error's type in its place."""
 
     async def ask() -> list[list[str] | BaseException]:
-        resolver = open_resolver(seconds=seconds)
+        resolver = open_resolver(seconds=seconds, **where)
         return await asyncio.gather(*(look_up(host, resolver) for host in hosts), return_exceptions=True)
 
     return [type(found) if isinstance(found, BaseException) else found for found in asyncio.run(ask())]
@@ -236,13 +235,15 @@ def test_a_name_has_the_addresses_of_both_kinds(name_server) -> None:
     }
 
 
-def test_the_system_says_whom_to_ask_and_without_it_nothing_resolves(settings, tmp_path, monkeypatch) -> None:
+def test_the_system_says_whom_to_ask_and_without_it_nothing_resolves(settings, tmp_path) -> None:
     settings.EGRESS_NAME_SERVERS = None
     system = tmp_path / "resolv.conf"
-    monkeypatch.setattr(names, "SYSTEM", str(system))
-    assert look_up_all(["here.example.com", "localhost"], seconds=5) == [NameNotResolved, ["127.0.0.1"]]
+    assert look_up_all(["here.example.com", "localhost"], seconds=5, system=str(system)) == [
+        NameNotResolved,
+        ["127.0.0.1"],
+    ]
     system.write_text("nameserver 127.0.0.53\nsearch corp.example\n")
-    assert open_resolver().nameservers == ["127.0.0.53"]
+    assert open_resolver(seconds=5, system=str(system)).nameservers == ["127.0.0.53"]
 
 
 def test_names_that_hang_keep_no_other_from_resolving(name_server) -> None:

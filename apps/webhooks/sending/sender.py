@@ -54,10 +54,11 @@ class Sender:
         random: Random | None = None,
         most_in_flight: int = MOST_IN_FLIGHT,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        look_up_seconds: float = egress.LOOK_UP_SECONDS,
     ) -> None:
         self._tick = tick
         self._random = random or Random()  # noqa: S311  (spread, not secrecy)
-        self._timeout = timeout_seconds
+        self._timeout, self._look_up = timeout_seconds, look_up_seconds
         self._windows, self._shares = Windows(), Shares(most_in_flight)
         self._answers: list[Attempt] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,7 +82,7 @@ class Sender:
         self._loop, sent = asyncio.get_running_loop(), 0
         with ThreadPoolExecutor(1, "webhooks-database") as database:
             try:
-                async with egress.open_session(total_seconds=self._timeout, user_agent="finops") as session:
+                async with self._open_session() as session:
                     while True:
                         self._news.clear()
                         claims = await self._turn(database, stop=stopping())
@@ -93,6 +94,9 @@ class Sender:
                         await self._pause()
             finally:
                 database.submit(connections.close_all).result()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        return egress.open_session(total_seconds=self._timeout, user_agent="finops", look_up_seconds=self._look_up)
 
     async def _turn(self, database: ThreadPoolExecutor, *, stop: bool) -> list[Claim]:
         """Settle and claim in one go. With the database away the answers are kept, and tried again for a while."""
