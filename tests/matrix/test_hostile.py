@@ -128,6 +128,29 @@ def test_names_of_fields(route: Route, method: str, world: World, contract: Cont
         contract.check(answer, route, method)
 
 
+BODIES = {
+    b"{": "malformed_request",
+    b"[]": "malformed_request",
+    b"null": "malformed_request",
+    b'{"surprise": 1}': "validation_failed",
+    b'{"a": 1': "malformed_request",
+}
+
+
+@pytest.mark.parametrize(("route", "method"), WITH_BODY, ids=operation_id)
+def test_a_body_where_none_is_taken(route: Route, method: str, world: World, contract: Contract, owner: Owner) -> None:
+    if contract.request_fields(route, method):
+        return
+    before = owner.everything()
+    for raw, code in BODIES.items():
+        answer = send(world, route, method, raw)
+        assert (answer.status_code, answer.json()["code"]) == (400, code), raw
+        contract.check(answer, route, method)
+    assert owner.everything() == before
+    with rolled_back():
+        assert send(world, route, method, b"{}").status_code < 300
+
+
 WRONG_TYPES = ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/jsonx", "*", "a" * 3000]
 
 

@@ -55,6 +55,10 @@ class StrictSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError(guessed)
 
 
+class NoBody(StrictSerializer):
+    """The body of an operation that takes none: nothing, or an object without fields."""
+
+
 class NoQuery(serializers.Serializer[Any]):
     """An endpoint without query parameters."""
 

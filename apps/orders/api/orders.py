@@ -17,6 +17,7 @@ from apps.core import clock
 from apps.core.api.bodies import decode_body
 from apps.core.api.permissions import Permission
 from apps.core.api.renderers import JSONRenderer, to_json
+from apps.core.api.serializers import NoBody
 from apps.core.api.views import IF_MATCH, TenantListView, TenantView, etag
 from apps.core.errors import DomainError, ValidationFailed
 from apps.core.principal import Principal as CorePrincipal
@@ -229,6 +230,7 @@ class OrderCancelView(TenantView):
         return run_idempotently(self, lambda: self._cancel(order_id))
 
     def _cancel(self, order_id: UUID) -> Response:
+        self.parse(NoBody)
         order = request_cancel(
             order_id=order_id, expected_version=self.expected_version(), actor=self.actor, now=clock.now()
         )

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from apps.core import clock
 from apps.core.api.pagination import decode_cursor, encode_cursor
 from apps.core.api.permissions import Permission
+from apps.core.api.serializers import NoBody
 from apps.core.api.views import IF_MATCH, ListView, TenantListView, TenantView, etag
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import run_idempotently
@@ -131,6 +132,7 @@ class ConnectionSyncView(TenantView):
         return run_idempotently(self, lambda: self._sync(connection_id))
 
     def _sync(self, connection_id: UUID) -> Response:
+        self.parse(NoBody)
         run = services.request_sync(
             connection_id=connection_id,
             trigger=SyncTrigger.API,

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from apps.core import clock
 from apps.core.api.limits import SIGN_IN
 from apps.core.api.permissions import Permission
+from apps.core.api.serializers import NoBody
 from apps.core.api.views import IF_MATCH, TenantListView, TenantView, etag
 from apps.core.errors import AuthenticationRequired
 from apps.core.scope import tenant_scope
@@ -104,6 +105,7 @@ class InvitationResendView(TenantView):
         return run_idempotently(self, lambda: self._resend(invitation_id))
 
     def _resend(self, invitation_id: UUID) -> Response:
+        self.parse(NoBody)
         version = self.expected_version()
         return invitation_response(
             services.resend_invitation(

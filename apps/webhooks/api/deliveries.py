@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from apps.core import clock
 from apps.core.api.pagination import decode_cursor, encode_cursor
 from apps.core.api.permissions import Permission
+from apps.core.api.serializers import NoBody
 from apps.core.api.views import ListView, TenantListView, TenantView
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import run_idempotently
@@ -78,6 +79,7 @@ class DeliveryRetryView(TenantView):
         return run_idempotently(self, lambda: self._retry(delivery_id))
 
     def _retry(self, delivery_id: UUID) -> Response:
+        self.parse(NoBody)
         delivery = services.retry_delivery(delivery_id=delivery_id, actor=self.actor, now=clock.now())
         return Response(DeliverySerializer(delivery).data, status=202)
 

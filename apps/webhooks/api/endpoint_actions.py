@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from apps.core import clock
 from apps.core.api.permissions import Permission
+from apps.core.api.serializers import NoBody
 from apps.core.api.views import IF_MATCH
 from apps.idempotency.http import run_idempotently
 from apps.webhooks import services
@@ -70,6 +71,7 @@ class EndpointTestView(EndpointBaseView):
         return run_idempotently(self, lambda: self._test(endpoint_id))
 
     def _test(self, endpoint_id: UUID) -> Response:
+        self.parse(NoBody)
         delivery = services.send_test_event(endpoint_id=endpoint_id, actor=self.actor, now=clock.now())
         base = self.request.path.split("/endpoints/")[0]
         data = DeliverySerializer(delivery).data
