@@ -12,7 +12,6 @@ from apps.backoffice.board.charts import Chart, Series, chart
 from apps.backoffice.board.durations import quantile
 from apps.backoffice.selectors.trading import ENDED, Trading
 from apps.core.admin import (
-    Facts,
     Stat,
     Table,
     bar,
@@ -154,7 +153,7 @@ def _state(account: RiskAccount, trading: Trading) -> SafeString:
     return chip(_("restricted"), "warn") if account.is_restricted else chip(_("open"), "ok")
 
 
-def denials(trading: Trading) -> Facts | Table:
+def denials(trading: Trading) -> Table:
     """Return the day's denials by code."""
     most = max((count for _code, count in trading.denials), default=0)
     rows = [
