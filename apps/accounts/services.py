@@ -12,15 +12,9 @@ from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.errors import NotFound, VersionConflict
 from apps.core.scope import write_scope
+from apps.core.unset import UNSET, Unset
 from apps.outbox import services as outbox
 from apps.providers.models import Connection
-
-
-class Unset:
-    """Says that a value was not given, where None and "" mean something."""
-
-
-UNSET = Unset()
 
 
 def annotate_transaction(

@@ -38,15 +38,19 @@ def parse_keys(text: str) -> dict[str, bytes]:
     return keys
 
 
+def current_key_id() -> str:
+    """Return the id of the key that encrypts now."""
+    return next(iter(parse_keys(settings.FIELD_KEYS)))
+
+
 def encrypt(plaintext: bytes, *, bound_to: str) -> bytes:
     """Return `key id | nonce | ciphertext`, encrypted under the current key.
 
     `bound_to` names the row ("table:tenant:id"); the ciphertext cannot be moved to another one.
     """
-    keys = parse_keys(settings.FIELD_KEYS)
-    key_id = next(iter(keys))
+    key_id = current_key_id()
     nonce = os.urandom(_NONCE_BYTES)
-    sealed = AESGCM(keys[key_id]).encrypt(nonce, plaintext, bound_to.encode())
+    sealed = AESGCM(parse_keys(settings.FIELD_KEYS)[key_id]).encrypt(nonce, plaintext, bound_to.encode())
     return key_id.encode() + b"|" + nonce + sealed
 
 

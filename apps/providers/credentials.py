@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from apps.core import crypto
@@ -43,13 +42,8 @@ def check_credentials(spec: AdapterSpec, given: Mapping[str, Any]) -> dict[str, 
 def seal(credentials: Mapping[str, str], *, tenant_id: UUID, connection_id: UUID) -> tuple[bytes, str]:
     """Return the ciphertext, bound to the connection, and the id of the key that it is under."""
     plaintext = msgspec.json.encode(dict(credentials))
-    key_id = current_key_id()
-    return crypto.encrypt(plaintext, bound_to=Credentials.bound_to(tenant_id, connection_id)), key_id
-
-
-def current_key_id() -> str:
-    """Return the id of the key that encrypts now."""
-    return next(iter(crypto.parse_keys(settings.FIELD_KEYS)))
+    bound_to = Credentials.bound_to(tenant_id, connection_id)
+    return crypto.encrypt(plaintext, bound_to=bound_to), crypto.current_key_id()
 
 
 def open_sealed(row: Credentials) -> dict[str, str]:

@@ -10,8 +10,6 @@ import os
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.conf import settings
-
 from apps.core import crypto
 from apps.webhooks.models import EndpointSecret
 
@@ -32,7 +30,7 @@ def shown(key: bytes) -> str:
 def seal(key: bytes, *, tenant_id: UUID, endpoint_id: UUID) -> tuple[bytes, str]:
     """Return the key's ciphertext, bound to the endpoint, and the id of the installation's key that it is under."""
     bound_to = EndpointSecret.bound_to(tenant_id, endpoint_id)
-    return crypto.encrypt(key, bound_to=bound_to), current_key_id()
+    return crypto.encrypt(key, bound_to=bound_to), crypto.current_key_id()
 
 
 def open_sealed(ciphertext: bytes | memoryview, *, tenant_id: UUID, endpoint_id: UUID) -> bytes:
@@ -42,11 +40,6 @@ def open_sealed(ciphertext: bytes | memoryview, *, tenant_id: UUID, endpoint_id:
         DecryptionFailed: the ciphertext was altered, moved, or the installation's key is gone.
     """
     return crypto.decrypt(bytes(ciphertext), bound_to=EndpointSecret.bound_to(tenant_id, endpoint_id))
-
-
-def current_key_id() -> str:
-    """Return the id of the installation's key that encrypts now."""
-    return next(iter(crypto.parse_keys(settings.FIELD_KEYS)))
 
 
 def sign(message_id: str, timestamp: int, body: bytes, keys: Iterable[bytes]) -> str:

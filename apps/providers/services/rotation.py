@@ -10,7 +10,7 @@ from apps.core.actor import system_actor
 from apps.core.errors import ReadOnly
 from apps.core.scope import system_scope, write_scope
 from apps.providers import events
-from apps.providers.credentials import current_key_id, open_sealed, seal
+from apps.providers.credentials import open_sealed, seal
 from apps.providers.models import Credentials
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def rotate_credentials(*, now: datetime, after: UUID | None = None, limit: int =
     opened, or belongs to a tenant that is switched to read-only, is passed over and logged.
     """
     with system_scope():
-        stale = Credentials.objects.exclude(key_id=current_key_id()).order_by("id")
+        stale = Credentials.objects.exclude(key_id=crypto.current_key_id()).order_by("id")
         if after is not None:
             stale = stale.filter(id__gt=after)
         batch = list(stale.values_list("id", "tenant_id")[:limit])

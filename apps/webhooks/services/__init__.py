@@ -3,9 +3,7 @@
 from apps.webhooks.services.deliveries import recover, retry_delivery, send_test_event
 from apps.webhooks.services.endpoints import (
     GONE,
-    UNSET,
     NewEndpoint,
-    Unset,
     create_endpoint,
     delete_endpoint,
     disable_gone_endpoint,
@@ -19,9 +17,7 @@ from apps.webhooks.services.secrets import LONGEST_GRACE_SECONDS, renew_seals, r
 __all__ = [
     "GONE",
     "LONGEST_GRACE_SECONDS",
-    "UNSET",
     "NewEndpoint",
-    "Unset",
     "claim",
     "create_endpoint",
     "delete_endpoint",

@@ -12,6 +12,7 @@ from apps.audit import services as audit
 from apps.core import egress
 from apps.core.actor import Actor
 from apps.core.scope import current_tenant_id, write_scope
+from apps.core.unset import UNSET, Unset
 from apps.incidents import services as incidents
 from apps.incidents.enums import Severity
 from apps.outbox import services as outbox
@@ -28,13 +29,6 @@ from apps.webhooks.services.locking import locked_endpoint
 DISABLED_INCIDENT = "webhook_endpoint.disabled"
 # Why the platform disables an endpoint: it answered 410.
 GONE = "gone"
-
-
-class Unset:
-    """Marks a value that was not given."""
-
-
-UNSET = Unset()
 
 
 @dataclass(frozen=True, slots=True)

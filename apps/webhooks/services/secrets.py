@@ -81,7 +81,7 @@ def renew_seals(*, now: datetime, after: UUID | None = None, limit: int = BATCH)
     belongs to a tenant that is switched to read-only, is passed over and logged.
     """
     with system_scope():
-        stale = EndpointSecret.objects.filter(~Q(key_id=signing.current_key_id()) | Q(expires_at__lte=now))
+        stale = EndpointSecret.objects.filter(~Q(key_id=crypto.current_key_id()) | Q(expires_at__lte=now))
         if after is not None:
             stale = stale.filter(id__gt=after)
         batch = list(stale.order_by("id").values_list("id", "tenant_id")[:limit])
