@@ -84,7 +84,8 @@ class Membership(TenantModel, VersionedModel):
 class Invitation(TenantModel, VersionedModel):
     """Somebody who may join a tenant. Whoever holds the token, of which the hash is stored, is who was invited.
 
-    `sealed_token` is the token, encrypted, until its letter has been sent. `invited_by` is a frozen name.
+    `sealed_token` is the token, encrypted, until its letter has been sent; `letters` counts those. `invited_by` is a
+    frozen name.
     """
 
     retention = Retention.BUSINESS
@@ -98,6 +99,7 @@ class Invitation(TenantModel, VersionedModel):
     invited_by = models.CharField(_("invited by"), max_length=200, editable=False)
     expires_at = models.DateTimeField(_("expires at"))
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    letters = models.PositiveIntegerField(_("letters"), default=0, editable=False)
     accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
 

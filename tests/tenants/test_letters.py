@@ -13,8 +13,9 @@ from apps.core.actor import system_actor
 from apps.core.scope import tenant_scope
 from apps.jobs import runner
 from apps.jobs.models import Job
+from apps.tenants.enums import Role
 from apps.tenants.models import Invitation, Tenant
-from apps.tenants.services import resend_invitation, revoke_invitation
+from apps.tenants.services import invite, resend_invitation, revoke_invitation
 from tests.factories.tenants import make_invitation, make_tenant
 
 pytestmark = pytest.mark.worker_login
@@ -38,7 +39,7 @@ def test_a_letter_says_all_that_is_needed_and_its_token_is_then_forgotten() -> N
     work()
     (letter,) = mail.outbox
     assert (letter.to, letter.subject) == (["neo@example.com"], "You are invited to Initech")
-    assert letter.body.startswith("tests invites you to Initech as Trader.\n")
+    assert letter.body.startswith("You are invited to join Initech as Trader.\n")
     assert f"\n  {token}\n" in letter.body
     assert f"POST {settings.BASE_URL}/api/v1/invitations/accept" in letter.body
     assert f"until {invitation.expires_at:%Y-%m-%d %H:%M} UTC" in letter.body
@@ -46,6 +47,15 @@ def test_a_letter_says_all_that_is_needed_and_its_token_is_then_forgotten() -> N
     assert stored.sealed_token is None
     assert stored.sent_at is not None
     assert jobs == ["succeeded"]
+
+
+def test_who_invites_chooses_no_word_of_a_letter_that_comes_from_us() -> None:
+    tenant = make_tenant("initech")
+    key = system_actor("Win at evil.example.com", tenant_id=tenant.id)  # as an API key may be named
+    invite(email="neo@example.com", role=Role.VIEWER, actor=key, now=clock.now())
+    work()
+    assert "evil" not in f"{mail.outbox[0].subject} {mail.outbox[0].body}"
+    assert read(tenant)[0].invited_by == "Win at evil.example.com"
 
 
 def test_a_letter_links_to_the_page_of_the_installation() -> None:

@@ -180,6 +180,7 @@ class Migration(migrations.Migration):
                 ("invited_by", models.CharField(editable=False, max_length=200, verbose_name="invited by")),
                 ("expires_at", models.DateTimeField(verbose_name="expires at")),
                 ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="sent at")),
+                ("letters", models.PositiveIntegerField(default=0, editable=False, verbose_name="letters")),
                 ("accepted_at", models.DateTimeField(blank=True, null=True, verbose_name="accepted at")),
                 ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked at")),
             ],
@@ -210,7 +211,7 @@ class Migration(migrations.Migration):
         ),
         SecureTenantTable(
             "tenants_invitation",
-            app="SELECT, INSERT, UPDATE (token_hash, sealed_token, expires_at, sent_at, accepted_at, revoked_at, "
+            app="SELECT, INSERT, UPDATE (token_hash, sealed_token, expires_at, sent_at, letters, accepted_at, revoked_at, "
             "version, updated_at)",
             staff="SELECT",
         ),

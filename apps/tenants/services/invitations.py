@@ -9,11 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+
 from apps.audit import services as audit
 from apps.core import crypto
 from apps.core.actor import Actor
 from apps.core.db.violations import translate_violations
-from apps.core.errors import NotFound, VersionConflict
+from apps.core.errors import NotFound, RateLimited, VersionConflict
 from apps.core.scope import current_tenant_id, tenant_scope, write_scope
 from apps.jobs import services as jobs
 from apps.jobs.types import Lease
@@ -27,6 +30,9 @@ from apps.tenants.services.plans import require_room
 from apps.tenants.types import SEND_INVITATION
 
 LIFE = timedelta(days=7)
+# Letters go to addresses that anybody may name, and they come from us.
+LETTERS_A_DAY = 200
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ def invite(*, email: str, role: Role, actor: Actor, now: datetime) -> Invitation
 
     Raises:
         ValidationFailed: the address is malformed.
-        OwnersOnly, RoleExceedsGranter, AlreadyAMember, LimitReached, AlreadyInvited: see the classes.
+        OwnersOnly, RoleExceedsGranter, AlreadyAMember, LimitReached, RateLimited, AlreadyInvited: see the classes.
     """
     invitation = Invitation(email=email, role=role, invited_by=actor.label, created_at=now)
     with write_scope(actor):
@@ -54,6 +60,7 @@ def invite(*, email: str, role: Role, actor: Actor, now: datetime) -> Invitation
         if Membership.objects.filter(email__iexact=email).exists():
             raise AlreadyAMember
         require_room(Meter.MEMBERS, now=now)
+        _require_letter(now)
         with translate_violations({"tenants_invitation_one_open_per_address": AlreadyInvited()}):
             invitation.save(force_insert=True)
         changes = {"role": [None, str(role)], "expires_at": [None, invitation.expires_at]}
@@ -69,7 +76,7 @@ def resend_invitation(
 
     Raises:
         NotFound, VersionConflict: see `_locked`.
-        InvitationClosed, OwnersOnly, RoleExceedsGranter, LimitReached: see the classes.
+        InvitationClosed, OwnersOnly, RoleExceedsGranter, LimitReached, RateLimited: see the classes.
     """
     with write_scope(actor):
         authority = lock_members(actor)
@@ -80,9 +87,12 @@ def resend_invitation(
         before = invitation.expires_at
         if before <= now:
             require_room(Meter.MEMBERS, now=now)
+        _require_letter(now)
         _give_token(invitation, now)
         invitation.version += 1
-        invitation.save(update_fields=["token_hash", "sealed_token", "expires_at", "sent_at", "version", "updated_at"])
+        invitation.save(
+            update_fields=["token_hash", "sealed_token", "expires_at", "sent_at", "letters", "version", "updated_at"]
+        )
         _tell(events.INVITATION_RESENT, invitation, {"expires_at": [before, invitation.expires_at]}, actor, now)
         _have_sent(invitation, actor, now)
     return invitation
@@ -148,11 +158,24 @@ def open_token(invitation: Invitation) -> str:
     return crypto.decrypt(bytes(invitation.sealed_token), bound_to=_bound_to(invitation)).decode()
 
 
+def _require_letter(now: datetime) -> None:
+    """Refuse a letter beyond what a tenant may send a day; the members' lock makes it exact.
+
+    Raises:
+        RateLimited: see the class.
+    """
+    lately = Invitation.objects.filter(updated_at__gt=now - _DAY).aggregate(letters=Sum("letters"))["letters"] or 0
+    if lately >= LETTERS_A_DAY:
+        message = _("At most %(count)s letters a day.") % {"count": LETTERS_A_DAY}
+        raise RateLimited(message, retry_after=int(_DAY.total_seconds()))
+
+
 def _give_token(invitation: Invitation, now: datetime) -> None:
     token = secrets.new_invitation_token()
     invitation.token_hash = secrets.hash_secret(token)
     invitation.sealed_token = crypto.encrypt(token.encode(), bound_to=_bound_to(invitation))
     invitation.expires_at, invitation.updated_at, invitation.sent_at = now + LIFE, now, None
+    invitation.letters += 1
 
 
 def _bound_to(invitation: Invitation) -> str:

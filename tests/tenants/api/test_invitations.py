@@ -136,6 +136,22 @@ class TestResend:
         assert len(letters(acme)) == 1
 
 
+def test_a_tenant_sends_two_hundred_letters_a_day(acme: Tenant, globex: Tenant, acme_admin: APIClient) -> None:
+    invitation, _token = make_invitation(acme, "neo@example.com")
+    with tenant_scope(acme.id):
+        Invitation.objects.update(letters=199)
+    address = f"{INVITATIONS}/{invitation.id}/resend"
+    assert acme_admin.post(address).status_code == 200
+    for response in (acme_admin.post(address), invite(acme_admin, "trinity@example.com")):
+        assert problem(response) == (429, "rate_limited", "At most 200 letters a day.")
+        assert response["Retry-After"] == "86400"
+    assert (stored(acme).letters, stored(acme).version, len(letters(acme))) == (200, 2, 2)
+    make_invitation(globex, "neo@example.com")
+    with tenant_scope(acme.id):
+        Invitation.objects.update(updated_at=clock.now() - timedelta(days=1))
+    assert acme_admin.post(address).status_code == 200
+
+
 class TestRevoke:
     def test_the_token_is_void_at_once_and_the_invitation_stays_listed(
         self, acme: Tenant, acme_admin: APIClient
