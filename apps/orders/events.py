@@ -29,6 +29,8 @@ ORDER_REJECTED = "order.rejected"
 
 # It provably was not carried out: back to approved, and tried again.
 ORDER_SUBMISSION_DEFERRED = "order.submission_deferred"
+# Done for the day with a part executed, it is at work again: partially filled, by no execution of now.
+ORDER_RESUMED = "order.resumed"
 ORDER_CANCEL_REQUESTED = "order.cancel_requested"
 ORDER_CANCEL_REFUSED = "order.cancel_refused"
 ORDER_REPLACE_REQUESTED = "order.replace_requested"

@@ -5,9 +5,11 @@ from decimal import Decimal
 import pytest
 
 from apps.core import clock
+from apps.core.scope import tenant_scope
 from apps.orders.enums import SwitchScope
 from apps.orders.services.kill_switch import set_kill_switch
 from apps.orders.services.requests import request_cancel
+from apps.outbox.models import OutboxEvent
 from tests.orders.broker import AWAY, LOST, REFUSED, THROTTLED, Broker
 from tests.orders.floor import Floor, number
 
@@ -48,6 +50,9 @@ def test_what_is_done_for_the_day_goes_on_the_next(floor: Floor, broker: Broker)
     floor.pull()
     floor.hear(done)
     assert floor.read(order).status == "partially_filled"
+    assert floor.events(order)[-3:] == ["partially_filled", "done_for_day", "resumed"]
+    assert has_fill(floor, "order.partially_filled") == [True]
+    assert has_fill(floor, "order.resumed") == [False]
     floor.hear(broker.update("done_for_day", broker.change("v-1", status="done_for_day")))
     floor.hear(broker.update("partial_fill", "v-1", broker.execute("v-1", "1", "191")))
     assert floor.fate(order) == ("partially_filled", "5", "190.2")
@@ -58,6 +63,21 @@ def test_what_is_done_for_the_day_goes_on_the_next(floor: Floor, broker: Broker)
     floor.hear(broker.update("canceled", broker.change("v-1", status="canceled", pending="none")))
     assert floor.fate(order) == ("canceled", "5", "190.2")
     assert floor.incidents() == []
+
+
+def has_fill(floor: Floor, type_: str) -> list[bool]:
+    """Tell of each event of a type that clients get whether it carries an execution."""
+    with tenant_scope(floor.tenant.id):
+        return ["fill" in event.data for event in OutboxEvent.objects.filter(type=type_).order_by("position")]
+
+
+def test_what_is_done_for_the_day_untouched_goes_on_the_next(floor: Floor, broker: Broker):
+    order = at_venue(floor, time_in_force="gtc")
+    floor.hear(broker.update("done_for_day", broker.change("v-1", status="done_for_day")))
+    floor.hear(broker.update("new", broker.change("v-1", status="accepted")))
+
+    assert floor.read(order).status == "accepted"
+    assert floor.events(order)[-3:] == ["accepted", "done_for_day", "accepted"]
 
 
 def test_what_is_done_for_the_day_can_be_canceled(floor: Floor, broker: Broker):

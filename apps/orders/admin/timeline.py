@@ -57,6 +57,7 @@ EVENT_NAMES: Mapping[str, Promise] = {
     events.ORDER_EXPIRED: gettext_lazy("Expired"),
     events.ORDER_REPLACED: gettext_lazy("Replaced"),
     events.ORDER_DONE_FOR_DAY: gettext_lazy("Done for the day"),
+    events.ORDER_RESUMED: gettext_lazy("Goes on after a day's end"),
     events.ORDER_REJECTED: gettext_lazy("Rejected by the venue"),
     events.ORDER_CANCEL_REQUESTED: gettext_lazy("Cancel asked for"),
     events.ORDER_CANCEL_REFUSED: gettext_lazy("The venue refused to cancel"),
@@ -64,7 +65,9 @@ EVENT_NAMES: Mapping[str, Promise] = {
     events.ORDER_REPLACE_REFUSED: gettext_lazy("The venue refused to replace"),
     events.ORDER_LATE_FILL_RECEIVED: gettext_lazy("Filled after its end"),
 }
-_STATUS_OF = {name: status for status, name in events.STATUS_EVENTS.items()}
+_STATUS_OF = {name: status for status, name in events.STATUS_EVENTS.items()} | {
+    events.ORDER_RESUMED: OrderStatus.PARTIALLY_FILLED
+}
 _TONES: Mapping[str, Tone] = {
     events.ORDER_CANCEL_REQUESTED: "info",
     events.ORDER_REPLACE_REQUESTED: "info",

@@ -16,7 +16,8 @@ from apps.orders.rules.averages import average_price
 from apps.orders.rules.states import TERMINAL_STATES
 
 _STATUS_OF = {event: status for status, event in events.STATUS_EVENTS.items()} | {
-    events.ORDER_SUBMISSION_DEFERRED: OrderStatus.APPROVED
+    events.ORDER_SUBMISSION_DEFERRED: OrderStatus.APPROVED,
+    events.ORDER_RESUMED: OrderStatus.PARTIALLY_FILLED,
 }
 _PENDING_OF = {
     events.ORDER_CANCEL_REQUESTED: Pending.CANCEL,

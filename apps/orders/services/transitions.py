@@ -41,8 +41,9 @@ def transition(
 ) -> None:
     """Bring a locked order into another state, or into the same one by a further fill.
 
-    `event` is by default the state's own; `data` stands in the event beside the order, `columns` change with it. At an
-    end `pending` is over, and of `reserved` stays what was spent.
+    `event` is by default the state's own; partly filled again without a fill, the order was resumed. `data` stands in
+    the event beside the order, `columns` change with it. At an end `pending` is over, and of `reserved` stays what was
+    spent.
 
     Raises:
         ImpossibleTransition: see the class.
@@ -57,7 +58,7 @@ def transition(
         columns.setdefault("accepted_at", now)
     if to in TERMINAL_STATES:
         columns |= {"pending": Pending.NONE, "closed_at": now}
-    _write(order, event or events.STATUS_EVENTS[to], {"status": to, **columns}, fill, data, actor, now)
+    _write(order, event or _event_of(to, fill), {"status": to, **columns}, fill, data, actor, now)
 
 
 def note(
@@ -77,6 +78,12 @@ def note(
 def spent_of(order: Order, filled: Decimal, average: Decimal | None) -> Decimal:
     """Return what the filled part has cost; nothing for an order that needed nothing."""
     return filled * average if order.reserved and average is not None else Decimal(0)
+
+
+def _event_of(to: OrderStatus, fill: Fill | None) -> str:
+    # Whoever hears of a partial fill reads it from the event.
+    is_resumed = to is OrderStatus.PARTIALLY_FILLED and fill is None
+    return events.ORDER_RESUMED if is_resumed else events.STATUS_EVENTS[to]
 
 
 def _write(
