@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from apps.core.api.parsers import is_body_too_large
 from apps.core.api.problems import API_PREFIX, problem_response
 from apps.core.errors import AddressTooLong, BodyTooLarge, DomainError, HeadersTooLarge, TooManyParameters
 
@@ -35,10 +36,11 @@ def _bound(request: HttpRequest) -> None:
         raise TooManyParameters
     if _header_length(request) > settings.MAX_HEADER_LENGTH:
         raise HeadersTooLarge
-    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-        raise BodyTooLarge
     if isinstance(request, WSGIRequest) and request.META.get("HTTP_TRANSFER_ENCODING"):
         _take_chunks(request)
+    # The API's parsers refuse it, too, but after asking who it is and whether the thing exists.
+    if is_body_too_large(request) and not request.path.startswith(API_PREFIX):
+        raise BodyTooLarge
 
 
 def _address_length(request: HttpRequest) -> int:
@@ -56,18 +58,12 @@ def _refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
 
 
 def _take_chunks(request: WSGIRequest) -> None:
-    """Read a body without a declared length, up to the limit: Django takes it for empty.
+    """Read a body without a declared length, one byte further than the limit at most: Django takes it for empty.
 
     The server ends its input with the body (`wsgi.input_terminated`), which is what makes reading safe.
-
-    Raises:
-        BodyTooLarge: it is longer than that.
     """
     if not request.environ.get("wsgi.input_terminated") or request.META.get("CONTENT_LENGTH"):
         return
-    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    body = request.environ["wsgi.input"].read(limit + 1)
-    if len(body) > limit:
-        raise BodyTooLarge
+    body = request.environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
     request.META["CONTENT_LENGTH"] = str(len(body))
     request._stream = BytesIO(body)

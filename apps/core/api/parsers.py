@@ -6,8 +6,10 @@ from typing import IO, Any
 
 import msgspec
 from django.conf import settings
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from apps.core.errors import BodyTooDeep, BodyTooLarge, MalformedRequest
 
@@ -34,10 +36,9 @@ class JSONParser(BaseParser):
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         # Django holds only `request.body` to its limit, and DRF reads the stream.
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        body = stream.read(limit + 1)
-        if len(body) > limit:
+        if is_body_too_large((parser_context or {})["request"]):
             raise BodyTooLarge
+        body = stream.read()
         try:
             data = _decoder.decode(body)
         except UNREADABLE as error:
@@ -47,6 +48,12 @@ class JSONParser(BaseParser):
         if is_deeper_than(data, MAX_DEPTH):
             raise BodyTooDeep
         return data
+
+
+def is_body_too_large(request: HttpRequest | Request) -> bool:
+    """Tell whether the declared length is over the limit; nobody yields more of a body than was declared."""
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    return declared.isdecimal() and int(declared) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
 def is_deeper_than(data: Any, limit: int) -> bool:
