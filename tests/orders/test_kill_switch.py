@@ -213,7 +213,8 @@ class TestReach:
             stored = desk.read(orders[name])
             if name in stopped:
                 assert (stored.status, stored.denial_code) == (OrderStatus.DENIED, "kill_switch_engaged")
-                assert (stored.denial_detail, stored.reserved) == (f"{scope}: fat finger", 0)
+                assert stored.denial_detail == f"A kill switch is engaged ({scope}: fat finger)."
+                assert stored.reserved == 0
             else:
                 assert stored.status == OrderStatus.ACCEPTED
         assert len(broker.orders) == 3 - len(stopped)

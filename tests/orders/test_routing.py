@@ -132,7 +132,7 @@ def test_an_engaged_kill_switch_denies_what_was_approved(floor: Floor, broker: B
 
     stored = floor.read(order)
     assert (stored.status, stored.denial_code) == ("denied", "kill_switch_engaged")
-    assert stored.denial_detail == f"{scope}: Halt"
+    assert stored.denial_detail == f"A kill switch is engaged ({scope}: Halt)."
     assert (broker.calls, stored.reserved) == ([], 0)
 
 

@@ -4,7 +4,7 @@ A check whose input is missing, old or absurd denies. An order that can only red
 of risk and means let it pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from apps.orders.enums import Side
@@ -49,10 +49,13 @@ def kill_switch(snapshot: Snapshot, _proposal: Proposal, _worst: Worst) -> Denia
     if snapshot.engaged_switches is None:
         return Denial(DenialCode.KILL_SWITCH_UNKNOWN, "Whether a kill switch is engaged is not known.")
     if snapshot.engaged_switches:
-        return Denial(
-            DenialCode.KILL_SWITCH_ENGAGED, f"A kill switch is engaged ({'; '.join(snapshot.engaged_switches)})."
-        )
+        return stopped(snapshot.engaged_switches)
     return None
+
+
+def stopped(switches: Sequence[str]) -> Denial:
+    """Return the denial of an order that kill switches stop; they come as "tenant: year-end"."""
+    return Denial(DenialCode.KILL_SWITCH_ENGAGED, f"A kill switch is engaged ({'; '.join(switches)}).")
 
 
 def price(snapshot: Snapshot, _proposal: Proposal, worst: Worst) -> Denial | None:

@@ -22,7 +22,7 @@ from apps.orders import events
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.errors import AccountNotTradable
 from apps.orders.models import Order, OrderEvent
-from apps.orders.rules.checks import Denial
+from apps.orders.rules.checks import Denial, stopped
 from apps.orders.rules.codes import DenialCode
 from apps.orders.rules.states import OPEN_STATES
 from apps.orders.services.alarms import ANOTHER_ORDER, call_a_person
@@ -145,7 +145,7 @@ def _why_not(order: Order, now: datetime) -> Denial | None:
         return canceled_before_submission()
     engaged = engaged_switches(account_id=order.risk_account.account_id)
     if engaged:
-        return Denial(DenialCode.KILL_SWITCH_ENGAGED, "; ".join(engaged))
+        return stopped(engaged)
     if now - order.created_at > APPROVAL_LASTS:
         return Denial(DenialCode.APPROVAL_EXPIRED, _("It could not be sent within five minutes of its approval."))
     return _why_not_in_its_place(order, order.replaces) if order.replaces else None
