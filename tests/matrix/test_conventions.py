@@ -72,7 +72,23 @@ def test_unknown_query_parameters(route: Route, method: str, world: World, contr
         ]
 
 
-BAD_LIMITS = ["0", "-1", "201", "abc", "", "1.5", "1e1", "9" * 5000, "%00", "1&limit=201"]
+BAD_LIMITS = [
+    "0",
+    "-1",
+    "201",
+    "abc",
+    "",
+    "1.5",
+    "1e1",
+    "9" * 5000,
+    "%00",
+    "1&limit=201",
+    "1&limit=1",
+    "٣",
+    "1_0",
+    "1.0",
+    "%2B1",
+]
 
 
 @pytest.mark.parametrize("route", LISTS, ids=operation_id)

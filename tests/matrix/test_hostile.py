@@ -246,6 +246,22 @@ ODD_QUERIES = {
 }
 
 
+NO_TIMES = ["2026-01-31", "2026-01", "20260131T120000Z", "٢٠٢٦-01-31T12:00:00Z", "12:00:00Z", "now"]
+
+
+@pytest.mark.parametrize("path", ["orders", "audit/entries"])
+def test_a_day_is_no_time(path: str, world: World) -> None:
+    for name in ("since", "until"):
+        for text in NO_TIMES:
+            answer = world.client("acme_user").get(f"/api/v1/{path}", {name: text})
+            assert (answer.status_code, answer.json()["code"]) == (400, "validation_failed"), text
+            assert answer.json()["errors"] == [
+                {"field": name, "code": "invalid", "message": "A time such as 2026-01-31T12:00:00Z is expected."}
+            ]
+        for text in ("2026-01-31T12:00:00Z", "2026-01-31T12:00+02:00", "2026-01-31 12:00:00.5-05:30"):
+            assert world.client("acme_user").get(f"/api/v1/{path}", {name: text}).status_code == 200
+
+
 @pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=operation_id)
 def test_odd_queries(route: Route, method: str, world: World, contract: Contract) -> None:
     """No value of a query parameter is an error of ours; NUL is a 400 everywhere."""
@@ -257,3 +273,6 @@ def test_odd_queries(route: Route, method: str, world: World, contract: Contract
     for name in route.query_fields:
         answer = client.get(f"{url}?{name}=a%00b")
         assert (answer.status_code, answer.json()["code"]) == (400, "validation_failed"), name
+        twice = client.get(f"{url}?{name}=1&{name}=1")
+        assert (twice.status_code, twice.json()["code"]) == (400, "validation_failed"), name
+        assert [(error["field"], error["code"]) for error in twice.json()["errors"]] == [(name, "repeated")]

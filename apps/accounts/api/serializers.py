@@ -7,7 +7,7 @@ from rest_framework import serializers
 from apps.accounts.enums import AccountKind, AccountMode, AccountStatus, TransactionStatus
 from apps.accounts.events import account_data, transaction_data
 from apps.accounts.models import Account, Holding, Transaction
-from apps.core.api.serializers import DecimalText, PageQuery, StrictSerializer
+from apps.core.api.serializers import DayText, DecimalText, PageQuery, StrictSerializer
 
 
 class BalanceSerializer(serializers.Serializer[Account]):
@@ -105,8 +105,8 @@ class TransactionQuery(PageQuery):
     """Filters of the transaction list. `since` and `until` are inclusive; removed ones only show when asked for."""
 
     account = serializers.UUIDField(required=False)
-    since = serializers.DateField(required=False)
-    until = serializers.DateField(required=False)
+    since = DayText(required=False)
+    until = DayText(required=False)
     status = serializers.ChoiceField(TransactionStatus.choices, required=False)
     search = serializers.CharField(required=False, max_length=100)
 

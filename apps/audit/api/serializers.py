@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.audit.models import AuditEntry
-from apps.core.api.serializers import PageQuery
+from apps.core.api.serializers import PageQuery, TimeText
 
 
 class AuditEntryQuery(PageQuery):
@@ -15,8 +15,8 @@ class AuditEntryQuery(PageQuery):
     actor = serializers.UUIDField(required=False)
     target_type = serializers.CharField(required=False)
     target_id = serializers.CharField(required=False)
-    since = serializers.DateTimeField(required=False)
-    until = serializers.DateTimeField(required=False)
+    since = TimeText(required=False)
+    until = TimeText(required=False)
 
 
 class AuditTargetSerializer(serializers.Serializer[Any]):

@@ -1,9 +1,12 @@
 """Serializer building blocks shared by every room."""
 
+import re
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
 from apps.core.api.pagination import DEFAULT_LIMIT, MAX_LIMIT
@@ -23,6 +26,37 @@ class DecimalText(serializers.DecimalField):
 
     def to_representation(self, value: Decimal) -> str:
         return plain(value)
+
+
+class WholeNumberText(serializers.IntegerField):
+    """A whole number in a query: ASCII digits alone, where int() takes those of every script, "+1" and "1_0"."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not re.fullmatch(r"-?[0-9]+", str(data)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class TimeText(serializers.DateTimeField):
+    """A point in time: a day alone is none, it begins and ends elsewhere at another. Without an offset it is UTC."""
+
+    default_error_messages = {"invalid": gettext_lazy("A time such as 2026-01-31T12:00:00Z is expected.")}
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}", str(value)):
+            self.fail("invalid")
+        return super().to_internal_value(value)
+
+
+class DayText(serializers.DateField):
+    """A day, in ASCII digits."""
+
+    default_error_messages = {"invalid": gettext_lazy("A day such as 2026-01-31 is expected.")}
+
+    def to_internal_value(self, value: Any) -> date:
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value)):
+            self.fail("invalid")
+        return super().to_internal_value(value)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -66,5 +100,5 @@ class NoQuery(serializers.Serializer[Any]):
 class PageQuery(serializers.Serializer[Any]):
     """The query parameters of every list."""
 
-    limit = serializers.IntegerField(min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT)
+    limit = WholeNumberText(min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT)
     cursor = serializers.CharField(required=False)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +19,7 @@ from apps.core.actor import Actor
 from apps.core.api import limits
 from apps.core.api.pagination import page
 from apps.core.api.serializers import NoQuery, PageQuery
-from apps.core.errors import DomainError, UnknownQueryParameter
+from apps.core.errors import DomainError, UnknownQueryParameter, ValidationFailed
 from apps.core.principal import Principal
 from apps.core.scope import tenant_scope
 
@@ -37,7 +38,7 @@ def etag(version: int) -> str:
 
 
 class ApiView(APIView):
-    """A view that parses strictly: it refuses query parameters that it does not know.
+    """A view that parses strictly: it refuses query parameters that it does not know, or that come twice.
 
     `query_serializer` lists the query parameters of GET. A view that works without credentials names its own
     permission classes. `limited_by` names the policies (`settings.RATE_LIMITS`) that hold for it by address, beside
@@ -100,6 +101,12 @@ class ApiView(APIView):
         if unknown:
             raise UnknownQueryParameter(
                 errors=[{"field": name, "code": "unknown_query_parameter", "message": name} for name in unknown]
+            )
+        repeated = sorted(name for name, values in request.query_params.lists() if len(values) > 1)
+        if repeated:
+            message = _("This parameter is given more than once.")
+            raise ValidationFailed(
+                errors=[{"field": name, "code": "repeated", "message": message} for name in repeated]
             )
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)

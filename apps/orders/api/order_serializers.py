@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.api.serializers import DecimalText, PageQuery, StrictSerializer
+from apps.core.api.serializers import DecimalText, PageQuery, StrictSerializer, TimeText
 from apps.orders.api.risk_serializers import CheckSerializer
 from apps.orders.enums import Mode, OrderStatus, OrderType, Outcome, Pending, Side, TimeInForce
 from apps.orders.events import fill_data, order_data
@@ -108,8 +108,8 @@ class OrderQuery(PageQuery):
     status = serializers.ChoiceField(_STATUSES, required=False)
     instrument = serializers.CharField(required=False, max_length=64)
     client_order_id = serializers.CharField(required=False, max_length=48)
-    since = serializers.DateTimeField(required=False)
-    until = serializers.DateTimeField(required=False)
+    since = TimeText(required=False)
+    until = TimeText(required=False)
     open = serializers.BooleanField(required=False, allow_null=True, default=None)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.api.serializers import PageQuery
+from apps.core.api.serializers import PageQuery, WholeNumberText
 from apps.outbox.models import OutboxEvent
 
 
@@ -13,7 +13,7 @@ class EventQuery(PageQuery):
 
     type = serializers.CharField(required=False)
     entity_id = serializers.UUIDField(required=False)
-    after = serializers.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
+    after = WholeNumberText(required=False, min_value=0, max_value=2**63 - 1)
 
 
 class EventEntitySerializer(serializers.Serializer[Any]):

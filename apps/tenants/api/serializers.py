@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from apps.core import clock
 from apps.core.api.permissions import Permission
-from apps.core.api.serializers import StrictSerializer
+from apps.core.api.serializers import StrictSerializer, TimeText
 from apps.tenants.enums import ApiKeyMode, InvitationStatus, Meter, Plan, Role, TenantStatus
 from apps.tenants.models import Invitation
 from apps.users.models import Session
@@ -184,7 +184,7 @@ class ApiKeyRequestSerializer(StrictSerializer):
     allowed_networks = serializers.ListField(
         child=serializers.CharField(max_length=43), required=False, default=list, max_length=100
     )
-    expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    expires_at = TimeText(required=False, allow_null=True, default=None)
 
 
 class MeterSerializer(serializers.Serializer[Any]):

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.api.serializers import PageQuery, StrictSerializer
+from apps.core.api.serializers import PageQuery, StrictSerializer, TimeText
 from apps.webhooks.enums import DeliveryStatus, EndpointStatus
 from apps.webhooks.events import endpoint_data
 from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint
@@ -45,7 +45,7 @@ class RotationSerializer(StrictSerializer):
 class RecoverySerializer(StrictSerializer):
     """Since when to send again what did not arrive."""
 
-    since = serializers.DateTimeField()
+    since = TimeText()
 
 
 class EndpointSerializer(serializers.Serializer[Endpoint]):
