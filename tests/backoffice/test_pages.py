@@ -57,7 +57,7 @@ BASELINES = {
     "tenants.tenant": (7, 16),
     "users.session": (9, 8),
     "users.user": (7, 9),
-    "webhooks.delivery": (11, 9),
+    "webhooks.delivery": (10, 9),
     "webhooks.endpoint": (11, 12),
 }
 SCOPES = ("SAVEPOINT", "RELEASE", "SET CONSTRAINTS", "SELECT set_config")

@@ -7,6 +7,7 @@ import pytest
 from apps.audit.models import AuditEntry
 from apps.core import clock
 from apps.core.scope import staff_scope, tenant_scope
+from apps.webhooks.catalogue import EVENT_TYPES
 from apps.webhooks.enums import DeliveryStatus, EndpointStatus
 from apps.webhooks.models import Delivery, Endpoint
 from tests import databases
@@ -94,6 +95,14 @@ def test_filters_tell_due_from_waiting(staff_client, trade: Trade):
     assert ids_on(staff_client, "waiting=later") == set()
     assert ids_on(staff_client, "status__exact=pending") == {str(row.pk) for row in (left, sent, due, behind)}
     assert "It waits for its turn" in get(staff_client, f"{LOG}{behind.pk}/change/")
+
+
+def test_every_event_type_can_be_chosen_whatever_the_newest_are(staff_client, trade: Trade):
+    text = get(staff_client, LOG)
+    for name in EVENT_TYPES:
+        assert f"event_type={name}" in text, name
+    assert ids_on(staff_client, "event_type=member.removed") == set()
+    assert ids_on(staff_client, f"event_type={trade.delivery.event_type}") >= {str(trade.delivery.pk)}
 
 
 def test_the_body_is_shown_without_secrets(staff_client, trade: Trade):

@@ -38,7 +38,6 @@ from apps.core.admin import (
     moment,
     number,
     pretty,
-    recent_values,
     record_url,
     short_id,
     status_chip,
@@ -46,6 +45,7 @@ from apps.core.admin import (
 from apps.core.redaction import redact_text
 from apps.webhooks import services
 from apps.webhooks.admin import display
+from apps.webhooks.catalogue import EVENT_TYPES
 from apps.webhooks.enums import DeliveryStatus, EndpointStatus
 from apps.webhooks.models import Delivery, DeliveryAttempt
 from apps.webhooks.selectors import are_due
@@ -95,6 +95,19 @@ class DueFilter(SimpleListFilter):
         return queryset.filter(chosen, status=DeliveryStatus.PENDING) if chosen else queryset
 
 
+class EventTypeFilter(SimpleListFilter):
+    """Deliveries of one event type of the catalogue, whether any of it is among the newest or not."""
+
+    title = gettext_lazy("event")
+    parameter_name = "event_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in sorted(EVENT_TYPES)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        return queryset.filter(event_type=self.value()) if self.value() else queryset
+
+
 @admin.register(Delivery)
 class DeliveryAdmin(StaffModelAdmin):
     plural = gettext_lazy("deliveries")
@@ -113,7 +126,7 @@ class DeliveryAdmin(StaffModelAdmin):
         "after_figure",
     )
     list_display_links = ("event",)
-    list_filter = (TenantFilter, "status", DueFilter, recent_values("event_type", gettext_lazy("event")))
+    list_filter = (TenantFilter, "status", DueFilter, EventTypeFilter)
     list_select_related = ("endpoint",)
     search_fields = ("event_type__startswith",)
     search_ids = ("id", "event_id", "entity_id", "endpoint_id")
