@@ -55,11 +55,12 @@ REMEDIES: Mapping[str, Promise] = {
         "Open the job, remove what its error names, then replay it; or discard it with a reason. Either resolves this."
     ),
     "order.outcome_unknown": gettext_lazy(
-        "Ask the venue for the client order id. If it has no such order, declare it lost on the order's page: until "
-        "then the account takes no new risk."
+        "Ask the venue for the client order id. If it has no such order, or another one, declare it lost on the "
+        "order's page: until then the account takes no new risk."
     ),
     "order.another_order": gettext_lazy(
-        "Ours was not taken and executes nothing. Ask the client who placed the one that the venue shows under its id."
+        "Ask the client who placed the one that the venue shows under its id: nothing of it is taken over here. If the "
+        "outcome of ours is not known, its page says when to declare it lost."
     ),
     "order.late_fill": gettext_lazy(
         "The execution is stored and in the position. Compare the position with the venue's, then resolve this."

@@ -148,6 +148,26 @@ def test_jobs_incidents_and_deliveries_are_in_the_story(staff_client, trade: Tra
         assert Incident.objects.filter(target_id=trade.unknown.pk).count() == 1
 
 
+def test_an_unknown_order_under_whose_id_the_venue_has_another_says_what_to_do(staff_client, trade: Trade):
+    order = make(trade.desk, "doubted", OrderStatus.UNKNOWN, lookups=5)
+    assert "If it has no such order, declare this one lost." in get(staff_client, page_of(order))
+    make_incident(
+        now=clock.now(),
+        tenant_id=trade.desk.tenant.pk,
+        kind="order.another_order",
+        title="The venue has another order under its id",
+        target_type="order",
+        target_id=order.pk,
+    )
+
+    text = get(staff_client, page_of(order))
+
+    assert "The venue has another order under this one's client order id" in text
+    assert "If it is not this order, declare this one lost." in text
+    assert "If it is, cancel it at the venue first: nothing that it executes is taken over here." in text
+    assert "If it has no such order" not in text
+
+
 def test_a_replacement_is_shown_in_its_chain(staff_client, trade: Trade):
     younger = make(trade.desk, "replacement", replaces=trade.working)
     text = get(staff_client, page_of(younger))

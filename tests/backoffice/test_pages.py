@@ -42,7 +42,7 @@ BASELINES = {
     "market.quote": (8, 7),
     "market.venueclock": (7, 7),
     "orders.fill": (9, 8),
-    "orders.order": (9, 16),
+    "orders.order": (9, 17),
     "orders.position": (10, 10),
     "orders.riskaccount": (13, 16),
     "orders.riskdecision": (10, 8),

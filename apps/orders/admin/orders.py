@@ -37,7 +37,7 @@ from apps.orders.admin import display
 from apps.orders.admin.canceling import chosen_orders, what_a_cancel_does
 from apps.orders.admin.filters import StandingFilter
 from apps.orders.admin.order_panels import chain_of, chain_table, fills_of, fills_table, standing_incidents
-from apps.orders.admin.timeline import incidents_of, timeline_of
+from apps.orders.admin.timeline import has_another_at_venue, incidents_of, timeline_of
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.models import Order
 from apps.orders.rules.codes import AFTER_APPROVAL
@@ -103,8 +103,9 @@ class OrderAdmin(StaffModelAdmin):
             icon="report_off",
             run=_lose,
             confirm=gettext_lazy(
-                "Only if the venue itself has told you that it has no such order: the account then takes new risk "
-                "again. Should the venue find it after all, what it executed is stored and an incident opens."
+                "Only if the venue itself has told you that it has no such order, or that the one under its id is "
+                "another: the account then takes new risk again. Should the venue find it after all, what it executed "
+                "is stored and an incident opens."
             ),
             needs_reason=True,
             danger=True,
@@ -261,6 +262,12 @@ def _unknown(order: Order) -> Notice:
     waiting = _("The account takes no new risk until then. %(count)s of %(needed)s look-ups found nothing so far.")
     asking = _("Ask the venue for the client order id. If it has no such order, declare this one lost.")
     counts = {"count": order.lookups, "needed": LOOKUPS_BEFORE_LOST}
+    if has_another_at_venue(order):
+        text = _("The venue has another order under this one's client order id: the incident says how they differ.")
+        asking = _(
+            "Ask the client who placed that one. If it is not this order, declare this one lost. If it is, cancel it "
+            "at the venue first: nothing that it executes is taken over here."
+        )
     return Notice(_("The outcome is not known"), text, asking if _may_be_lost(order) else waiting % counts, "bad")
 
 

@@ -30,6 +30,7 @@ from apps.orders.admin import display
 from apps.orders.admin.gate import checks_table
 from apps.orders.enums import OrderStatus, Outcome
 from apps.orders.models import Fill, Order, OrderEvent, RiskDecision
+from apps.orders.services.alarms import ANOTHER_ORDER
 from apps.orders.types import RESOLVE_ORDER
 
 ORDER = Lane(key="order", name=gettext_lazy("Order"), icon="candlestick_chart")
@@ -230,6 +231,11 @@ def incidents_of(order: Order) -> Sequence[Incident]:
     """Return the incidents about an order, oldest first."""
     about = Incident.objects.filter(tenant_id=order.tenant_id, target_id=order.id, id__gte=order.id)
     return list(about.order_by("id")[:AT_MOST])
+
+
+def has_another_at_venue(order: Order) -> bool:
+    """Tell whether somebody was called because the venue has another order under the order's id."""
+    return Incident.objects.filter(tenant_id=order.tenant_id, target_id=order.id, kind=ANOTHER_ORDER).exists()
 
 
 def _incidents(incidents: Sequence[Incident]) -> Iterator[Happening]:
