@@ -76,6 +76,15 @@ def test_fills_in_parts_add_up(floor: Floor, broker: Broker):
     assert number(stored.reserved) == "1901.1"
 
 
+def test_what_was_paid_at_an_average_that_does_not_end_is_exact(floor: Floor, broker: Broker):
+    order = floor.make_order(quantity=Decimal(3))
+    floor.run()
+    for price in ("100", "100", "100.01"):
+        floor.hear(broker.update("fill", "v-1", broker.execute("v-1", "1", price)))
+    assert floor.fate(order) == ("filled", "3", "100.003333333333333333")
+    assert number(floor.read(order).reserved) == "300.01"  # and not 300.009999999999999999
+
+
 def test_what_is_reserved_shrinks_to_what_was_paid_and_what_is_left(floor: Floor, broker: Broker):
     order = at_venue(floor)
     floor.hear(broker.update("partial_fill", "v-1", broker.execute("v-1", "4", "100")))

@@ -22,6 +22,7 @@ from apps.outbox.types import NewEvent
 
 # Coming into one of these, the venue has shown that it has, or had, the order; what it rejects it never took.
 _SHOWN = AT_VENUE | ENDS_AT_VENUE - {OrderStatus.REJECTED}
+_PLACES = Decimal(1).scaleb(-9)
 
 
 class ImpossibleTransition(RuntimeError):
@@ -76,8 +77,11 @@ def note(
 
 
 def spent_of(order: Order, filled: Decimal, average: Decimal | None) -> Decimal:
-    """Return what the filled part has cost; nothing for an order that needed nothing."""
-    return filled * average if order.reserved and average is not None else Decimal(0)
+    """Return what the filled part has cost, to places that an average's rounding does not reach; else nothing.
+
+    An order that needed nothing has cost nothing.
+    """
+    return (filled * average).quantize(_PLACES) if order.reserved and average is not None else Decimal(0)
 
 
 def _event_of(to: OrderStatus, fill: Fill | None) -> str:
