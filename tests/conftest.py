@@ -164,7 +164,7 @@ def staff(database: str):
 @pytest.fixture
 def full_buckets() -> Iterator[None]:
     """Buckets of the request limits that nobody has touched; what a test takes out is forgotten."""
-    valkey = redis.Redis.from_url(settings.REDIS_URL)
-    valkey.flushdb()
-    yield
-    valkey.flushdb()
+    with redis.Redis.from_url(settings.REDIS_URL) as valkey:
+        valkey.flushdb()
+        yield
+        valkey.flushdb()

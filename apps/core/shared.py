@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import redis
@@ -50,7 +50,8 @@ class SharedState:
         return self._scripts[text]
 
 
-@lru_cache(maxsize=4)
+# One in a process; what a bounded cache dropped would leave its sockets open.
+@cache
 def _at(url: str) -> SharedState:
     return SharedState(url)
 
