@@ -191,4 +191,5 @@ def test_the_event_types_are_those_of_the_catalogue(acme, acme_admin) -> None:
     assert rest["next_cursor"] is None
     found = first["data"] + rest["data"]
     assert [entry["type"] for entry in found] == sorted(EVENT_TYPES)
-    assert {entry["type"]: entry["description"] for entry in found}["order.filled"] == "An order was executed in full."
+    described = {entry["type"]: entry["description"] for entry in found}
+    assert described["order.filled"] == "An order was executed in full; `fill` is the last execution."
