@@ -23,10 +23,10 @@ ROUNDS = 5
 SECONDS = 2.0
 _FILL = """
     WITH account AS (
-        INSERT INTO accounts_account (id, tenant_id, connection_id, provider, external_id, name, kind, subtype,
+        INSERT INTO accounts_account (id, tenant_id, connection_id, provider, external_id, name, kind, subtype, mode,
             currency, last_four, institution, status, posted_total, version, created_at, updated_at)
         VALUES (gen_random_uuid(), %(tenant)s, %(connection)s, 'teller', 'acc', 'Checking', 'depository', 'checking',
-            'USD', '4242', 'Bank', 'open', 0, 1, now(), now())
+            'live', 'USD', '4242', 'Bank', 'open', 0, 1, now(), now())
         RETURNING id, tenant_id)
     INSERT INTO accounts_transaction (id, tenant_id, account_id, external_id, amount, currency, date, description,
         counterparty, provider_category, category_override, note, status, version, created_at, updated_at)
