@@ -13,6 +13,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
+from apps.users.services import one_attempt_at_a_time
+
 _REFUSED = _(
     "The username, password or code is not right. A code works once: if you have just used it, "
     "wait until your app shows the next one."
@@ -64,10 +66,11 @@ class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no
         """Check the password, then the code; without a code nothing is checked."""
         if self.errors:
             return {}
-        self.refusal = "credentials"
-        cleaned: dict[str, Any] = super().clean()
-        self.refusal = ""
-        self._verify(self.get_user(), cleaned["otp_token"])
+        with one_attempt_at_a_time(self.cleaned_data["username"]):
+            self.refusal = "credentials"
+            cleaned: dict[str, Any] = super().clean()
+            self.refusal = ""
+            self._verify(self.get_user(), cleaned["otp_token"])
         return cleaned
 
     def _verify(self, user: Any, token: str) -> None:

@@ -34,14 +34,15 @@ def sign_in(
         InvalidCredentials, LockedOut, OtpRequired: from the users room.
         TenantRequired, NotAMember, TenantSuspended: see the classes.
     """
-    user = users.check_password(request=request, username=username, password=password, origin=origin, now=now)
-    memberships = selectors.memberships_of(user.id)
-    if not memberships:
-        users.refuse_stranger(request=request, user=user, origin=origin, now=now)
-    membership = _choose(memberships, tenant)
-    users.check_second_factor(
-        request=request, user=user, otp=otp, tenant_id=membership.tenant_id, origin=origin, now=now
-    )
+    with users.one_attempt_at_a_time(username):
+        user = users.check_password(request=request, username=username, password=password, origin=origin, now=now)
+        memberships = selectors.memberships_of(user.id)
+        if not memberships:
+            users.refuse_stranger(request=request, user=user, origin=origin, now=now)
+        membership = _choose(memberships, tenant)
+        users.check_second_factor(
+            request=request, user=user, otp=otp, tenant_id=membership.tenant_id, origin=origin, now=now
+        )
     opened = users.start_session(user=user, tenant_id=membership.tenant_id, origin=origin, now=now)
     return _pair(opened, now)
 

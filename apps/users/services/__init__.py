@@ -1,5 +1,6 @@
 """Every write of the users room."""
 
+from apps.users.services.attempts import one_attempt_at_a_time
 from apps.users.services.identity import add_totp_device, create_user
 from apps.users.services.sessions import (
     OpenSession,
@@ -26,6 +27,7 @@ __all__ = [
     "check_second_factor",
     "create_user",
     "is_locked_out",
+    "one_attempt_at_a_time",
     "record_refusal",
     "refresh_session",
     "refuse_stranger",
