@@ -163,7 +163,7 @@ def staff(database: str):
 
 @pytest.fixture
 def full_buckets() -> Iterator[None]:
-    """Buckets of the request limits that nobody has touched; what a test takes out is forgotten."""
+    """Limits and circuit breakers that nobody has touched; what a test does to them is forgotten."""
     with redis.Redis.from_url(settings.REDIS_URL) as valkey:
         valkey.flushdb()
         yield

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -92,6 +92,12 @@ class Client:
     def __init__(self, base_url: str, secret: str) -> None:
         self.secret = secret
         self._http = httpx.Client(base_url=f"{base_url}/api/v1", headers={"Authorization": f"Bearer {secret}"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._http.close()
 
     def post(self, path: str, body: Mapping[str, Any], *, key: str = "") -> tuple[httpx.Response, int]:
         """Post until the server has answered for good; return that answer and how many tries it took."""

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -134,15 +134,16 @@ def _compare(order: dict[str, Any], theirs: dict[str, Any] | None) -> list[str]:
 def test_client_platform_and_venue_tell_the_same_story(home_path: Path) -> None:
     seed = int(os.environ.get("FINOPS_STORM_SEED", random.SystemRandom().randint(1, 10**6)))
     say(f"FINOPS_STORM_SEED={seed}")
-    with running(home_path) as platform:
+    with running(home_path) as platform, ExitStack() as clients:
         demo = json.loads((home_path / "demo.json").read_text())
-        client = Client(demo["base_url"], demo["tenants"][0]["api_key"])
+
+        def connect() -> Client:
+            return clients.enter_context(Client(demo["base_url"], demo["tenants"][0]["api_key"]))
+
+        client = connect()
         account, key_id = prepare(demo, client)
         prices = {name: Decimal(client.get(f"/quotes/XNAS:{name}")["ask"]) for name in SIDES}
-        traders = [
-            Trader(Client(demo["base_url"], client.secret), account, prices, seed=seed + number)
-            for number in range(TRADERS)
-        ]
+        traders = [Trader(connect(), account, prices, seed=seed + number) for number in range(TRADERS)]
         for trader in traders:
             trader.start()
         chaos = Chaos(platform, demo["sandbox_url"], seed=seed)
