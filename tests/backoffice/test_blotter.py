@@ -19,6 +19,7 @@ from tests.backoffice.test_actions import choose, leaves, press, read
 from tests.backoffice.test_pages import get
 from tests.backoffice.world import World
 from tests.factories.incidents import make_incident
+from tests.factories.orders import make_decision
 
 BLOTTER = "/admin/orders/order/"
 
@@ -108,10 +109,11 @@ def test_a_denial_shows_the_checks_that_decided(staff_client, trade: Trade):
 
 
 def test_a_denial_after_the_approval_does_not_point_to_checks_that_passed(staff_client, trade: Trade):
-    codes = ("approval_expired", "canceled_before_submission", "connection_unusable", "original_closed")
-    for code in (*codes, "submission_failed"):
+    for code in ("original_executed", "kill_switch_engaged"):
         values = {"denial_code": code, "denial_detail": "Why it was not sent.", "closed_at": clock.now()}
-        text = get(staff_client, page_of(make(trade.desk, code, OrderStatus.DENIED, **values)))
+        order = make(trade.desk, code, OrderStatus.DENIED, **values)
+        make_decision(trade.desk, order)
+        text = get(staff_client, page_of(order))
         assert "Why it was not sent." in text
         assert "The checks below" not in text, code
 

@@ -40,7 +40,6 @@ from apps.orders.admin.order_panels import chain_of, chain_table, fills_of, fill
 from apps.orders.admin.timeline import has_another_at_venue, incidents_of, timeline_of
 from apps.orders.enums import OrderStatus, Pending
 from apps.orders.models import Order
-from apps.orders.rules.codes import AFTER_APPROVAL
 from apps.orders.rules.states import OPEN_STATES
 from apps.orders.services.requests import request_cancel
 from apps.orders.services.resolving import LOOKUPS_BEFORE_LOST, declare_lost
@@ -253,7 +252,9 @@ def _split(sent: timedelta | None, took: timedelta | None) -> str:
 
 def _denied(order: Order) -> Notice:
     title = _("Denied: %(code)s") % {"code": display.plainly(order.denial_code)}
-    remedy = "" if order.denial_code in AFTER_APPROVAL else _("The checks below show what the gate saw.")
+    # What denies an order after the gate has approved it may use the gate's own codes: the decisions tell.
+    is_gates = order.decisions.filter(code=order.denial_code).exists()
+    remedy = _("The checks below show what the gate saw.") if is_gates else ""
     return Notice(title, order.denial_detail, remedy, "warn")
 
 

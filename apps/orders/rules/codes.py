@@ -26,7 +26,7 @@ class DenialCode(StrEnum):
     CONCENTRATION_LIMIT = "concentration_limit"
     INSUFFICIENT_BUYING_POWER = "insufficient_buying_power"
     ORDER_RATE_LIMIT = "order_rate_limit"
-    # Denied after the gate had approved it, before it was sent: see AFTER_APPROVAL.
+    # Denied after the gate had approved it, before it was sent. The gate's own codes may come then, too.
     APPROVAL_EXPIRED = "approval_expired"
     CANCELED_BEFORE_SUBMISSION = "canceled_before_submission"
     CONNECTION_UNUSABLE = "connection_unusable"
@@ -35,15 +35,3 @@ class DenialCode(StrEnum):
     SUBMISSION_FAILED = "submission_failed"
     # The venue's no.
     REJECTED_BY_VENUE = "rejected_by_venue"
-
-
-# A kill switch that is engaged after the approval, and a second judgement, deny with the gate's own codes.
-AFTER_APPROVAL = frozenset(
-    {
-        DenialCode.APPROVAL_EXPIRED,
-        DenialCode.CANCELED_BEFORE_SUBMISSION,
-        DenialCode.CONNECTION_UNUSABLE,
-        DenialCode.ORIGINAL_CLOSED,
-        DenialCode.SUBMISSION_FAILED,
-    }
-)
