@@ -43,8 +43,8 @@ class TestUsage:
         body = acme_viewer.get(USAGE).json()
         assert body["plan"] == acme_viewer.get("/api/v1/tenant").json()["plan"] == "standard"
         assert body["limits"][:2] == [
-            {"name": "members", "used": 0, "limit": 50, "plan_limit": 50, "enforced": True},
-            {"name": "api_keys", "used": 1, "limit": 100, "plan_limit": 100, "enforced": True},
+            {"name": "members", "used": 0, "limit": 500, "plan_limit": 500, "enforced": True},
+            {"name": "api_keys", "used": 1, "limit": 1000, "plan_limit": 1000, "enforced": True},
         ]
         assert [row["name"] for row in body["limits"]] == Meter.values
         assert {row["name"] for row in body["limits"] if not row["enforced"]} == {
@@ -144,7 +144,7 @@ class TestLimits:
             "name": "api_keys",
             "used": 1,
             "limit": 0,
-            "plan_limit": 100,
+            "plan_limit": 1000,
             "enforced": True,
         }
 
