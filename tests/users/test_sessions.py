@@ -13,6 +13,7 @@ from apps.core.errors import NotFound
 from apps.users.models import RefreshToken, Session, User
 from apps.users.services import (
     OpenSession,
+    end_other_sessions,
     refresh_session,
     revoke_by_refresh_token,
     revoke_session,
@@ -143,6 +144,20 @@ def test_a_session_is_revoked_by_its_user_in_its_tenant_alone(ada: User, now: da
     assert Session.objects.get().revoked_at == now
     with pytest.raises(NotFound):
         revoke(ada, TENANT)
+
+
+def test_all_sessions_of_a_user_end_but_the_one_that_acts(ada: User, now: datetime) -> None:
+    own, other = start(ada, now), start(ada, now)
+    elsewhere = start_session(user=ada, tenant_id=(globex := uuid4()), origin=ORIGIN, now=now)
+    strangers = start(make_user("eve"), now)
+    actor = Actor(kind="user", label="ada", user_id=ada.id, tenant_id=TENANT)
+    assert end_other_sessions(user_id=ada.id, keep=own.session.id, reason="password_changed", actor=actor, now=now) == 2
+    ended = Session.objects.filter(revoked_at=now).order_by("id")
+    assert list(ended) == [other.session, elsewhere.session]
+    assert leaves(TENANT)[3:] == leaves(globex)[1:] == [("session.revoked", {"reason": [None, "password_changed"]})]
+    assert refresh(strangers.refresh, now) is not None
+    assert end_other_sessions(user_id=ada.id, keep=None, reason="password_reset", actor=actor, now=now) == 1
+    assert refresh(own.refresh, now) is None
 
 
 @pytest.mark.commits

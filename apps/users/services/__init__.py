@@ -4,6 +4,7 @@ from apps.users.services.attempts import one_attempt_at_a_time
 from apps.users.services.identity import add_totp_device, create_user
 from apps.users.services.sessions import (
     OpenSession,
+    end_other_sessions,
     refresh_session,
     revoke_any_session,
     revoke_by_refresh_token,
@@ -26,6 +27,7 @@ __all__ = [
     "check_password",
     "check_second_factor",
     "create_user",
+    "end_other_sessions",
     "is_locked_out",
     "one_attempt_at_a_time",
     "record_refusal",

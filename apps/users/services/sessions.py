@@ -163,6 +163,19 @@ def revoke_sessions(*, user_id: UUID, tenant_id: UUID, reason: str, actor: Actor
     return len(sessions)
 
 
+def end_other_sessions(*, user_id: UUID, keep: UUID | None, reason: str, actor: Actor, now: datetime) -> int:
+    """Sign a user out everywhere but in the session `keep`, the one that acts; return how many sessions ended.
+
+    Each leaves a leaf in its tenant's log. Called outside of a tenant's scope, in which sessions are out of reach.
+    """
+    with transaction.atomic():
+        live = selectors.live_sessions_everywhere(user_id=user_id, now=now).select_for_update()
+        ending = [session for session in live.order_by("id") if session.id != keep]
+        for session in ending:
+            _revoke(session, actor.for_tenant(session.tenant_id), now, reason=reason)
+    return len(ending)
+
+
 def revoke_by_refresh_token(*, refresh: str, origin: Origin, now: datetime) -> None:
     """Revoke the session whose newest refresh token this is; an unknown one changes nothing (RFC 7009)."""
     with transaction.atomic():
