@@ -1,10 +1,23 @@
 """Who acts: carried by every service call, audit leaf, event, job and log line."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 from uuid import UUID
 
+from apps.core.conditions import Condition
+
 ActorKind = Literal["user", "api_key", "staff", "system"]
+_STORED = (
+    "kind",
+    "label",
+    "tenant_id",
+    "user_id",
+    "impersonator_id",
+    "api_key_id",
+    "request_id",
+    "ip",
+)
 _UUID_FIELDS = ("tenant_id", "user_id", "impersonator_id", "api_key_id")
 
 
@@ -13,7 +26,8 @@ class Actor:
     """A principal and the request it came with.
 
     `tenant_id` is the tenant acted upon; a staff actor has none until an action names one (see `for_tenant`).
-    `impersonator_id` is the staff user behind a member. `label` is a readable name, frozen at the time.
+    `impersonator_id` is the staff user behind a member. `label` is a readable name, frozen at the time. `conditions`,
+    by permission, go with whoever acts to where they can be judged (apps/core/decisions.py); they are stored nowhere.
     """
 
     kind: ActorKind
@@ -24,6 +38,7 @@ class Actor:
     api_key_id: UUID | None = None
     request_id: str = ""
     ip: str = ""
+    conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def for_tenant(self, tenant_id: UUID) -> Self:
         """Return the same actor, acting upon this tenant."""
@@ -32,7 +47,7 @@ class Actor:
 
     def as_json(self) -> dict[str, Any]:
         """Return the actor as stored in audit leaves and jobs: only what is set, ids as strings."""
-        return {name: str(value) for name in self.__slots__ if (value := getattr(self, name))}
+        return {name: str(value) for name in _STORED if (value := getattr(self, name))}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

@@ -94,6 +94,18 @@ class PermissionMissing(DomainError):
     title = _("Permission missing")
 
 
+class ConditionFailed(DomainError):
+    """You hold the permission under a condition that does not hold here.
+
+    `condition` names it: `own` (only what you made), `amount_below` (an amount that is not known is refused, too) or
+    `hours`. `POST /permissions/explain` tells all of them.
+    """
+
+    code = "condition_failed"
+    status = 403
+    title = _("A condition of the permission does not hold")
+
+
 class NotFound(DomainError):
     """There is no such thing, or it belongs to another tenant: the answer is the same."""
 

@@ -10,9 +10,15 @@ from apps.core.actor import Actor
 class Principal:
     """An actor bound to one tenant, and the permissions that it has; the tenants room adds what it knows of it.
 
-    `rates` are requests a second and at once, by policy, where the tenant's differ from the installation's.
+    A user has them by a `role`, an API key (`role` is None) as its scopes; the actor carries the conditions under which
+    they are held. `ceiling` is all that can be reached at most, whatever the permissions: None is no such bound.
+    `only_paper`: real money is out of reach. `rates` are requests a second and at once, by policy, where the tenant's
+    differ from the installation's.
     """
 
     actor: Actor
     permissions: frozenset[str]
+    role: str | None = None
+    ceiling: frozenset[str] | None = None
+    only_paper: bool = False
     rates: Mapping[str, Sequence[int]] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from apps.core.api.permissions import Permission
+from apps.core.permissions import Permission
 from apps.tenants.enums import Role
 
 ALL_PERMISSIONS = frozenset(Permission)
@@ -36,3 +36,8 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 def permissions_of(role: Role) -> frozenset[Permission]:
     """Return what a role may do."""
     return PERMISSIONS[role]
+
+
+def roles_with(permission: str) -> list[Role]:
+    """Return the built-in roles that give a permission."""
+    return [role for role in Role if permission in PERMISSIONS[role]]

@@ -10,14 +10,14 @@ from django.db.models import Exists, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from apps.core.actor import Actor
-from apps.core.api.permissions import Permission
 from apps.core.errors import AuthenticationRequired, DomainError, NotFound
 from apps.core.models import ReadOnlySwitch
+from apps.core.permissions import Permission
 from apps.core.scope import current_tenant_id
 from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
 from apps.tenants.errors import AddressNotAllowed, TenantSuspended
 from apps.tenants.models import ApiKey, Invitation, Membership, Tenant
-from apps.tenants.roles import permissions_of
+from apps.tenants.roles import permissions_of, roles_with
 from apps.tenants.secrets import hash_secret, is_well_formed
 from apps.tenants.types import Invited, MembershipChoice, Principal, TenantIdentity
 from apps.users.tokens import read_access_token
@@ -98,7 +98,7 @@ def find_invitation(token: str, *, now: datetime) -> Invited | None:
 def find_colleague(*, asker_id: UUID | None, username: str) -> tuple[UUID, str, str] | None:
     """Return (user id, name, e-mail address) of the user of this name, if the asker handles members of a tenant that
     the user belongs to."""
-    roles = [str(role) for role in Role if Permission.MEMBERS_WRITE in permissions_of(role)]
+    roles = [str(role) for role in roles_with(Permission.MEMBERS_WRITE)]
     rows = _rows(_COLLEAGUE, [asker_id, username, roles])
     return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
@@ -129,7 +129,14 @@ def get_api_key_principal(secret: str, *, ip: str, request_id: str, now: datetim
     actor = Actor(kind="api_key", label=label, tenant_id=tenant_id, api_key_id=api_key_id, request_id=request_id, ip=ip)
     tenant = TenantIdentity(tenant_id, slug, tenant_name)
     rates = _rates(tenant=tenant_rate, key=key_rate)
-    return Principal(actor=actor, permissions=frozenset(scopes), rates=rates, tenant=tenant, mode=ApiKeyMode(mode))
+    return Principal(
+        actor=actor,
+        permissions=frozenset(scopes),
+        only_paper=mode == ApiKeyMode.TEST,
+        rates=rates,
+        tenant=tenant,
+        mode=ApiKeyMode(mode),
+    )
 
 
 def get_token_principal(token: str, *, ip: str, request_id: str, now: datetime) -> Principal:

@@ -25,7 +25,6 @@ class Principal(principal.Principal):
     """A principal with its tenant. A user has `role` and `session_id`, an API key has `mode`."""
 
     tenant: TenantIdentity
-    role: Role | None = None
     session_id: UUID | None = None
     mode: ApiKeyMode | None = None
 

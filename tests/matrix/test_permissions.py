@@ -60,6 +60,7 @@ GET     orders/{order_id}                        200  200    200   200     404  
 PATCH   orders/{order_id}                        200  200    403   200     404      401   401
 POST    orders/{order_id}/cancel                 202  202    403   202     404      401   401
 GET     orders/{order_id}/events                 200  200    200   200     404      401   401
+GET     permissions                              200  200    200   200     200      401   401
 GET     positions                                200  200    200   200     200      401   401
 GET     providers                                200  200    200   200     200      401   401
 GET     quotes/{instrument_key}                  200  200    200   200     200      401   401

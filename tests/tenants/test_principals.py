@@ -51,7 +51,9 @@ class TestApiKeys:
         )
         tenant = TenantIdentity(acme.id, "acme", "Acme")
         permissions = frozenset({"tenant:read", "events:read"})
-        assert principal == Principal(actor=actor, permissions=permissions, tenant=tenant, mode=principal.mode)
+        assert principal == Principal(
+            actor=actor, permissions=permissions, only_paper=True, tenant=tenant, mode=principal.mode
+        )
         assert principal.mode == "test"
 
     def test_a_mistyped_key_costs_no_query(self, now: datetime, django_assert_num_queries: Any) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -116,9 +116,12 @@ class TenantView(ApiView):
     """A view bound to the tenant of its credentials.
 
     `required_permissions` maps a method to the permission that it asks for; a method without one is denied.
+    `judged_with_resource` are the methods whose services judge conditions on the resource (`require_conditions`):
+    whoever holds a permission under such a condition is denied everywhere else.
     """
 
     required_permissions: ClassVar[Mapping[str, str]] = {}
+    judged_with_resource: ClassVar[Collection[str]] = ()
 
     @property
     def principal(self) -> Principal:

@@ -20,7 +20,6 @@ from apps.core.api.renderers import JSONRenderer, to_json
 from apps.core.api.serializers import NoBody
 from apps.core.api.views import IF_MATCH, TenantListView, TenantView, etag
 from apps.core.errors import DomainError, ValidationFailed
-from apps.core.principal import Principal as CorePrincipal
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import fingerprint_of, read_key, replay, run_idempotently
 from apps.idempotency.types import Answer
@@ -45,8 +44,6 @@ from apps.orders.services.intake.placing import Placement, place_order
 from apps.orders.services.intake.refreshing import with_fresh_inputs
 from apps.orders.services.intake.replacing import Replacement, replace_order
 from apps.orders.services.requests import request_cancel
-from apps.tenants.enums import ApiKeyMode
-from apps.tenants.types import Principal
 
 IDEMPOTENCY_KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="1 to 255 characters")
 
@@ -113,7 +110,7 @@ class OrderListView(TenantListView):
             new=body.new_order(),
             key=key,
             fingerprint=fingerprint_of(self),
-            only_paper=reaches_only_paper(self.principal),
+            only_paper=self.principal.only_paper,
             is_dry_run=body.dry_run,
         )
 
@@ -131,7 +128,7 @@ class OrderListView(TenantListView):
         def execute() -> Never:
             account_id = _legible_account(self.request.data)
             account = account_id and get_account(tenant_id=self.tenant_id, account_id=account_id)
-            if account and reaches_only_paper(self.principal) and account.mode != AccountMode.PAPER:
+            if account and self.principal.only_paper and account.mode != AccountMode.PAPER:
                 raise LiveAccountRefused
             raise refusal
 
@@ -240,17 +237,12 @@ class OrderCancelView(TenantView):
 def _require_order(view: TenantView, order_id: UUID) -> None:
     with tenant_scope(view.tenant_id):
         order = get_order(tenant_id=view.tenant_id, order_id=order_id)
-    if reaches_only_paper(view.principal) and order.mode != Mode.PAPER:
+    if view.principal.only_paper and order.mode != Mode.PAPER:
         raise LiveAccountRefused
 
 
 def _show(order: Order, *, status: int = 200) -> Response:
     return Response(order_data(order), status=status, headers={"ETag": etag(order.version)})
-
-
-def reaches_only_paper(principal: CorePrincipal) -> bool:
-    """Tell whether a principal may not move real money: a test key."""
-    return isinstance(principal, Principal) and principal.mode == ApiKeyMode.TEST
 
 
 class OrderEventListView(TenantListView):

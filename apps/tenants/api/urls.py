@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.tenants.api import auth_views, invitation_views, member_views, views
+from apps.tenants.api import auth_views, invitation_views, member_views, role_views, views
 
 urlpatterns = [
     path("auth/token", auth_views.TokenView.as_view()),
@@ -19,6 +19,7 @@ urlpatterns = [
     path("invitations/accept", invitation_views.InvitationAcceptView.as_view()),
     path("invitations/<uuid:invitation_id>", invitation_views.InvitationView.as_view()),
     path("invitations/<uuid:invitation_id>/resend", invitation_views.InvitationResendView.as_view()),
+    path("permissions", role_views.PermissionListView.as_view()),
     path("api-keys", views.ApiKeyListView.as_view()),
     path("api-keys/<uuid:api_key_id>", views.ApiKeyView.as_view()),
     path("api-keys/<uuid:api_key_id>/roll", views.ApiKeyRollView.as_view()),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from apps.core.actor import Actor
-from apps.core.api.permissions import Permission
 from apps.core.errors import PermissionMissing
+from apps.core.permissions import Permission
 from apps.core.scope import current_tenant_id
 from apps.tenants.enums import Role
 from apps.tenants.errors import OwnersOnly, RoleExceedsGranter
