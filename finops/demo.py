@@ -116,9 +116,10 @@ def _ensure_user(username: str, **attributes: Any) -> tuple[User, str]:
     """Return the user of this name and a password that is theirs from now on."""
     now, password = clock.now(), secrets.token_urlsafe(15)
     with staff_scope():
-        user = User.objects.select_for_update().filter(username=username).first()
-        if user is None:
-            return create_user(username=username, password=password, actor=ACTOR, now=now, **attributes), password
+        user = User.objects.filter(username=username).first()
+    if user is None:
+        return create_user(username=username, password=password, actor=ACTOR, now=now, **attributes), password
+    with staff_scope():
         user.set_password(password)
         user.save(update_fields=["password"])
         audit.record(action="user.password_reset", actor=ACTOR, target_type="user", target_id=user.id, now=now)

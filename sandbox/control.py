@@ -80,11 +80,12 @@ class Control:
         return web.json_response(self._clock())
 
     async def list_credentials(self, request: web.Request) -> web.Response:
-        """Return, for the customer ?label=, the credentials at each provider."""
+        """Return, for the customer ?label=, the credentials at each provider that wants some."""
         fields = Fields.of_query(request)
         label = fields.find_text("label") or "acme"
         fields.finish()
-        return web.json_response({name: twin.credentials(label) for name, twin in self._world.providers.items()})
+        found = {name: twin.credentials(label) for name, twin in self._world.providers.items()}
+        return web.json_response({name: credentials for name, credentials in found.items() if credentials})
 
     def _clock(self) -> dict[str, object]:
         return {

@@ -56,7 +56,11 @@ class UsernameTaken(DomainError):
 
 
 class PasswordTooWeak(DomainError):
-    """The password is too short, too common or too similar to the user's name; `detail` says which."""
+    """The password is too short, too common, made of the user's name, or known from a breach; `detail` says which.
+
+    It needs fifteen characters, or eight beside a second factor, and may be a sentence. No kinds of characters are
+    asked for. Passwords are compared with those of known breaches without being sent anywhere.
+    """
 
     code = "password_too_weak"
     status = 400

@@ -8,6 +8,7 @@ ALPACA_REQUESTS_PER_MINUTE = 10_000
 SYNC_INTERVAL_SECONDS = 3600
 WHITENOISE_AUTOREFRESH = True  # looks a file up when it is asked for: every test client would list them all
 RATE_LIMITS = dict.fromkeys(RATE_LIMITS, (10_000, 100_000))  # all tests share an address
+BREACHED_PASSWORDS = False  # the tests of it switch it on, with the sandbox
 EGRESS_ALLOW_LOOPBACK = True
 EGRESS_NAME_SERVERS = []  # nobody is asked: no name resolves but localhost
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

@@ -51,7 +51,7 @@ class Provider(ABC):
 
     @abstractmethod
     def credentials(self, label: str) -> dict[str, Any]:
-        """Return the credentials of the customer called `label`, as the platform stores them."""
+        """Return the credentials of the customer called `label`, as the platform stores them; none of an open API."""
 
     def control_routes(self) -> Iterable[web.RouteDef]:
         """Return test controls, mounted under `/_control/<name>`."""

@@ -18,12 +18,12 @@ from typing import Any, Self
 import pytest
 
 from apps.core import clock
+from apps.core.guard import assert_no_transaction
 from apps.providers import registry
 from apps.providers.enums import Capability, ErrorCategory
 from apps.providers.errors import ProviderError
 from apps.providers.protocols import AdapterSpec, CredentialField
 from apps.providers.trading import AssetData, ClockData, HoldingData, QuoteData
-from apps.providers.transport.guard import assert_no_transaction
 from apps.providers.types import AccountData, BalanceData, Page, RejectedRow, TransactionData
 
 

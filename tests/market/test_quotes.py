@@ -12,13 +12,13 @@ from django.conf import settings
 from django.db import connection as database
 
 from apps.core import clock
+from apps.core.guard import CallInsideTransaction
 from apps.core.scope import tenant_scope
 from apps.market.enums import Freshness
 from apps.market.models import Quote
 from apps.market.selectors import freshness_of
 from apps.market.services import refresh_quotes
 from apps.providers.enums import ErrorCategory
-from apps.providers.transport.guard import CallInsideTransaction
 from tests.factories.market import connect, make_listing, make_quote
 from tests.factories.venue import FIRST, SECOND, Venue
 

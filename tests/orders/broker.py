@@ -14,12 +14,12 @@ from typing import Any, Self
 import pytest
 
 from apps.core import clock
+from apps.core.guard import assert_no_transaction
 from apps.providers import registry
 from apps.providers.enums import Capability, ErrorCategory
 from apps.providers.errors import ProviderError
 from apps.providers.protocols import AdapterSpec, CredentialField
 from apps.providers.trading import FillData, HoldingData, OrderRequest, QuoteData, TradeUpdate, VenueOrder
-from apps.providers.transport.guard import assert_no_transaction
 
 NAME = "scripted"
 LOST = ErrorCategory.UNKNOWN_OUTCOME

@@ -30,7 +30,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_health_names_the_providers_and_the_clock(sandbox: SandboxProcess) -> None:
     health = sandbox.control("GET", "/health")
     assert health["status"] == "ok"
-    assert health["providers"] == ["alpaca", "teller"]
+    assert health["providers"] == ["alpaca", "pwnedpasswords", "teller"]
     assert health["clock_running"] is True
 
 

@@ -13,6 +13,7 @@ import msgspec
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from apps.core.guard import assert_no_transaction
 from apps.core.redaction import redact_text
 from apps.providers.enums import ErrorCategory
 from apps.providers.errors import ProviderError
@@ -21,7 +22,6 @@ from apps.providers.transport import metrics
 from apps.providers.transport.breaker import BreakerPolicy, connection_breaker, line_name, provider_breaker
 from apps.providers.transport.classification import Blame, Verdict, default_verdict, retry_after_header
 from apps.providers.transport.failures import BadAnswer, DeadlinePassed, wire_verdict
-from apps.providers.transport.guard import assert_no_transaction
 from apps.providers.transport.limiter import Limiter
 from apps.providers.transport.sockets import Address, Sockets, kept_sockets
 

@@ -54,8 +54,9 @@ def accept_invitation(*, token: str, by: UUID | NewUser, origin: Origin, now: da
         raise InvalidInvitation
     if invited.is_suspended:
         raise TenantSuspended
+    chosen = _prepare(by, invited.email, now) if isinstance(by, NewUser) else by
     with transaction.atomic():
-        user = _create(by, invited.email, origin, now) if isinstance(by, NewUser) else User.objects.get(id=by)
+        user = _store(chosen, origin, now) if isinstance(chosen, User) else User.objects.get(id=chosen)
         actor = _actor(user.username, origin, user.id).for_tenant(invited.tenant.id)
         with write_scope(actor):
             # The members' lock first, like everywhere.
@@ -77,9 +78,13 @@ def accept_invitation(*, token: str, by: UUID | NewUser, origin: Origin, now: da
     return Joined(member, invited.tenant)
 
 
-def _create(chosen: NewUser, email: str, origin: Origin, now: datetime) -> User:
-    actor = _actor(chosen.username, origin)
-    return users.create_user(username=chosen.username, password=chosen.password, email=email, actor=actor, now=now)
+def _prepare(chosen: NewUser, email: str, now: datetime) -> User:
+    # Before the transaction: the password may be compared with those of breaches, and hashing takes its time.
+    return users.prepare_user(username=chosen.username, password=chosen.password, email=email, now=now)
+
+
+def _store(newcomer: User, origin: Origin, now: datetime) -> User:
+    return users.store_user(newcomer, actor=_actor(newcomer.username, origin), now=now)
 
 
 def _actor(username: str, origin: Origin, user_id: UUID | None = None) -> Actor:

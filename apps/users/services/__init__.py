@@ -1,7 +1,13 @@
 """Every write of the users room."""
 
 from apps.users.services.attempts import one_attempt_at_a_time
-from apps.users.services.identity import add_totp_device, create_user
+from apps.users.services.identity import (
+    add_totp_device,
+    create_user,
+    prepare_user,
+    require_good_password,
+    store_user,
+)
 from apps.users.services.sessions import (
     OpenSession,
     end_other_sessions,
@@ -30,13 +36,16 @@ __all__ = [
     "end_other_sessions",
     "is_locked_out",
     "one_attempt_at_a_time",
+    "prepare_user",
     "record_refusal",
     "refresh_session",
     "refuse_stranger",
+    "require_good_password",
     "revoke_any_session",
     "revoke_by_refresh_token",
     "revoke_session",
     "revoke_sessions",
     "start_session",
+    "store_user",
     "visitor",
 ]

@@ -9,10 +9,10 @@ import pytest
 from django.db import transaction
 from prometheus_client import REGISTRY
 
+from apps.core.guard import CallInsideTransaction
 from apps.providers.enums import ErrorCategory
 from apps.providers.errors import ProviderError
 from apps.providers.transport import CallPolicy, Verdict, default_verdict
-from apps.providers.transport.guard import CallInsideTransaction
 from tests.providers.transport.server import (
     ScriptedServer,
     answer,

@@ -16,6 +16,7 @@ from apps.users.types import Origin
 from tests.conftest import client_for
 from tests.factories.tenants import make_api_key, make_invitation, make_member
 from tests.factories.users import make_user
+from tests.sandbox_process import SandboxProcess
 from tests.tenants.api.calls import field_errors, problem, sign_in, signed_in
 from tests.tenants.records import actions, emitted, leaves
 from tests.tenants.test_services import SYSTEM
@@ -115,6 +116,21 @@ def test_a_refusal_makes_nothing_and_leaves_the_token_good(
     before = (actions(acme.id), User.objects.count())
     assert problem(accept(token, chosen))[:2] == refusal
     assert (actions(acme.id), User.objects.count(), members(acme)) == (*before, {})
+    assert accept(token, CHOSEN).status_code == 201
+
+
+def test_a_password_of_a_breach_is_refused_and_the_token_stays_good(
+    acme: Tenant, sandbox: SandboxProcess, settings: Any
+) -> None:
+    settings.BREACHED_PASSWORDS = True
+    _invitation, token = make_invitation(acme, "neo@example.com")
+    answer = accept(token, {"username": "neo", "password": "correct horse battery staple"})
+    assert problem(answer) == (
+        400,
+        "password_too_weak",
+        "The password is known from a data breach: change it wherever you use it.",
+    )
+    assert (User.objects.count(), members(acme)) == (0, {})
     assert accept(token, CHOSEN).status_code == 201
 
 

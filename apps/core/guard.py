@@ -15,4 +15,4 @@ def assert_no_transaction() -> None:
     """
     # Django marks a test case's own block the same way, for durable=True.
     if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
-        raise CallInsideTransaction("a provider is called inside a transaction")
+        raise CallInsideTransaction("another system is called inside a transaction")
