@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from apps.core.crypto import parse_keys
+from apps.core.keyrings import parse_keys
 from finops.settings import env
 
 

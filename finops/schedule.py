@@ -14,8 +14,8 @@ SCHEDULE = {
     "providers.schedule_due_syncs": 15,
     "market.request_due_imports": 15,
     "idempotency.expire": 3600,
-    "providers.rotate_credentials": 3600,
-    "webhooks.renew_seals": 3600,
+    "finops.renew_seals": 3600,
+    "webhooks.forget_secrets": 3600,
 }
 # The queues of those that have a worker of their own.
 _QUEUES = {"webhooks.deliver": "webhooks"}

@@ -1,13 +1,11 @@
 """Encryption of fields at rest: AES-256-GCM under rotatable keys, bound to the row by associated data."""
 
-import base64
-import binascii
 import os
-from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.conf import settings
+
+from apps.core import keyrings
 
 _NONCE_BYTES = 12
 
@@ -16,31 +14,17 @@ class DecryptionFailed(Exception):
     """The ciphertext was altered, belongs to another row, or its key is gone."""
 
 
-@lru_cache(maxsize=4)
-def parse_keys(text: str) -> dict[str, bytes]:
-    """Return {id: 32 bytes} from "id:base64,id:base64"; the first is the current key.
-
-    Raises:
-        ValueError: a part is malformed, a key is not 32 bytes, or there is none.
-    """
-    keys: dict[str, bytes] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        key_id, _, encoded = part.partition(":")
-        try:
-            key = base64.b64decode(encoded, validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"key {key_id!r} is not base64") from error
-        if not key_id.isalnum() or len(key) != 32:
-            raise ValueError(f"key {key_id!r} must be id:base64 of 32 bytes")
-        keys[key_id] = key
-    if not keys:
-        raise ValueError("no key is given")
-    return keys
-
-
 def current_key_id() -> str:
     """Return the id of the key that encrypts now."""
-    return next(iter(parse_keys(settings.FIELD_KEYS)))
+    return keyrings.current_key_id("FIELD_KEYS")
+
+
+def key_id_of(ciphertext: bytes) -> str:
+    """Return the id of the key that a ciphertext is under.
+
+    Beside what was just encrypted it says more than `current_key_id`, which may have changed since.
+    """
+    return bytes(ciphertext).partition(b"|")[0].decode("ascii", "replace")
 
 
 def encrypt(plaintext: bytes, *, bound_to: str) -> bytes:
@@ -48,9 +32,9 @@ def encrypt(plaintext: bytes, *, bound_to: str) -> bytes:
 
     `bound_to` names the row ("table:tenant:id"); the ciphertext cannot be moved to another one.
     """
-    key_id = current_key_id()
+    key_id, key = next(iter(keyrings.keys_of("FIELD_KEYS").items()))
     nonce = os.urandom(_NONCE_BYTES)
-    sealed = AESGCM(parse_keys(settings.FIELD_KEYS)[key_id]).encrypt(nonce, plaintext, bound_to.encode())
+    sealed = AESGCM(key).encrypt(nonce, plaintext, bound_to.encode())
     return key_id.encode() + b"|" + nonce + sealed
 
 
@@ -60,8 +44,8 @@ def decrypt(ciphertext: bytes, *, bound_to: str) -> bytes:
     Raises:
         DecryptionFailed: see the class.
     """
-    key_id, _, sealed = bytes(ciphertext).partition(b"|")
-    key = parse_keys(settings.FIELD_KEYS).get(key_id.decode("ascii", "replace"))
+    key_id, sealed = key_id_of(ciphertext), bytes(ciphertext).partition(b"|")[2]
+    key = keyrings.keys_of("FIELD_KEYS").get(key_id)
     if key is None:
         raise DecryptionFailed(f"the key {key_id!r} is not configured")
     try:

@@ -1,5 +1,6 @@
 """Taking idempotency keys, keeping the answers, and forgetting them in time."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,9 +15,12 @@ from apps.core import crypto
 from apps.core.db.statements import Statement
 from apps.core.ids import new_id
 from apps.core.scope import current_tenant_id, system_scope
+from apps.core.seals import Row, SealedTable, key_id_in
 from apps.idempotency.errors import IdempotencyAnswerExpired, IdempotencyInFlight, IdempotencyKeyReused
 from apps.idempotency.models import IdempotencyRecord
 from apps.idempotency.types import Answer
+
+logger = logging.getLogger(__name__)
 
 KEPT = timedelta(days=30)
 SECRET_KEPT = timedelta(hours=24)
@@ -89,7 +93,7 @@ def find_answer(*, key: str, fingerprint: bytes, now: datetime) -> Answer | None
 
 def keep_answer(*, key: str, answer: Answer, secret: bool, now: datetime) -> None:
     """Store the answer of the request that took the key; with `secret` encrypted, for SECRET_KEPT."""
-    body = crypto.encrypt(answer.body, bound_to=_bound_to(key)) if secret else answer.body
+    body = crypto.encrypt(answer.body, bound_to=_bound_to(current_tenant_id(), key)) if secret else answer.body
     keep_statement(
         key=key, answer=replace(answer, body=body), body_expires_at=now + SECRET_KEPT if secret else None
     ).execute()
@@ -139,9 +143,36 @@ def _kept_answer(record: IdempotencyRecord, fingerprint: bytes, now: datetime) -
     if record.body_expires_at is not None:
         if record.body is None or record.body_expires_at <= now:
             raise IdempotencyAnswerExpired
-        body = crypto.decrypt(body, bound_to=_bound_to(record.key))
+        body = crypto.decrypt(body, bound_to=_bound_to(record.tenant_id, record.key))
     return Answer(status=record.status, headers=record.headers, body=body)
 
 
-def _bound_to(key: str) -> str:
-    return f"idempotency_record:{current_tenant_id()}:{key}"
+def _bound_to(tenant_id: UUID, key: str) -> str:
+    return f"idempotency_record:{tenant_id}:{key}"
+
+
+def reseal_answer(sealed: Row, now: datetime) -> bool:
+    """Put a kept answer under the current key; see `SealedTable.reseal`. An outlived one is forgotten."""
+    with system_scope():
+        record = IdempotencyRecord.objects.select_for_update().filter(id=sealed.id).first()
+        if record is None or record.body is None or record.body_expires_at is None:
+            return False  # it was swept in between
+        bound_to = _bound_to(record.tenant_id, record.key)
+        try:
+            body = crypto.decrypt(bytes(record.body), bound_to=bound_to)
+        except crypto.DecryptionFailed:
+            logger.warning("idempotency.answer_not_resealed", extra={"row": str(sealed.id)})
+            return False
+        record.body = crypto.encrypt(body, bound_to=bound_to) if record.body_expires_at > now else None
+        record.save(update_fields=["body"])
+    return True
+
+
+# What expires is found by the index of what expires.
+KEPT_ANSWERS = SealedTable(
+    "kept answers",
+    _TABLE,
+    reseal_answer,
+    key_id=key_id_in("body"),
+    held="body_expires_at IS NOT NULL AND body IS NOT NULL",
+)

@@ -43,7 +43,8 @@ def seal(credentials: Mapping[str, str], *, tenant_id: UUID, connection_id: UUID
     """Return the ciphertext, bound to the connection, and the id of the key that it is under."""
     plaintext = msgspec.json.encode(dict(credentials))
     bound_to = Credentials.bound_to(tenant_id, connection_id)
-    return crypto.encrypt(plaintext, bound_to=bound_to), crypto.current_key_id()
+    ciphertext = crypto.encrypt(plaintext, bound_to=bound_to)
+    return ciphertext, crypto.key_id_of(ciphertext)
 
 
 def open_sealed(row: Credentials) -> dict[str, str]:

@@ -14,13 +14,3 @@ def schedule_due_syncs() -> None:
     for _ in range(_ROUNDS):
         if not services.schedule_due_syncs(now=clock.now()):
             return
-
-
-@shared_task(name="providers.rotate_credentials", ignore_result=True)
-def rotate_credentials() -> None:
-    """Put every connection's credentials under the current key; nothing to do costs one query."""
-    after = None
-    while True:
-        _rotated, after = services.rotate_credentials(now=clock.now(), after=after)
-        if after is None:
-            return

@@ -115,3 +115,7 @@ class RefreshToken(BaseModel):
 
     def __str__(self) -> str:
         return str(self.id)
+
+    def successor_bound_to(self) -> str:
+        """Return what `successor` is bound to."""
+        return f"users_refreshtoken:{self.session_id}:{self.id}"

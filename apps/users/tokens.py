@@ -10,8 +10,8 @@ import jwt
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from apps.core.crypto import parse_keys
 from apps.core.errors import AuthenticationRequired
+from apps.core.keyrings import keys_of
 from apps.users.models import Session
 from apps.users.types import AccessClaims
 
@@ -36,7 +36,7 @@ def hash_refresh_token(token: str) -> bytes:
 
 def sign_access_token(session: Session, *, now: datetime) -> str:
     """Return a JWT (HS256, RFC 7519) for the session, good for ACCESS_TOKEN_SECONDS."""
-    key_id, key = next(iter(parse_keys(settings.TOKEN_KEYS).items()))
+    key_id, key = next(iter(keys_of("TOKEN_KEYS").items()))
     claims = {
         "iss": ISSUER,
         "sub": str(session.user_id),
@@ -66,7 +66,7 @@ def read_access_token(token: str, *, now: datetime) -> AccessClaims:
 
 
 def _verified_claims(token: str) -> dict[str, Any]:
-    key = parse_keys(settings.TOKEN_KEYS).get(str(jwt.get_unverified_header(token).get("kid")))
+    key = keys_of("TOKEN_KEYS").get(str(jwt.get_unverified_header(token).get("kid")))
     if key is None:
         raise jwt.InvalidTokenError("unknown key")
     # The expiry is ours to check, against the clock that the caller passes like everywhere else.

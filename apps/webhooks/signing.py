@@ -29,8 +29,8 @@ def shown(key: bytes) -> str:
 
 def seal(key: bytes, *, tenant_id: UUID, endpoint_id: UUID) -> tuple[bytes, str]:
     """Return the key's ciphertext, bound to the endpoint, and the id of the installation's key that it is under."""
-    bound_to = EndpointSecret.bound_to(tenant_id, endpoint_id)
-    return crypto.encrypt(key, bound_to=bound_to), crypto.current_key_id()
+    ciphertext = crypto.encrypt(key, bound_to=EndpointSecret.bound_to(tenant_id, endpoint_id))
+    return ciphertext, crypto.key_id_of(ciphertext)
 
 
 def open_sealed(ciphertext: bytes | memoryview, *, tenant_id: UUID, endpoint_id: UUID) -> bytes:

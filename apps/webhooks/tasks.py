@@ -1,4 +1,4 @@
-"""Celery's way in: sending, woken after events were relayed, and the hourly care of secrets."""
+"""Celery's way in: sending, woken after events were relayed, and the hourly end of outlived secrets."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from celery import shared_task, signals
 from apps.core import clock
 from apps.jobs import shutdown
 from apps.webhooks.sending import Station
-from apps.webhooks.services import renew_seals
+from apps.webhooks.services import forget_secrets
 
 _station = Station(stopping=shutdown.has_begun)
 
@@ -23,11 +23,11 @@ def _stop_sending(**_signal: Any) -> None:
     _station.stop()
 
 
-@shared_task(name="webhooks.renew_seals")
-def renew() -> None:
-    """Put secrets under the installation's current key, and delete those whose grace is over."""
+@shared_task(name="webhooks.forget_secrets")
+def forget() -> None:
+    """Delete the secrets whose grace is over."""
     after = None
     while True:
-        _changed, after = renew_seals(now=clock.now(), after=after)
+        _forgotten, after = forget_secrets(now=clock.now(), after=after)
         if after is None:
             return

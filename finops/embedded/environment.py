@@ -16,6 +16,7 @@ EMBEDDED_SETTINGS = {"finops.settings.embedded", "finops.settings.test"}
 OWNER_ONLY = {"DATABASE_OWNER_URL"}
 # Connections of one web process at most; its threads are fewer, and idle ones are given back.
 WEB_POOL_SIZE = "8"
+KEY_FILES = {"FINOPS_FIELD_KEYS": "field_keys", "FINOPS_TOKEN_KEYS": "token_keys"}
 PLATFORM_PREFIXES = ("DATABASE_", "REDIS_", "BROKER_", "FINOPS_SECRET", "FINOPS_FIELD", "FINOPS_TOKEN")
 
 
@@ -86,10 +87,13 @@ def platform_environment(environment: Mapping[str, str], home: Home) -> dict[str
         "FINOPS_BASE_URL": f"http://127.0.0.1:{web}",
         "FINOPS_SANDBOX_URL": f"http://127.0.0.1:{sandbox}",
         "FINOPS_SECRET_KEY": home.secret("secret_key", nbytes=48),
-        "FINOPS_FIELD_KEYS": home.remember_secret("field_keys", _new_key),
-        "FINOPS_TOKEN_KEYS": home.remember_secret("token_keys", _new_key),
+        "FINOPS_SECRET_KEY_FALLBACKS": home.read("secrets.json").get("secret_key_fallbacks", ""),
         "PYTHONUNBUFFERED": "1",
     }
+    # In files, which the processes follow: `rotate_keys` replaces them, and nothing restarts.
+    for variable, name in KEY_FILES.items():
+        if not environment.get(variable) and not environment.get(f"{variable}_FILE"):
+            defaults[f"{variable}_FILE"] = str(home.key_file(name, _new_key))
     return {**defaults, **environment, "FINOPS_HOME": str(home.path)}
 
 

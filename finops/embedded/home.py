@@ -26,6 +26,7 @@ CONTENT = (
     "valkey",
     "sandbox",
     "metrics",
+    "keys",
     "secrets.json",
     "state.json",
     "migrations.json",
@@ -108,6 +109,15 @@ class Home:
             self.write("secrets.json", stored)
         return stored[name]
 
+    def key_file(self, name: str, make: Callable[[], str]) -> Path:
+        """Return the file of a ring of keys, made once by `make`; an older home has the ring among its secrets."""
+        file = self.folder("keys") / name
+        if not file.exists():
+            stored = self.read("secrets.json")
+            replace_file(file, stored.pop(name, "") or make())
+            self.write("secrets.json", stored)
+        return file
+
     def read(self, name: str) -> dict[str, str]:
         """Return a JSON file of texts, empty when it does not exist.
 
@@ -123,14 +133,7 @@ class Home:
     def write(self, name: str, content: dict[str, str]) -> None:
         """Replace a JSON file atomically; only its owner can read it."""
         assert is_content(name), f"{name} is missing from what reset deletes"
-        target = self.path / name
-        draft = target.with_name(f".{name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(content, file, indent=2, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
+        replace_file(self.path / name, json.dumps(content, indent=2, sort_keys=True))
 
     def _claim(self) -> None:
         if self.is_claimed:
@@ -169,6 +172,17 @@ class Home:
                 f"The disk under {self.path} has {free // 1024**2} MB free and finops needs {needed} MB: "
                 f"make room, or set FINOPS_HOME to another disk."
             )
+
+
+def replace_file(target: Path, text: str) -> None:
+    """Replace a file atomically; only its owner can read it."""
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(target)
 
 
 def is_content(name: str) -> bool:

@@ -11,6 +11,7 @@ from finops.settings import env
 BASE_DIR = Path(__file__).resolve().parents[2]
 
 SECRET_KEY = env.text("FINOPS_SECRET_KEY", required=True) or "unset"
+SECRET_KEY_FALLBACKS = env.items("FINOPS_SECRET_KEY_FALLBACKS")  # accepted beside it while it is being replaced
 DEBUG = False
 ALLOWED_HOSTS = env.items("FINOPS_ALLOWED_HOSTS")
 BASE_URL = env.text("FINOPS_BASE_URL", "http://127.0.0.1:8000")
@@ -125,8 +126,11 @@ def database(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 OWNER_LOGIN = env.boolean("FINOPS_OWNER_LOGIN", False)  # set by manage.py for the commands that migrate
+WORKER_LOGIN = env.boolean("FINOPS_WORKER_LOGIN", False)  # set by manage.py for those that work on the queues' tables
 DATABASE_OWNER = env.database("DATABASE_OWNER_URL", required=OWNER_LOGIN)
-DATABASES = {"default": database(DATABASE_OWNER if OWNER_LOGIN else env.database("DATABASE_URL", required=True))}
+DATABASE_WORKER = env.database("DATABASE_WORKER_URL") if WORKER_LOGIN else {}
+DATABASE_LOGIN = DATABASE_OWNER if OWNER_LOGIN else DATABASE_WORKER or env.database("DATABASE_URL", required=True)
+DATABASES = {"default": database(DATABASE_LOGIN)}
 
 REDIS_URL = env.text("REDIS_URL", required=True)
 BROKER_URL = env.text("BROKER_URL", REDIS_URL)
@@ -162,9 +166,12 @@ AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "otp_token", "otp"]  # no
 AXES_LOCKOUT_CALLABLE = "apps.backoffice.lockout.locked_out"
 OTP_TOTP_ISSUER = "finops"
 
-# Keys for what is encrypted or signed at rest: "id:base64,id:base64"; the first encrypts, all decrypt.
+# Keys for what is encrypted or signed at rest: "id:base64,id:base64"; the first encrypts, all decrypt. Read from a
+# file, they are what the file holds now (apps.core.keyrings).
 FIELD_KEYS = env.text("FINOPS_FIELD_KEYS", required=True)
+FIELD_KEYS_FILE = env.file_of("FINOPS_FIELD_KEYS")
 TOKEN_KEYS = env.text("FINOPS_TOKEN_KEYS", required=True)
+TOKEN_KEYS_FILE = env.file_of("FINOPS_TOKEN_KEYS")
 ACCESS_TOKEN_SECONDS = 600
 SESSION_SECONDS = 30 * 24 * 3600
 REFRESH_GRACE_SECONDS = 10  # a refresh token that was just exchanged gives the same next one again

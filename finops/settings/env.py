@@ -36,6 +36,11 @@ def text(name: str, default: str = "", *, required: bool = False) -> str:
     return value or default
 
 
+def file_of(name: str) -> str:
+    """Return the file that `NAME` is read from, or nothing where the variable itself is set."""
+    return "" if os.environ.get(name) else os.environ.get(f"{name}_FILE", "")
+
+
 def integer(name: str, default: int) -> int:
     """Return `NAME` as a whole number."""
     value = text(name, str(default))

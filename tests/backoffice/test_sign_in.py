@@ -216,3 +216,16 @@ def test_changing_the_own_password_is_recorded(staff_client, staff):
     assert log() == []
     assert staff_client.post("/admin/password_change/", words).status_code == 302
     assert log() == [("staff.password_changed", "staff", str(staff.pk), {})]
+
+
+def test_staff_stay_signed_in_while_djangos_secret_is_replaced(staff_client, settings):
+    old, settings.SECRET_KEY = settings.SECRET_KEY, "n" * 60
+    settings.SECRET_KEY_FALLBACKS = [old]
+    assert is_inside(staff_client)
+    settings.SECRET_KEY_FALLBACKS = []  # that request signed the session anew
+    assert is_inside(staff_client)
+
+
+def test_a_session_that_a_lost_secret_signed_is_over(staff_client, settings):
+    settings.SECRET_KEY = "n" * 60
+    assert not is_inside(staff_client)

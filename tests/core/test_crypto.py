@@ -2,7 +2,8 @@ import base64
 
 import pytest
 
-from apps.core.crypto import DecryptionFailed, decrypt, encrypt, parse_keys
+from apps.core.crypto import DecryptionFailed, decrypt, encrypt
+from apps.core.keyrings import parse_keys
 
 pytestmark = pytest.mark.no_database
 

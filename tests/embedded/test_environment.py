@@ -40,16 +40,32 @@ def test_keys_are_generated_once_and_addresses_follow_the_ports(home: Home) -> N
     assert first["FINOPS_SANDBOX_URL"] == "http://127.0.0.1:8010"
     assert first["DJANGO_SETTINGS_MODULE"] == "finops.settings.embedded"
     assert first["FINOPS_HOME"] == str(home.path)
-    for name in ("FINOPS_FIELD_KEYS", "FINOPS_TOKEN_KEYS"):
-        identifier, _, key = first[name].partition(":")
+    rings = [Path(first[name]) for name in ("FINOPS_FIELD_KEYS_FILE", "FINOPS_TOKEN_KEYS_FILE")]
+    assert [ring.stat().st_mode & 0o777 for ring in rings] == [0o600, 0o600]
+    for ring in rings:
+        identifier, _, key = ring.read_text().partition(":")
         assert (identifier, len(base64.b64decode(key))) == ("k1", 32)
-    assert first["FINOPS_FIELD_KEYS"] != first["FINOPS_TOKEN_KEYS"]
+    assert rings[0].read_text() != rings[1].read_text()
     assert platform_environment({"FINOPS_PORT": "9000", **URLS}, home) == first
 
 
 def test_what_the_caller_sets_wins(home: Home) -> None:
     environment = platform_environment({"FINOPS_BASE_URL": "http://finops.test", **URLS}, home)
     assert environment["FINOPS_BASE_URL"] == "http://finops.test"
+
+
+def test_keys_that_the_caller_sets_are_not_doubled_by_a_file(home: Home) -> None:
+    environment = platform_environment({"FINOPS_FIELD_KEYS": "k7:its-own", **URLS}, home)
+    assert environment["FINOPS_FIELD_KEYS"] == "k7:its-own"
+    assert "FINOPS_FIELD_KEYS_FILE" not in environment
+    assert not (home.path / "keys" / "field_keys").exists()
+
+
+def test_the_keys_of_an_older_home_move_into_files(home: Home) -> None:
+    home.write("secrets.json", {"field_keys": "k1:as-it-was", "other": "stays"})
+    environment = platform_environment(URLS, home)
+    assert Path(environment["FINOPS_FIELD_KEYS_FILE"]).read_text() == "k1:as-it-was"
+    assert home.read("secrets.json").keys() == {"other", "secret_key"}
 
 
 def test_each_process_logs_in_as_its_role(home: Home) -> None:

@@ -23,8 +23,8 @@ def test_the_command_writes_the_whole_table_once() -> None:
         "orders.refresh_quotes": ("orders.refresh_quotes", 5, "default"),
         "providers.schedule_due_syncs": ("providers.schedule_due_syncs", 15, "default"),
         "market.request_due_imports": ("market.request_due_imports", 15, "default"),
-        "providers.rotate_credentials": ("providers.rotate_credentials", 3600, "default"),
-        "webhooks.renew_seals": ("webhooks.renew_seals", 3600, "default"),
+        "finops.renew_seals": ("finops.renew_seals", 3600, "default"),
+        "webhooks.forget_secrets": ("webhooks.forget_secrets", 3600, "default"),
         "idempotency.expire": ("idempotency.expire", 3600, "default"),
     }
     again = StringIO()

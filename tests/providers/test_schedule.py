@@ -11,7 +11,7 @@ from apps.core.scope import system_scope, tenant_scope
 from apps.jobs.models import Job
 from apps.providers.credentials import open_sealed
 from apps.providers.models import Connection, Credentials, SyncRun
-from apps.providers.services import delete_connection, fail_run, finish_run, rotate_credentials, schedule_due_syncs
+from apps.providers.services import CREDENTIALS, delete_connection, fail_run, finish_run, schedule_due_syncs
 from apps.providers.types import SyncCounts
 from tests import databases
 from tests.factories.providers import (
@@ -146,12 +146,12 @@ class TestRotation:
 
     def test_under_the_current_key_there_is_nothing_to_do(self, acme, now):
         make_connection(acme, now=now)
-        assert rotate_credentials(now=now) == (0, None)
+        assert list(CREDENTIALS.renew(now=lambda: now)) == []
 
     def test_every_tenants_credentials_move_to_the_current_key(self, acme, globex, now, settings):
         made = [make_connection(acme, "test_tkn_a", now=now), make_connection(globex, "test_tkn_b", now=now)]
         settings.FIELD_KEYS = f"{self.NEW},{settings.FIELD_KEYS}"
-        assert rotate_credentials(now=now) == (2, None)
+        assert list(CREDENTIALS.renew(now=lambda: now)) == [(2, 2)]
         assert [self.stored(connection).key_id for connection in made] == ["t2", "t2"]
         settings.FIELD_KEYS = self.NEW
         assert [open_sealed(self.stored(connection))["access_token"] for connection in made] == [
@@ -165,11 +165,5 @@ class TestRotation:
         with tenant_scope(acme.id):
             Credentials.objects.filter(connection=made[0]).update(ciphertext=b"t1|garbage-that-no-key-opens")
         settings.FIELD_KEYS = f"{self.NEW},{settings.FIELD_KEYS}"
-        rotated, after = [], None
-        for _ in range(4):
-            count, after = rotate_credentials(now=now, after=after, limit=1)
-            rotated.append(count)
-            if after is None:
-                break
-        assert rotated == [0, 1, 1, 0]
+        assert list(CREDENTIALS.renew(now=lambda: now, limit=1)) == [(1, 0), (1, 1), (1, 1)]
         assert [self.stored(connection).key_id for connection in made] == ["t1", "t2", "t2"]

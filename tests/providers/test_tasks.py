@@ -3,8 +3,8 @@
 import pytest
 
 from apps.core.scope import tenant_scope
-from apps.providers.models import Credentials, SyncRun
-from apps.providers.tasks import rotate_credentials, schedule_due_syncs
+from apps.providers.models import SyncRun
+from apps.providers.tasks import schedule_due_syncs
 from tests.factories.providers import make_connection
 
 pytestmark = pytest.mark.worker_login
@@ -15,11 +15,3 @@ def test_the_schedule_is_worked_off(acme, now):
     schedule_due_syncs()
     with tenant_scope(acme.id):
         assert SyncRun.objects.get(connection=made).status == "queued"
-
-
-def test_keys_are_rotated(acme, now, settings):
-    make_connection(acme, now=now)
-    settings.FIELD_KEYS = f"t2:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=,{settings.FIELD_KEYS}"
-    rotate_credentials()
-    with tenant_scope(acme.id):
-        assert Credentials.objects.get().key_id == "t2"

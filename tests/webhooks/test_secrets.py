@@ -12,7 +12,7 @@ from apps.audit.models import AuditEntry
 from apps.core.actor import system_actor
 from apps.core.scope import tenant_scope
 from apps.webhooks.models import Endpoint, EndpointSecret
-from apps.webhooks.services import renew_seals, rotate_secret
+from apps.webhooks.services import WEBHOOK_SECRETS, forget_secrets, rotate_secret
 from apps.webhooks.signing import open_sealed, shown
 from tests.factories.webhooks import make_endpoint
 
@@ -32,10 +32,8 @@ def secrets_of(endpoint: Endpoint) -> dict[str, str]:
 def test_secrets_move_under_the_new_key(acme, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [make_endpoint(acme, now=now) for _ in range(3)]
     monkeypatch.setattr(settings, "FIELD_KEYS", f"{NEW_KEY},{settings.FIELD_KEYS}")
-    renewed, after = renew_seals(now=now, limit=2)
-    assert (renewed, after is not None) == (2, True)
-    assert renew_seals(now=now, after=after, limit=2) == (1, None)
-    assert renew_seals(now=now) == (0, None)
+    assert list(WEBHOOK_SECRETS.renew(now=lambda: now, limit=2)) == [(2, 2), (1, 1)]
+    assert list(WEBHOOK_SECRETS.renew(now=lambda: now)) == []
     monkeypatch.setattr(settings, "FIELD_KEYS", NEW_KEY)
     assert [secrets_of(one.endpoint) for one in made] == [{one.secret: "t2"} for one in made]
     with tenant_scope(acme.id):
@@ -46,8 +44,8 @@ def test_a_secret_whose_grace_is_over_goes(acme, now: datetime) -> None:
     made = make_endpoint(acme, now=now)
     actor = system_actor("tests", tenant_id=acme.id)
     _endpoint, new = rotate_secret(endpoint_id=made.endpoint.id, grace_seconds=60, actor=actor, now=now)
-    assert renew_seals(now=now + timedelta(seconds=59)) == (0, None)
-    assert renew_seals(now=now + timedelta(seconds=60)) == (1, None)
+    assert forget_secrets(now=now + timedelta(seconds=59)) == (0, None)
+    assert forget_secrets(now=now + timedelta(seconds=60)) == (1, None)
     assert secrets_of(made.endpoint) == {new: "t1"}
 
 
@@ -61,7 +59,7 @@ def test_what_cannot_be_opened_or_written_is_passed_over(
     old, made = settings.FIELD_KEYS, [make_endpoint(tenant, now=now) for tenant in (acme, globex)]
     switch_read_only_as_owner(globex.id)
     monkeypatch.setattr(settings, "FIELD_KEYS", NEW_KEY)
-    assert renew_seals(now=now) == (0, None)
+    assert list(WEBHOOK_SECRETS.renew(now=lambda: now)) == [(2, 0)]
     monkeypatch.setattr(settings, "FIELD_KEYS", f"{NEW_KEY},{old}")
-    assert renew_seals(now=now) == (1, None)
+    assert list(WEBHOOK_SECRETS.renew(now=lambda: now)) == [(2, 1)]
     assert [secrets_of(one.endpoint) for one in made] == [{made[0].secret: "t2"}, {made[1].secret: "t1"}]

@@ -1,17 +1,17 @@
 """Every write of the providers room."""
 
 from apps.providers.services.connections import create_connection, delete_connection
-from apps.providers.services.rotation import rotate_credentials
+from apps.providers.services.rotation import CREDENTIALS
 from apps.providers.services.runs import fail_run, finish_run, request_sync, start_run
 from apps.providers.services.schedule import schedule_due_syncs
 
 __all__ = [
+    "CREDENTIALS",
     "create_connection",
     "delete_connection",
     "fail_run",
     "finish_run",
     "request_sync",
-    "rotate_credentials",
     "schedule_due_syncs",
     "start_run",
 ]

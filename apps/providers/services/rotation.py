@@ -2,46 +2,32 @@
 
 import logging
 from datetime import datetime
-from uuid import UUID
 
 from apps.audit import services as audit
 from apps.core import crypto
 from apps.core.actor import system_actor
 from apps.core.errors import ReadOnly
-from apps.core.scope import system_scope, write_scope
+from apps.core.scope import write_scope
+from apps.core.seals import Row, SealedTable
 from apps.providers import events
 from apps.providers.credentials import open_sealed, seal
 from apps.providers.models import Credentials
 
 logger = logging.getLogger(__name__)
 
-BATCH = 200
 
-
-def rotate_credentials(*, now: datetime, after: UUID | None = None, limit: int = BATCH) -> tuple[int, UUID | None]:
-    """Put up to `limit` connections' credentials under the current key.
-
-    Returns how many were re-encrypted, and where the next call goes on (None: that was all). What cannot be
-    opened, or belongs to a tenant that is switched to read-only, is passed over and logged.
-    """
-    with system_scope():
-        stale = Credentials.objects.exclude(key_id=crypto.current_key_id()).order_by("id")
-        if after is not None:
-            stale = stale.filter(id__gt=after)
-        batch = list(stale.values_list("id", "tenant_id")[:limit])
-    rotated = sum(_rotate(row_id, tenant_id, now) for row_id, tenant_id in batch)
-    return rotated, batch[-1][0] if len(batch) == limit else None
-
-
-def _rotate(row_id: UUID, tenant_id: UUID, now: datetime) -> bool:
-    actor = system_actor("key-rotation", tenant_id=tenant_id)
+def reseal_credentials(sealed: Row, now: datetime) -> bool:
+    """Put a connection's credentials under the current key; see `SealedTable.reseal`."""
+    actor = system_actor("key-rotation", tenant_id=sealed.tenant_id)
     try:
         with write_scope(actor):
-            row = Credentials.objects.select_for_update().filter(id=row_id).first()
+            row = Credentials.objects.select_for_update().filter(id=sealed.id).first()
             if row is None:
                 return False  # its connection was deleted in between
             before = row.key_id
-            row.ciphertext, row.key_id = seal(open_sealed(row), tenant_id=tenant_id, connection_id=row.connection_id)
+            row.ciphertext, row.key_id = seal(
+                open_sealed(row), tenant_id=row.tenant_id, connection_id=row.connection_id
+            )
             row.rotated_at = now
             row.save(update_fields=["ciphertext", "key_id", "rotated_at"])
             audit.record(
@@ -53,6 +39,9 @@ def _rotate(row_id: UUID, tenant_id: UUID, now: datetime) -> bool:
                 changes={"key_id": [before, row.key_id]},
             )
     except (crypto.DecryptionFailed, ReadOnly) as error:
-        logger.warning("credentials.not_rotated", extra={"row": str(row_id), "error": type(error).__name__})
+        logger.warning("credentials.not_rotated", extra={"row": str(sealed.id), "error": type(error).__name__})
         return False
     return True
+
+
+CREDENTIALS = SealedTable("credentials", "providers_credentials", reseal_credentials)

@@ -214,6 +214,8 @@ class Migration(migrations.Migration):
             app="SELECT, INSERT, UPDATE (token_hash, sealed_token, expires_at, sent_at, letters, accepted_at, revoked_at, "
             "version, updated_at)",
             staff="SELECT",
+            # To find the letters that are sealed under an old key.
+            system="SELECT (id, tenant_id, sealed_token)",
         ),
         SecureTenantTable("tenants_apikey", app="SELECT, INSERT, UPDATE (expires_at, revoked_at, replaced_by, version, updated_at)", staff="SELECT"),
         DefinerFunction(

@@ -2,6 +2,7 @@
 
 from apps.tenants.services.api_keys import NewApiKey, create_api_key, revoke_api_key, roll_api_key
 from apps.tenants.services.invitations import (
+    WAITING_LETTERS,
     find_letter,
     invite,
     mark_sent,
@@ -16,6 +17,7 @@ from apps.tenants.services.sign_in import refresh_tokens, sign_in
 from apps.tenants.services.tenants import create_tenant, reactivate_tenant, suspend_tenant
 
 __all__ = [
+    "WAITING_LETTERS",
     "NewApiKey",
     "NewUser",
     "accept_invitation",

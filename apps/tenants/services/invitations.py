@@ -3,6 +3,7 @@
 The letter is sent by a job after the commit. Until then the token stands beside its hash, encrypted.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,10 +15,11 @@ from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.core import crypto
-from apps.core.actor import Actor
+from apps.core.actor import Actor, system_actor
 from apps.core.db.violations import translate_violations
 from apps.core.errors import NotFound, RateLimited, VersionConflict
 from apps.core.scope import current_tenant_id, tenant_scope, write_scope
+from apps.core.seals import Row, SealedTable, key_id_in
 from apps.jobs import services as jobs
 from apps.jobs.types import Lease
 from apps.outbox import services as outbox
@@ -28,6 +30,8 @@ from apps.tenants.models import Invitation, Membership, Tenant
 from apps.tenants.services.authority import lock_members
 from apps.tenants.services.plans import require_room
 from apps.tenants.types import SEND_INVITATION
+
+logger = logging.getLogger(__name__)
 
 LIFE = timedelta(days=7)
 # Letters go to addresses that anybody may name, and they come from us.
@@ -158,6 +162,25 @@ def open_token(invitation: Invitation) -> str:
     return crypto.decrypt(bytes(invitation.sealed_token), bound_to=_bound_to(invitation)).decode()
 
 
+def reseal_token(sealed: Row, now: datetime) -> bool:
+    """Put the token of a letter that waits under the current key, or forget it where none will be sent any more.
+
+    See `SealedTable.reseal`.
+    """
+    with write_scope(system_actor("key-rotation", tenant_id=sealed.tenant_id), even_if_read_only=True):
+        invitation = Invitation.objects.select_for_update().filter(id=sealed.id).first()
+        if invitation is None or invitation.sealed_token is None:
+            return False  # its letter went out in between
+        try:
+            token = open_token(invitation).encode() if invitation.expires_at > now else b""
+        except crypto.DecryptionFailed:
+            logger.warning("invitation.not_resealed", extra={"row": str(sealed.id)})
+            return False
+        invitation.sealed_token = crypto.encrypt(token, bound_to=_bound_to(invitation)) if token else None
+        invitation.save(update_fields=["sealed_token"])
+    return True
+
+
 def _require_letter(now: datetime) -> None:
     """Refuse a letter beyond what a tenant may send a day; the members' lock makes it exact.
 
@@ -206,3 +229,12 @@ def _have_sent(invitation: Invitation, actor: Actor, now: datetime) -> None:
 def _tell(event: str, invitation: Invitation, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
     audit.record(action=event, actor=actor, target_type="invitation", target_id=invitation.id, now=now, changes=changes)
     outbox.emit(events.invitation_event(event, invitation), actor=actor, now=now)
+
+
+WAITING_LETTERS = SealedTable(
+    "waiting letters",
+    "tenants_invitation",
+    reseal_token,
+    key_id=key_id_in("sealed_token"),
+    held="sealed_token IS NOT NULL",
+)

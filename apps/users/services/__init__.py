@@ -26,8 +26,10 @@ from apps.users.services.sign_in import (
     refuse_stranger,
     visitor,
 )
+from apps.users.services.successors import SUCCESSORS
 
 __all__ = [
+    "SUCCESSORS",
     "OpenSession",
     "add_totp_device",
     "check_password",

@@ -94,7 +94,7 @@ def _is_alive(session: Session, now: datetime) -> bool:
 def _replace(token: RefreshToken, now: datetime) -> str:
     following = tokens.new_refresh_token()
     token.replaced_at = now
-    token.successor = crypto.encrypt(following.encode(), bound_to=_bound_to(token))
+    token.successor = crypto.encrypt(following.encode(), bound_to=token.successor_bound_to())
     token.save(update_fields=["replaced_at", "successor"])
     # Older ones have no use for theirs any more.
     RefreshToken.objects.filter(session=token.session).exclude(id=token.id).update(successor=None)
@@ -110,11 +110,7 @@ def _may_ask_again(token: RefreshToken, now: datetime) -> bool:
 
 def _successor(token: RefreshToken) -> str:
     assert token.successor is not None
-    return crypto.decrypt(bytes(token.successor), bound_to=_bound_to(token)).decode()
-
-
-def _bound_to(token: RefreshToken) -> str:
-    return f"users_refreshtoken:{token.session_id}:{token.id}"
+    return crypto.decrypt(bytes(token.successor), bound_to=token.successor_bound_to()).decode()
 
 
 def _store(session: Session, refresh: str) -> None:

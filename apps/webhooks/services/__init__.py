@@ -12,19 +12,20 @@ from apps.webhooks.services.endpoints import (
 )
 from apps.webhooks.services.fanout import fan_out
 from apps.webhooks.services.leasing import claim, settle
-from apps.webhooks.services.secrets import LONGEST_GRACE_SECONDS, renew_seals, rotate_secret
+from apps.webhooks.services.secrets import LONGEST_GRACE_SECONDS, WEBHOOK_SECRETS, forget_secrets, rotate_secret
 
 __all__ = [
     "GONE",
     "LONGEST_GRACE_SECONDS",
+    "WEBHOOK_SECRETS",
     "NewEndpoint",
     "claim",
     "create_endpoint",
     "delete_endpoint",
     "disable_gone_endpoint",
     "fan_out",
+    "forget_secrets",
     "recover",
-    "renew_seals",
     "retry_delivery",
     "rotate_secret",
     "send_test_event",

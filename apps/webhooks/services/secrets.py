@@ -4,13 +4,12 @@ import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
-
 from apps.audit import services as audit
 from apps.core import crypto
 from apps.core.actor import Actor, system_actor
 from apps.core.errors import ReadOnly
 from apps.core.scope import system_scope, write_scope
+from apps.core.seals import Row, SealedTable
 from apps.outbox import services as outbox
 from apps.webhooks import events, signing
 from apps.webhooks.models import Endpoint, EndpointSecret
@@ -74,34 +73,42 @@ def rotate_secret(
     return endpoint, secret
 
 
-def renew_seals(*, now: datetime, after: UUID | None = None, limit: int = BATCH) -> tuple[int, UUID | None]:
-    """Put up to `limit` secrets under the installation's current key, and delete those whose grace is over.
+def forget_secrets(*, now: datetime, after: UUID | None = None, limit: int = BATCH) -> tuple[int, UUID | None]:
+    """Delete up to `limit` secrets whose grace is over.
 
-    Returns how many were changed, and where the next call goes on (None: that was all). What cannot be opened, or
-    belongs to a tenant that is switched to read-only, is passed over and logged.
+    Returns how many, and where the next call goes on (None: that was all). Those of a tenant that is switched to
+    read-only stay; they sign nothing.
     """
     with system_scope():
-        stale = EndpointSecret.objects.filter(~Q(key_id=crypto.current_key_id()) | Q(expires_at__lte=now))
+        over = EndpointSecret.objects.filter(expires_at__lte=now).order_by("id")
         if after is not None:
-            stale = stale.filter(id__gt=after)
-        batch = list(stale.order_by("id").values_list("id", "tenant_id")[:limit])
-    renewed = sum(_renew(secret_id, tenant_id, now) for secret_id, tenant_id in batch)
-    return renewed, batch[-1][0] if len(batch) == limit else None
+            over = over.filter(id__gt=after)
+        batch = list(over.values_list("id", "tenant_id")[:limit])
+    forgotten = sum(_forget(secret_id, tenant_id, now) for secret_id, tenant_id in batch)
+    return forgotten, batch[-1][0] if len(batch) == limit else None
 
 
-def _renew(secret_id: UUID, tenant_id: UUID, now: datetime) -> bool:
-    actor = system_actor("key-rotation", tenant_id=tenant_id)
+def _forget(secret_id: UUID, tenant_id: UUID, now: datetime) -> bool:
+    try:
+        with write_scope(system_actor("secret-expiry", tenant_id=tenant_id)):
+            # A rotation may have given it another end meanwhile.
+            deleted, _by_model = EndpointSecret.objects.filter(id=secret_id, expires_at__lte=now).delete()
+    except ReadOnly:
+        return False
+    return deleted == 1
+
+
+def reseal_secret(sealed: Row, now: datetime) -> bool:
+    """Put a secret under the installation's current key; see `SealedTable.reseal`."""
+    actor = system_actor("key-rotation", tenant_id=sealed.tenant_id)
     try:
         with write_scope(actor):
-            secret = EndpointSecret.objects.select_for_update().filter(id=secret_id).first()
+            secret = EndpointSecret.objects.select_for_update().filter(id=sealed.id).first()
             if secret is None:
-                return False
-            if secret.expires_at is not None and secret.expires_at <= now:
-                secret.delete()
-                return True
+                return False  # it was rotated away in between
             _reseal(secret, actor, now)
     except (crypto.DecryptionFailed, ReadOnly) as error:
-        logger.warning("webhook_secret.not_renewed", extra={"row": str(secret_id), "error": type(error).__name__})
+        logger.warning("webhook_secret.not_resealed", extra={"row": str(sealed.id), "error": type(error).__name__})
         return False
     return True
 
@@ -120,3 +127,6 @@ def _reseal(secret: EndpointSecret, actor: Actor, now: datetime) -> None:
         now=now,
         changes={"key_id": [before, secret.key_id]},
     )
+
+
+WEBHOOK_SECRETS = SealedTable("webhook secrets", "webhooks_endpointsecret", reseal_secret)
