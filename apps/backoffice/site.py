@@ -26,6 +26,7 @@ from apps.core import clock
 from apps.core.admin import staff_actor
 from apps.core.admin.live import fragment, is_live
 from apps.core.api import limits
+from apps.core.context import set_actor
 from apps.core.errors import DomainError
 from apps.core.scope import current_scope, staff_scope
 from apps.tenants.models import Tenant
@@ -54,6 +55,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
             return self._guarded(view, cacheable)
 
         def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            set_actor(staff_actor(request))  # named in the log, whatever comes of it
             try:
                 return _rendered(view, request, *args, **kwargs)
             except OperationalError as error:
@@ -117,6 +119,8 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         if request.user.is_authenticated:
             services.record_sign_out(actor=staff_actor(request), now=clock.now())
         response: HttpResponse = super().logout(request, extra_context)
+        # Pages are never stored, but the one behind "back" is still in the browser's memory.
+        response["Clear-Site-Data"] = '"cache", "cookies", "storage"'
         return response
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

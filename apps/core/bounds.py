@@ -12,11 +12,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from apps.core.api.parsers import is_body_too_large
 from apps.core.api.problems import API_PREFIX, problem_response
-from apps.core.errors import AddressTooLong, BodyTooLarge, DomainError, HeadersTooLarge, TooManyParameters
+from apps.core.errors import (
+    AddressTooLong,
+    BodyTooLarge,
+    DomainError,
+    HeadersTooLarge,
+    MethodNotAllowed,
+    TooManyParameters,
+)
 
 
 class BoundsMiddleware:
-    """Refuse addresses, header fields and bodies that are too large, before a view reads them."""
+    """Refuse addresses, header fields and bodies that are too large, before a view reads them; and TRACE."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -30,6 +37,9 @@ class BoundsMiddleware:
 
 
 def _bound(request: HttpRequest) -> None:
+    # The API's views refuse it, too, but after asking who it is.
+    if request.method == "TRACE" and not request.path.startswith(API_PREFIX):
+        raise MethodNotAllowed
     if _address_length(request) > settings.MAX_ADDRESS_LENGTH:
         raise AddressTooLong
     if request.META.get("QUERY_STRING", "").count("&") >= settings.MAX_QUERY_PARAMETERS:

@@ -78,6 +78,17 @@ class InvalidCursor(DomainError):
     title = _("The cursor is not valid")
 
 
+class TlsRequired(DomainError):
+    """The request came over plain HTTP. Whoever saw it on the way has its credentials: replace them.
+
+    Pages for people redirect to HTTPS. The API does not, since a redirect would hide the mistake.
+    """
+
+    code = "tls_required"
+    status = 403
+    title = _("HTTPS is required")
+
+
 class AuthenticationRequired(DomainError):
     """The request carries no credentials, or credentials that are unknown, expired or revoked."""
 

@@ -20,7 +20,7 @@ HEADERS = {
 
 def _policy(**sources: str) -> str:
     """Return a policy that allows these sources and nothing else; nobody may frame the page or move its base."""
-    allowed = {"default-src": "'none'", "base-uri": "'none'", "frame-ancestors": "'none'", "form-action": "'none'"}
+    allowed = dict.fromkeys(("default-src", "object-src", "base-uri", "frame-ancestors", "form-action"), "'none'")
     allowed |= {name.replace("_", "-"): value for name, value in sources.items()}
     return "; ".join(f"{name} {value}" for name, value in allowed.items())
 

@@ -19,6 +19,8 @@ logger = logging.getLogger("finops.request")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _QUIET = (*PROBES, "/static/")
+# Somebody was kept out: what an operator wants to see even where reads and writes are not logged.
+_REFUSALS = (401, 403, 429)
 
 
 class TrustedProxyMiddleware:
@@ -93,12 +95,15 @@ class RequestContextMiddleware:
             response = self.get_response(request)
             response["X-Request-ID"] = request_id
             if not request.path.startswith(_QUIET):
-                logger.info(
+                logger.log(
+                    logging.WARNING if response.status_code in _REFUSALS else logging.INFO,
                     "request.finished",
                     extra={
                         "method": request.method,
                         "path": request.path,
+                        "ip": request.META.get("REMOTE_ADDR", ""),
                         "status": response.status_code,
+                        "code": getattr(response, "problem_code", ""),
                         "duration_ms": round((time.perf_counter() - started) * 1000, 1),
                     },
                 )

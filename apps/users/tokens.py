@@ -17,8 +17,10 @@ from apps.users.types import AccessClaims
 
 REFRESH_PREFIX = "for_"
 ISSUER = "finops"
+AUDIENCE = "finops:api"
+TOKEN_TYPE = "at+jwt"  # noqa: S105  (RFC 9068)
 _ALGORITHM = "HS256"
-_CLAIMS = ["iss", "sub", "tenant", "sid", "iat", "exp"]
+_CLAIMS = ["iss", "aud", "sub", "tenant", "sid", "iat", "exp"]
 
 
 def new_refresh_token() -> str:
@@ -39,13 +41,14 @@ def sign_access_token(session: Session, *, now: datetime) -> str:
     key_id, key = next(iter(keys_of("TOKEN_KEYS").items()))
     claims = {
         "iss": ISSUER,
+        "aud": AUDIENCE,
         "sub": str(session.user_id),
         "tenant": str(session.tenant_id),
         "sid": str(session.id),
         "iat": int(now.timestamp()),
         "exp": int((now + timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)).timestamp()),
     }
-    return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": key_id})
+    return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": key_id, "typ": TOKEN_TYPE})
 
 
 def read_access_token(token: str, *, now: datetime) -> AccessClaims:
@@ -66,10 +69,13 @@ def read_access_token(token: str, *, now: datetime) -> AccessClaims:
 
 
 def _verified_claims(token: str) -> dict[str, Any]:
-    key = keys_of("TOKEN_KEYS").get(str(jwt.get_unverified_header(token).get("kid")))
-    if key is None:
-        raise jwt.InvalidTokenError("unknown key")
+    header = jwt.get_unverified_header(token)
+    key = keys_of("TOKEN_KEYS").get(str(header.get("kid")))
+    if key is None or header.get("typ") != TOKEN_TYPE:
+        raise jwt.InvalidTokenError("unknown key, or another kind of token")
     # The expiry is ours to check, against the clock that the caller passes like everywhere else.
     options: Any = {"require": _CLAIMS, "verify_exp": False, "verify_iat": False}
-    claims: dict[str, Any] = jwt.decode(token, key, algorithms=[_ALGORITHM], issuer=ISSUER, options=options)
+    claims: dict[str, Any] = jwt.decode(
+        token, key, algorithms=[_ALGORITHM], issuer=ISSUER, audience=AUDIENCE, options=options
+    )
     return claims

@@ -174,6 +174,7 @@ def test_staff_lift_a_lock_and_it_is_recorded(staff_client, client, device):
 def test_signing_out_closes_the_session_and_is_recorded(staff_client, staff):
     response = staff_client.post("/admin/logout/")
     assert "You are signed out" in response.content.decode()
+    assert response["Clear-Site-Data"] == '"cache", "cookies", "storage"'
     assert not is_inside(staff_client)
     assert log() == [("staff.signed_out", "staff", str(staff.pk), {})]
 

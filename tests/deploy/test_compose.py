@@ -73,7 +73,9 @@ def test_the_image_runs_as_an_unprivileged_user_and_carries_no_secret() -> None:
     assert "USER finops" in dockerfile.splitlines()
     assert "finops.wsgi:application" in dockerfile
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
-    assert {".env", ".finops*", ".git"} <= set(ignored)
+    assert {".env", ".finops*", ".git", "secrets"} <= set(ignored)
+    files = {Path(secret["file"]).parts[0] for secret in COMPOSE["secrets"].values()}
+    assert files == {"secrets"}, "all of them are in the folder that the image leaves out"
 
 
 def test_the_health_check_asks_a_probe() -> None:

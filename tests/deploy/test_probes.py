@@ -25,6 +25,10 @@ answers["cookies"] = [
 ]
 paths = ("/admin/", "/api/v1/tenant", "/api/v1/nothing", "/static/nothing")
 answers["hsts"] = [client.get(path, **secure).headers.get("Strict-Transport-Security") for path in paths]
+over_http = {"headers": {"Host": "finops.example.com"}}
+answers["a page over http"] = [client.get("/admin/?a=b", **over_http)["Location"], None]
+refused = client.post("/api/v1/auth/token", {}, "application/json", **over_http)
+answers["the API over http"] = [refused.status_code, refused.json()["code"]]
 outside = client.get("/metrics", headers={"Host": "10.0.0.5"}, REMOTE_ADDR="203.0.113.9")
 answers["/metrics from outside"] = [outside.status_code, None]
 print(json.dumps(answers))
@@ -52,8 +56,10 @@ def test_probes_answer_whatever_the_host_and_without_tls(process_environment: di
         "/startupz": [200, "probe-1"],
         "/metrics": [200, "probe-1"],
         "/admin/login/": [400, "probe-1"],
-        "/api/v1/tenant": [400, "probe-1"],
+        "/api/v1/tenant": [403, "probe-1"],
         "cookies": [["__Host-csrf", True, True, "Lax", "/", ""]],
         "hsts": [HSTS] * 4,
+        "a page over http": ["https://finops.example.com/admin/?a=b", None],
+        "the API over http": [403, "tls_required"],
         "/metrics from outside": [404, None],
     }

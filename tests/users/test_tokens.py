@@ -31,9 +31,10 @@ def a_session() -> Session:
     return Session(id=SESSION, user_id=USER, tenant_id=TENANT)
 
 
-def forge(key: bytes = OLD, *, kid: str = "old", algorithm: str = "HS256", **changes: Any) -> str:
+def forge(key: bytes = OLD, *, kid: str = "old", typ: str = "at+jwt", algorithm: str = "HS256", **changes: Any) -> str:
     claims = {
         "iss": "finops",
+        "aud": "finops:api",
         "sub": str(USER),
         "tenant": str(TENANT),
         "sid": str(SESSION),
@@ -42,7 +43,8 @@ def forge(key: bytes = OLD, *, kid: str = "old", algorithm: str = "HS256", **cha
         **changes,
     }
     claims = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(claims, key if algorithm != "none" else "", algorithm=algorithm, headers={"kid": kid})
+    headers = {"kid": kid, "typ": typ}
+    return jwt.encode(claims, key if algorithm != "none" else "", algorithm=algorithm, headers=headers)
 
 
 def without(claim: str) -> str:
@@ -71,9 +73,11 @@ def test_a_refresh_token_is_opaque_and_has_256_bits() -> None:
 
 def test_an_access_token_says_who_where_and_until_when() -> None:
     token = tokens.sign_access_token(a_session(), now=NOW)
-    assert jwt.get_unverified_header(token) == {"alg": "HS256", "kid": "old", "typ": "JWT"}
-    assert jwt.decode(token, OLD, algorithms=["HS256"], options={"verify_exp": False, "verify_iat": False}) == {
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "kid": "old", "typ": "at+jwt"}
+    options: Any = {"verify_exp": False, "verify_iat": False}
+    assert jwt.decode(token, OLD, algorithms=["HS256"], audience="finops:api", options=options) == {
         "iss": "finops",
+        "aud": "finops:api",
         "sub": str(USER),
         "tenant": str(TENANT),
         "sid": str(SESSION),
@@ -114,9 +118,12 @@ def test_a_key_that_is_gone_verifies_nothing(settings: Any) -> None:
         forge(kid="unknown"),
         forge(algorithm="none"),
         spliced(forge(), forge(tenant=str(USER))),
+        forge(typ="JWT"),
         forge(iss="someone-else"),
+        forge(aud="another-service"),
+        forge(aud=["finops"]),
         forge(sub="not-a-uuid"),
-        *[without(claim) for claim in ("iss", "sub", "tenant", "sid", "iat", "exp")],
+        *[without(claim) for claim in ("iss", "aud", "sub", "tenant", "sid", "iat", "exp")],
         forge(exp="later"),
         forge()[:-2],
     ],
@@ -124,6 +131,12 @@ def test_a_key_that_is_gone_verifies_nothing(settings: Any) -> None:
 def test_anything_else_is_refused(token: str) -> None:
     with pytest.raises(AuthenticationRequired, match="The access token is not valid"):
         tokens.read_access_token(token, now=NOW)
+
+
+@pytest.mark.filterwarnings("ignore:The HMAC key is 32 bytes long")
+def test_another_algorithm_is_refused_with_the_right_key_too() -> None:
+    with pytest.raises(AuthenticationRequired, match="The access token is not valid"):
+        tokens.read_access_token(forge(algorithm="HS512"), now=NOW)
 
 
 def test_the_forgery_of_these_tests_is_good_when_nothing_is_changed() -> None:

@@ -58,7 +58,9 @@ def problem_handler(exception: Exception, handler_context: dict[str, Any]) -> Re
         headers["Allow"] = ", ".join(handler_context["view"].allowed_methods)
     if "retry_after" in error.extra:
         headers["Retry-After"] = str(error.extra["retry_after"])
-    return Response(problem(error, request), status=error.status, headers=headers, content_type=PROBLEM_JSON)
+    response = Response(problem(error, request), status=error.status, headers=headers, content_type=PROBLEM_JSON)
+    response.problem_code = error.code  # type: ignore[attr-defined]  # for the line that is logged
+    return response
 
 
 def to_domain_error(exception: Exception) -> DomainError | None:

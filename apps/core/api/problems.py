@@ -54,4 +54,6 @@ def problem_response(request: HttpRequest, error: DomainError) -> HttpResponse:
     """Return the problem document outside of any view."""
     headers = {"Retry-After": str(error.extra["retry_after"])} if "retry_after" in error.extra else {}
     body = to_json(problem(error, request))
-    return HttpResponse(body, status=error.status, headers=headers, content_type=PROBLEM_JSON)
+    response = HttpResponse(body, status=error.status, headers=headers, content_type=PROBLEM_JSON)
+    response.problem_code = error.code  # type: ignore[attr-defined]  # for the line that is logged
+    return response
