@@ -86,7 +86,8 @@ def send(world: World, route: Route, method: str, raw: bytes) -> Any:
 @pytest.mark.parametrize(("route", "method"), WITH_BODY, ids=operation_id)
 def test_what_is_no_json(route: Route, method: str, world: World, contract: Contract, owner: Owner) -> None:
     before = owner.everything()
-    for name in contract.request_fields(route, method):
+    # In one field for all: a body is parsed before anybody looks at its fields.
+    for name in list(contract.request_fields(route, method))[:1]:
         for label, value in NEVER_JSON.items():
             answer = send(world, route, method, with_value(world, route, method, name, value))
             assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request"), (name, label)
