@@ -343,6 +343,7 @@ def prove(world: World, *, examples: int, steps: int) -> None:
 
 
 @pytest.mark.worker_login
+@pytest.mark.long
 def test_rows_equal_the_banks_whatever_happens(world: World) -> None:
     prove(world, examples=2, steps=10)
 

@@ -104,6 +104,7 @@ def test_every_registered_model_has_a_baseline():
     assert {model._meta.label_lower for model in admin.site._registry} == set(BASELINES)
 
 
+@pytest.mark.long
 def test_pages_show_in_exact_queries_and_never_a_secret(staff_client, world: World, others):
     secrets = [SECRET, TOKEN_IN_TRACEBACK, "hunter2-hunter2", world.acme.secret, world.globex.secret]
     secrets += [ENDPOINT_SECRET, world.acme.trade.secret, world.globex.trade.secret]

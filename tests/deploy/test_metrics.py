@@ -37,6 +37,7 @@ def _calls(text: str) -> float:
 
 
 @pytest.mark.commits
+@pytest.mark.long
 def test_calls_that_children_of_the_worker_count_are_scraped(
     acme, sandbox, process_environment: dict[str, str], tmp_path: Path
 ) -> None:

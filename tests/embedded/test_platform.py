@@ -88,6 +88,7 @@ def running(home: Path, *, port: int, sandbox_port: int) -> Iterator[RunningPlat
             platform.end(signal.SIGTERM)
 
 
+@pytest.mark.long
 def test_the_platform_survives_deaths_resumes_and_ends_without_a_trace(home_path: Path) -> None:
     ports = {"port": choose(), "sandbox_port": choose()}
     with running(home_path, **ports) as platform:

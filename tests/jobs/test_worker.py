@@ -104,6 +104,7 @@ def _all_succeeded(jobs: int) -> bool:
     return _states() == {"succeeded": jobs}
 
 
+@pytest.mark.long
 def test_a_wiped_broker_loses_nothing_and_a_stopping_worker_finishes_its_job(
     worker: WorkerProcess, valkey_url: str
 ) -> None:
@@ -123,6 +124,7 @@ def test_a_wiped_broker_loses_nothing_and_a_stopping_worker_finishes_its_job(
         assert list(untouched.values_list("attempts", flat=True)) == [0, 0, 0]
 
 
+@pytest.mark.long
 def test_a_killed_worker_loses_nothing_and_a_poison_job_is_set_aside(worker: WorkerProcess, valkey_url: str) -> None:
     with beat(valkey_url):
         job = make_job(kind=WORK, now=clock.now(), payload={"seconds": "0.6"})
