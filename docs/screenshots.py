@@ -31,7 +31,7 @@ MORE = {
     "schedule": "django_celery_beat/periodictask/",
     "keys": "tenants/apikey/",
     "users": "users/user/",
-    "devices": "otp_totp/totpdevice/",
+    "devices": "users/authenticator/",
     "events": "outbox/outboxevent/",
     "fills": "orders/fill/",
     "positions": "orders/position/",

@@ -3,7 +3,6 @@
 Data come through the real sync. What can be shown only once (passwords, API keys) is kept in `demo.json`.
 """
 
-import base64
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import httpx
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.audit import services as audit
 from apps.core import clock
@@ -24,7 +22,7 @@ from apps.tenants.enums import ApiKeyMode, Role
 from apps.tenants.models import ApiKey, Membership, Tenant
 from apps.tenants.roles import permissions_of
 from apps.tenants.services import add_member, create_api_key, create_tenant, revoke_api_key
-from apps.users.models import User
+from apps.users.models import Authenticator, User
 from apps.users.services import add_totp_device, create_user
 from finops.demo_file import read_demo, write_demo
 
@@ -87,10 +85,9 @@ def _ensure_staff(username: str) -> dict[str, str]:
         username, email=f"{username}@finops.example", display_name="Sam Staff", is_staff=True, is_superuser=True
     )
     with staff_scope():
-        device = TOTPDevice.objects.filter(user=user, confirmed=True).order_by("id").first()
+        device = Authenticator.objects.filter(user=user, confirmed=True).order_by("id").first()
         device = device or add_totp_device(user=user, actor=ACTOR, now=clock.now())
-    secret = base64.b32encode(device.bin_key).decode().rstrip("=")
-    return {"username": username, "password": password, "totp_secret": secret}
+    return {"username": username, "password": password, "totp_secret": device.secret}
 
 
 def _ensure_tenant(demo: DemoTenant) -> dict[str, Any]:

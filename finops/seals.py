@@ -8,10 +8,10 @@ from apps.core.seals import SealedTable
 from apps.idempotency.services import KEPT_ANSWERS
 from apps.providers.services import CREDENTIALS
 from apps.tenants.services import WAITING_LETTERS
-from apps.users.services import SUCCESSORS
+from apps.users.services import AUTHENTICATOR_SEEDS, SUCCESSORS
 from apps.webhooks.services import WEBHOOK_SECRETS
 
-SEALED_TABLES = (CREDENTIALS, WEBHOOK_SECRETS, SUCCESSORS, WAITING_LETTERS, KEPT_ANSWERS)
+SEALED_TABLES = (CREDENTIALS, WEBHOOK_SECRETS, AUTHENTICATOR_SEEDS, SUCCESSORS, WAITING_LETTERS, KEPT_ANSWERS)
 
 
 class Progress(NamedTuple):

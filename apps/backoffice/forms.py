@@ -1,19 +1,22 @@
 """The staff sign-in form: username, password and a one-time code, in one step."""
 
+import re
 from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator, RegexValidator
-from django.db import transaction
+from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
-from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp import user_has_device
 from unfold.forms import AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
-from apps.users.services import one_attempt_at_a_time
+from apps.core import clock, context
+from apps.core.actor import Actor
+from apps.users.recovery import is_recovery_code
+from apps.users.services import one_attempt_at_a_time, spend_code
 
 _REFUSED = _(
     "The username, password or code is not right. A code works once: if you have just used it, "
@@ -25,6 +28,12 @@ _NO_DEVICE = _(
 )
 
 
+def validate_code(text: str) -> None:
+    """Refuse what has neither the shape of a one-time code nor that of a recovery code."""
+    if not (re.fullmatch(r"[0-9]{6}", text) or is_recovery_code(text)):
+        raise ValidationError(_("The code has six digits, a recovery code sixteen letters."), code="shape")
+
+
 class CodeInput(forms.TextInput):
     """A field for a one-time code, empty again after each try."""
 
@@ -33,7 +42,7 @@ class CodeInput(forms.TextInput):
 
 
 class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no types
-    """Signs in active staff with a confirmed TOTP device.
+    """Signs in active staff with a code of their authenticator app, or a recovery code.
 
     Which of the three was wrong is not told. A wrong code counts towards the lockout as a wrong password does.
     `refusal` says why the form refused: "credentials", "code" or "no_device".
@@ -41,8 +50,9 @@ class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no
 
     otp_token = forms.CharField(
         label=_("One-time code"),
-        max_length=6,
-        validators=[RegexValidator(r"^\d{6}$", _("The code has six digits."))],
+        max_length=32,
+        validators=[validate_code],
+        help_text=_("From your authenticator app, or one of your recovery codes."),
         error_messages={"required": _("Enter the six-digit code from your authenticator app.")},
         widget=CodeInput(
             attrs={
@@ -74,12 +84,18 @@ class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no
         return cleaned
 
     def _verify(self, user: Any, token: str) -> None:
-        with transaction.atomic():
-            devices = list(TOTPDevice.objects.select_for_update().filter(user=user, confirmed=True))
-            user.otp_device = next((device for device in devices if device.verify_token(token)), None)
+        actor = Actor(
+            kind="staff",
+            label=user.username,
+            user_id=user.pk,
+            request_id=context.current().request_id,
+            ip=self.request.META.get("REMOTE_ADDR", ""),
+        )
+        user.otp_device = spend_code(user=user, code=token, actor=actor, now=clock.now())
         if user.otp_device is None:
-            self.refusal = "code" if devices else "no_device"
-            if devices:
+            has_device = user_has_device(user)
+            self.refusal = "code" if has_device else "no_device"
+            if has_device:
                 self._count_failure()
                 raise self.get_invalid_login_error()
             raise ValidationError(_NO_DEVICE, params={"username": user.get_username()}, code="no_device")

@@ -7,7 +7,6 @@ from uuid import UUID
 from axes.utils import reset as forget_failures
 from django.http import HttpRequest
 from django_celery_beat.models import PeriodicTask
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.audit.services import record
 from apps.core import context
@@ -17,8 +16,8 @@ from apps.core.scope import staff_scope, write_scope
 from apps.incidents.services import resolve_incident
 from apps.jobs.events import JOB_DEAD
 from apps.jobs.services import discard_job, replay_job
-from apps.users.models import User
-from apps.users.services import add_totp_device, is_locked_out, record_refusal, visitor
+from apps.users.models import Authenticator, User
+from apps.users.services import add_totp_device, is_locked_out, record_refusal, remove_all_factors, visitor
 from apps.users.types import Origin
 
 # Jobs stand beside the audit room and below the incidents, so what staff do with them is composed here.
@@ -50,13 +49,10 @@ def discard_dead_letter(*, job_id: UUID, reason: str, actor: Actor, now: datetim
         resolve_incident(kind=JOB_DEAD, key=str(job_id), actor=actor, now=now, reason=reason)
 
 
-def enrol_authenticator(*, user: User, actor: Actor, now: datetime) -> TOTPDevice:
-    """Give a user a new authenticator in the place of all earlier ones."""
+def enrol_authenticator(*, user: User, actor: Actor, now: datetime) -> Authenticator:
+    """Give a user a new authenticator in the place of all earlier factors; their API sessions end."""
     with staff_scope():
-        removed, _by_model = TOTPDevice.objects.filter(user=user).delete()
-        if removed:
-            changes = {"authenticators": [removed, 0]}
-            _record_access("user.second_factor_removed", actor, user.pk, now, changes)
+        remove_all_factors(user=user, actor=actor, now=now)
         return add_totp_device(user=user, actor=actor, now=now)
 
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_noop as message
-from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp import user_has_device
 
 from apps.core import clock
 from apps.core.actor import Actor
@@ -34,7 +34,7 @@ from apps.core.admin import (
     two_lines,
 )
 from apps.users import services
-from apps.users.models import Session, User
+from apps.users.models import Authenticator, Session, User
 
 _ROWS = 20
 SESSION_REVOKED = Outcome(message("%(count)s session revoked"), message("%(count)s sessions revoked"))
@@ -90,7 +90,7 @@ class UserAdmin(StaffModelAdmin):
         return user.email
 
     def notice(self, user: User) -> Notice | None:
-        if not user.is_staff or TOTPDevice.objects.filter(user=user, confirmed=True).exists():
+        if not user.is_staff or user_has_device(user):
             return None
         remedy = _("Run “manage.py enrol_staff %(username)s” and let them scan the QR code.") % {
             "username": user.username
@@ -116,7 +116,7 @@ class UserAdmin(StaffModelAdmin):
     def related_links(self, user: User) -> Sequence[tuple[str, str]]:
         return (
             (_("Memberships"), changelist_url("tenants.membership", q=user.pk)),
-            (_("Authenticators"), changelist_url("otp_totp.totpdevice", q=user.username)),
+            (_("Authenticators"), changelist_url("users.authenticator", q=user.username)),
             (_("Everything they did"), changelist_url("audit.auditentry", q=user.pk)),
         )
 
@@ -204,14 +204,10 @@ class SessionAdmin(StaffModelAdmin):
         )
 
 
-if admin.site.is_registered(TOTPDevice):
-    admin.site.unregister(TOTPDevice)  # The package's own page shows the secret.
-
-
-@admin.register(TOTPDevice)
+@admin.register(Authenticator)
 class AuthenticatorAdmin(StaffModelAdmin):
     plural = gettext_lazy("authenticators")
-    never_read = ("key",)
+    never_read = ("sealed_seed",)
     list_display = ("whose", "name", "state", "failures", "used")
     list_filter = ("confirmed",)
     list_select_related = ("user",)
@@ -221,28 +217,28 @@ class AuthenticatorAdmin(StaffModelAdmin):
     facts = (
         (
             gettext_lazy("Authenticator"),
-            ("name", "digits", "step", "created_at", "last_used_at", "throttling_failure_count"),
+            ("name", "created_at", "last_used_at", "throttling_failure_count", "key_id", "id"),
         ),
     )
 
     @column(gettext_lazy("user"))
-    def whose(self, device: TOTPDevice) -> str:
+    def whose(self, device: Authenticator) -> str:
         return str(device.user.username)
 
     @column(gettext_lazy("state"))
-    def state(self, device: TOTPDevice) -> str:
+    def state(self, device: Authenticator) -> str:
         return chip(_("Confirmed"), "ok") if device.confirmed else chip(_("Not confirmed"), "warn")
 
     @column(gettext_lazy("wrong codes in a row"))
-    def failures(self, device: TOTPDevice) -> str:
+    def failures(self, device: Authenticator) -> str:
         return number(device.throttling_failure_count)
 
     @column(gettext_lazy("last used"))
-    def used(self, device: TOTPDevice) -> str:
+    def used(self, device: Authenticator) -> str:
         return moment(device.last_used_at)
 
-    def headline(self, device: TOTPDevice) -> str:
+    def headline(self, device: Authenticator) -> str:
         return f"{device.user.username} · {device.name}"
 
-    def status(self, device: TOTPDevice) -> str:
+    def status(self, device: Authenticator) -> str:
         return self.state(device)

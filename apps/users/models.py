@@ -1,11 +1,22 @@
-"""Identity: users of the platform, staff and members alike, and their signed-in sessions."""
+"""Identity: users of the platform, staff and members alike, their signed-in sessions and their second factors."""
 
+import base64
+import hmac
+from datetime import datetime
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django_otp.models import Device, DeviceManager, ThrottlingMixin
+from django_otp.oath import hotp
 
+from apps.core import crypto
 from apps.core.models import BaseModel
 from apps.core.retention import Retention
 
@@ -119,3 +130,105 @@ class RefreshToken(BaseModel):
     def successor_bound_to(self) -> str:
         """Return what `successor` is bound to."""
         return f"users_refreshtoken:{self.session_id}:{self.id}"
+
+
+class Authenticator(BaseModel, ThrottlingMixin, Device):  # type: ignore[misc]  # django-otp has no types
+    """An authenticator app: TOTP by RFC 6238, with SHA-1, six digits and periods of 30 seconds, as every app has it.
+
+    `sealed_seed` is the secret, encrypted under the key `key_id` and bound to this row. `last_period` is the period of
+    the last code that was accepted: no earlier one, and not that one again, is.
+    """
+
+    PERIOD_SECONDS = 30
+    DIGITS = 6
+    DRIFT_PERIODS = 1  # what a phone's clock may be off
+    retention = Retention.IDENTITY
+    personal_fields = ("name",)
+    data_subject = "user_id"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", verbose_name=_("user"))
+    sealed_seed = models.BinaryField(max_length=200)
+    key_id = models.CharField(max_length=32, editable=False)
+    last_period = models.BigIntegerField(default=-1, editable=False)
+    created_at = models.DateTimeField(_("created at"), editable=False)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    objects: ClassVar[Any] = DeviceManager()
+
+    class Meta:
+        verbose_name = _("authenticator")
+        verbose_name_plural = _("authenticators")
+
+    @property
+    def persistent_id(self) -> str:
+        """Return the name that django-otp keeps in a session; it looks devices up by a number."""
+        return device_name(self)
+
+    @property
+    def seed(self) -> bytes:
+        """Return the secret, decrypted."""
+        return crypto.decrypt(bytes(self.sealed_seed), bound_to=self._row)
+
+    def seal(self, seed: bytes) -> None:
+        """Put the secret under the installation's current key; saving is the caller's."""
+        self.sealed_seed = crypto.encrypt(seed, bound_to=self._row)
+        self.key_id = crypto.key_id_of(self.sealed_seed)
+
+    @property
+    def secret(self) -> str:
+        """Return the secret as people type it: base32."""
+        return base64.b32encode(self.seed).decode().rstrip("=")
+
+    @property
+    def config_url(self) -> str:
+        """Return the `otpauth:` address that apps read from the QR code (Google Authenticator's key URI format)."""
+        issuer = quote(settings.OTP_TOTP_ISSUER)
+        rest = f"algorithm=SHA1&digits={self.DIGITS}&period={self.PERIOD_SECONDS}&issuer={issuer}"
+        label = quote(f"{settings.OTP_TOTP_ISSUER}:{self.user.username}")
+        return f"otpauth://totp/{label}?secret={self.secret}&{rest}"
+
+    def period_of(self, code: str, now: datetime) -> int | None:
+        """Return the period that a code is good for, if it may still be used."""
+        seed, text = self.seed, code.strip().encode()
+        current = int(now.timestamp()) // self.PERIOD_SECONDS
+        for period in range(current - self.DRIFT_PERIODS, current + self.DRIFT_PERIODS + 1):
+            right = f"{hotp(seed, period, self.DIGITS):0{self.DIGITS}d}".encode()
+            if period > self.last_period and hmac.compare_digest(right, text):
+                return period
+        return None
+
+    def get_throttle_factor(self) -> int:
+        """Return the seconds to wait after the first wrong code."""
+        return 1
+
+    @property
+    def _row(self) -> str:
+        return f"users_authenticator:{self.user_id}:{self.id}"
+
+
+class RecoveryCodes(BaseModel, Device):  # type: ignore[misc]  # django-otp has no types
+    """A user's recovery codes that are left, as SHA-256 in hex."""
+
+    retention = Retention.IDENTITY
+    personal_fields = ()
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="+", verbose_name=_("user"))
+    hashes = ArrayField(models.CharField(max_length=64))
+    created_at = models.DateTimeField(_("created at"), editable=False)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    objects: ClassVar[Any] = DeviceManager()
+
+    class Meta:
+        verbose_name = _("recovery codes")
+        verbose_name_plural = _("recovery codes")
+
+    @property
+    def persistent_id(self) -> str:
+        """Return the name that django-otp keeps in a session; it looks devices up by a number."""
+        return device_name(self)
+
+
+def device_name(device: Device) -> str:
+    """Return a device's name in a session, with its UUID as a number: django-otp looks devices up by one."""
+    return f"{device.model_label()}/{device.pk.int}"

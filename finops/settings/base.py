@@ -32,7 +32,6 @@ INSTALLED_APPS = [
     "django_prometheus",
     "django_celery_beat",
     "django_otp",
-    "django_otp.plugins.otp_totp",
     "axes",
     "guardian",
     "apps.core",

@@ -4,29 +4,28 @@ import time
 from typing import Any
 
 from django.test import Client
-from django_otp.oath import totp
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.core import clock
 from apps.core.actor import system_actor
-from apps.users.models import User
+from apps.users.models import Authenticator, User
 from apps.users.services import add_totp_device
+from finops.demo_file import one_time_code
 from tests.factories.users import PASSWORD
 
 LOGIN = "/admin/login/"
 
 
-def enrol(user: User) -> TOTPDevice:
+def enrol(user: User) -> Authenticator:
     """Give a user a confirmed authenticator."""
     return add_totp_device(user=user, actor=system_actor("tests"), now=clock.now())
 
 
-def code_of(device: TOTPDevice, *, ahead: int = 0) -> str:
+def code_of(device: Authenticator, *, ahead: int = 0) -> str:
     """Return the code that the device's app shows now, or `ahead` periods later."""
-    return f"{totp(device.bin_key, step=device.step, t0=device.t0 - ahead * device.step):06d}"
+    return one_time_code(device.secret, time.time() + ahead * device.PERIOD_SECONDS)
 
 
-def wrong_code_of(device: TOTPDevice) -> str:
+def wrong_code_of(device: Authenticator) -> str:
     """Return a code that none of the accepted periods has."""
     taken = {code_of(device, ahead=ahead) for ahead in range(-2, 4)}
     return next(code for code in (str(digit) * 6 for digit in range(10)) if code not in taken)
@@ -37,7 +36,7 @@ def post_login(client: Client, *, username: str = "staff", password: str = PASSW
     return client.post(f"{LOGIN}?next=/admin/", {"username": username, "password": password, "otp_token": code})
 
 
-def open_session(user: User, device: TOTPDevice) -> Client:
+def open_session(user: User, device: Authenticator) -> Client:
     """Return a client that is signed in with this device, as the form would leave it."""
     client = Client(headers={"X-Request-ID": "request-of-staff"})
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
@@ -47,8 +46,8 @@ def open_session(user: User, device: TOTPDevice) -> Client:
     return client
 
 
-def wait_for_fresh_period(device: TOTPDevice) -> None:
+def wait_for_fresh_period(device: Authenticator) -> None:
     """Wait until the current code stays valid for a few seconds more."""
-    left = device.step - time.time() % device.step
+    left = device.PERIOD_SECONDS - time.time() % device.PERIOD_SECONDS
     if left < 3:
         time.sleep(left + 0.1)

@@ -8,10 +8,13 @@ from axes.models import AccessAttempt
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import Client
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.audit.models import AuditEntry
+from apps.core import clock
+from apps.core.actor import system_actor
 from apps.core.scope import staff_scope
+from apps.users.models import Authenticator
+from apps.users.services.factors import make_recovery_codes, new_authenticator
 from tests.backoffice.staff import LOGIN, code_of, enrol, open_session, post_login, wait_for_fresh_period, wrong_code_of
 from tests.factories.users import PASSWORD, make_user
 
@@ -57,6 +60,19 @@ def test_a_code_works_once(client, device):
     assert not is_inside(second)
 
 
+def test_a_recovery_code_opens_the_admin_once(client, staff, device):
+    with staff_scope():
+        code = make_recovery_codes(staff, system_actor("tests"), clock.now())[0]
+    assert post_login(client, code=code).status_code == 302
+    assert is_inside(client)
+    second = Client()
+    assert REFUSED in post_login(second, code=code).content.decode()
+    assert not is_inside(second)
+    with staff_scope():
+        used = AuditEntry.objects.get(action="user.recovery_code_used")
+    assert (used.actor["label"], used.actor["ip"], used.changes) == ("staff", "127.0.0.1", {"left": [10, 9]})
+
+
 @pytest.mark.parametrize(
     ("username", "password"), [("staff", "not the password"), ("nobody", "correct horse battery"), ("Staff", "")]
 )
@@ -95,7 +111,7 @@ def test_without_a_code_nothing_is_checked(client, device, code, message):
 
 
 def test_without_a_confirmed_authenticator_nobody_enters(client, staff):
-    TOTPDevice.objects.create(user=staff, name="new phone", confirmed=False)
+    new_authenticator(user=staff, name="new phone", confirmed=False, now=clock.now())
     response = post_login(client, code="123456")
     text = response.content.decode()
     assert "no confirmed authenticator" in text
@@ -149,7 +165,7 @@ def test_codes_cannot_be_tried_without_end(client, staff, device):
     assert "Too many failed sign-ins" in text
     assert "for 15 minutes" in text
     # Even the right three do not open it now, nor from a fresh client.
-    TOTPDevice.objects.filter(pk=device.pk).update(throttling_failure_timestamp=None, throttling_failure_count=0)
+    Authenticator.objects.filter(pk=device.pk).update(throttling_failure_timestamp=None, throttling_failure_count=0)
     wait_for_fresh_period(device)
     assert post_login(Client(), code=code_of(device)).status_code == 429
     assert log()[-1][3] == {"reason": [None, "locked_out"]}
@@ -188,8 +204,8 @@ def test_the_sign_in_page_keeps_where_one_wanted_to_go(client, device):
 def test_enrolling_prints_the_address_once_and_replaces_earlier_authenticators(staff, device):
     out = StringIO()
     call_command("enrol_staff", "staff", stdout=out)
-    new = TOTPDevice.objects.get(user=staff)
-    assert new.key != device.key
+    new = Authenticator.objects.get(user=staff)
+    assert new.secret != device.secret
     assert out.getvalue().splitlines()[-2] == new.config_url
     assert new.config_url.startswith("otpauth://totp/finops%3Astaff?secret=")
     assert "█" in out.getvalue() or "▀" in out.getvalue()
@@ -206,7 +222,7 @@ def test_only_active_staff_are_enrolled(database, username, complaint):
     make_user("member")
     with pytest.raises(CommandError, match=complaint):
         call_command("enrol_staff", username)
-    assert not TOTPDevice.objects.exists()
+    assert not Authenticator.objects.exists()
 
 
 def test_changing_the_own_password_is_recorded(staff_client, staff):

@@ -24,8 +24,9 @@ from apps.providers.credentials import open_sealed
 from apps.providers.models import Credentials
 from apps.tenants.models import Invitation, Tenant
 from apps.tenants.services.invitations import open_token
-from apps.users.models import RefreshToken, User
+from apps.users.models import Authenticator, RefreshToken, User
 from apps.users.services import refresh_session, start_session
+from apps.users.services.factors import new_authenticator
 from apps.users.types import Origin
 from apps.webhooks import signing
 from apps.webhooks.models import EndpointSecret
@@ -74,7 +75,9 @@ def seal_one_of_each(tenant: Tenant) -> Callable[[], dict[str, str]]:
     made = make_connection(tenant, "test_tkn_sealed")
     endpoint = make_endpoint(tenant)
     invitation, token = make_invitation(tenant, "neo@example.com", "viewer")
-    session = start_session(user=User.objects.create_user("trinity"), tenant_id=tenant.id, origin=origin, now=now)
+    trinity = User.objects.create_user("trinity")
+    device = new_authenticator(user=trinity, name="phone", confirmed=True, now=now, seed=b"a seed of trinity...")
+    session = start_session(user=trinity, tenant_id=tenant.id, origin=origin, now=now)
     following = refresh_session(refresh=session.refresh, origin=origin, now=now)
     assert following is not None
     with write_scope(system_actor("tests", tenant_id=tenant.id)):
@@ -84,6 +87,7 @@ def seal_one_of_each(tenant: Tenant) -> Callable[[], dict[str, str]]:
     def open_all() -> dict[str, str]:
         replaced = RefreshToken.objects.get(session=session.session, replaced_at__isnull=False)
         assert replaced.successor is not None
+        seed = Authenticator.objects.get(id=device.id).seed.decode()
         with tenant_scope(tenant.id):
             secret = EndpointSecret.objects.get(endpoint_id=endpoint.endpoint.id)
             owner = {"tenant_id": tenant.id, "endpoint_id": endpoint.endpoint.id}
@@ -93,6 +97,7 @@ def seal_one_of_each(tenant: Tenant) -> Callable[[], dict[str, str]]:
             return {
                 "credentials": open_sealed(Credentials.objects.get(connection=made))["access_token"],
                 "webhook secrets": signing.shown(signing.open_sealed(secret.ciphertext, **owner)),
+                "authenticator seeds": seed,
                 "refresh successors": "the next" if successor == following.refresh else successor,
                 "waiting letters": open_token(Invitation.objects.get(id=invitation.id)),
                 "kept answers": answer.body.decode(),
@@ -101,6 +106,7 @@ def seal_one_of_each(tenant: Tenant) -> Callable[[], dict[str, str]]:
     assert open_all() == {
         "credentials": "test_tkn_sealed",
         "webhook secrets": endpoint.secret,
+        "authenticator seeds": "a seed of trinity...",
         "refresh successors": "the next",
         "waiting letters": token,
         "kept answers": "secret",
@@ -122,15 +128,19 @@ def test_a_rotation_from_its_first_command_to_its_last(acme: Tenant, home: Home)
     code, said = rotate_keys("--status")
     assert code == 1
     assert f"field {new} (current): nothing\n" in said
-    each = "1 credentials, 1 webhook secrets, 1 refresh successors, 1 waiting letters, 1 kept answers"
+    each = "1 credentials, 1 webhook secrets, 1 authenticator seeds, 1 refresh successors, "
+    each += "1 waiting letters, 1 kept answers"
     assert f"field k1 (old): {each}\n" in said
-    assert "FINOPS_FIELD_KEYS: 5 rows are left; k1 must stay. Run rotate_keys again.\n" in said
-    with pytest.raises(CommandError, match="5 rows are under other keys"):
+    assert "FINOPS_FIELD_KEYS: 6 rows are left; k1 must stay. Run rotate_keys again.\n" in said
+    with pytest.raises(CommandError, match="6 rows are under other keys"):
         rotate_keys("--retire")
 
     code, said = rotate_keys()
     assert code == 0
-    assert "credentials: 1 moved\nwebhook secrets: 1 moved\nrefresh successors: 1 moved\n" in said
+    assert (
+        "credentials: 1 moved\nwebhook secrets: 1 moved\nauthenticator seeds: 1 moved\nrefresh successors: 1 moved\n"
+        in said
+    )
     assert f"field {new} (current): {each}\nfield k1 (old): nothing\n" in said
     with pytest.raises(CommandError, match="its old keys are needed until"):
         rotate_keys("--retire")

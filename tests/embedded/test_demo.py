@@ -1,6 +1,5 @@
 """The demo is there once, under the same names, however often its creation was interrupted."""
 
-import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +7,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.core.scope import staff_scope
 from apps.providers.models import Connection
 from apps.tenants.models import ApiKey, Membership, Tenant
-from apps.users.models import User
+from apps.users.models import Authenticator, User
 from finops.demo import ensure_demo
 from tests import databases
 from tests.conftest import client_for
@@ -47,8 +45,8 @@ def assert_whole(path: Path) -> None:
         users = {user.username: user for user in User.objects.all()}
         assert sorted(users) == sorted(people)
         assert all(users[name].check_password(password) for name, password in people.items())
-        device = TOTPDevice.objects.get()
-        assert base64.b32encode(device.bin_key).decode() == demo["staff"]["totp_secret"]
+        device = Authenticator.objects.get()
+        assert device.secret == demo["staff"]["totp_secret"]
         assert (device.user_id, device.confirmed) == (users["staff"].id, True)
         assert {str(tenant.id): tenant.slug for tenant in Tenant.objects.all()} == {
             tenant["id"]: tenant["slug"] for tenant in demo["tenants"]

@@ -61,5 +61,5 @@ def test_a_user_name_is_taken_once(now: datetime) -> None:
 def test_a_second_factor_is_added_without_its_secret_in_the_log(now: datetime) -> None:
     user = create_user(username="ada", password=GOOD, actor=ACTOR, now=now)
     device = add_totp_device(user=user, key="00" * 20, actor=ACTOR, now=now)
-    assert (device.user_id, device.confirmed, device.bin_key) == (user.id, True, bytes(20))
+    assert (device.user_id, device.confirmed, device.seed) == (user.id, True, bytes(20))
     assert leaves(None)[1] == ("user.second_factor_added", {})

@@ -19,7 +19,7 @@ class TokenRequestSerializer(StrictSerializer):
 
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1024, trim_whitespace=False)
-    otp = serializers.CharField(max_length=16, required=False, allow_blank=True, default="")
+    otp = serializers.CharField(max_length=32, required=False, allow_blank=True, default="")
     tenant = serializers.CharField(max_length=36, required=False, allow_blank=True, default="")
 
 

@@ -3,6 +3,7 @@
 import apps.core.db.ids
 import django.contrib.auth.models
 import django.contrib.auth.validators
+import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
@@ -74,6 +75,42 @@ class Migration(migrations.Migration):
                 'verbose_name': 'refresh token',
                 'verbose_name_plural': 'refresh tokens',
                 'constraints': [models.UniqueConstraint(condition=models.Q(('replaced_at__isnull', True)), fields=('session',), name='users_refreshtoken_one_good_per_session')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Authenticator',
+            fields=[
+                ('throttling_failure_timestamp', models.DateTimeField(blank=True, default=None, help_text='A timestamp of the last failed verification attempt. Null if last attempt succeeded.', null=True)),
+                ('throttling_failure_count', models.PositiveIntegerField(default=0, help_text='Number of successive failed attempts.')),
+                ('name', models.CharField(help_text='The human-readable name of this device.', max_length=64)),
+                ('confirmed', models.BooleanField(default=True, help_text='Is this device ready for use?')),
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('sealed_seed', models.BinaryField(max_length=200)),
+                ('key_id', models.CharField(editable=False, max_length=32)),
+                ('last_period', models.BigIntegerField(default=-1, editable=False)),
+                ('created_at', models.DateTimeField(editable=False, verbose_name='created at')),
+                ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='last used at')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+            ],
+            options={
+                'verbose_name': 'authenticator',
+                'verbose_name_plural': 'authenticators',
+            },
+        ),
+        migrations.CreateModel(
+            name='RecoveryCodes',
+            fields=[
+                ('name', models.CharField(help_text='The human-readable name of this device.', max_length=64)),
+                ('confirmed', models.BooleanField(default=True, help_text='Is this device ready for use?')),
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('hashes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), size=None)),
+                ('created_at', models.DateTimeField(editable=False, verbose_name='created at')),
+                ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='last used at')),
+                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+            ],
+            options={
+                'verbose_name': 'recovery codes',
+                'verbose_name_plural': 'recovery codes',
             },
         ),
     ]

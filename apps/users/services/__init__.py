@@ -1,8 +1,8 @@
 """Every write of the users room."""
 
 from apps.users.services.attempts import one_attempt_at_a_time
+from apps.users.services.factors import AUTHENTICATOR_SEEDS, add_totp_device, remove_all_factors, spend_code
 from apps.users.services.identity import (
-    add_totp_device,
     create_user,
     prepare_user,
     require_good_password,
@@ -29,6 +29,7 @@ from apps.users.services.sign_in import (
 from apps.users.services.successors import SUCCESSORS
 
 __all__ = [
+    "AUTHENTICATOR_SEEDS",
     "SUCCESSORS",
     "OpenSession",
     "add_totp_device",
@@ -42,11 +43,13 @@ __all__ = [
     "record_refusal",
     "refresh_session",
     "refuse_stranger",
+    "remove_all_factors",
     "require_good_password",
     "revoke_any_session",
     "revoke_by_refresh_token",
     "revoke_session",
     "revoke_sessions",
+    "spend_code",
     "start_session",
     "store_user",
     "visitor",

@@ -1,11 +1,10 @@
-"""Creating users and their second factors. Both are the installation's own business, in its own log."""
+"""Creating users: the installation's own business, in its own log."""
 
 from datetime import datetime
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from apps.audit import services as audit
 from apps.core.actor import Actor
@@ -71,19 +70,6 @@ def store_user(user: User, *, actor: Actor, now: datetime) -> User:
             action="user.created", actor=actor, target_type="user", target_id=user.id, now=now, changes=changes
         )
     return user
-
-
-def add_totp_device(
-    *, user: User, actor: Actor, now: datetime, name: str = "Authenticator", key: str = ""
-) -> TOTPDevice:
-    """Give a user a confirmed second factor; its `bin_key` is the secret. `key` is hex, by default random."""
-    with staff_scope():
-        device = TOTPDevice(user=user, name=name, confirmed=True)
-        if key:
-            device.key = key
-        device.save(force_insert=True)
-        audit.record(action="user.second_factor_added", actor=actor, target_type="user", target_id=user.id, now=now)
-    return device
 
 
 def require_good_password(password: str, user: User) -> None:

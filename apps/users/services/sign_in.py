@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
-from django_otp import match_token, user_has_device
+from django_otp import user_has_device
 
 from apps.audit import services as audit
 from apps.core.actor import Actor, ActorKind
@@ -21,6 +21,7 @@ from apps.core.errors import DomainError
 from apps.core.scope import staff_scope, write_scope
 from apps.users.errors import InvalidCredentials, LockedOut, OtpRequired
 from apps.users.models import User
+from apps.users.services.factors import spend_code
 from apps.users.types import Origin
 
 SIGN_IN_REFUSED = "user.sign_in_refused"
@@ -48,7 +49,7 @@ def check_password(*, request: HttpRequest, username: str, password: str, origin
 def check_second_factor(
     *, request: HttpRequest, user: User, otp: str, tenant_id: UUID, origin: Origin, now: datetime
 ) -> None:
-    """Accept the current code of one of the user's devices, once; a user without a device needs none.
+    """Accept the current code of one of the user's devices or a recovery code, once; a user without one needs none.
 
     Success forgets the failures counted so far. A failure is told to the tenant that the user would enter.
 
@@ -59,7 +60,7 @@ def check_second_factor(
     if user_has_device(user):
         if not otp:
             raise OtpRequired
-        if match_token(user, otp) is None:
+        if spend_code(user=user, code=otp, actor=_as(user, origin), now=now) is None:
             # Whoever knows the password must not be able to try codes without end.
             raise _failed(request, user, "code", visitor("user", origin, tenant_id=tenant_id), now)
     forget_failures(username=user.username, ip=request.META.get("REMOTE_ADDR"))
@@ -85,6 +86,10 @@ def _failed(request: HttpRequest, user: User, reason: str, actor: Actor, now: da
 def visitor(kind: ActorKind, origin: Origin, *, tenant_id: UUID | None = None) -> Actor:
     """Return whoever tries to sign in, as an actor without an identity."""
     return Actor(kind=kind, label="anonymous", tenant_id=tenant_id, request_id=origin.request_id, ip=origin.ip)
+
+
+def _as(user: User, origin: Origin) -> Actor:
+    return Actor(kind="user", label=user.username, user_id=user.id, request_id=origin.request_id, ip=origin.ip)
 
 
 def is_locked_out(request: HttpRequest) -> bool:

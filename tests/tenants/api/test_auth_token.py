@@ -9,10 +9,12 @@ from rest_framework.test import APIClient
 
 from apps.core import clock
 from apps.core.actor import system_actor
+from apps.core.scope import staff_scope
 from apps.tenants.models import Tenant
 from apps.tenants.services import suspend_tenant
 from apps.users.models import Session, User
 from apps.users.services import add_totp_device
+from apps.users.services.factors import make_recovery_codes
 from tests.conftest import client_for
 from tests.factories.tenants import make_member
 from tests.tenants.api.calls import field_errors, problem, sign_in
@@ -99,7 +101,6 @@ def test_a_suspended_tenant(ada: User, acme: Tenant) -> None:
 
 def test_signing_in_works_while_writing_is_switched_off(ada: User) -> None:
     from apps.core.models import ReadOnlySwitch
-    from apps.core.scope import staff_scope
 
     with staff_scope():
         ReadOnlySwitch.objects.create(reason="maintenance", engaged_at=clock.now())
@@ -121,6 +122,12 @@ class TestWithASecondFactor:
         otp = code()
         assert sign_in("ada", otp=otp).status_code == 200
         assert problem(sign_in("ada", otp=otp))[:2] == (401, "invalid_credentials")
+
+    def test_a_recovery_code_signs_in_once(self, ada: User) -> None:
+        with staff_scope():
+            code = make_recovery_codes(ada, system_actor("tests"), clock.now())[0]
+        assert sign_in("ada", otp=code).status_code == 200
+        assert problem(sign_in("ada", otp=code))[:2] == (401, "invalid_credentials")
 
     def test_a_request_that_lacks_the_tenant_does_not_spend_the_code(self, ada: User, globex: Tenant) -> None:
         make_member(globex, "ada", "viewer", user=ada)
