@@ -16,6 +16,7 @@ from django.utils.translation import gettext_noop as message
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
 from apps.backoffice import services
+from apps.core import clock
 from apps.core.actor import Actor
 from apps.core.admin import (
     Notice,
@@ -33,6 +34,7 @@ from apps.core.admin import (
 )
 from apps.core.models import ReadOnlySwitch
 from apps.tenants.services import engage_read_only, release_read_only
+from apps.users.models import Lockout
 
 PAUSED = Outcome(message("%(count)s task paused"), message("%(count)s tasks paused"))
 RESUMED = Outcome(message("%(count)s task resumed"), message("%(count)s tasks resumed"))
@@ -150,21 +152,17 @@ def _lift(attempt: AccessAttempt, actor: Actor, now: datetime, _reason: str) -> 
     return LIFTED
 
 
-def _is_locking(attempt: AccessAttempt) -> bool:
-    return bool(attempt.failures_since_start >= settings.AXES_FAILURE_LIMIT)
-
-
 @admin.register(AccessAttempt)
 class FailedSignInAdmin(StaffModelAdmin):
     never_read = ("get_data", "post_data")
     plural = gettext_lazy("failed sign-ins")
-    list_display = ("who", "state", "failures", "ip_address", "client", "last")
+    list_display = ("who", "state", "until", "failures", "ip_address", "client", "last")
     list_select_related = ()
     ordering = ("-attempt_time", "-pk")
     search_fields = ("username", "ip_address__startswith")
     search_ids = ()
     empty_hint = gettext_lazy("Nobody has mistyped a password or a code since the last successful sign-in.")
-    facts = ((gettext_lazy("Attempt"), ("username", "ip_address", "client", "path_info", "attempt_time")),)
+    facts = ((gettext_lazy("Attempt"), ("username", "ip_address", "until", "client", "path_info", "attempt_time")),)
     service_actions = (
         ServiceAction(
             name="lift",
@@ -175,13 +173,24 @@ class FailedSignInAdmin(StaffModelAdmin):
         ),
     )
 
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[AccessAttempt]) -> None:
+        names = {attempt.username for attempt in rows}
+        lockouts = Lockout.objects.filter(username__in=names, locked_until__gt=clock.now())
+        ends = {(lockout.username, lockout.ip): lockout.locked_until for lockout in lockouts}
+        for attempt in rows:
+            attempt.locked_until = ends.get((attempt.username, attempt.ip_address))
+
     @column(gettext_lazy("username"))
     def who(self, attempt: AccessAttempt) -> str:
         return str(attempt.username or "")
 
     @column(gettext_lazy("state"))
     def state(self, attempt: AccessAttempt) -> str:
-        return chip(_("Locked"), "bad") if _is_locking(attempt) else chip(_("Counting"), "idle")
+        return chip(_("Locked"), "bad") if attempt.locked_until else chip(_("Counting"), "idle")
+
+    @column(gettext_lazy("locked until"))
+    def until(self, attempt: AccessAttempt) -> str:
+        return moment(attempt.locked_until)
 
     @column(gettext_lazy("failures"))
     def failures(self, attempt: AccessAttempt) -> str:

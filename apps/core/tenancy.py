@@ -73,6 +73,7 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
         system="SELECT",
     ),
     "users_authenticator": _IDENTITY,
+    "users_lockout": _IDENTITY,
     "users_recoverycodes": _IDENTITY,
     "users_refreshtoken": _IDENTITY,
     "users_session": _IDENTITY,

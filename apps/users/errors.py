@@ -27,7 +27,8 @@ class OtpRequired(DomainError):
 class LockedOut(DomainError):
     """Too many failed sign-ins with this user name from this address; `Retry-After` says when to come back.
 
-    Until then even the right password is refused, and every further attempt starts the wait anew.
+    Until then even the right password is refused; attempts do not prolong the wait. Five failures lock for 15 minutes,
+    and each further lockout within a day for twice as long as the one before, up to a day. A success starts anew.
     """
 
     code = "locked_out"

@@ -98,6 +98,36 @@ class Session(BaseModel):
         return str(self.id)
 
 
+class Lockout(BaseModel):
+    """A name that nobody may try from an address until `locked_until`; the `times`-th lockout in a row.
+
+    Whether somebody has the name makes no difference. Rows go a day after they have ended.
+    """
+
+    retention = Retention.EPHEMERAL
+    personal_fields = ("username", "ip")
+    data_subject = "username"
+
+    username = models.CharField(_("username"), max_length=255)
+    ip = models.GenericIPAddressField(_("IP address"), null=True)
+    times = models.PositiveIntegerField(_("times"))
+    locked_at = models.DateTimeField(_("locked at"))
+    locked_until = models.DateTimeField(_("locked until"))
+
+    class Meta:
+        verbose_name = _("lockout")
+        verbose_name_plural = _("lockouts")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["username", "ip"], nulls_distinct=False, name="users_lockout_one_per_name_and_address"
+            ),
+        ]
+        indexes = [models.Index(fields=["locked_until"], name="users_lockout_locked_until")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class RefreshToken(BaseModel):
     """One refresh token of a session, stored as its SHA-256. It is good until it is replaced by the next.
 

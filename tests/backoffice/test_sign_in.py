@@ -164,6 +164,7 @@ def test_codes_cannot_be_tried_without_end(client, staff, device):
     assert response.status_code == 429
     assert "Too many failed sign-ins" in text
     assert "for 15 minutes" in text
+    assert response["Retry-After"] == "900"
     # Even the right three do not open it now, nor from a fresh client.
     Authenticator.objects.filter(pk=device.pk).update(throttling_failure_timestamp=None, throttling_failure_count=0)
     wait_for_fresh_period(device)

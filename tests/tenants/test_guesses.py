@@ -2,6 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import count
 from typing import ClassVar
 
@@ -13,13 +14,15 @@ from django.db import connection
 
 from apps.core import clock
 from apps.core.actor import system_actor
+from apps.users.models import Lockout
 from apps.users.services import add_totp_device
 from tests.factories.tenants import make_member
 from tests.factories.users import PASSWORD
 from tests.tenants.api.calls import sign_in
+from tests.users.test_lockout import let_pass
 
 pytestmark = pytest.mark.commits
-AT_ONCE, THREADS = 60, 20
+AT_ONCE, THREADS = 40, 20
 
 
 class CountingHasher(Argon2PasswordHasher):
@@ -48,14 +51,14 @@ def guess(*, password: str, otp: str = "") -> int:
         connection.close()
 
 
-def assert_locked_after_the_limit(**guessed: str) -> None:
+def assert_locked_after_the_limit(at_once: int = AT_ONCE, **guessed: str) -> None:
     CountingHasher.looks = count()
     with ThreadPoolExecutor(THREADS) as pool:
-        answers = Counter(pool.map(lambda _: guess(**guessed), range(AT_ONCE)))
+        answers = Counter(pool.map(lambda _: guess(**guessed), range(at_once)))
     limit = django_settings.AXES_FAILURE_LIMIT
     assert next(CountingHasher.looks) == limit
     # The failure that reaches the limit is told that it has locked.
-    assert answers == {401: limit - 1, 429: AT_ONCE - limit + 1}
+    assert answers == {401: limit - 1, 429: at_once - limit + 1}
     assert AccessAttempt.objects.get(username="ada").failures_since_start >= limit
 
 
@@ -66,6 +69,25 @@ def test_passwords(acme):
 
 def test_passwords_of_a_name_that_nobody_has(acme):
     assert_locked_after_the_limit(password="wrong")
+
+
+@pytest.mark.prove
+def test_each_lockout_lets_five_more_through_and_lasts_twice_as_long(acme):
+    make_member(acme, "ada")
+    for minutes in (15, 30, 60):
+        assert_locked_after_the_limit(password="wrong")
+        lockout = Lockout.objects.get()
+        assert lockout.locked_until - lockout.locked_at == timedelta(minutes=minutes)
+        let_pass(timedelta(minutes=minutes))
+    assert guess(password=PASSWORD) == 200
+
+
+@pytest.mark.prove
+def test_two_hundred_at_once(acme):
+    make_member(acme, "ada")
+    assert_locked_after_the_limit(200, password="wrong")
+    let_pass(timedelta(minutes=15))
+    assert_locked_after_the_limit(200, password="wrong")
 
 
 def test_codes_by_whoever_knows_the_password(acme):

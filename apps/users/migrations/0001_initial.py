@@ -63,6 +63,23 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Lockout',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('username', models.CharField(max_length=255, verbose_name='username')),
+                ('ip', models.GenericIPAddressField(null=True, verbose_name='IP address')),
+                ('times', models.PositiveIntegerField(verbose_name='times')),
+                ('locked_at', models.DateTimeField(verbose_name='locked at')),
+                ('locked_until', models.DateTimeField(verbose_name='locked until')),
+            ],
+            options={
+                'verbose_name': 'lockout',
+                'verbose_name_plural': 'lockouts',
+                'constraints': [models.UniqueConstraint(fields=('username', 'ip'), name='users_lockout_one_per_name_and_address', nulls_distinct=False)],
+                'indexes': [models.Index(fields=['locked_until'], name='users_lockout_locked_until')],
+            },
+        ),
+        migrations.CreateModel(
             name='RefreshToken',
             fields=[
                 ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),

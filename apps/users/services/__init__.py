@@ -8,6 +8,7 @@ from apps.users.services.identity import (
     require_good_password,
     store_user,
 )
+from apps.users.services.lockout import require_not_locked_out, seconds_locked
 from apps.users.services.sessions import (
     OpenSession,
     end_other_sessions,
@@ -45,10 +46,12 @@ __all__ = [
     "refuse_stranger",
     "remove_all_factors",
     "require_good_password",
+    "require_not_locked_out",
     "revoke_any_session",
     "revoke_by_refresh_token",
     "revoke_session",
     "revoke_sessions",
+    "seconds_locked",
     "spend_code",
     "start_session",
     "store_user",

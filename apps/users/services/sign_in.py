@@ -9,7 +9,6 @@ from typing import NoReturn
 from uuid import UUID
 
 from axes.utils import reset as forget_failures
-from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
@@ -19,9 +18,10 @@ from apps.audit import services as audit
 from apps.core.actor import Actor, ActorKind
 from apps.core.errors import DomainError
 from apps.core.scope import staff_scope, write_scope
-from apps.users.errors import InvalidCredentials, LockedOut, OtpRequired
+from apps.users.errors import InvalidCredentials, OtpRequired
 from apps.users.models import User
 from apps.users.services.factors import spend_code
+from apps.users.services.lockout import locked_out, met_lockout
 from apps.users.types import Origin
 
 SIGN_IN_REFUSED = "user.sign_in_refused"
@@ -104,7 +104,7 @@ def record_refusal(
 
     Whoever is locked out may go on trying: only the failures up to the one that locked are recorded.
     """
-    if (getattr(request, "axes_failures_since_start", None) or 0) > settings.AXES_FAILURE_LIMIT:
+    if met_lockout(request):
         return
     scope = staff_scope() if actor.tenant_id is None else write_scope(actor, even_if_read_only=True)
     with scope:
@@ -117,5 +117,5 @@ def _refusal(request: HttpRequest) -> DomainError:
     if is_locked_out(request):
         # Left set, it would make the middleware replace our problem document by a page of its own.
         request.axes_locked_out = False  # type: ignore[attr-defined]
-        return LockedOut(retry_after=int(settings.AXES_COOLOFF_TIME * 3600))
+        return locked_out(request)
     return InvalidCredentials()
