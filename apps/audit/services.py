@@ -56,6 +56,23 @@ def record_statement(
     writable = scope is not None and (scope.writable or actor.tenant_id is None)
     if scope is None or not writable or scope.tenant_id != actor.tenant_id:
         raise RuntimeError(f"{action} is recorded outside of its actor's write scope")
+    entry = new_entry(
+        action=action, actor=actor, target_type=target_type, target_id=target_id, now=now, changes=changes
+    )
+    request_wake("audit")
+    return insert(entry)
+
+
+def new_entry(
+    *,
+    action: str,
+    actor: Actor,
+    target_type: str,
+    target_id: UUID | str,
+    now: datetime,
+    changes: Mapping[str, Any] | None = None,
+) -> AuditEntry:
+    """Return a leaf that is not written yet."""
     entry = AuditEntry(
         tenant_id=actor.tenant_id,
         action=action,
@@ -69,8 +86,7 @@ def record_statement(
         at=now,
     )
     entry.leaf_hash = compute_leaf_hash(entry)
-    request_wake("audit")
-    return insert(entry)
+    return entry
 
 
 def record_batch(

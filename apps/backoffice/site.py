@@ -30,6 +30,7 @@ from apps.core.context import set_actor
 from apps.core.errors import DomainError
 from apps.core.scope import current_scope, staff_scope
 from apps.tenants.models import Tenant
+from apps.tenants.services import end_impersonations_of_staff
 
 View = Callable[..., HttpResponse]
 _TENANTS_IN_A_FILTER = 500
@@ -117,6 +118,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sign the staff user out; audited."""
         if request.user.is_authenticated:
+            end_impersonations_of_staff(staff_id=request.user.pk, actor=staff_actor(request), now=clock.now())
             services.record_sign_out(actor=staff_actor(request), now=clock.now())
         response: HttpResponse = super().logout(request, extra_context)
         # Pages are never stored, but the one behind "back" is still in the browser's memory.

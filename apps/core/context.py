@@ -45,6 +45,12 @@ def set_actor(actor: Actor) -> None:
     _current.set(replace(_current.get(), actor=actor))
 
 
+def is_impersonated() -> bool:
+    """Tell whether what runs is done by staff who look at a tenant as one of its members."""
+    actor = _current.get().actor
+    return actor is not None and actor.impersonator_id is not None
+
+
 def continue_trace(traceparent: str) -> str:
     """Return a traceparent with a new span in the given trace, or in a new trace when it is malformed."""
     span = secrets.token_hex(8)

@@ -213,6 +213,17 @@ class ServiceUnavailable(DomainError):
     title = _("Temporarily unavailable")
 
 
+class ImpersonationReads(DomainError):
+    """These are the credentials of staff who look at the tenant as one of its members: they read, and change nothing.
+
+    What is out of their reach altogether, such as orders, API keys and members, answers `permission_denied`.
+    """
+
+    code = "impersonation_reads"
+    status = 403
+    title = _("An impersonation changes nothing")
+
+
 class ReadOnly(DomainError):
     """Writing is switched off, for this tenant or for the whole installation; reads go on."""
 

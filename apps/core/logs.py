@@ -27,6 +27,10 @@ class ContextFilter(logging.Filter):
         actor = running.actor
         record.tenant_id = str(actor.tenant_id or "") if actor else ""
         record.actor = actor.label if actor else ""
+        # Of somebody who acts through another one, both are named.
+        is_impersonated = actor is not None and actor.impersonator_id is not None
+        record.user_id = str(actor.user_id) if actor and is_impersonated else ""
+        record.impersonator_id = str(actor.impersonator_id) if actor and is_impersonated else ""
         return True
 
 

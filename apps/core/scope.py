@@ -15,12 +15,12 @@ from uuid import UUID
 from django.db import connection, transaction
 from psycopg.pq import TransactionStatus
 
-from apps.core import wake
+from apps.core import context, wake
 from apps.core.actor import Actor
 from apps.core.db.statements import Statement, run_in_one_trip
-from apps.core.errors import ReadOnly
+from apps.core.errors import ImpersonationReads, ReadOnly
 
-Role = Literal["finops_app", "finops_staff", "finops_system"]
+Role = Literal["finops_app", "finops_staff", "finops_system", "finops_impersonator"]
 
 _BEGIN, _COMMIT = Statement("BEGIN"), Statement("COMMIT")
 _ENTER = "SELECT set_config('role', %s, true), set_config('app.tenant_id', %s, true)"
@@ -69,8 +69,9 @@ def request_wake(topic: str) -> None:
 
 @contextmanager
 def tenant_scope(tenant_id: UUID) -> Iterator[Scope]:
-    """Read the rows of one tenant, as finops_app."""
-    with _scope("finops_app", tenant_id, writable=False) as scope:
+    """Read the rows of one tenant, as finops_app; under an impersonation as a role that can read few tables alone."""
+    role: Role = "finops_impersonator" if context.is_impersonated() else "finops_app"
+    with _scope(role, tenant_id, writable=False) as scope:
         yield scope
 
 
@@ -83,10 +84,10 @@ def write_scope(actor: Actor, *, even_if_read_only: bool = False) -> Iterator[Sc
 
     Raises:
         ReadOnly: the tenant or the installation is switched to read-only.
+        ImpersonationReads: see the class.
     """
-    if actor.tenant_id is None:
-        raise RuntimeError(f"actor {actor.label!r} acts upon no tenant")
-    with _scope("finops_app", actor.tenant_id, writable=True, ask_switch=not even_if_read_only) as scope:
+    tenant_id = _may_write(actor)
+    with _scope("finops_app", tenant_id, writable=True, ask_switch=not even_if_read_only) as scope:
         yield scope
 
 
@@ -98,11 +99,20 @@ def write_scope_with(actor: Actor, statements: Sequence[Statement]) -> Iterator[
 
     Raises:
         ReadOnly: the tenant or the installation is switched to read-only.
+        ImpersonationReads: see the class.
     """
+    tenant_id = _may_write(actor)
+    with _scope("finops_app", tenant_id, writable=True, ask_switch=True, first=statements) as scope:
+        yield scope.first_rows
+
+
+def _may_write(actor: Actor) -> UUID:
+    """Return the tenant that the actor may change."""
+    if actor.impersonator_id is not None:
+        raise ImpersonationReads
     if actor.tenant_id is None:
         raise RuntimeError(f"actor {actor.label!r} acts upon no tenant")
-    with _scope("finops_app", actor.tenant_id, writable=True, ask_switch=True, first=statements) as scope:
-        yield scope.first_rows
+    return actor.tenant_id
 
 
 def execute_last(statement: Statement) -> None:
@@ -140,6 +150,8 @@ def _scope(
     ask_switch: bool = False,
     first: Sequence[Statement] = (),
 ) -> Iterator[Scope]:
+    if role != "finops_impersonator" and context.is_impersonated():
+        raise ImpersonationReads
     outer = _current.get()
     if outer and (outer.role, outer.tenant_id) == (role, tenant_id) and outer.writable >= writable:
         # Nothing to switch. No savepoint either: a failed service fails the unit of work that it is part of.

@@ -10,7 +10,7 @@ class GlobalTable:
     """A table without tenant rows: why it is global, and the privileges of each role on it.
 
     `login` are the login roles outside of any scope (finops_web and finops_worker), `staff` the admin,
-    `app` and `system` the scoped runtime roles.
+    `app` and `system` the scoped runtime roles. `impersonator` lets staff who look as a member read it.
     """
 
     reason: str
@@ -18,6 +18,7 @@ class GlobalTable:
     staff: str = ""
     app: str = ""
     system: str = ""
+    impersonator: bool = False
 
 
 _IDENTITY = GlobalTable("identity exists before a tenant is known", login=_ALL, staff=_ALL)
@@ -31,6 +32,7 @@ _MARKET = GlobalTable(
     staff="SELECT",
     app="SELECT",
     system="SELECT",
+    impersonator=True,
 )
 
 GLOBAL_TABLES: dict[str, GlobalTable] = {
@@ -88,6 +90,8 @@ DEFINER_FUNCTIONS: dict[str, str] = {
     "tenants_api_key_principal": "API key hash -> key, tenant and scopes",
     "tenants_colleague": "user and a name -> who bears it, if that user handles their membership of some tenant",
     "tenants_open_invitation": "invitation token hash -> invitation and tenant, while it can be accepted",
+    "tenants_impersonation_principal": "token hash, or staff user -> the live impersonation, whose it is and as whom",
+    "tenants_record_look": "an audit leaf of what was looked at, for a live impersonation of the scope's own tenant",
     "tenants_user_memberships": "user id -> the user's tenants and roles",
     "tenants_session_principal": "session id -> user, tenant and role, while the session is alive",
 }

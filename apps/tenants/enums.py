@@ -55,3 +55,15 @@ class Meter(models.TextChoices):
     ACCOUNTS = "accounts", _("accounts")
     WEBHOOK_ENDPOINTS = "webhook_endpoints", _("webhook endpoints")
     ORDERS_TODAY = "orders_today", _("orders a day (UTC)")
+
+
+class Ending(models.TextChoices):
+    """What has ended an impersonation."""
+
+    EXPIRED = "expired", _("Its time was over")
+    ENDED = "ended", _("Ended by who began it")
+    STOPPED = "stopped", _("Stopped by somebody else")
+    SIGNED_OUT = "signed_out", _("Who began it has signed out")
+    STAFF_LEFT = "staff_left", _("Who began it may not do it any more")
+    MEMBER_LEFT = "member_left", _("The member was removed or deactivated")
+    TENANT_SUSPENDED = "tenant_suspended", _("The tenant was suspended")

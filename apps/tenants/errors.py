@@ -189,3 +189,27 @@ class ExpiryInThePast(DomainError):
     code = "expiry_in_the_past"
     status = 400
     title = _("The expiry lies in the past")
+
+
+class CannotBeImpersonated(DomainError):
+    """Staff look only as members who could sign in themselves: active ones, of an active tenant, who are no staff."""
+
+    code = "cannot_be_impersonated"
+    status = 409
+    title = _("Nobody can look as this member")
+
+
+class AlreadyImpersonating(DomainError):
+    """A staff user looks as one member at a time: end the one that is active first."""
+
+    code = "already_impersonating"
+    status = 409
+    title = _("Another impersonation is active")
+
+
+class ImpersonationOver(DomainError):
+    """The impersonation was ended, or its time is over."""
+
+    code = "impersonation_over"
+    status = 409
+    title = _("The impersonation is over")

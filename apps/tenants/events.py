@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.outbox.types import NewEvent
 from apps.tenants.enums import Meter
-from apps.tenants.models import ApiKey, Invitation, Membership, Tenant
+from apps.tenants.models import ApiKey, Impersonation, Invitation, Membership, Tenant
 
 TENANT_CREATED = "tenant.created"
 TENANT_SUSPENDED = "tenant.suspended"
@@ -21,6 +21,8 @@ INVITATION_ACCEPTED = "invitation.accepted"
 API_KEY_CREATED = "api_key.created"
 API_KEY_REVOKED = "api_key.revoked"
 API_KEY_ROLLED = "api_key.rolled"
+IMPERSONATION_STARTED = "impersonation.started"
+IMPERSONATION_ENDED = "impersonation.ended"
 
 
 def tenant_event(type_: str, tenant: Tenant) -> NewEvent:
@@ -60,3 +62,19 @@ def api_key_event(type_: str, key: ApiKey) -> NewEvent:
         "replaced_by": key.replaced_by,
     }
     return NewEvent(type=type_, entity_type="api_key", entity_id=key.id, data=data)
+
+
+def impersonation_event(type_: str, impersonation: Impersonation) -> NewEvent:
+    """Build an event about an impersonation: who looks, as whom, why, and what has ended it."""
+    data: dict[str, Any] = {
+        "id": impersonation.id,
+        "staff": impersonation.staff_name,
+        "user_id": impersonation.user_id,
+        "reason": impersonation.reason,
+        "ticket": impersonation.ticket,
+        "started_at": impersonation.started_at,
+        "expires_at": impersonation.expires_at,
+        "ended_at": impersonation.ended_at,
+        "ending": str(impersonation.ending) or None,
+    }
+    return NewEvent(type=type_, entity_type="impersonation", entity_id=impersonation.id, data=data)

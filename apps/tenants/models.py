@@ -1,6 +1,6 @@
 """Tenants, their members, whom they invite, and their API keys."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
@@ -11,7 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.db import TenantForeignKey
 from apps.core.models import BaseModel, TenantModel, VersionedModel
 from apps.core.retention import Retention
-from apps.tenants.enums import ApiKeyMode, InvitationStatus, Plan, Role, TenantStatus
+from apps.tenants.enums import ApiKeyMode, Ending, InvitationStatus, Plan, Role, TenantStatus
+
+IMPERSONATION_LASTS = timedelta(minutes=15)
 
 # Shorter than a UUID in text, so that "slug or id" is never ambiguous.
 validate_slug = RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", _("Use lower-case letters, digits and single hyphens."))
@@ -70,6 +72,7 @@ class Membership(TenantModel, VersionedModel):
     class Meta(TenantModel.Meta):
         verbose_name = _("member")
         verbose_name_plural = _("members")
+        permissions = [("impersonate_membership", _("Can look at a tenant as a member sees it"))]
         constraints = [
             *TenantModel.Meta.constraints,
             models.UniqueConstraint(fields=["tenant_id", "user"], name="tenants_membership_one_per_user"),
@@ -167,3 +170,68 @@ class ApiKey(TenantModel, VersionedModel):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class Impersonation(TenantModel):
+    """A quarter of an hour in which a staff user sees a tenant as one of its members does, and changes nothing.
+
+    `staff_name` and `member_name` are frozen. `token_hash` is that of its bearer token, if one was asked for. `looks`
+    counts the requests, each of which has a leaf in the tenant's log. `ended_by` is a frozen name; until it is ended
+    the row is open, also when its time is over.
+    """
+
+    retention = Retention.EVIDENCE
+    personal_fields = ("staff_name", "member_name", "reason", "ended_by", "end_reason")
+    data_subject = "user_id"
+
+    staff = models.ForeignKey("users.User", on_delete=models.PROTECT, related_name="+", verbose_name=_("staff user"))
+    staff_name = models.CharField(_("by"), max_length=150, editable=False)
+    user = models.ForeignKey("users.User", on_delete=models.PROTECT, related_name="+", verbose_name=_("member"))
+    member_name = models.CharField(_("as"), max_length=150, editable=False)
+    reason = models.CharField(_("reason"), max_length=500)
+    ticket = models.CharField(_("ticket"), max_length=100)
+    started_at = models.DateTimeField(_("started at"), editable=False)
+    expires_at = models.DateTimeField(_("expires at"), editable=False)
+    token_hash = models.BinaryField(max_length=32, unique=True, null=True)
+    looks = models.PositiveIntegerField(_("looks"), default=0, editable=False)
+    looked_at = models.DateTimeField(_("last look"), null=True, blank=True, editable=False)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True, editable=False)
+    ending = models.CharField(_("ending"), max_length=16, choices=Ending.choices, blank=True, editable=False)
+    ended_by = models.CharField(_("ended by"), max_length=150, blank=True, editable=False)
+    end_reason = models.CharField(_("reason of the end"), max_length=500, blank=True, editable=False)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("impersonation")
+        verbose_name_plural = _("impersonations")
+        permissions = [("end_impersonation", _("Can end the impersonations of others"))]
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["staff"],
+                condition=models.Q(ended_at__isnull=True),
+                name="tenants_impersonation_one_open_per_staff",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(expires_at__lte=models.F("started_at") + IMPERSONATION_LASTS),
+                name="tenants_impersonation_short",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(staff=models.F("user")), name="tenants_impersonation_of_somebody_else"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(reason="") & ~models.Q(ticket=""), name="tenants_impersonation_explained"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ended_at__isnull=True, ending="")
+                | models.Q(ended_at__isnull=False, ending__in=Ending.values),
+                name="tenants_impersonation_ending",
+            ),
+            TenantForeignKey(field="tenant_id", to="tenants.Tenant", name="tenants_impersonation_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.staff_name} as {self.member_name}"
+
+    def is_live_at(self, now: datetime) -> bool:
+        """Tell whether it is neither ended nor over; whether both users still may is asked for each request."""
+        return self.ended_at is None and now < self.expires_at

@@ -16,15 +16,17 @@ from apps.core.permissions import Permission
 from apps.core.scope import current_tenant_id
 from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
 from apps.tenants.errors import AddressNotAllowed, TenantSuspended
+from apps.tenants.impersonation import CEILING
 from apps.tenants.models import ApiKey, Invitation, Membership, Tenant
 from apps.tenants.roles import permissions_of, roles_with
 from apps.tenants.secrets import hash_secret, is_well_formed
-from apps.tenants.types import Invited, MembershipChoice, Principal, TenantIdentity
+from apps.tenants.types import Impersonator, Invited, MembershipChoice, Principal, TenantIdentity
 from apps.users.tokens import read_access_token
 
 _API_KEY = "SELECT * FROM tenants_api_key_principal(%s, %s::inet, %s)"
 _SESSION = "SELECT * FROM tenants_session_principal(%s, %s)"
 _COLLEAGUE = "SELECT * FROM tenants_colleague(%s, %s, %s)"
+_IMPERSONATION = "SELECT * FROM tenants_impersonation_principal(%s, %s, %s)"
 _INVITATION = "SELECT * FROM tenants_open_invitation(%s, %s)"
 _MEMBERSHIPS = "SELECT * FROM tenants_user_memberships(%s)"
 
@@ -161,6 +163,33 @@ def get_token_principal(token: str, *, ip: str, request_id: str, now: datetime) 
         tenant=TenantIdentity(tenant_id, slug, tenant_name),
         role=Role(role),
         session_id=claims.session_id,
+    )
+
+
+def find_impersonation(
+    *, token: str | None = None, staff_id: UUID | None = None, ip: str, request_id: str, now: datetime
+) -> Principal | None:
+    """Return whom a token, or a staff user, sees a tenant as at this time; one query."""
+    rows = _rows(_IMPERSONATION, [hash_secret(token) if token else None, staff_id, now])
+    if not rows:
+        return None
+    impersonation_id, tenant_id, slug, tenant_name, tenant_rate, user_id, member, role, staff, name, *times = rows[0]
+    actor = Actor(
+        kind="user",
+        label=_("%(member)s, seen by %(staff)s") % {"member": member, "staff": name},
+        tenant_id=tenant_id,
+        user_id=user_id,
+        impersonator_id=staff,
+        request_id=request_id,
+        ip=ip,
+    )
+    return Principal(
+        actor=actor,
+        permissions=permissions_of(Role(role)) & CEILING,
+        rates=_rates(tenant=tenant_rate),
+        tenant=TenantIdentity(tenant_id, slug, tenant_name),
+        role=Role(role),
+        impersonation=Impersonator(impersonation_id, staff, name, member, *times),
     )
 
 

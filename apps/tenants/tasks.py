@@ -1,5 +1,6 @@
-"""Sends the letters of invitations."""
+"""Sends the letters of invitations, and settles impersonations that are over."""
 
+from celery import shared_task
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
@@ -35,3 +36,9 @@ def _message(letter: Letter) -> EmailMessage:
     }
     subject = _("You are invited to %(tenant)s") % {"tenant": " ".join(letter.tenant.name.split())}
     return EmailMessage(subject, render_to_string("tenants/invitation.txt", told), to=[letter.invitation.email])
+
+
+@shared_task(name="tenants.settle_impersonations", ignore_result=True)
+def settle_impersonations() -> None:
+    """Have the log tell of impersonations that have ended by themselves; they let nobody look meanwhile."""
+    services.settle_impersonations(now=clock.now())

@@ -1,6 +1,7 @@
 """Values that the tenants room takes and returns."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from apps.core import principal
@@ -20,13 +21,29 @@ class TenantIdentity:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Impersonator:
+    """The staff user behind a member, and the impersonation that lets them be."""
+
+    id: UUID
+    staff_id: UUID
+    staff_name: str
+    member_name: str
+    started_at: datetime
+    expires_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal(principal.Principal):
-    """A principal with its tenant. A user has `role` and `session_id`, an API key has `mode`."""
+    """A principal with its tenant. A user has `role` and `session_id`, an API key has `mode`.
+
+    Staff who look as a member have that member's `role`, no session, and `impersonation`.
+    """
 
     tenant: TenantIdentity
     session_id: UUID | None = None
     mode: ApiKeyMode | None = None
+    impersonation: Impersonator | None = None
 
 
 @dataclass(frozen=True, slots=True)

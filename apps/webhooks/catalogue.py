@@ -66,6 +66,8 @@ EVENT_TYPES: Mapping[str, Promise] = {
     tenants.API_KEY_CREATED: _("An API key was created."),
     tenants.API_KEY_REVOKED: _("An API key was revoked."),
     tenants.API_KEY_ROLLED: _("An API key was replaced by a new one; it works for some time yet."),
+    tenants.IMPERSONATION_STARTED: _("Staff of the platform look at the tenant as one of its members, for a reason."),
+    tenants.IMPERSONATION_ENDED: _("Staff of the platform do not look at the tenant any more."),
     incidents.OPENED: _("Something needs a person's eyes."),
     incidents.ACKNOWLEDGED: _("A person is looking at an incident."),
     incidents.RESOLVED: _("An incident is over."),

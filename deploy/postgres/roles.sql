@@ -7,6 +7,7 @@
 --   finops_owner    owns the schema: migrations, definer functions, backups; never a running process
 --   finops_app      one tenant's rows: the API and the tenants' jobs
 --   finops_staff    every tenant's rows, audited: the admin
+--   finops_impersonator  one tenant's rows, few tables, reading only: staff who look as a member
 --   finops_system   the queues: relay, sequencer, leasing of jobs, retention
 --   finops_web      login of the web processes
 --   finops_worker   login of worker and beat
@@ -19,7 +20,8 @@ DECLARE
     membership text[];
     options text := '';
 BEGIN
-    FOREACH role IN ARRAY ARRAY['finops_owner', 'finops_app', 'finops_staff', 'finops_system', 'finops_web', 'finops_worker']
+    FOREACH role IN ARRAY ARRAY[
+        'finops_owner', 'finops_app', 'finops_staff', 'finops_impersonator', 'finops_system', 'finops_web', 'finops_worker']
     LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I', role);
@@ -37,7 +39,7 @@ BEGIN
         options := ' WITH INHERIT FALSE, SET TRUE';
     END IF;
     FOREACH membership SLICE 1 IN ARRAY ARRAY[
-        ['finops_app', 'finops_web'], ['finops_staff', 'finops_web'],
+        ['finops_app', 'finops_web'], ['finops_staff', 'finops_web'], ['finops_impersonator', 'finops_web'],
         ['finops_app', 'finops_worker'], ['finops_system', 'finops_worker']]
     LOOP
         EXECUTE format('GRANT %I TO %I%s', membership[1], membership[2], options);

@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "apps.core.cors.CorsMiddleware",
     "apps.core.tls.TlsMiddleware",
+    "apps.tenants.api.impersonation.ImpersonationMiddleware",
     "apps.core.api.limits.RateLimitMiddleware",
     "apps.core.bounds.BoundsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

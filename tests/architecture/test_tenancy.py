@@ -11,6 +11,8 @@ from apps.core.tenancy import DEFINER_FUNCTIONS, GLOBAL_TABLES
 # Unique keys without the tenant in front, and why they tell nothing of another tenant.
 UNIQUE_WITHOUT_TENANT = {
     "audit_entry_installation_sequence": "the installation's own log",
+    "tenants_impersonation_one_open_per_staff": "staff begin them, and no client",
+    "tenants_impersonation_token_hash_key": "the hash of a random token of ours",
     "providers_credentials_connection_id_key": "our UUID",
     "tenants_apikey_secret_hash_key": "the hash of a random secret of ours",
     "tenants_invitation_token_hash_key": "the hash of a random token of ours",
@@ -49,7 +51,7 @@ def test_tenant_models_and_secured_tables_are_the_same() -> None:
 def test_the_application_role_sees_its_tenant_alone_on_every_table() -> None:
     loose = _column(
         """SELECT tablename || '.' || policyname FROM pg_policies
-           WHERE 'finops_app' = ANY (roles) AND permissive = 'PERMISSIVE'
+           WHERE roles && '{finops_app, finops_impersonator}' AND permissive = 'PERMISSIVE'
              AND (qual NOT LIKE '%%app.tenant_id%%' OR with_check NOT LIKE '%%app.tenant_id%%')"""
     )
     assert loose == set()

@@ -27,6 +27,7 @@ from apps.users.models import User
 from apps.webhooks.services import send_test_event
 from tests.conftest import client_for
 from tests.factories.accounts import make_account, make_holding, make_transaction
+from tests.factories.impersonations import make_impersonation
 from tests.factories.incidents import make_incident
 from tests.factories.market import make_listing, make_quote
 from tests.factories.orders import (
@@ -120,6 +121,7 @@ def _build_side(slug: str, jordan: User) -> Side:
     tenant = make_tenant(slug)
     make_member(tenant, "", "owner", user=jordan)
     clerk = make_member(tenant, f"{slug}-clerk", "viewer")
+    make_impersonation(tenant, clerk, make_user(f"{slug}-support", is_staff=True))
     secrets = {role: make_api_key(tenant, role) for role in ROLES}
     _sign_in(slug)
     access, refresh, session_id = _sign_in(slug)

@@ -220,9 +220,9 @@ class Migration(migrations.Migration):
             model_name='holding',
             constraint=apps.core.db.TenantForeignKey(field='account', name='accounts_holding_account', to='accounts.Account'),
         ),
-        SecureTenantTable("accounts_account", app=f"SELECT, INSERT, UPDATE ({ACCOUNT_UPDATES})", staff="SELECT"),
-        SecureTenantTable("accounts_transaction", app=f"SELECT, INSERT, UPDATE ({TRANSACTION_UPDATES})", staff="SELECT"),
-        SecureTenantTable("accounts_holding", app=f"SELECT, INSERT, DELETE, UPDATE ({HOLDING_UPDATES})", staff="SELECT"),
+        SecureTenantTable("accounts_account", app=f"SELECT, INSERT, UPDATE ({ACCOUNT_UPDATES})", staff="SELECT", impersonator=True),
+        SecureTenantTable("accounts_transaction", app=f"SELECT, INSERT, UPDATE ({TRANSACTION_UPDATES})", staff="SELECT", impersonator=True),
+        SecureTenantTable("accounts_holding", app=f"SELECT, INSERT, DELETE, UPDATE ({HOLDING_UPDATES})", staff="SELECT", impersonator=True),
         migrations.RunSQL(CREATE_SEARCH_INDEX, "DROP INDEX IF EXISTS accounts_txn_search"),
-        DefinerFunction("accounts_search_transactions(term text)", "SETOF uuid", SEARCH, roles=["finops_app"]),
+        DefinerFunction("accounts_search_transactions(term text)", "SETOF uuid", SEARCH, roles=["finops_app", "finops_impersonator"]),
     ]

@@ -66,7 +66,9 @@ def charge(request: HttpRequest, principal: Principal | None, *, also: Sequence[
 
 def _owners(principal: Principal) -> dict[str, str]:
     actor = principal.actor
-    own = {"key": str(actor.api_key_id)} if actor.api_key_id else {"user": str(actor.user_id)}
+    # Staff who look as a member take nothing of what that member may ask.
+    user_id = actor.impersonator_id or actor.user_id
+    own = {"key": str(actor.api_key_id)} if actor.api_key_id else {"user": str(user_id)}
     return {**own, "tenant": str(actor.tenant_id)}
 
 

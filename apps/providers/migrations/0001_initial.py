@@ -148,6 +148,7 @@ class Migration(migrations.Migration):
             "consecutive_failures, version, updated_at, deleted_at)",
             staff="SELECT",
             system="SELECT, UPDATE (next_sync_at)",
+            impersonator=True,
         ),
         # Staff has no privilege on the ciphertext; rotation only needs to find the rows that are due.
         SecureTenantTable(
@@ -160,6 +161,7 @@ class Migration(migrations.Migration):
             app="SELECT, INSERT, UPDATE (status, trigger, attempt, added, modified, removed, unchanged, quarantined, error, stages, "
             "started_at, finished_at)",
             staff="SELECT",
+            impersonator=True,
         ),
         SecureTenantTable(
             "providers_quarantinedrow",

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from apps.core import clock, context
 from apps.core.errors import AuthenticationRequired
 from apps.tenants import selectors
+from apps.tenants.impersonation import TOKEN_PREFIX
 from apps.tenants.types import Principal
 from apps.users.types import Origin
 
@@ -25,12 +26,17 @@ class BearerAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[None, Principal] | None:
+        impersonated: Principal | None = getattr(request._request, "impersonation", None)
+        if impersonated is not None:
+            return None, impersonated
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
         scheme, _space, credentials = header.partition(" ")
         if scheme.lower() != "bearer" or not credentials:
             raise AuthenticationRequired(_("Send credentials as: Authorization: Bearer <API key or access token>."))
+        if credentials.startswith(TOKEN_PREFIX):
+            raise AuthenticationRequired(_("The impersonation is over, or there is none with this token."))
         origin, is_api_key = origin_of(request), credentials.startswith(_KEY_PREFIX)
         find = selectors.get_api_key_principal if is_api_key else selectors.get_token_principal
         return None, find(credentials, ip=origin.ip, request_id=origin.request_id, now=clock.now())

@@ -1,8 +1,11 @@
 """Tenants, memberships and API keys under row-level security, and the look-ups that work without a tenant."""
 
+import datetime
+
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
+import django.db.models.expressions
 import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
@@ -78,11 +81,47 @@ FROM tenants_invitation i JOIN tenants_tenant t ON t.id = i.tenant_id
 WHERE i.token_hash = token AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > at
 """
 
+# Whom a live impersonation shows the tenant as: by its token, or by the staff user. Both users, the membership and
+# the tenant are asked for each time, so that it ends with any of them.
+IMPERSONATION_PRINCIPAL = """
+SELECT i.id, t.id, t.slug::text, t.name::text, t.tenant_rate, i.user_id, i.member_name::text, m.role::text,
+    i.staff_id, i.staff_name::text, i.started_at, i.expires_at
+FROM tenants_impersonation i
+JOIN users_user s ON s.id = i.staff_id AND s.is_active AND s.is_staff
+JOIN users_user u ON u.id = i.user_id AND u.is_active AND NOT u.is_staff
+JOIN tenants_membership m ON m.tenant_id = i.tenant_id AND m.user_id = i.user_id
+JOIN tenants_tenant t ON t.id = i.tenant_id AND t.status = 'active'
+WHERE (i.token_hash = token OR i.staff_id = staff) AND i.ended_at IS NULL AND i.expires_at > at
+"""
+
+# The one thing that is written under an impersonation: that somebody looked. It takes no other leaf.
+RECORD_LOOK = """
+DECLARE
+    leaf audit_entry := jsonb_populate_record(NULL::audit_entry, entry);
+    seen tenants_impersonation;
+BEGIN
+    SELECT * INTO seen FROM tenants_impersonation
+    WHERE id::text = leaf.target_id AND tenant_id = NULLIF(current_setting('app.tenant_id', true), '')::uuid;
+    IF seen.tenant_id IS DISTINCT FROM leaf.tenant_id OR seen.id IS NULL
+        OR leaf.action <> 'impersonation.looked' OR leaf.target_type <> 'impersonation'
+        OR leaf.actor ->> 'user_id' IS DISTINCT FROM seen.user_id::text
+        OR leaf.actor ->> 'impersonator_id' IS DISTINCT FROM seen.staff_id::text
+        OR leaf.at NOT BETWEEN seen.started_at AND coalesce(seen.ended_at, seen.expires_at) + interval '1 minute'
+    THEN
+        RAISE EXCEPTION 'no look of a live impersonation' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    leaf.position := nextval('audit_entry_position');
+    leaf.sequence := NULL;
+    INSERT INTO audit_entry SELECT leaf.*;
+    UPDATE tenants_impersonation SET looks = looks + 1, looked_at = leaf.at WHERE id = seen.id;
+END
+"""
+
 
 class Migration(migrations.Migration):
     initial = True
 
-    dependencies = [("users", "0001_initial")]
+    dependencies = [("users", "0001_initial"), ("audit", "0001_initial")]
 
     operations = [
         migrations.CreateModel(
@@ -125,6 +164,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "member",
                 "verbose_name_plural": "members",
+                "permissions": [("impersonate_membership", "Can look at a tenant as a member sees it")],
                 "abstract": False,
                 "constraints": [
                     models.UniqueConstraint(fields=("tenant_id", "id"), name="tenants_membership_tenant_id_id"),
@@ -196,6 +236,43 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="Impersonation",
+            fields=[
+                ("id", models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("tenant_id", models.UUIDField(editable=False)),
+                ("staff_name", models.CharField(editable=False, max_length=150, verbose_name="by")),
+                ("member_name", models.CharField(editable=False, max_length=150, verbose_name="as")),
+                ("reason", models.CharField(max_length=500, verbose_name="reason")),
+                ("ticket", models.CharField(max_length=100, verbose_name="ticket")),
+                ("started_at", models.DateTimeField(editable=False, verbose_name="started at")),
+                ("expires_at", models.DateTimeField(editable=False, verbose_name="expires at")),
+                ("token_hash", models.BinaryField(max_length=32, null=True, unique=True)),
+                ("looks", models.PositiveIntegerField(default=0, editable=False, verbose_name="looks")),
+                ("looked_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="last look")),
+                ("ended_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="ended at")),
+                ("ending", models.CharField(blank=True, choices=[("expired", "Its time was over"), ("ended", "Ended by who began it"), ("stopped", "Stopped by somebody else"), ("signed_out", "Who began it has signed out"), ("staff_left", "Who began it may not do it any more"), ("member_left", "The member was removed or deactivated"), ("tenant_suspended", "The tenant was suspended")], editable=False, max_length=16, verbose_name="ending")),
+                ("ended_by", models.CharField(blank=True, editable=False, max_length=150, verbose_name="ended by")),
+                ("end_reason", models.CharField(blank=True, editable=False, max_length=500, verbose_name="reason of the end")),
+                ("staff", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL, verbose_name="staff user")),
+                ("user", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL, verbose_name="member")),
+            ],
+            options={
+                "verbose_name": "impersonation",
+                "verbose_name_plural": "impersonations",
+                "permissions": [("end_impersonation", "Can end the impersonations of others")],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant_id", "id"), name="tenants_impersonation_tenant_id_id"),
+                    models.UniqueConstraint(condition=models.Q(("ended_at__isnull", True)), fields=("staff",), name="tenants_impersonation_one_open_per_staff"),
+                    models.CheckConstraint(condition=models.Q(("expires_at__lte", django.db.models.expressions.CombinedExpression(models.F("started_at"), "+", models.Value(datetime.timedelta(seconds=900))))), name="tenants_impersonation_short"),
+                    models.CheckConstraint(condition=models.Q(("staff", models.F("user")), _negated=True), name="tenants_impersonation_of_somebody_else"),
+                    models.CheckConstraint(condition=models.Q(models.Q(("reason", ""), _negated=True), models.Q(("ticket", ""), _negated=True)), name="tenants_impersonation_explained"),
+                    models.CheckConstraint(condition=models.Q(models.Q(("ended_at__isnull", True), ("ending", "")), models.Q(("ended_at__isnull", False), ("ending__in", ["expired", "ended", "stopped", "signed_out", "staff_left", "member_left", "tenant_suspended"])), _connector="OR"), name="tenants_impersonation_ending"),
+                    apps.core.db.TenantForeignKey(field="tenant_id", name="tenants_impersonation_tenant", to="tenants.Tenant"),
+                ],
+            },
+        ),
         # A tenant's own scope creates it: its row must carry the scope's tenant like every other row.
         SecureTenantTable(
             "tenants_tenant",
@@ -218,6 +295,28 @@ class Migration(migrations.Migration):
             system="SELECT (id, tenant_id, sealed_token)",
         ),
         SecureTenantTable("tenants_apikey", app="SELECT, INSERT, UPDATE (expires_at, revoked_at, replaced_by, version, updated_at)", staff="SELECT"),
+        # Looks are counted by the function that records them.
+        SecureTenantTable(
+            "tenants_impersonation",
+            app="SELECT, INSERT, UPDATE (token_hash, ended_at, ending, ended_by, end_reason)",
+            staff="SELECT",
+            system="SELECT",
+        ),
+        DefinerFunction(
+            "tenants_impersonation_principal(token bytea, staff uuid, at timestamptz)",
+            "TABLE (impersonation_id uuid, tenant_id uuid, tenant_slug text, tenant_name text, tenant_rate int[], user_id uuid, "
+            "member_name text, role text, staff_id uuid, staff_name text, started_at timestamptz, expires_at timestamptz)",
+            IMPERSONATION_PRINCIPAL,
+            roles=["finops_web", "finops_worker"],
+        ),
+        DefinerFunction(
+            "tenants_record_look(entry jsonb)",
+            "void",
+            RECORD_LOOK,
+            roles=["finops_impersonator"],
+            language="plpgsql",
+            volatility="VOLATILE",
+        ),
         DefinerFunction(
             "tenants_api_key_principal(secret bytea, address inet, at timestamptz)",
             "TABLE (refusal text, tenant_id uuid, tenant_slug text, tenant_name text, api_key_id uuid, label text, "

@@ -1,6 +1,15 @@
 """Every write of the tenants room."""
 
 from apps.tenants.services.api_keys import NewApiKey, create_api_key, revoke_api_key, roll_api_key
+from apps.tenants.services.impersonations import (
+    end_impersonation,
+    end_impersonations_of_staff,
+    issue_impersonation_token,
+    may_impersonate,
+    record_look,
+    settle_impersonations,
+    start_impersonation,
+)
 from apps.tenants.services.invitations import (
     WAITING_LETTERS,
     find_letter,
@@ -26,11 +35,16 @@ __all__ = [
     "change_role",
     "create_api_key",
     "create_tenant",
+    "end_impersonation",
+    "end_impersonations_of_staff",
     "engage_read_only",
     "find_letter",
     "invite",
+    "issue_impersonation_token",
     "mark_sent",
+    "may_impersonate",
     "reactivate_tenant",
+    "record_look",
     "refresh_tokens",
     "release_read_only",
     "remove_member",
@@ -40,6 +54,8 @@ __all__ = [
     "revoke_invitation",
     "roll_api_key",
     "set_plan",
+    "settle_impersonations",
     "sign_in",
+    "start_impersonation",
     "suspend_tenant",
 ]

@@ -14,10 +14,11 @@ from apps.core.errors import NotFound, VersionConflict
 from apps.core.scope import current_tenant_id, write_scope
 from apps.outbox import services as outbox
 from apps.tenants import events, selectors
-from apps.tenants.enums import Meter, Role
+from apps.tenants.enums import Ending, Meter, Role
 from apps.tenants.errors import AlreadyAMember, LastOwner, OwnersOnly, OwnRole, UnknownColleague
 from apps.tenants.models import Membership
 from apps.tenants.services.authority import Authority, lock_members
+from apps.tenants.services.impersonations import end_impersonations
 from apps.tenants.services.plans import require_room
 from apps.users import services as users
 from apps.users.models import User
@@ -108,6 +109,7 @@ def remove_member(
             _require_may_unseat(member, authority)
             changes = {"user_id": [str(member.user_id), None], "role": [str(member.role), None]}
             _tell(member, events.MEMBER_REMOVED, changes | ({"reason": [None, reason]} if reason else {}), actor, now)
+            end_impersonations(ending=Ending.MEMBER_LEFT, user_id=member.user_id, actor=actor, now=now)
             Membership.objects.filter(id=member.id).delete()
         # Without them nothing would come back to life if the user joined again. A tenant's scope cannot reach them.
         users.revoke_sessions(

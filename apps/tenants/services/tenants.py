@@ -9,9 +9,10 @@ from apps.core.db.violations import translate_violations
 from apps.core.scope import write_scope
 from apps.outbox import services as outbox
 from apps.tenants import events
-from apps.tenants.enums import TenantStatus
+from apps.tenants.enums import Ending, TenantStatus
 from apps.tenants.errors import SlugTaken, StaffOnly
 from apps.tenants.models import Tenant
+from apps.tenants.services.impersonations import end_impersonations
 
 
 def create_tenant(*, slug: str, name: str, actor: Actor, now: datetime) -> Tenant:
@@ -67,6 +68,8 @@ def _change_status(tenant_id: UUID, status: TenantStatus, event: str, actor: Act
             tenant.updated_at = now
             tenant.save(update_fields=["status", "version", "updated_at"])
             _tell(tenant, event, before, actor, now)
+        if status == TenantStatus.SUSPENDED:
+            end_impersonations(ending=Ending.TENANT_SUSPENDED, actor=actor, now=now)
     return tenant
 
 

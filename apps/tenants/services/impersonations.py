@@ -1,0 +1,214 @@
+"""Staff who see a tenant as one of its members does: how that begins and ends, and what was looked at.
+
+All of it goes on while writing is switched off: none of it changes what the switch protects, and what was looked at
+must be told. Nobody else than staff begins one, and nobody who looks as a member.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from apps.audit import services as audit
+from apps.core.actor import Actor, system_actor
+from apps.core.canonical import jsonable
+from apps.core.db.violations import translate_violations
+from apps.core.errors import NotFound, ValidationFailed
+from apps.core.scope import request_wake, staff_scope, system_scope, tenant_scope, write_scope
+from apps.outbox import services as outbox
+from apps.tenants import events, selectors
+from apps.tenants.enums import Ending, TenantStatus
+from apps.tenants.errors import AlreadyImpersonating, CannotBeImpersonated, ImpersonationOver, StaffOnly
+from apps.tenants.impersonation import new_token
+from apps.tenants.models import IMPERSONATION_LASTS, Impersonation, Membership, Tenant
+from apps.tenants.secrets import hash_secret
+from apps.tenants.types import Principal
+from apps.users.models import User
+
+_RECORD = "SELECT tenants_record_look(%s)"
+_LEAF = ("action", "actor", "target_type", "target_id", "changes", "request_id", "traceparent", "schema_version")
+
+
+def start_impersonation(*, member_id: UUID, reason: str, ticket: str, actor: Actor, now: datetime) -> Impersonation:
+    """Let a staff user see the actor's tenant as a member for a quarter of an hour.
+
+    Raises:
+        StaffOnly: the actor is no staff user, or one who looks as somebody else.
+        ValidationFailed: reason or ticket is missing or too long.
+        NotFound: the tenant has no such member.
+        AlreadyImpersonating, CannotBeImpersonated: see the classes.
+    """
+    if actor.kind != "staff" or actor.user_id is None or actor.impersonator_id is not None:
+        raise StaffOnly
+    assert actor.tenant_id is not None
+    begun = Impersonation(tenant_id=actor.tenant_id, staff_id=actor.user_id, started_at=now)
+    begun.reason, begun.ticket = reason.strip(), ticket.strip()
+    begun.staff_name, begun.expires_at = actor.label, now + IMPERSONATION_LASTS
+    begun.require_valid_fields(exclude=["staff", "user", "staff_name", "member_name", "ending"])
+    with transaction.atomic():
+        _settle_former(actor.user_id, now)
+        with write_scope(actor, even_if_read_only=True):
+            member = selectors.get_member(member_id)
+        _require_fit(member)
+        begun.user_id, begun.member_name = member.user_id, member.name
+        with write_scope(actor, even_if_read_only=True):
+            with translate_violations({"tenants_impersonation_one_open_per_staff": AlreadyImpersonating()}):
+                begun.save(force_insert=True)
+            names = ("staff_name", "user_id", "member_name", "reason", "ticket", "expires_at")
+            changes = {name: [None, jsonable(getattr(begun, name))] for name in names}
+            _tell(begun, events.IMPERSONATION_STARTED, changes, actor, now)
+    return begun
+
+
+def _settle_former(staff_id: UUID, now: datetime) -> None:
+    """End what is over of the staff user's, and refuse if anything is not; of two starts at once the other waits."""
+    with staff_scope():
+        staff = User.objects.select_for_update(no_key=True).get(pk=staff_id)
+        if not (staff.is_active and staff.is_staff):
+            raise StaffOnly
+        former = list(Impersonation.objects.filter(staff_id=staff_id, ended_at=None))
+    for impersonation in former:
+        if impersonation.is_live_at(now):
+            raise AlreadyImpersonating
+        _end(impersonation.pk, Ending.EXPIRED, actor=system_actor("clock", tenant_id=impersonation.tenant_id), now=now)
+
+
+def _require_fit(member: Membership) -> None:
+    with staff_scope():
+        user = User.objects.get(pk=member.user_id)
+        tenant = Tenant.objects.get(pk=member.tenant_id)
+    if user.is_staff or not user.is_active or tenant.status != TenantStatus.ACTIVE:
+        raise CannotBeImpersonated
+
+
+def issue_impersonation_token(*, impersonation_id: UUID, actor: Actor, now: datetime) -> str:
+    """Return a bearer token for what is left of the time, in the place of an earlier one; it is stored as a hash.
+
+    Raises:
+        NotFound: the staff user has begun no such impersonation of the actor's tenant.
+        ImpersonationOver: see the class.
+    """
+    with write_scope(actor, even_if_read_only=True):
+        found = Impersonation.objects.select_for_update().filter(id=impersonation_id, staff_id=actor.user_id).first()
+        if found is None:
+            raise NotFound
+        if not found.is_live_at(now):
+            raise ImpersonationOver
+        token = new_token()
+        found.token_hash = hash_secret(token)
+        found.save(update_fields=["token_hash"])
+        _record(found, "impersonation.token_issued", {}, actor, now)
+    return token
+
+
+def end_impersonation(*, impersonation_id: UUID, reason: str = "", actor: Actor, now: datetime) -> bool:
+    """End an impersonation of the actor's tenant at once; return False when it had ended before.
+
+    Raises:
+        NotFound: the tenant has no such impersonation.
+        ValidationFailed: it is somebody else's, and no reason is given.
+    """
+    with write_scope(actor, even_if_read_only=True):
+        found = Impersonation.objects.filter(id=impersonation_id).first()
+        if found is None:
+            raise NotFound
+        is_own = found.staff_id == actor.user_id
+        if not is_own and not reason.strip():
+            raise ValidationFailed(errors=[{"field": "reason", "code": "required", "message": "reason"}])
+        return _end(found.pk, Ending.ENDED if is_own else Ending.STOPPED, reason=reason.strip(), actor=actor, now=now)
+
+
+def end_impersonations_of_staff(*, staff_id: UUID, actor: Actor, now: datetime) -> int:
+    """End what a staff user has begun, when they sign out; return how many ended."""
+    with staff_scope():
+        found = list(Impersonation.objects.filter(staff_id=staff_id, ended_at=None))
+    return sum(_end(row.pk, Ending.SIGNED_OUT, actor=actor.for_tenant(row.tenant_id), now=now) for row in found)
+
+
+def end_impersonations(
+    *, ending: Ending, user_id: UUID | None = None, reason: str = "", actor: Actor, now: datetime
+) -> int:
+    """End all of the actor's tenant, or those as one member; call it in the tenant's write scope."""
+    found = Impersonation.objects.filter(ended_at=None)
+    found = found.filter(user_id=user_id) if user_id else found
+    return sum(_end(key, ending, reason=reason, actor=actor, now=now) for key in list(_keys(found)))
+
+
+def settle_impersonations(*, now: datetime) -> int:
+    """End, in the log too, what nobody can look through any more; the worker does it every few seconds."""
+    with system_scope():
+        found = list(Impersonation.objects.filter(ended_at=None).order_by("id"))
+    ended = 0
+    for row in found:
+        ending = _ending_of(row, now)
+        if ending is not None:
+            ended += _end(row.pk, ending, actor=system_actor("clock", tenant_id=row.tenant_id), now=now)
+    return ended
+
+
+def _ending_of(row: Impersonation, now: datetime) -> Ending | None:
+    if not row.is_live_at(now):
+        return Ending.EXPIRED
+    staff = User.objects.get(pk=row.staff_id)
+    if not may_impersonate(staff):
+        return Ending.STAFF_LEFT
+    live = selectors.find_impersonation(staff_id=row.staff_id, ip="", request_id="", now=now)
+    return None if live else Ending.MEMBER_LEFT
+
+
+def may_impersonate(staff: User) -> bool:
+    """Tell whether a user is staff who may look as members."""
+    return staff.is_active and staff.is_staff and staff.has_perm("tenants.impersonate_membership")
+
+
+def record_look(*, principal: Principal, request: str, status: int, now: datetime) -> None:
+    """Write into the tenant's log that staff have made a request as a member, and how it was answered.
+
+    It happens through one function of the database, which takes no other leaf: the role cannot write.
+    """
+    assert principal.impersonation is not None
+    assert principal.actor.tenant_id is not None
+    leaf = audit.new_entry(
+        action="impersonation.looked",
+        actor=principal.actor,
+        target_type="impersonation",
+        target_id=principal.impersonation.id,
+        now=now,
+        changes={"request": [None, request], "status": [None, status]},
+    )
+    row = {name: getattr(leaf, name) for name in _LEAF}
+    row |= {name: str(getattr(leaf, name)) for name in ("id", "tenant_id", "actor_id")}
+    row |= {"at": leaf.at.isoformat(), "leaf_hash": f"\\x{leaf.leaf_hash.hex()}"}
+    with tenant_scope(principal.actor.tenant_id), connection.cursor() as cursor:
+        cursor.execute(_RECORD, [msgspec.json.encode(row).decode()])
+        request_wake("audit")
+
+
+def _end(key: UUID, ending: Ending, *, reason: str = "", actor: Actor, now: datetime) -> bool:
+    with write_scope(actor, even_if_read_only=True):
+        row = Impersonation.objects.select_for_update().get(pk=key)
+        if row.ended_at is not None:
+            return False
+        row.ended_at = min(now, row.expires_at)
+        row.ending, row.ended_by, row.end_reason = ending, actor.label[:150], reason
+        row.save(update_fields=["ended_at", "ending", "ended_by", "end_reason"])
+        changes = {"ending": [None, str(ending)], "looks": [0, row.looks]}
+        _tell(row, events.IMPERSONATION_ENDED, changes | ({"reason": [None, reason]} if reason else {}), actor, now)
+    return True
+
+
+def _keys(rows: QuerySet[Impersonation]) -> list[UUID]:
+    return list(rows.order_by("id").values_list("pk", flat=True))
+
+
+def _tell(row: Impersonation, event: str, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+    _record(row, event, changes, actor, now)
+    outbox.emit(events.impersonation_event(event, row), actor=actor, now=now)
+
+
+def _record(row: Impersonation, action: str, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+    audit.record(action=action, actor=actor, target_type="impersonation", target_id=row.pk, now=now, changes=changes)
