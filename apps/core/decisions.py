@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.actor import Actor
 from apps.core.conditions import Asked, Condition, Resource
 from apps.core.errors import ConditionFailed, PermissionMissing
-from apps.core.permissions import Permission
+from apps.core.permissions import IMPLIED_BY, Permission
 from apps.core.principal import Principal
 
 
@@ -144,13 +144,14 @@ def _steps(
         yield Step(StepCode.TENANT, not standing.is_suspended, {})
         if actor.api_key_id is not None:
             yield Step(StepCode.CREDENTIAL, not standing.is_credential_dead, {})
-    is_held = permission in principal.permissions
+    held = permission if permission in principal.permissions else IMPLIED_BY.get(permission, permission)
+    is_held = held in principal.permissions
     told = {"name": principal.role or "", "permission": permission}
     yield Step(StepCode.SCOPE if principal.role is None else StepCode.ROLE, is_held, told)
     if principal.ceiling is not None and permission not in principal.ceiling:
         yield Step(StepCode.CEILING, False, told)
     if is_held:
-        yield from _conditions(actor, permission, resource, now)
+        yield from _conditions(actor, held, resource, now)
     if principal.only_paper and resource is not None and resource.is_live is not None:
         yield Step(StepCode.KEY_MODE, not resource.is_live, {})
     if standing is not None and Permission(permission).writes:

@@ -1,6 +1,6 @@
 """The registry of permissions: what each lets one do, where it belongs, and which conditions a role may set on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,6 +23,7 @@ class Permission(StrEnum):
     TRANSACTIONS_READ = "transactions:read"
     TRANSACTIONS_WRITE = "transactions:write"
     MARKET_READ = "market:read"
+    POSITIONS_READ = "positions:read"
     ORDERS_READ = "orders:read"
     ORDERS_WRITE = "orders:write"
     RISK_READ = "risk:read"
@@ -64,6 +65,7 @@ REGISTRY: Mapping[Permission, Entry] = {
     Permission.TRANSACTIONS_READ: Entry(_ACCOUNTS, _("See transactions.")),
     Permission.TRANSACTIONS_WRITE: Entry(_ACCOUNTS, _("Give transactions a category and a note.")),
     Permission.MARKET_READ: Entry(_("Market"), _("See instruments and quotes.")),
+    Permission.POSITIONS_READ: Entry(_ORDERS, _("See what is held, and none of the orders that led there.")),
     Permission.ORDERS_READ: Entry(_ORDERS, _("See orders, fills and positions.")),
     Permission.ORDERS_WRITE: Entry(
         _ORDERS, _("Place, replace and cancel orders."), conditions=("own", "amount_below", "hours")
@@ -76,3 +78,11 @@ REGISTRY: Mapping[Permission, Entry] = {
     Permission.EVENTS_READ: Entry(_RECORDS, _("See what happened.")),
     Permission.AUDIT_READ: Entry(_RECORDS, _("See who did what.")),
 }
+
+# What somebody may do who holds another permission, under that one's conditions.
+IMPLIED_BY: Mapping[str, Permission] = {Permission.POSITIONS_READ: Permission.ORDERS_READ}
+
+
+def with_implied(permissions: Set[str]) -> frozenset[str]:
+    """Return permissions together with those that they imply."""
+    return frozenset(permissions) | {name for name, source in IMPLIED_BY.items() if source in permissions}

@@ -22,3 +22,8 @@ class Principal:
     ceiling: frozenset[str] | None = None
     only_paper: bool = False
     rates: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    @property
+    def reachable(self) -> frozenset[str]:
+        """The permissions, as far as the ceiling lets them be used."""
+        return self.permissions if self.ceiling is None else self.permissions & self.ceiling

@@ -3,7 +3,7 @@
 import re
 import secrets
 
-from apps.core.api.permissions import Permission
+from apps.core.permissions import Permission
 
 TOKEN_PREFIX = "fos_"  # noqa: S105  (a prefix)
 _FORM = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
@@ -18,6 +18,7 @@ CEILING = frozenset(
         Permission.CONNECTIONS_READ,
         Permission.ACCOUNTS_READ,
         Permission.TRANSACTIONS_READ,
+        Permission.POSITIONS_READ,
     }
 )
 

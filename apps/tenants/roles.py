@@ -15,6 +15,7 @@ _READ_BUSINESS = frozenset(
         Permission.ACCOUNTS_READ,
         Permission.TRANSACTIONS_READ,
         Permission.MARKET_READ,
+        Permission.POSITIONS_READ,
         Permission.ORDERS_READ,
         Permission.RISK_READ,
         Permission.EVENTS_READ,

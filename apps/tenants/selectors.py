@@ -185,7 +185,8 @@ def find_impersonation(
     )
     return Principal(
         actor=actor,
-        permissions=permissions_of(Role(role)) & CEILING,
+        permissions=permissions_of(Role(role)),
+        ceiling=CEILING,
         rates=_rates(tenant=tenant_rate),
         tenant=TenantIdentity(tenant_id, slug, tenant_name),
         role=Role(role),

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.db import DatabaseError, transaction
 
+from apps.audit.leaf import compute_leaf_hash
 from apps.audit.models import AuditEntry
 from apps.core import context
 from apps.core.actor import Actor, system_actor
@@ -29,6 +30,7 @@ from apps.tenants.services import (
 )
 from apps.tenants.types import Principal
 from apps.users.models import User
+from tests import databases
 from tests.factories.impersonations import make_impersonation, make_token, staff_acting
 from tests.factories.tenants import make_member, make_tenant
 from tests.factories.users import make_user
@@ -238,8 +240,6 @@ def let_go(staff: User, dana: User, what: str) -> None:
     ],
 )
 def test_what_nobody_can_look_through_any_more_is_settled(what: str, ending: str, now: datetime, database: str) -> None:
-    from tests import databases
-
     databases.log_in("web", database)
     acme = make_tenant("acme")
     dana, helper = make_member(acme, "dana"), make_user("helper", is_staff=True)
@@ -320,8 +320,6 @@ def test_a_look_is_a_leaf_in_the_tenants_log_and_counted(acme: Tenant, dana: Use
     assert (leaf.target_type, leaf.target_id) == ("impersonation", str(begun.id))
     assert leaf.changes == {"request": [None, "GET /api/v1/accounts"], "status": [None, 200]}
     assert (leaf.actor["user_id"], leaf.actor["impersonator_id"]) == (str(dana.id), str(staff.id))
-    from apps.audit.leaf import compute_leaf_hash
-
     assert bytes(leaf.leaf_hash) == compute_leaf_hash(leaf)
     row = stored(begun)
     assert (row.looks, row.looked_at) == (1, now + timedelta(seconds=5))

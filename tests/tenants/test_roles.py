@@ -16,6 +16,7 @@ VIEWER = {
     "transactions:read",
     "market:read",
     "orders:read",
+    "positions:read",
     "risk:read",
     "events:read",
 }

@@ -18,8 +18,9 @@ from apps.core import context
 from apps.core.actor import Actor
 from apps.core.api import limits
 from apps.core.api.pagination import page
+from apps.core.api.permissions import HasRequiredPermission
 from apps.core.api.serializers import NoQuery, PageQuery
-from apps.core.errors import DomainError, UnknownQueryParameter, ValidationFailed
+from apps.core.errors import DomainError, PermissionMissing, UnknownQueryParameter, ValidationFailed
 from apps.core.principal import Principal
 from apps.core.scope import tenant_scope
 
@@ -42,11 +43,13 @@ class ApiView(APIView):
 
     `query_serializer` lists the query parameters of GET. A view that works without credentials names its own
     permission classes. `limited_by` names the policies (`settings.RATE_LIMITS`) that hold for it by address, beside
-    those of its caller.
+    those of its caller. Whoever is held under a ceiling, such as staff who look as a member, reaches what asks for a
+    permission; of views with permission classes of their own only those that are `open_under_ceiling`.
     """
 
     query_serializer: ClassVar[type[BaseSerializer[Any]]] = NoQuery
     limited_by: ClassVar[Sequence[str]] = ()
+    open_under_ceiling: ClassVar[bool] = False
 
     query: dict[str, Any]
 
@@ -64,6 +67,12 @@ class ApiView(APIView):
         limits.charge(request._request, principal, also=self.limited_by)
         if isinstance(request.auth, Principal):
             context.set_actor(request.auth.actor)
+
+    def check_permissions(self, request: Request) -> None:
+        super().check_permissions(request)
+        is_held_under = isinstance(request.auth, Principal) and request.auth.ceiling is not None
+        if is_held_under and not self.open_under_ceiling and HasRequiredPermission not in self.permission_classes:
+            raise PermissionMissing
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)

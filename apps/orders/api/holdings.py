@@ -45,7 +45,7 @@ class FillListView(TenantListView):
 class PositionListView(TenantListView):
     """What is held."""
 
-    required_permissions = {"GET": Permission.ORDERS_READ}
+    required_permissions = {"GET": Permission.POSITIONS_READ}
     query_serializer = PositionQuery
     serializer_class = PositionSerializer
 

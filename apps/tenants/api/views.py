@@ -33,6 +33,7 @@ class MeView(TenantView):
     """GET /me."""
 
     permission_classes = [IsAuthenticated]
+    open_under_ceiling = True
 
     @extend_schema(operation_id="get_me", summary="Who you are", tags=["Auth"], responses=MeSerializer)
     def get(self, request: Request) -> Response:
@@ -50,7 +51,7 @@ class MeView(TenantView):
                     "tenant": principal.tenant,
                     "role": principal.role,
                     "mode": principal.mode,
-                    "permissions": sorted(principal.permissions),
+                    "permissions": sorted(principal.reachable),
                 }
             ).data
         )

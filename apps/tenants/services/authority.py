@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.actor import Actor
 from apps.core.errors import PermissionMissing
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, with_implied
 from apps.core.scope import current_tenant_id
 from apps.tenants.enums import Role
 from apps.tenants.errors import OwnersOnly, RoleExceedsGranter
@@ -30,7 +30,7 @@ class Authority:
         """
         if role == Role.OWNER and not self.is_owner:
             raise OwnersOnly
-        excess = sorted(permissions_of(role) - self.permissions)
+        excess = sorted(permissions_of(role) - with_implied(self.permissions))
         if excess:
             raise RoleExceedsGranter(_("You do not have: %(scopes)s") % {"scopes": ", ".join(excess)})
 

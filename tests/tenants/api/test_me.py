@@ -14,6 +14,7 @@ VIEWER = [
     "events:read",
     "market:read",
     "orders:read",
+    "positions:read",
     "providers:read",
     "risk:read",
     "tenant:read",
