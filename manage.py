@@ -8,7 +8,7 @@ the worker (`DATABASE_WORKER_URL`, where it is set); all others as the process's
 import os
 import sys
 
-OWNER_COMMANDS = {"migrate", "sqlmigrate", "showmigrations", "dbshell"}
+OWNER_COMMANDS = {"migrate", "sqlmigrate", "showmigrations", "dbshell", "export_tenant", "import_tenant"}
 WORKER_COMMANDS = {"rotate_keys"}
 
 
