@@ -27,18 +27,20 @@ class TrustedProxyMiddleware:
     """Put the client's address in the place of the proxy's in REMOTE_ADDR, if the proxy is one of ours.
 
     What a client puts into X-Forwarded-For stands to the left of what our proxies append, so the right-most address
-    that is none of `TRUSTED_PROXIES` is the client's. Behind a malformed one nothing is believed.
+    that is none of `TRUSTED_PROXIES` is the client's. Behind a malformed one nothing is believed. Once proxies are
+    named, X-Forwarded-Proto is theirs alone, too.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        forwarded = request.headers.get("X-Forwarded-For", "")
-        if forwarded and _is_trusted(_parse(request.META.get("REMOTE_ADDR", ""))):
-            client = _client(forwarded)
+        if _is_trusted(_parse(request.META.get("REMOTE_ADDR", ""))):
+            client = _client(request.META.get("HTTP_X_FORWARDED_FOR", ""))
             if client is not None:
                 request.META["REMOTE_ADDR"] = str(client)
+        elif settings.TRUSTED_PROXIES:
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
         return self.get_response(request)
 
 

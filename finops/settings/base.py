@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from apps.backoffice.theme import UNFOLD as UNFOLD
+from apps.core.permissions import Permission
 from finops.settings import env
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -225,6 +226,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OrderModeEnum": ["paper", "live"],
         "OrderTypeEnum": ["market", "limit", "stop", "stop_limit"],
         "EndpointStatusEnum": "apps.webhooks.enums.EndpointStatus",
+        "PermissionEnum": [str(permission) for permission in Permission],
+        "RoleEnum": "apps.tenants.enums.Role.values",
     },
 }
 

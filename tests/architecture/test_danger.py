@@ -123,6 +123,21 @@ def test_nothing_evaluates_or_unpacks_what_could_be_code() -> None:
     assert _importers(SHIPPED, *dangerous, "xml.dom.minidom", "ldap3", "zipfile", "tarfile") == {}
 
 
+def test_no_pattern_is_made_of_what_somebody_sends() -> None:
+    made = {
+        f"{path}: {ast.unparse(node.args[0])}"
+        for path, tree in _trees(*SHIPPED)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.") and node.args
+        if not isinstance(node.args[0], ast.Constant)
+    }
+    assert made == {
+        "apps/providers/credentials.py: field.pattern",  # an adapter's constant
+        "apps/tenants/secrets.py: f'fop_(?:live|test)_[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}'",
+    }
+    assert _importers(SHIPPED, "regex", "fnmatch") == {}
+
+
 def test_only_the_supervisor_of_the_embedded_engines_starts_processes_and_never_a_shell() -> None:
     starters = _importers(SHIPPED, "subprocess", "multiprocessing", "pty")
     assert all(path.startswith("finops/embedded/") for paths in starters.values() for path in paths)

@@ -75,6 +75,29 @@ def test_without_trusted_proxies_nobody_is_believed(address):
     assert address("127.0.0.1", CLIENT, trusted="") == "127.0.0.1"
 
 
+@pytest.mark.parametrize(
+    ("trusted", "peer", "is_secure"),
+    [
+        ("10.0.0.0/8", PROXY, True),
+        ("10.0.0.0/8", CLIENT, False),
+        ("10.0.0.0/8", "127.0.0.1", False),
+        ("", CLIENT, True),  # nobody is named: whoever is asked directly is behind a proxy that nobody passes by
+    ],
+)
+def test_once_proxies_are_named_they_alone_say_that_a_request_came_over_tls(settings, trusted, peer, is_secure):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.TRUSTED_PROXIES = [ip_network(network) for network in trusted.split(",") if network]
+    seen: list[bool] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(request.is_secure())
+        return HttpResponse()
+
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": CLIENT}
+    TrustedProxyMiddleware(view)(RequestFactory().get("/", REMOTE_ADDR=peer, headers=headers))
+    assert seen == [is_secure]
+
+
 def test_a_malformed_network_is_a_problem_of_the_environment(monkeypatch):
     monkeypatch.setattr(env, "PROBLEMS", [])
     monkeypatch.setenv("FINOPS_TRUSTED_PROXIES", "10.0.0.0/8, 10.0.0.1/8, proxy, ::1")

@@ -54,9 +54,20 @@ def test_web_and_workers_log_in_with_their_own_roles() -> None:
     }
 
 
-def test_only_migrations_hold_the_owners_login() -> None:
-    holders = [name for name, service in SERVICES.items() if "database_owner_url" in service.get("secrets", [])]
-    assert holders == ["migrate"]
+def test_no_process_can_read_the_login_of_another() -> None:
+    logins = ("owner", "web", "worker")
+    held = {
+        name: [login for login in logins if f"database_{login}_url" in service.get("secrets", [])]
+        for name, service in SERVICES.items()
+    }
+    workers = ("worker", "router", "sender", "beat", "stream")
+    none = ("postgres", "valkey", "sandbox")
+    assert held == {
+        "migrate": ["owner", "web"],
+        "web": ["web"],
+        **{name: ["worker"] for name in workers},
+        **{name: [] for name in none},
+    }
 
 
 def test_every_volume_and_dependency_exists() -> None:
@@ -71,6 +82,7 @@ def test_every_volume_and_dependency_exists() -> None:
 def test_the_image_runs_as_an_unprivileged_user_and_carries_no_secret() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert "USER finops" in dockerfile.splitlines()
+    assert "--require-hashes" in dockerfile
     assert "finops.wsgi:application" in dockerfile
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert {".env", ".finops*", ".git", "secrets"} <= set(ignored)

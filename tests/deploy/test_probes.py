@@ -25,6 +25,9 @@ answers["cookies"] = [
 ]
 paths = ("/admin/", "/api/v1/tenant", "/api/v1/nothing", "/static/nothing")
 answers["hsts"] = [client.get(path, **secure).headers.get("Strict-Transport-Security") for path in paths]
+from django.conf import settings
+kinds = ("NAME", "SECURE", "HTTPONLY", "SAMESITE", "PATH", "DOMAIN")
+answers["session cookie"] = [getattr(settings, f"SESSION_COOKIE_{kind}") for kind in kinds]
 over_http = {"headers": {"Host": "finops.example.com"}}
 answers["a page over http"] = [client.get("/admin/?a=b", **over_http)["Location"], None]
 refused = client.post("/api/v1/auth/token", {}, "application/json", **over_http)
@@ -59,6 +62,7 @@ def test_probes_answer_whatever_the_host_and_without_tls(process_environment: di
         "/api/v1/tenant": [403, "probe-1"],
         "cookies": [["__Host-csrf", True, True, "Lax", "/", ""]],
         "hsts": [HSTS] * 4,
+        "session cookie": ["__Host-session", True, True, "Lax", "/", None],
         "a page over http": ["https://finops.example.com/admin/?a=b", None],
         "the API over http": [403, "tls_required"],
         "/metrics from outside": [404, None],

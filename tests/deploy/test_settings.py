@@ -105,3 +105,18 @@ def test_a_web_process_does_not_start_with_the_owners_login(process_environment:
     assert result.returncode == 1
     assert "finops does not start" in result.stderr
     assert "owner" in result.stderr
+
+
+@pytest.mark.no_database
+def test_passwords_are_kept_by_argon2id() -> None:
+    """Memory 100 MiB, two passes: more than OWASP's cheat sheet asks for (19 MiB, two passes)."""
+    script = "from django.contrib.auth.hashers import make_password; print(make_password('a password of some length'))"
+    result = _run("-c", f"import django; django.setup(); {script}", environment=PRODUCTION)
+    assert result.stdout.startswith("argon2$argon2id$v=19$m=102400,t=2,p=8$"), result.stderr
+
+
+@pytest.mark.no_database
+def test_nothing_is_debugged_in_production() -> None:
+    script = "from django.conf import settings as s; print(s.DEBUG, [t['OPTIONS'].get('debug') for t in s.TEMPLATES])"
+    result = _run("-c", f"import django; django.setup(); {script}", environment=PRODUCTION)
+    assert result.stdout.strip() == "False [None]", result.stderr

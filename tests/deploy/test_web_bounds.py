@@ -66,6 +66,30 @@ def test_each_bound_through_the_web_server(web: WebProcess):
     }
 
 
+SMUGGLED = b"GET /api/v1/nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+FRAMES = {
+    "both, the length shorter": b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+    "both, the length longer": b"Content-Length: 200\r\nTransfer-Encoding: chunked\r\n",
+    "an encoding that is none": b"Transfer-Encoding: xchunked\r\n",
+    "a second encoding": b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+    "a blank before the colon": b"Transfer-Encoding : chunked\r\n",
+    "a length with a sign": b"Content-Length: +2\r\n",
+}
+
+
+def test_where_a_request_ends_cannot_be_disputed(web: WebProcess):
+    """Refused, or read by its chunks alone (RFC 9112, 6.3), and then closed: no body becomes a request."""
+    for name, fields in FRAMES.items():
+        with socket.create_connection(("127.0.0.1", web.port), timeout=20) as connection:
+            connection.sendall(POST + fields + b"\r\n" + b"2\r\n{}\r\n0\r\n\r\n" + SMUGGLED)
+            answer = HTTPResponse(connection)
+            answer.begin()
+            code = "validation_failed" if name.startswith("both") else ""
+            body = answer.read()
+            assert (answer.status, json.loads(body)["code"] if body else "") == (400, code), name
+            assert (answer.headers["Connection"], connection.recv(1)) == ("close", b""), name
+
+
 def test_a_body_that_stalls_holds_one_thread_until_its_client_is_gone(web: WebProcess):
     """Hence the proxy in front takes bodies whole before it passes them on: docs/security.md."""
     with ExitStack() as stalled:

@@ -63,3 +63,7 @@ def test_a_second_factor_is_added_without_its_secret_in_the_log(now: datetime) -
     device = add_totp_device(user=user, key="00" * 20, actor=ACTOR, now=now)
     assert (device.user_id, device.confirmed, device.seed) == (user.id, True, bytes(20))
     assert leaves(None)[1] == ("user.second_factor_added", {})
+
+
+def test_nobody_is_there_before_somebody_is_made() -> None:
+    assert not User.objects.exists()
