@@ -66,3 +66,38 @@ class PasswordTooWeak(DomainError):
     code = "password_too_weak"
     status = 400
     title = _("The password is too weak")
+
+
+class WrongCode(DomainError):
+    """The one-time code is not the current one of this authenticator, or was used before.
+
+    After a wrong code the authenticator waits a moment: take the next code that it shows.
+    """
+
+    code = "wrong_code"
+    status = 400
+    title = _("The code is not right")
+
+
+class TooManyFactors(DomainError):
+    """The user has ten second factors: remove one first."""
+
+    code = "too_many_factors"
+    status = 409
+    title = _("Too many second factors")
+
+
+class NoSecondFactor(DomainError):
+    """Recovery codes stand in for a second factor: add one first."""
+
+    code = "no_second_factor"
+    status = 409
+    title = _("There is no second factor")
+
+
+class LastSecondFactor(DomainError):
+    """Staff keep at least one second factor: add another one first."""
+
+    code = "last_second_factor"
+    status = 409
+    title = _("The last second factor")

@@ -195,6 +195,11 @@ class Authenticator(BaseModel, ThrottlingMixin, Device):  # type: ignore[misc]  
         return device_name(self)
 
     @property
+    def kind(self) -> str:
+        """Return what it is among the factors."""
+        return "totp"
+
+    @property
     def seed(self) -> bytes:
         """Return the secret, decrypted."""
         return crypto.decrypt(bytes(self.sealed_seed), bound_to=self._row)
@@ -257,6 +262,11 @@ class RecoveryCodes(BaseModel, Device):  # type: ignore[misc]  # django-otp has 
     def persistent_id(self) -> str:
         """Return the name that django-otp keeps in a session; it looks devices up by a number."""
         return device_name(self)
+
+    @property
+    def left(self) -> int:
+        """Return how many are left."""
+        return len(self.hashes)
 
 
 def device_name(device: Device) -> str:

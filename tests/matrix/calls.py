@@ -1,5 +1,7 @@
 """Calls of the API: a good one for every operation, and blocks that leave nothing behind."""
 
+import base64
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -9,15 +11,23 @@ import msgspec
 from django.db import transaction
 from rest_framework.test import APIClient
 
+from finops.demo_file import one_time_code
 from tests.factories.users import PASSWORD
 from tests.matrix.routes import Route
-from tests.matrix.world import World
+from tests.matrix.world import SEED, World
+
+
+def current_code() -> str:
+    """Return what jordan's authenticators show."""
+    return one_time_code(base64.b32encode(SEED).decode(), time.time())
 
 
 def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
     """Return a body with which the operation succeeds; None where it takes none."""
     bodies: dict[tuple[str, str], dict[str, Any]] = {
-        ("POST", "auth/token"): {"username": "jordan", "password": PASSWORD, "tenant": "acme"},
+        ("POST", "auth/token"): {"username": "acme-clerk", "password": PASSWORD, "tenant": "acme"},
+        ("POST", "auth/factors/totp"): {"name": "another phone"},
+        ("POST", "auth/factors/totp/{factor_id}/confirm"): {"otp": current_code()},
         ("POST", "auth/token/refresh"): {"refresh": world.acme.refresh},
         ("POST", "auth/token/revoke"): {"refresh": world.acme.refresh},
         ("POST", "api-keys"): {"name": "another", "mode": "test", "scopes": ["tenant:read"]},

@@ -52,14 +52,18 @@ class Owner:
         return self._digests({table: f"{column} = '{tenant_id}'" for table, column in self._tenant_of.items()})
 
     def texts_of(self, tenant_id: UUID) -> set[str]:
-        """Return every string in the tenant's rows, and in the rows of the users who belong to no other tenant."""
+        """Return every string in the tenant's rows, and in those of users who belong to no other tenant: theirs, and of
+        their authenticators."""
         texts: set[str] = set()
         for table, column in self._tenant_of.items():
             for row in self.column(f"SELECT to_jsonb(t) FROM {table} t WHERE {column} = %s", tenant_id):
                 texts.update(_strings(row))
         own_users = """SELECT to_jsonb(u) FROM users_user u WHERE EXISTS (
             SELECT FROM tenants_membership m WHERE m.user_id = u.id HAVING bool_and(m.tenant_id = %s))"""
-        for row in self.column(own_users, tenant_id):
+        authenticators = (
+            f"SELECT to_jsonb(a) FROM users_authenticator a JOIN ({own_users}) AS own(u) ON u->>'id' = user_id::text"
+        )
+        for row in [*self.column(own_users, tenant_id), *self.column(authenticators, tenant_id)]:
             texts.update(_strings(row))
         return texts
 

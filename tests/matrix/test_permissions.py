@@ -22,6 +22,11 @@ GET     api-keys/{api_key_id}                    200  403    403   200     404  
 DELETE  api-keys/{api_key_id}                    204  403    403   204     404      401   401
 POST    api-keys/{api_key_id}/roll               201  403    403   201     404      401   401
 GET     audit/entries                            200  403    403   200     200      401   401
+GET     auth/factors                             403  403    403   200     403      401   401
+DELETE  auth/factors/{factor_id}                 403  403    403   204     403      401   401
+POST    auth/factors/recovery-codes              403  403    403   201     403      401   401
+POST    auth/factors/totp                        403  403    403   201     403      401   401
+POST    auth/factors/totp/{factor_id}/confirm    403  403    403   200     403      401   401
 GET     auth/sessions                            403  403    403   200     403      401   401
 DELETE  auth/sessions/{session_id}               403  403    403   204     403      401   401
 POST    auth/token                               200  200    200   200     200      200   200
@@ -145,8 +150,8 @@ def test_methods_that_the_route_does_not_take(route: Route, world: World, owner:
         for member in ("acme_user", "acme_viewer", "anonymous"):
             answer = call(world.client(member), method, url, {})
             if _is_open(route) or member != "anonymous":
-                if "auth/sessions" in route.path and member == "acme_viewer":
-                    continue  # an API key has no sessions, whatever it would do with them
+                if route.path.startswith(("auth/sessions", "auth/factors")) and member == "acme_viewer":
+                    continue  # an API key has no sessions and no factors, whatever it would do with them
                 assert_refusal(answer, 405, url)
                 assert set(answer["Allow"].split(", ")) == allowed | ({"HEAD"} if "GET" in allowed else set())
             else:

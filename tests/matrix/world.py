@@ -24,6 +24,8 @@ from apps.providers.services import delete_connection, finish_run, request_sync
 from apps.providers.types import RejectedRow, SyncCounts
 from apps.tenants.models import Membership, Tenant
 from apps.users.models import User
+from apps.users.services import add_totp_device
+from apps.users.services.factors import new_authenticator
 from apps.webhooks.services import send_test_event
 from tests.conftest import client_for
 from tests.factories.accounts import make_account, make_holding, make_transaction
@@ -47,6 +49,7 @@ from tests.factories.webhooks import fail_due, make_endpoint
 
 IDEMPOTENCY_KEY = "the-key-that-both-use"
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
+SEED = b"seed of authenticator"
 ROLES = ("admin", "trader", "viewer")
 
 
@@ -106,6 +109,7 @@ def build(database: str) -> World:
     jordan = make_user("jordan")
     make_quote(make_listing("XNAS:AAPL", venue="alpaca"), age_seconds=3600)
     world = World(database, acme=_build_side("acme", jordan), globex=_build_side("globex", jordan))
+    add_totp_device(user=jordan, key=SEED.hex(), actor=system_actor("tests"), now=clock.now())  # has signed in by now
     world.sign_staff_in()
     return world
 
@@ -161,6 +165,7 @@ def _build_side(slug: str, jordan: User) -> Side:
         "connection_id": connection.id,
         "delivery_id": tests[-1].id,
         "endpoint_id": endpoint.id,
+        "factor_id": _waiting_authenticator(jordan if slug == "acme" else clerk),
         "invitation_id": invitation.id,
         "member_id": member_id,
         "order_id": order.id,
@@ -169,6 +174,11 @@ def _build_side(slug: str, jordan: User) -> Side:
         "transaction_id": transactions[-1].id,
     }
     return Side(tenant, ids, secrets, access, refresh, token)
+
+
+def _waiting_authenticator(user: User) -> UUID:
+    device = new_authenticator(user=user, name="new phone", confirmed=False, now=clock.now(), seed=SEED)
+    return UUID(str(device.id))
 
 
 def new_api_key(client: APIClient, **options: Any) -> Any:

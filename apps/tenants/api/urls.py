@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.tenants.api import auth_views, invitation_views, member_views, role_views, views
+from apps.tenants.api import auth_views, factor_views, invitation_views, member_views, role_views, views
 
 urlpatterns = [
     path("auth/token", auth_views.TokenView.as_view()),
@@ -10,6 +10,11 @@ urlpatterns = [
     path("auth/token/revoke", auth_views.TokenRevokeView.as_view()),
     path("auth/sessions", auth_views.SessionListView.as_view()),
     path("auth/sessions/<uuid:session_id>", auth_views.SessionView.as_view()),
+    path("auth/factors", factor_views.FactorListView.as_view()),
+    path("auth/factors/totp", factor_views.TotpView.as_view()),
+    path("auth/factors/totp/<uuid:factor_id>/confirm", factor_views.TotpConfirmView.as_view()),
+    path("auth/factors/recovery-codes", factor_views.RecoveryCodesView.as_view()),
+    path("auth/factors/<uuid:factor_id>", factor_views.FactorRemovalView.as_view()),
     path("me", views.MeView.as_view()),
     path("tenant", views.CurrentTenantView.as_view()),
     path("usage", views.UsageView.as_view()),

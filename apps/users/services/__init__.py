@@ -1,6 +1,7 @@
 """Every write of the users room."""
 
 from apps.users.services.attempts import one_attempt_at_a_time
+from apps.users.services.enrolment import Enrolled, begin_totp, confirm_totp, remove_factor, renew_recovery_codes
 from apps.users.services.factors import AUTHENTICATOR_SEEDS, add_totp_device, remove_all_factors, spend_code
 from apps.users.services.identity import (
     create_user,
@@ -32,10 +33,13 @@ from apps.users.services.successors import SUCCESSORS
 __all__ = [
     "AUTHENTICATOR_SEEDS",
     "SUCCESSORS",
+    "Enrolled",
     "OpenSession",
     "add_totp_device",
+    "begin_totp",
     "check_password",
     "check_second_factor",
+    "confirm_totp",
     "create_user",
     "end_other_sessions",
     "is_locked_out",
@@ -45,6 +49,8 @@ __all__ = [
     "refresh_session",
     "refuse_stranger",
     "remove_all_factors",
+    "remove_factor",
+    "renew_recovery_codes",
     "require_good_password",
     "require_not_locked_out",
     "revoke_any_session",

@@ -58,11 +58,11 @@ def spend_code(*, user: User, code: str, actor: Actor, now: datetime) -> Device 
         return _spend_recovery_code(user, code, actor, now)
     with transaction.atomic():
         devices = Authenticator.objects.select_for_update().filter(user=user, confirmed=True).order_by("id")
-        return next((device for device in devices if _accepts(device, code, now)), None)
+        return next((device for device in devices if accept_code(device, code, now)), None)
 
 
-def _accepts(device: Authenticator, code: str, now: datetime) -> bool:
-    """Spend a code if it is right. After wrong ones the device waits 1, 2, 4, 8... seconds, by the clock."""
+def accept_code(device: Authenticator, code: str, now: datetime) -> bool:
+    """Spend a code if it is right; the row is locked. After wrong ones the device waits 1, 2, 4... seconds."""
     allowed, _reason = device.verify_is_allowed()
     if not allowed:
         return False

@@ -1,0 +1,65 @@
+"""Second factors, in requests and answers."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.api.serializers import StrictSerializer
+
+
+class TotpRequestSerializer(StrictSerializer):
+    """A new authenticator app, by the name that its user gives it."""
+
+    name = serializers.CharField(max_length=64, required=False, default="Authenticator")
+
+
+class ConfirmSerializer(StrictSerializer):
+    """The code that the new authenticator shows."""
+
+    otp = serializers.CharField(max_length=16)
+
+
+class FactorSerializer(serializers.Serializer[Any]):
+    """A second factor."""
+
+    id = serializers.UUIDField()
+    type = serializers.ChoiceField(["totp"], source="kind")
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
+class CodesLeftSerializer(serializers.Serializer[Any]):
+    """How many recovery codes are left, and when they were made."""
+
+    left = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+
+
+class FactorsSerializer(serializers.Serializer[Any]):
+    """A user's second factors; without one there are no recovery codes."""
+
+    factors = FactorSerializer(many=True)
+    recovery_codes = CodesLeftSerializer(allow_null=True)
+
+
+class NewTotpSerializer(serializers.Serializer[Any]):
+    """An authenticator to confirm: `secret` is base32, `qr_svg` a picture of `otpauth_uri` for an app to scan."""
+
+    id = serializers.UUIDField()
+    secret = serializers.CharField()
+    otpauth_uri = serializers.CharField()
+    qr_svg = serializers.CharField()
+
+
+class EnrolledSerializer(serializers.Serializer[Any]):
+    """A factor that counts from now on; `recovery_codes` come with the first one."""
+
+    factor = FactorSerializer()
+    recovery_codes = serializers.ListField(child=serializers.CharField(), allow_null=True)
+
+
+class RecoveryCodesSerializer(serializers.Serializer[Any]):
+    """Codes that each open once in the place of a one-time code."""
+
+    recovery_codes = serializers.ListField(child=serializers.CharField())
