@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from apps.core import clock
 from apps.core.admin import changelist_url, chip, live, staff_actor
 from apps.core.errors import DomainError
+from apps.core.scope import is_limited
 from apps.orders.enums import OrderStatus, SwitchScope
 from apps.orders.models import InstallationKillSwitch, KillSwitch, Order, RiskAccount
 from apps.orders.rules.states import OPEN_STATES
@@ -84,6 +85,8 @@ def page(request: HttpRequest) -> HttpResponse:
 def change(request: HttpRequest, scope: str, key: UUID | None = None) -> HttpResponse:
     """Ask for a reason and say what will happen; then engage or release. POST only."""
     if request.method != "POST" or not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    if scope == SwitchScope.INSTALLATION and is_limited():
         raise PermissionDenied
     target = _target(scope, key)
     engage = request.POST.get("engage") == "1"
@@ -154,7 +157,8 @@ def _lines(search: str) -> list[Line]:
         for tenant in tenants.order_by("slug")[:_TENANTS]
     ]
     rows.sort(key=lambda line: not (line.is_engaged or any(item.is_engaged for item in line.accounts)))
-    url = reverse("admin:kill_switch_installation", args=[SwitchScope.INSTALLATION.value])
+    # Who is limited to some tenants sees that all is stopped, and neither stops all nor lets it go.
+    url = "" if is_limited() else reverse("admin:kill_switch_installation", args=[SwitchScope.INSTALLATION.value])
     hint = _("Every tenant and every account")
     return [Line(_("The whole installation"), hint, url, switches.installation), *rows]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.conf import settings
@@ -33,6 +34,7 @@ from apps.core.admin import (
     two_lines,
 )
 from apps.core.models import ReadOnlySwitch
+from apps.core.scope import is_limited
 from apps.tenants.services import engage_read_only, release_read_only
 from apps.users.models import Lockout
 
@@ -269,13 +271,17 @@ class ReadOnlyAdmin(StaffModelAdmin):
     def status(self, switch: ReadOnlySwitch) -> str:
         return self.what(switch)
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Offer to switch off everybody's writing to whoever reaches everybody."""
+        return super().changelist_view(request, {**(extra_context or {}), "may_stop_all": not is_limited()})
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.engage_view)
         return [path("engage/", view, name="core_readonlyswitch_engage"), *super().get_urls()]
 
     def engage_view(self, request: HttpRequest) -> HttpResponse:
         """Switch the installation's writing off; POST only."""
-        if request.method != "POST" or not request.user.has_perm("core.change_readonlyswitch"):
+        if request.method != "POST" or is_limited() or not request.user.has_perm("core.change_readonlyswitch"):
             raise PermissionDenied
         everything = _("The whole installation")
         back = reverse("admin:core_readonlyswitch_changelist")

@@ -20,6 +20,7 @@ from unfold.sites import UnfoldAdminSite
 from apps.backoffice import kill_switch, selectors, services
 from apps.backoffice.forms import StaffLoginForm
 from apps.backoffice.lockout import not_now
+from apps.backoffice.reach import reach_of
 from apps.backoffice.recent import Recent
 from apps.backoffice.stops import TAG_HEADER, current_stops
 from apps.core import clock
@@ -51,7 +52,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         return bool(user.is_active and user.is_staff and user.is_verified())
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Run the view, and the rendering of what it returns, as finops_staff; signing out runs as the login role."""
+        """Run the view, and the rendering of what it returns, in the user's staff scope; sign out as the login role."""
         if view == self.logout:
             return self._guarded(view, cacheable)
 
@@ -163,7 +164,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
 
 def _rendered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     is_part = is_live(request)  # asked first: a list takes the parameter away
-    with staff_scope():
+    with staff_scope(reach_of(request.user)):
         response = view(request, *args, **kwargs)
         # A template's querysets run when it is rendered: later would be after the scope.
         if isinstance(response, TemplateResponse):
@@ -194,4 +195,5 @@ def _board() -> dict[str, Any]:
     # What it shows looks as it does on the rooms' pages, which are registered with this very site.
     from apps.backoffice.board import present
 
-    return present(board.get())
+    scope = current_scope()
+    return present(board.get(scope.reach.tenants if scope and scope.reach else None))

@@ -18,23 +18,41 @@ from psycopg.pq import TransactionStatus
 from apps.core import context, wake
 from apps.core.actor import Actor
 from apps.core.db.statements import Statement, run_in_one_trip
-from apps.core.errors import ImpersonationReads, ReadOnly
+from apps.core.errors import ImpersonationReads, NotFound, PermissionMissing, ReadOnly
 
-Role = Literal["finops_app", "finops_staff", "finops_system", "finops_impersonator"]
+Role = Literal["finops_app", "finops_staff", "finops_staff_limited", "finops_system", "finops_impersonator"]
 
 _BEGIN, _COMMIT = Statement("BEGIN"), Statement("COMMIT")
 _ENTER = "SELECT set_config('role', %s, true), set_config('app.tenant_id', %s, true)"
+_LIMIT = ", set_config('app.staff_id', %s, true), set_config('app.tenant_ids', %s, true)"
 # Rows exist only while a switch is engaged; the installation's row has no tenant.
 _READ_ONLY = ", (SELECT min(reason) FROM core_readonlyswitch WHERE tenant_id IS NULL OR tenant_id = %s)"
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A staff member, and the tenants that they are limited to."""
+
+    staff_id: UUID
+    tenants: frozenset[UUID]
+
+    @property
+    def setting(self) -> str:
+        """Return the tenants as PostgreSQL writes an array, the same for the same tenants."""
+        return "{" + ",".join(sorted(map(str, self.tenants))) + "}"
+
+
 @dataclass(slots=True)
 class Scope:
-    """An open scope: its role, its tenant and the wakes to send when the outermost one has committed."""
+    """An open scope: its role, its tenant and the wakes to send when the outermost one has committed.
+
+    `reach` limits it, and every scope inside it, to some tenants.
+    """
 
     role: Role
     tenant_id: UUID | None
     writable: bool
+    reach: Reach | None = None
     wakes: set[str] = field(default_factory=set)
     first_rows: list[list[tuple[Any, ...]]] = field(default_factory=list)
 
@@ -128,10 +146,31 @@ def execute_last(statement: Statement) -> None:
 
 
 @contextmanager
-def staff_scope() -> Iterator[Scope]:
-    """Read across tenants, as finops_staff: the admin."""
-    with _scope("finops_staff", None, writable=False) as scope:
+def staff_scope(reach: Reach | None = None) -> Iterator[Scope]:
+    """Read across tenants, as finops_staff: the admin. With a reach, as finops_staff_limited: these tenants alone.
+
+    Inside a limited scope it is limited likewise, whatever is asked for.
+    """
+    outer = _current.get()
+    reach = outer.reach if outer and outer.reach else reach
+    with _scope("finops_staff_limited" if reach else "finops_staff", None, writable=False, reach=reach) as scope:
         yield scope
+
+
+def is_limited() -> bool:
+    """Tell whether the open scope reaches some tenants alone, and nothing of the whole installation."""
+    scope = _current.get()
+    return scope is not None and scope.reach is not None
+
+
+def require_whole_installation() -> None:
+    """Refuse what concerns every tenant in a scope that is limited to some.
+
+    Raises:
+        PermissionMissing: it is.
+    """
+    if is_limited():
+        raise PermissionMissing
 
 
 @contextmanager
@@ -149,10 +188,14 @@ def _scope(
     writable: bool,
     ask_switch: bool = False,
     first: Sequence[Statement] = (),
+    reach: Reach | None = None,
 ) -> Iterator[Scope]:
     if role != "finops_impersonator" and context.is_impersonated():
         raise ImpersonationReads
     outer = _current.get()
+    reach = outer.reach if outer and outer.reach else reach
+    if reach is not None and tenant_id is not None and tenant_id not in reach.tenants:
+        raise NotFound
     if outer and (outer.role, outer.tenant_id) == (role, tenant_id) and outer.writable >= writable:
         # Nothing to switch. No savepoint either: a failed service fails the unit of work that it is part of.
         with transaction.atomic(savepoint=False):
@@ -161,7 +204,7 @@ def _scope(
             yield outer
         return
     nested = connection.in_atomic_block
-    scope = Scope(role, tenant_id, writable, outer.wakes if outer else set())
+    scope = Scope(role, tenant_id, writable, reach, outer.wakes if outer else set())
     with transaction.atomic():
         _enter(scope, ask_switch=ask_switch, first=first)
         token = _current.set(scope)
@@ -182,6 +225,8 @@ def _enter(scope: Scope, *, ask_switch: bool, first: Sequence[Statement]) -> Non
     tenant = str(scope.tenant_id or "")
     sql: str = _ENTER
     params: list[str | None] = [scope.role, tenant]
+    if scope.reach is not None:
+        sql, params = sql + _LIMIT, [*params, str(scope.reach.staff_id), scope.reach.setting]
     if ask_switch:
         sql, params = sql + _READ_ONLY, [*params, tenant or None]
     statements = [Statement(sql, params), *first]
@@ -193,8 +238,8 @@ def _enter(scope: Scope, *, ask_switch: bool, first: Sequence[Statement]) -> Non
         _begun, [entered], *scope.first_rows = run_in_one_trip([_BEGIN, *statements])
     else:
         [entered], *scope.first_rows = run_in_one_trip(statements)
-    if ask_switch and entered[2] is not None:
-        raise ReadOnly(entered[2] or ReadOnly.title)
+    if ask_switch and entered[-1] is not None:
+        raise ReadOnly(entered[-1] or ReadOnly.title)
 
 
 def _leave(outer: Scope | None) -> None:

@@ -2,7 +2,23 @@
 
 from dataclasses import dataclass
 
+from apps.core.db.operations import REACH_PREDICATE
+
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """What staff limited to some tenants may do on a global table.
+
+    `rows` is the condition for the rows that they reach, `changes` the one for those that they write: by default the
+    same. Without `acts` the admin's actions on the table's records are not for them.
+    """
+
+    privileges: str = "SELECT"
+    rows: str = "true"
+    changes: str = ""
+    acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,19 +26,42 @@ class GlobalTable:
     """A table without tenant rows: why it is global, and the privileges of each role on it.
 
     `login` are the login roles outside of any scope (finops_web and finops_worker), `staff` the admin,
-    `app` and `system` the scoped runtime roles. `impersonator` lets staff who look as a member read it.
+    `app` and `system` the scoped runtime roles. `impersonator` lets staff who look as a member read it. Without
+    `limited` the table, and its pages in the admin, are out of reach for staff limited to some tenants.
     """
 
     reason: str
     login: str = ""
     staff: str = ""
+    limited: Limited | None = None
     app: str = ""
     system: str = ""
     impersonator: bool = False
 
 
-_IDENTITY = GlobalTable("identity exists before a tenant is known", login=_ALL, staff=_ALL)
-_PERMISSIONS = GlobalTable("Django's permission tables name models, not tenants", login="SELECT", staff=_ALL)
+_SELF = "NULLIF(current_setting('app.staff_id', true), '')::uuid"
+_THEIR_TENANTS = REACH_PREDICATE.format(column="tenant_id")
+# Memberships have a policy of their own: theirs are those of their tenants.
+_THEIR_PEOPLE = f"id = {_SELF} OR EXISTS (SELECT FROM tenants_membership m WHERE m.user_id = users_user.id)"
+
+
+def _of_theirs(column: str = "user_id") -> str:
+    """Return the condition for rows of users whom limited staff see."""
+    return f"EXISTS (SELECT FROM users_user u WHERE u.id = {column})"
+
+
+def _identity(limited: Limited | None = None) -> GlobalTable:
+    return GlobalTable("identity exists before a tenant is known", login=_ALL, staff=_ALL, limited=limited)
+
+
+def _permissions(limited: Limited) -> GlobalTable:
+    reason = "Django's permission tables name models, not tenants"
+    return GlobalTable(reason, login="SELECT", staff=_ALL, limited=limited)
+
+
+_OWN_FACTORS = _identity(Limited(_ALL, rows=_of_theirs(), changes=f"user_id = {_SELF}"))
+_NAMES = _permissions(Limited())
+_OWN_PERMISSIONS = _permissions(Limited(rows=f"user_id = {_SELF}"))
 _SCHEDULE = GlobalTable("beat's schedule belongs to the installation", login=_ALL, staff=_ALL)
 
 # Written by whichever process has just asked the venue, outside of any tenant's scope.
@@ -30,23 +69,25 @@ _MARKET = GlobalTable(
     "market data are the same for every tenant",
     login="SELECT, INSERT, UPDATE",
     staff="SELECT",
+    limited=Limited(),
     app="SELECT",
     system="SELECT",
     impersonator=True,
 )
 
 GLOBAL_TABLES: dict[str, GlobalTable] = {
-    "axes_accessattempt": _IDENTITY,
-    "axes_accessattemptexpiration": _IDENTITY,
-    "axes_accessfailurelog": _IDENTITY,
-    "axes_accesslog": _IDENTITY,
-    "auth_group": _PERMISSIONS,
-    "auth_group_permissions": _PERMISSIONS,
-    "auth_permission": _PERMISSIONS,
+    "axes_accessattempt": _identity(),
+    "axes_accessattemptexpiration": _identity(),
+    "axes_accessfailurelog": _identity(),
+    "axes_accesslog": _identity(),
+    "auth_group": _NAMES,
+    "auth_group_permissions": _NAMES,
+    "auth_permission": _NAMES,
     "core_readonlyswitch": GlobalTable(
         "read on every write, together with the scope",
         login="SELECT",
         staff=_ALL,
+        limited=Limited(_ALL, rows=f"tenant_id IS NULL OR {_THEIR_TENANTS}", changes=_THEIR_TENANTS, acts=True),
         app="SELECT",
         system="SELECT",
     ),
@@ -57,11 +98,15 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
     "django_celery_beat_periodictask": _SCHEDULE,
     "django_celery_beat_periodictasks": _SCHEDULE,
     "django_celery_beat_solarschedule": _SCHEDULE,
-    "django_content_type": _PERMISSIONS,
+    "django_content_type": _NAMES,
     "django_migrations": GlobalTable("the schema's own history", login="SELECT", staff="SELECT"),
-    "django_session": _IDENTITY,
-    "guardian_groupobjectpermission": _PERMISSIONS,
-    "guardian_userobjectpermission": _PERMISSIONS,
+    "django_session": _identity(Limited(_ALL)),  # a new password gives the session a new key
+    "guardian_groupobjectpermission": _permissions(
+        Limited(
+            rows="EXISTS (SELECT FROM users_user_groups g WHERE g.group_id = guardian_groupobjectpermission.group_id)"
+        )
+    ),
+    "guardian_userobjectpermission": _OWN_PERMISSIONS,
     "market_instrument": _MARKET,
     "market_listing": _MARKET,
     "market_listingimport": _MARKET,
@@ -71,17 +116,19 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
         "read with every order, together with the tenant's own switches",
         login="SELECT",
         staff="SELECT, INSERT, UPDATE",
+        limited=Limited(),
         app="SELECT",
         system="SELECT",
     ),
-    "users_authenticator": _IDENTITY,
-    "users_lockout": _IDENTITY,
-    "users_recoverycodes": _IDENTITY,
-    "users_refreshtoken": _IDENTITY,
-    "users_session": _IDENTITY,
-    "users_user": _IDENTITY,
-    "users_user_groups": _PERMISSIONS,
-    "users_user_user_permissions": _PERMISSIONS,
+    "users_authenticator": _OWN_FACTORS,
+    "users_lockout": _identity(),
+    "users_recoverycodes": _OWN_FACTORS,
+    "users_refreshtoken": _identity(),
+    "users_session": _identity(Limited("SELECT, UPDATE", rows=_THEIR_TENANTS, acts=True)),
+    # An identity is no tenant's: whoever is limited sees their tenants' people and changes their own row alone.
+    "users_user": _identity(Limited("SELECT, UPDATE", rows=_THEIR_PEOPLE, changes=f"id = {_SELF}")),
+    "users_user_groups": _OWN_PERMISSIONS,
+    "users_user_user_permissions": _OWN_PERMISSIONS,
 }
 
 # SECURITY DEFINER functions: what must be known before a tenant is. Secret or id in, tenant and principal out.

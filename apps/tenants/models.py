@@ -44,6 +44,11 @@ class Tenant(BaseModel, VersionedModel):
     class Meta:
         verbose_name = _("tenant")
         verbose_name_plural = _("tenants")
+        # Of staff, on every tenant, or by django-guardian on single ones; see apps.backoffice.reach.
+        permissions = [
+            ("operate_tenant", _("Can see and act upon tenants")),
+            ("grant_tenant", _("Can grant tenants to staff")),
+        ]
         constraints = [
             models.CheckConstraint(name="tenants_tenant_status", condition=models.Q(status__in=TenantStatus.values)),
             models.CheckConstraint(name="tenants_tenant_plan", condition=models.Q(plan__in=Plan.values)),

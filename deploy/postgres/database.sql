@@ -9,4 +9,5 @@ GRANT CONNECT ON DATABASE finops TO finops_owner, finops_web, finops_worker;
 GRANT TEMPORARY ON DATABASE finops TO finops_owner, finops_app, finops_system;
 
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public TO finops_app, finops_staff, finops_impersonator, finops_system, finops_web, finops_worker;
+GRANT USAGE ON SCHEMA public
+    TO finops_app, finops_staff, finops_staff_limited, finops_impersonator, finops_system, finops_web, finops_worker;

@@ -4,13 +4,14 @@
 --
 -- Passwords are set by a separate step (ALTER ROLE finops_web PASSWORD '...'), so that none stands in a file.
 --
---   finops_owner    owns the schema: migrations, definer functions, backups; never a running process
---   finops_app      one tenant's rows: the API and the tenants' jobs
---   finops_staff    every tenant's rows, audited: the admin
---   finops_impersonator  one tenant's rows, few tables, reading only: staff who look as a member
---   finops_system   the queues: relay, sequencer, leasing of jobs, retention
---   finops_web      login of the web processes
---   finops_worker   login of worker and beat
+--   finops_owner          owns the schema: migrations, definer functions, backups; never a running process
+--   finops_app            one tenant's rows: the API and the tenants' jobs
+--   finops_staff          every tenant's rows, audited: the admin
+--   finops_staff_limited  the rows of the tenants that a staff member was granted: the admin
+--   finops_impersonator   one tenant's rows, few tables, reading only: staff who look as a member
+--   finops_system         the queues: relay, sequencer, leasing of jobs, retention
+--   finops_web            login of the web processes
+--   finops_worker         login of worker and beat
 --
 -- The login roles inherit nothing. Without SET ROLE they see no tenant's row at all.
 
@@ -21,7 +22,8 @@ DECLARE
     options text := '';
 BEGIN
     FOREACH role IN ARRAY ARRAY[
-        'finops_owner', 'finops_app', 'finops_staff', 'finops_impersonator', 'finops_system', 'finops_web', 'finops_worker']
+        'finops_owner', 'finops_app', 'finops_staff', 'finops_staff_limited', 'finops_impersonator', 'finops_system',
+        'finops_web', 'finops_worker']
     LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I', role);
@@ -39,7 +41,8 @@ BEGIN
         options := ' WITH INHERIT FALSE, SET TRUE';
     END IF;
     FOREACH membership SLICE 1 IN ARRAY ARRAY[
-        ['finops_app', 'finops_web'], ['finops_staff', 'finops_web'], ['finops_impersonator', 'finops_web'],
+        ['finops_app', 'finops_web'], ['finops_staff', 'finops_web'], ['finops_staff_limited', 'finops_web'],
+        ['finops_impersonator', 'finops_web'],
         ['finops_app', 'finops_worker'], ['finops_system', 'finops_worker']]
     LOOP
         EXECUTE format('GRANT %I TO %I%s', membership[1], membership[2], options);

@@ -140,6 +140,7 @@ BROKER_URL = env.text("BROKER_URL", REDIS_URL)
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
+    "apps.backoffice.reach.InstallationBackend",
     "django.contrib.auth.backends.ModelBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]

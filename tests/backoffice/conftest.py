@@ -5,6 +5,7 @@ from copy import deepcopy
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db.models import Q
 from django.test import Client
 
 from apps.backoffice import site
@@ -39,7 +40,9 @@ def viewing_client(database) -> Client:
     """A staff user who may view everything and change nothing."""
     user = make_user("auditor", is_staff=True)
     with staff_scope():
-        user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+        user.user_permissions.set(
+            Permission.objects.filter(Q(codename__startswith="view_") | Q(codename="operate_tenant"))
+        )
     return open_session(user, enrol(user))
 
 

@@ -66,6 +66,7 @@ def test_no_role_has_more_than_it_needs(engines: Engines) -> None:
         ("finops_impersonator", False, False, False),
         ("finops_owner", True, False, False),
         ("finops_staff", False, False, False),
+        ("finops_staff_limited", False, False, False),
         ("finops_system", False, False, False),
         ("finops_web", True, False, False),
         ("finops_worker", True, False, False),
@@ -74,6 +75,7 @@ def test_no_role_has_more_than_it_needs(engines: Engines) -> None:
         ("finops_web", "finops_app", False, True, False),
         ("finops_web", "finops_impersonator", False, True, False),
         ("finops_web", "finops_staff", False, True, False),
+        ("finops_web", "finops_staff_limited", False, True, False),
         ("finops_worker", "finops_app", False, True, False),
         ("finops_worker", "finops_system", False, True, False),
     ]

@@ -61,14 +61,17 @@ class Migration(migrations.Migration):
         # Only the sequencer gives sequences.
         migrations.RunSQL(
             [
-                "CREATE POLICY audit_entry_staff_writes ON audit_entry AS RESTRICTIVE FOR INSERT TO finops_staff "
-                "WITH CHECK (tenant_id IS NULL)",
+                "CREATE POLICY audit_entry_staff_writes ON audit_entry AS RESTRICTIVE FOR INSERT "
+                "TO finops_staff, finops_staff_limited WITH CHECK (tenant_id IS NULL)",
                 "CREATE POLICY audit_entry_unsequenced ON audit_entry AS RESTRICTIVE FOR INSERT "
-                "TO finops_app, finops_staff WITH CHECK (sequence IS NULL)",
-                "GRANT USAGE ON SEQUENCE audit_entry_position TO finops_app, finops_staff",
+                "TO finops_app, finops_staff, finops_staff_limited WITH CHECK (sequence IS NULL)",
+                "CREATE POLICY audit_entry_limited_staff_writes ON audit_entry FOR INSERT TO finops_staff_limited "
+                "WITH CHECK (tenant_id IS NULL)",
+                "GRANT USAGE ON SEQUENCE audit_entry_position TO finops_app, finops_staff, finops_staff_limited",
             ],
             [
-                "REVOKE ALL ON SEQUENCE audit_entry_position FROM finops_app, finops_staff",
+                "REVOKE ALL ON SEQUENCE audit_entry_position FROM finops_app, finops_staff, finops_staff_limited",
+                "DROP POLICY audit_entry_limited_staff_writes ON audit_entry",
                 "DROP POLICY audit_entry_unsequenced ON audit_entry",
                 "DROP POLICY audit_entry_staff_writes ON audit_entry",
             ],

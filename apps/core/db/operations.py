@@ -5,8 +5,10 @@ from typing import Any
 
 from django.db.migrations.operations import RunSQL
 
-_ONE_TENANT = ("finops_app", "finops_impersonator")
 TENANT_PREDICATE = "{column} = NULLIF(current_setting('app.tenant_id', true), '')::uuid"
+# Without the setting the array is NULL, and no row is equal to any of it. As a subquery the text is read once a query
+# and not once a row (newest 51 of 1M rows, 20 tenants of 200: 1.2 ms instead of 19 ms).
+REACH_PREDICATE = "{column} = ANY ((SELECT NULLIF(current_setting('app.tenant_ids', true), '')::uuid[])::uuid[])"
 
 
 class SecureTenantTable(RunSQL):
@@ -15,6 +17,7 @@ class SecureTenantTable(RunSQL):
     `app`, `staff` and `system` are privilege lists as GRANT takes them, such as "SELECT, INSERT, UPDATE (status)".
     `impersonator` lets staff read the table as a member does: it grants SELECT and nothing else.
     A role without privileges gets neither grant nor policy. `column` holds the tenant ("id" on the tenants table).
+    What staff may, staff limited to some tenants may on these tenants' rows.
     A policy per role keeps index scans: an escape inside one policy turned them sequential (measured: 26 -> 125 ms).
     """
 
@@ -30,11 +33,18 @@ class SecureTenantTable(RunSQL):
     ) -> None:
         self._arguments = (table, app, staff, system, column)
         self._impersonator = impersonator
-        predicate = TENANT_PREDICATE.format(column=column)
-        policies = {"finops_owner": "true"}
-        grants = {"finops_app": app, "finops_staff": staff, "finops_system": system}
+        one_tenant = TENANT_PREDICATE.format(column=column)
+        rows = {
+            "finops_owner": "true",
+            "finops_app": one_tenant,
+            "finops_staff": "true",
+            "finops_staff_limited": REACH_PREDICATE.format(column=column),
+            "finops_system": "true",
+            "finops_impersonator": one_tenant,
+        }
+        grants = {"finops_app": app, "finops_staff": staff, "finops_staff_limited": staff, "finops_system": system}
         grants |= {"finops_impersonator": "SELECT" if impersonator else ""}
-        policies |= {role: predicate if role in _ONE_TENANT else "true" for role, what in grants.items() if what}
+        policies = {role: using for role, using in rows.items() if grants.get(role, "all")}
         forward: list[Any] = [
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
             f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",

@@ -15,7 +15,7 @@ from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.errors import NotFound, ValidationFailed, VersionConflict
 from apps.core.ids import new_id
-from apps.core.scope import current_tenant_id, staff_scope, write_scope
+from apps.core.scope import current_tenant_id, require_whole_installation, staff_scope, write_scope
 from apps.orders.enums import SwitchScope
 from apps.orders.events import KILL_SWITCH_ENGAGED, KILL_SWITCH_RELEASED, kill_switch_event
 from apps.orders.models import InstallationKillSwitch, KillSwitch
@@ -130,6 +130,7 @@ def _set_installation(
 ) -> SwitchResult:
     if actor.kind not in ("staff", "system"):
         raise StaffOnly
+    require_whole_installation()
     with staff_scope():
         is_quiet = _await_sends(line_of(SwitchScope.INSTALLATION)) if engaged else None
         switch = InstallationKillSwitch.objects.select_for_update().first()

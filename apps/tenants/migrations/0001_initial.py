@@ -142,6 +142,10 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "tenant",
                 "verbose_name_plural": "tenants",
+                "permissions": [
+                    ("operate_tenant", "Can see and act upon tenants"),
+                    ("grant_tenant", "Can grant tenants to staff"),
+                ],
                 "constraints": [
                     models.CheckConstraint(condition=models.Q(("status__in", ["active", "suspended"])), name="tenants_tenant_status"),
                     models.CheckConstraint(condition=models.Q(("plan__in", ["free", "standard", "enterprise"])), name="tenants_tenant_plan"),

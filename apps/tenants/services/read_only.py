@@ -8,7 +8,7 @@ from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
 from apps.core.models import ReadOnlySwitch
-from apps.core.scope import staff_scope, write_scope
+from apps.core.scope import require_whole_installation, staff_scope, write_scope
 from apps.tenants.errors import StaffOnly
 from apps.tenants.models import Tenant
 
@@ -25,7 +25,7 @@ def engage_read_only(*, tenant_id: UUID | None, reason: str, actor: Actor, now: 
         ValidationFailed: there is no reason.
         NotFound: there is no such tenant.
     """
-    _require_staff(actor)
+    _require_staff(actor, tenant_id)
     switch = ReadOnlySwitch(tenant_id=tenant_id, reason=reason[:_TOLD_CHARACTERS], engaged_at=now)
     switch.require_valid_fields()
     with staff_scope():
@@ -45,7 +45,7 @@ def release_read_only(*, tenant_id: UUID | None, reason: str, actor: Actor, now:
     Raises:
         StaffOnly: the actor is a member or an API key.
     """
-    _require_staff(actor)
+    _require_staff(actor, tenant_id)
     with staff_scope():
         released, _by_model = ReadOnlySwitch.objects.filter(tenant_id=tenant_id).delete()
         if released:
@@ -64,6 +64,8 @@ def _record(action: str, tenant_id: UUID | None, changes: dict[str, Any], actor:
         audit.record(action=action, actor=actor, target_type="tenant", target_id=tenant_id, now=now, changes=changes)
 
 
-def _require_staff(actor: Actor) -> None:
+def _require_staff(actor: Actor, tenant_id: UUID | None) -> None:
     if actor.kind not in ("staff", "system"):
         raise StaffOnly
+    if tenant_id is None:
+        require_whole_installation()
