@@ -21,6 +21,7 @@ DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 StartTime = Annotated[str, msgspec.Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
 # 24:00 is a day's end.
 EndTime = Annotated[str, msgspec.Meta(pattern=r"\A(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)\Z")]
+ZoneName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*\Z", max_length=64)]
 PositiveAmount = Annotated[str, msgspec.Meta(pattern=r"\A(?=.*[1-9])[0-9]{1,20}(\.[0-9]{1,18})?\Z")]
 
 
@@ -99,10 +100,16 @@ class OfficeHours(Condition, frozen=True, tag="hours", rename={"start": "from", 
     Where they end no later than they start, they go on past midnight.
     """
 
-    time_zone: str
+    time_zone: ZoneName
     days: Annotated[tuple[Day, ...], msgspec.Meta(min_length=1, max_length=7)]
     start: StartTime
     end: EndTime
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.time_zone)
+        except (OSError, ValueError, LookupError) as error:
+            raise ValueError(_("There is no such time zone.")) from error
 
     def holds(self, asked: Asked) -> bool:
         return is_within_hours(asked.now, time_zone=self.time_zone, days=self.days, start=self.start, end=self.end)
@@ -122,6 +129,15 @@ _decoder = msgspec.json.Decoder(Conditions)
 def decode_conditions(stored: str) -> Conditions:
     """Return conditions by permission from the JSON that they are stored as."""
     return _decoder.decode(stored)
+
+
+def read_conditions(data: Any) -> Conditions:
+    """Return conditions by permission from JSON data.
+
+    Raises:
+        msgspec.ValidationError: it is something else.
+    """
+    return msgspec.convert(data, Conditions)
 
 
 def conditions_as_json(conditions: Conditions) -> dict[str, Any]:

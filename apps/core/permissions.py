@@ -1,6 +1,6 @@
 """The registry of permissions: what each lets one do, where it belongs, and which conditions a role may set on it."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -81,8 +81,3 @@ REGISTRY: Mapping[Permission, Entry] = {
 
 # What somebody may do who holds another permission, under that one's conditions.
 IMPLIED_BY: Mapping[str, Permission] = {Permission.POSITIONS_READ: Permission.ORDERS_READ}
-
-
-def with_implied(permissions: Set[str]) -> frozenset[str]:
-    """Return permissions together with those that they imply."""
-    return frozenset(permissions) | {name for name, source in IMPLIED_BY.items() if source in permissions}

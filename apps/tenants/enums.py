@@ -55,6 +55,7 @@ class Meter(models.TextChoices):
     ACCOUNTS = "accounts", _("accounts")
     WEBHOOK_ENDPOINTS = "webhook_endpoints", _("webhook endpoints")
     ORDERS_TODAY = "orders_today", _("orders a day (UTC)")
+    ROLES = "roles", _("roles of its own")
 
 
 class Ending(models.TextChoices):

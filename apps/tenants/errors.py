@@ -123,6 +123,30 @@ class RoleExceedsGranter(DomainError):
     title = _("The role can do more than you")
 
 
+class UnknownPermission(DomainError):
+    """A role names a permission that does not exist; `errors` names it. `GET /permissions` lists all."""
+
+    code = "unknown_permission"
+    status = 400
+    title = _("Unknown permission")
+
+
+class RoleNameTaken(DomainError):
+    """The tenant has another role with this slug, or it is a built-in role's, which nobody redefines."""
+
+    code = "role_name_taken"
+    status = 409
+    title = _("The role's slug is taken")
+
+
+class RoleInUse(DomainError):
+    """Members or open invitations have the role: give them another one, or revoke the invitations, first."""
+
+    code = "role_in_use"
+    status = 409
+    title = _("The role is in use")
+
+
 class LastOwner(DomainError):
     """A tenant keeps at least one owner: make somebody else an owner first."""
 

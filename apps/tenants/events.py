@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.outbox.types import NewEvent
 from apps.tenants.enums import Meter
-from apps.tenants.models import ApiKey, Impersonation, Invitation, Membership, Tenant
+from apps.tenants.models import ApiKey, Impersonation, Invitation, Membership, Tenant, TenantRole
 
 TENANT_CREATED = "tenant.created"
 TENANT_SUSPENDED = "tenant.suspended"
@@ -14,6 +14,9 @@ TENANT_PLAN_CHANGED = "tenant.plan_changed"
 MEMBER_ADDED = "member.added"
 MEMBER_ROLE_CHANGED = "member.role_changed"
 MEMBER_REMOVED = "member.removed"
+ROLE_CREATED = "role.created"
+ROLE_CHANGED = "role.changed"
+ROLE_DELETED = "role.deleted"
 INVITATION_CREATED = "invitation.created"
 INVITATION_RESENT = "invitation.resent"
 INVITATION_REVOKED = "invitation.revoked"
@@ -41,6 +44,18 @@ def member_event(type_: str, membership: Membership) -> NewEvent:
     """Build an event about a member."""
     data = {"id": membership.id, "user_id": membership.user_id, "role": str(membership.role)}
     return NewEvent(type=type_, entity_type="member", entity_id=membership.id, data=data)
+
+
+def role_event(type_: str, role: TenantRole) -> NewEvent:
+    """Build an event about a role of the tenant's own."""
+    data = {
+        "id": role.id,
+        "slug": role.slug,
+        "name": role.name,
+        "permissions": list(role.permissions),
+        "conditions": role.conditions,
+    }
+    return NewEvent(type=type_, entity_type="role", entity_id=role.id, data=data)
 
 
 def invitation_event(type_: str, invitation: Invitation) -> NewEvent:

@@ -58,6 +58,55 @@ class Tenant(BaseModel, VersionedModel):
         return self.name
 
 
+class TenantRole(TenantModel, VersionedModel):
+    """A role that a tenant has defined for itself: permissions, and by permission the conditions on them.
+
+    Its slug, which members and invitations name it by, is none of the built-in roles' and never changes.
+    """
+
+    retention = Retention.BUSINESS
+
+    slug = models.CharField(_("slug"), max_length=32, validators=[validate_slug])
+    name = models.CharField(_("name"), max_length=120)
+    permissions = ArrayField(models.CharField(max_length=64), verbose_name=_("permissions"))
+    conditions = models.JSONField(_("conditions"), default=dict, blank=True)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("role")
+        verbose_name_plural = _("roles")
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(fields=["tenant_id", "slug"], name="tenants_tenantrole_slug"),
+            models.CheckConstraint(name="tenants_tenantrole_not_built_in", condition=~models.Q(slug__in=Role.values)),
+            TenantForeignKey(field="tenant_id", to="tenants.Tenant", name="tenants_tenantrole_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# What a member or an invitation has: a built-in role by name, or the tenant's own one by its slug and its row.
+_BUILT_IN = models.Q(role__in=Role.values, tenant_role__isnull=True)
+_OWN = ~models.Q(role__in=Role.values) & models.Q(tenant_role__isnull=False)
+
+
+def _role() -> "models.CharField[str, str]":
+    return models.CharField(_("role"), max_length=32, choices=Role.choices)
+
+
+def _tenant_role(name: str) -> "models.ForeignKey[TenantRole | None, TenantRole | None]":
+    """Refer to a role of the same tenant, which TenantForeignKey guards; without it `role` is a built-in one."""
+    return models.ForeignKey(
+        TenantRole,
+        on_delete=models.PROTECT,
+        db_constraint=False,
+        null=True,
+        blank=True,
+        related_name=name,
+        verbose_name=_("role of the tenant's own"),
+    )
+
+
 class Membership(TenantModel, VersionedModel):
     """A user's place in a tenant.
 
@@ -70,7 +119,8 @@ class Membership(TenantModel, VersionedModel):
 
     # PROTECT: a user with memberships is deactivated or erased by key, never deleted.
     user = models.ForeignKey("users.User", on_delete=models.PROTECT, related_name="memberships", verbose_name=_("user"))
-    role = models.CharField(_("role"), max_length=16, choices=Role.choices)
+    role = _role()
+    tenant_role = _tenant_role("members")
     name = models.CharField(_("name"), max_length=150)
     email = models.EmailField(_("email address"), blank=True)
 
@@ -81,7 +131,8 @@ class Membership(TenantModel, VersionedModel):
         constraints = [
             *TenantModel.Meta.constraints,
             models.UniqueConstraint(fields=["tenant_id", "user"], name="tenants_membership_one_per_user"),
-            models.CheckConstraint(name="tenants_membership_role", condition=models.Q(role__in=Role.values)),
+            models.CheckConstraint(name="tenants_membership_role", condition=_BUILT_IN | _OWN),
+            TenantForeignKey(field="tenant_role", to="tenants.TenantRole", name="tenants_membership_tenant_role"),
             TenantForeignKey(field="tenant_id", to="tenants.Tenant", name="tenants_membership_tenant"),
         ]
 
@@ -101,7 +152,8 @@ class Invitation(TenantModel, VersionedModel):
     data_subject = "email"
 
     email = models.EmailField(_("email address"))
-    role = models.CharField(_("role"), max_length=16, choices=Role.choices)
+    role = _role()
+    tenant_role = _tenant_role("invitations")
     token_hash = models.BinaryField(max_length=32, unique=True)
     sealed_token = models.BinaryField(max_length=200, null=True)
     invited_by = models.CharField(_("invited by"), max_length=200, editable=False)
@@ -122,7 +174,15 @@ class Invitation(TenantModel, VersionedModel):
                 name="tenants_invitation_one_open_per_address",
                 condition=models.Q(accepted_at__isnull=True, revoked_at__isnull=True),
             ),
-            models.CheckConstraint(name="tenants_invitation_role", condition=models.Q(role__in=Role.values)),
+            # A closed one outlives the role that it offered.
+            models.CheckConstraint(
+                name="tenants_invitation_role",
+                condition=_BUILT_IN
+                | _OWN
+                | models.Q(accepted_at__isnull=False, tenant_role__isnull=True)
+                | models.Q(revoked_at__isnull=False, tenant_role__isnull=True),
+            ),
+            TenantForeignKey(field="tenant_role", to="tenants.TenantRole", name="tenants_invitation_tenant_role"),
             TenantForeignKey(field="tenant_id", to="tenants.Tenant", name="tenants_invitation_tenant"),
         ]
 

@@ -13,6 +13,7 @@ PLANS: Mapping[Plan, Mapping[Meter, int | None]] = {
         Meter.ACCOUNTS: 20,
         Meter.WEBHOOK_ENDPOINTS: 2,
         Meter.ORDERS_TODAY: 200,
+        Meter.ROLES: 5,
     },
     Plan.STANDARD: {
         Meter.MEMBERS: 500,
@@ -21,13 +22,14 @@ PLANS: Mapping[Plan, Mapping[Meter, int | None]] = {
         Meter.ACCOUNTS: 1_000,
         Meter.WEBHOOK_ENDPOINTS: 5_000,
         Meter.ORDERS_TODAY: 50_000,
+        Meter.ROLES: 100,
     },
     Plan.ENTERPRISE: dict.fromkeys(Meter),
 }
 
 # What is refused beyond its limit. Accounts come by themselves, and an order must not fail for a number of ours: these
 # are shown alone.
-REFUSED_BEYOND = frozenset({Meter.MEMBERS, Meter.API_KEYS, Meter.CONNECTIONS, Meter.WEBHOOK_ENDPOINTS})
+REFUSED_BEYOND = frozenset({Meter.MEMBERS, Meter.API_KEYS, Meter.ROLES, Meter.CONNECTIONS, Meter.WEBHOOK_ENDPOINTS})
 
 
 def limits_of(plan: Plan, overrides: Mapping[str, int]) -> dict[Meter, int | None]:

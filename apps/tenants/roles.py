@@ -1,7 +1,10 @@
-"""What each role may do: one table, read top to bottom."""
+"""What each built-in role may do: one table, read top to bottom. Tenants define others (`TenantRole`)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
 
+from apps.core.conditions import AnyCondition, Conditions
 from apps.core.permissions import Permission
 from apps.tenants.enums import Role
 
@@ -32,6 +35,26 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _READ_BUSINESS,
     Role.BILLING: frozenset({Permission.TENANT_READ}),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Remit:
+    """What a role gives, and under which conditions, by permission; `id` is the row of a tenant's own role."""
+
+    name: str
+    permissions: frozenset[str]
+    conditions: Mapping[str, tuple[AnyCondition, ...]] = field(default_factory=dict)
+    id: UUID | None = None
+
+
+def built_in(name: str) -> Remit:
+    """Return what a built-in role gives."""
+    return Remit(name, permissions_of(Role(name)))
+
+
+def own_remit(slug: str, permissions: Iterable[str], conditions: Conditions, row_id: UUID | None = None) -> Remit:
+    """Return what a role of a tenant's own gives; a permission that the platform has no more is nobody's."""
+    return Remit(slug, ALL_PERMISSIONS & frozenset(permissions), conditions, row_id)
 
 
 def permissions_of(role: Role) -> frozenset[Permission]:

@@ -6,19 +6,21 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from apps.core.actor import Actor
-from apps.core.errors import AuthenticationRequired, DomainError, NotFound
+from apps.core.conditions import decode_conditions, read_conditions
+from apps.core.errors import AuthenticationRequired, DomainError, NotFound, ValidationFailed
 from apps.core.models import ReadOnlySwitch
 from apps.core.permissions import Permission
 from apps.core.scope import current_tenant_id
 from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
 from apps.tenants.errors import AddressNotAllowed, TenantSuspended
 from apps.tenants.impersonation import CEILING
-from apps.tenants.models import ApiKey, Invitation, Membership, Tenant
-from apps.tenants.roles import permissions_of, roles_with
+from apps.tenants.models import ApiKey, Invitation, Membership, Tenant, TenantRole
+from apps.tenants.roles import Remit, built_in, own_remit, roles_with
 from apps.tenants.secrets import hash_secret, is_well_formed
 from apps.tenants.types import Impersonator, Invited, MembershipChoice, Principal, TenantIdentity
 from apps.users.tokens import read_access_token
@@ -71,6 +73,48 @@ def get_member(member_id: UUID) -> Membership:
     return member
 
 
+def tenant_roles() -> QuerySet[TenantRole]:
+    """Return the roles that the open scope's tenant has defined, with `member_count` of each."""
+    count = (
+        Membership.objects.filter(tenant_role=OuterRef("id")).order_by().values("tenant_role").annotate(n=Count("*"))
+    )
+    return TenantRole.objects.filter(tenant_id=current_tenant_id()).annotate(
+        member_count=Coalesce(Subquery(count.values("n")), 0)
+    )
+
+
+def get_tenant_role(role_id: UUID) -> TenantRole:
+    """Return a role that the open scope's tenant has defined.
+
+    Raises:
+        NotFound: it has none of this id.
+    """
+    role = tenant_roles().filter(id=role_id).first()
+    if role is None:
+        raise NotFound
+    return role
+
+
+def get_remit(name: str) -> Remit:
+    """Return what a role of the open scope's tenant gives: a built-in one, or its own of this slug.
+
+    Raises:
+        ValidationFailed: there is no such role.
+    """
+    if name in Role.values:
+        return built_in(name)
+    own = TenantRole.objects.filter(tenant_id=current_tenant_id(), slug=name).first()
+    if own is None:
+        message = _("Neither a built-in role nor one of your own: GET /roles lists these.")
+        raise ValidationFailed(errors=[{"field": "role", "code": "invalid_choice", "message": message}])
+    return remit_of_own(own)
+
+
+def remit_of_own(role: TenantRole) -> Remit:
+    """Return what a role of a tenant's own gives."""
+    return own_remit(role.slug, role.permissions, read_conditions(role.conditions), role.id)
+
+
 def invitations() -> QuerySet[Invitation]:
     """Return the invitations of the open scope's tenant, without their tokens."""
     return Invitation.objects.filter(tenant_id=current_tenant_id()).defer("token_hash", "sealed_token")
@@ -108,7 +152,7 @@ def find_colleague(*, asker_id: UUID | None, username: str) -> tuple[UUID, str, 
 def memberships_of(user_id: UUID) -> list[MembershipChoice]:
     """Return the tenants that a user belongs to, by slug."""
     return [
-        MembershipChoice(tenant_id, slug, status == TenantStatus.SUSPENDED, Role(role))
+        MembershipChoice(tenant_id, slug, status == TenantStatus.SUSPENDED, role)
         for tenant_id, slug, status, role in _rows(_MEMBERSHIPS, [user_id])
     ]
 
@@ -152,16 +196,25 @@ def get_token_principal(token: str, *, ip: str, request_id: str, now: datetime) 
     rows = _rows(_SESSION, [claims.session_id, now])
     if not rows:
         raise AuthenticationRequired(_("The session has ended."))
-    refusal, tenant_id, slug, tenant_name, user_id, label, role, tenant_rate = rows[0]
+    refusal, tenant_id, slug, tenant_name, user_id, label, role, tenant_rate, permissions, conditions = rows[0]
     if refusal:
         raise _refusal(refusal)
-    actor = Actor(kind="user", label=label, tenant_id=tenant_id, user_id=user_id, request_id=request_id, ip=ip)
+    remit = _remit(role, permissions, conditions)
+    actor = Actor(
+        kind="user",
+        label=label,
+        tenant_id=tenant_id,
+        user_id=user_id,
+        request_id=request_id,
+        ip=ip,
+        conditions=remit.conditions,
+    )
     return Principal(
         actor=actor,
-        permissions=permissions_of(Role(role)),
+        permissions=remit.permissions,
         rates=_rates(tenant=tenant_rate),
         tenant=TenantIdentity(tenant_id, slug, tenant_name),
-        role=Role(role),
+        role=remit.name,
         session_id=claims.session_id,
     )
 
@@ -173,7 +226,8 @@ def find_impersonation(
     rows = _rows(_IMPERSONATION, [hash_secret(token) if token else None, staff_id, now])
     if not rows:
         return None
-    impersonation_id, tenant_id, slug, tenant_name, tenant_rate, user_id, member, role, staff, name, *times = rows[0]
+    impersonation_id, tenant_id, slug, tenant_name, tenant_rate, user_id, member, *held, staff, name = rows[0][:-2]
+    remit = _remit(*held)
     actor = Actor(
         kind="user",
         label=_("%(member)s, seen by %(staff)s") % {"member": member, "staff": name},
@@ -182,16 +236,24 @@ def find_impersonation(
         impersonator_id=staff,
         request_id=request_id,
         ip=ip,
+        conditions=remit.conditions,
     )
     return Principal(
         actor=actor,
-        permissions=permissions_of(Role(role)),
+        permissions=remit.permissions,
         ceiling=CEILING,
         rates=_rates(tenant=tenant_rate),
         tenant=TenantIdentity(tenant_id, slug, tenant_name),
-        role=Role(role),
-        impersonation=Impersonator(impersonation_id, staff, name, member, *times),
+        role=remit.name,
+        impersonation=Impersonator(impersonation_id, staff, name, member, *rows[0][-2:]),
     )
+
+
+def _remit(role: str, permissions: list[str] | None, conditions: str | None) -> Remit:
+    """Return what a role gives; `permissions` and `conditions` are those of the tenant's own role, or None."""
+    if permissions is None:
+        return built_in(role)
+    return own_remit(role, permissions, decode_conditions(conditions or "{}"))
 
 
 def _rates(**rates: Sequence[int] | None) -> dict[str, Sequence[int]]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from apps.core import principal
 from apps.jobs.types import JobKind
-from apps.tenants.enums import ApiKeyMode, Role
+from apps.tenants.enums import ApiKeyMode
 
 # A letter is worth little days later: half a day of trying, then staff see why.
 SEND_INVITATION = JobKind("invitation.send", queue="default", max_attempts=15, backoff_seconds=10)
@@ -53,7 +53,7 @@ class MembershipChoice:
     tenant_id: UUID
     slug: str
     is_suspended: bool
-    role: Role
+    role: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from apps.tenants.enums import Meter, Plan
-from apps.tenants.models import ApiKey, Invitation, Membership, Tenant
+from apps.tenants.models import ApiKey, Invitation, Membership, Tenant, TenantRole
 from apps.tenants.plans import PLANS, REFUSED_BEYOND, limits_of
 
 Count = Callable[[UUID, datetime], int]
@@ -29,7 +29,11 @@ def _api_keys(tenant_id: UUID, now: datetime) -> int:
     return ApiKey.objects.filter(lasting, tenant_id=tenant_id, revoked_at=None, replaced_by=None).count()
 
 
-_counts: dict[Meter, Count] = {Meter.MEMBERS: _members, Meter.API_KEYS: _api_keys}
+def _roles(tenant_id: UUID, _now: datetime) -> int:
+    return TenantRole.objects.filter(tenant_id=tenant_id).count()
+
+
+_counts: dict[Meter, Count] = {Meter.MEMBERS: _members, Meter.API_KEYS: _api_keys, Meter.ROLES: _roles}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from datetime import datetime
 
 from apps.core import clock
 from apps.core.actor import system_actor
+from apps.core.conditions import read_conditions
 from apps.tenants.enums import ApiKeyMode, Role
-from apps.tenants.models import Invitation, Tenant
+from apps.tenants.models import Invitation, Tenant, TenantRole
 from apps.tenants.roles import permissions_of
-from apps.tenants.services import add_member, create_api_key, create_tenant, invite
+from apps.tenants.services import add_member, create_api_key, create_tenant, create_tenant_role, invite
 from apps.tenants.services.invitations import open_token
 from apps.users.models import User
 from tests.factories.users import PASSWORD, make_user
@@ -31,8 +32,22 @@ def make_member(
     """Create a user (or take the given one) and make them a member of the tenant."""
     now = now or clock.now()
     user = user or make_user(username, password, now=now)
-    add_member(user=user, role=Role(role), actor=system_actor("tests", tenant_id=tenant.id), now=now)
+    add_member(user=user, role=role, actor=system_actor("tests", tenant_id=tenant.id), now=now)
     return user
+
+
+def make_role(
+    tenant: Tenant, slug: str, permissions: Collection[str], *, conditions: object = None, now: datetime | None = None
+) -> TenantRole:
+    """Define a role of the tenant's own; `conditions` as the API takes them."""
+    return create_tenant_role(
+        slug=slug,
+        name=slug.replace("-", " ").title(),
+        permissions=permissions,
+        conditions=read_conditions(conditions or {}),
+        actor=system_actor("tests", tenant_id=tenant.id),
+        now=now or clock.now(),
+    )
 
 
 def make_api_key(
@@ -64,5 +79,5 @@ def make_invitation(
 ) -> tuple[Invitation, str]:
     """Invite somebody, and return the invitation and its token."""
     actor = system_actor("tests", tenant_id=tenant.id)
-    invitation = invite(email=email, role=Role(role), actor=actor, now=now or clock.now())
+    invitation = invite(email=email, role=role, actor=actor, now=now or clock.now())
     return invitation, open_token(invitation)

@@ -34,6 +34,8 @@ def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
         ("POST", "api-keys/{api_key_id}/roll"): {"overlap_seconds": 60},
         ("POST", "members"): {"username": "globex-clerk", "role": "viewer"},
         ("PATCH", "members/{member_id}"): {"role": "trader"},
+        ("POST", "roles"): {"slug": "auditor", "name": "Auditor", "permissions": ["audit:read"]},
+        ("PATCH", "roles/{role_id}"): {"name": "Night shift", "permissions": ["orders:read", "risk:read"]},
         ("POST", "invitations"): {"email": "new@example.com", "role": "trader"},
         ("POST", "invitations/accept"): {
             "token": world.acme.invitation,

@@ -73,6 +73,11 @@ GET     redoc                                    200  200    200   200     200  
 GET     risk/decisions                           200  200    200   200     200      401   401
 GET     risk/limits/{account_id}                 200  200    200   200     404      401   401
 PUT     risk/limits/{account_id}                 200  403    403   200     404      401   401
+GET     roles                                    200  403    403   200     200      401   401
+POST    roles                                    201  403    403   201     201      401   401
+GET     roles/{role_id}                          200  403    403   200     404      401   401
+PATCH   roles/{role_id}                          200  403    403   200     404      401   401
+DELETE  roles/{role_id}                          204  403    403   204     404      401   401
 GET     sync-runs/{run_id}                       200  200    200   200     404      401   401
 GET     tenant                                   200  200    200   200     200      401   401
 GET     transactions                             200  200    200   200     200      401   401

@@ -43,7 +43,7 @@ from tests.factories.orders import (
     make_position,
 )
 from tests.factories.providers import make_connection, make_running_run
-from tests.factories.tenants import make_api_key, make_invitation, make_member, make_tenant
+from tests.factories.tenants import make_api_key, make_invitation, make_member, make_role, make_tenant
 from tests.factories.users import PASSWORD, make_user
 from tests.factories.webhooks import fail_due, make_endpoint
 
@@ -51,6 +51,9 @@ IDEMPOTENCY_KEY = "the-key-that-both-use"
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 SEED = b"seed of authenticator"
 ROLES = ("admin", "trader", "viewer")
+# A role of the tenant's own: it reads some, and trades only what is its own and worth next to nothing.
+DESK = ("members:read", "accounts:read", "orders:read", "orders:write")
+DESK_CONDITIONS = {"orders:write": [{"type": "own"}, {"type": "amount_below", "amount": "0.01"}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,9 @@ def _build_side(slug: str, jordan: User) -> Side:
     make_member(tenant, "", "owner", user=jordan)
     clerk = make_member(tenant, f"{slug}-clerk", "viewer")
     make_impersonation(tenant, clerk, make_user(f"{slug}-support", is_staff=True))
+    role = make_role(tenant, "night-desk", ["orders:read"])
+    make_role(tenant, "desk", DESK, conditions=DESK_CONDITIONS)
+    make_member(tenant, f"{slug}-desk", "desk")
     secrets = {role: make_api_key(tenant, role) for role in ROLES}
     _sign_in(slug)
     access, refresh, session_id = _sign_in(slug)
@@ -155,7 +161,7 @@ def _build_side(slug: str, jordan: User) -> Side:
     make_endpoint(tenant, f"https://93.184.215.14/{slug}/second")
     tests = [send_test_event(endpoint_id=endpoint.id, actor=actor, now=clock.now()) for _ in range(2)]
     desk, order = _make_desk(tenant)
-    make_invitation(tenant, f"first@{slug}.example.com")
+    make_invitation(tenant, f"first@{slug}.example.com", "desk")
     invitation, token = make_invitation(tenant, f"second@{slug}.example.com")
     with write_scope(actor):
         member_id = Membership.objects.get(user_id=clerk.id).id
@@ -169,6 +175,7 @@ def _build_side(slug: str, jordan: User) -> Side:
         "invitation_id": invitation.id,
         "member_id": member_id,
         "order_id": order.id,
+        "role_id": role.id,
         "run_id": run_id,
         "session_id": session_id,
         "transaction_id": transactions[-1].id,

@@ -25,7 +25,6 @@ from apps.tenants.api.serializers import (
     InvitationSerializer,
     JoinedSerializer,
 )
-from apps.tenants.enums import Role
 from apps.tenants.models import Invitation
 
 
@@ -55,7 +54,7 @@ class InvitationListView(TenantListView):
 
     def _invite(self) -> Response:
         body = self.parse(InvitationRequestSerializer)
-        invitation = services.invite(email=body["email"], role=Role(body["role"]), actor=self.actor, now=clock.now())
+        invitation = services.invite(email=body["email"], role=body["role"], actor=self.actor, now=clock.now())
         return invitation_response(invitation, status=201)
 
 

@@ -1,6 +1,5 @@
 """The tenant's members."""
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -16,7 +15,6 @@ from apps.idempotency.http import run_idempotently
 from apps.tenants import selectors, services
 from apps.tenants.api.permissions import UsersPost
 from apps.tenants.api.serializers import MemberChangeSerializer, MemberRequestSerializer, MemberSerializer
-from apps.tenants.enums import Role
 from apps.tenants.models import Membership
 
 
@@ -47,7 +45,7 @@ class MemberListView(TenantListView):
         return run_idempotently(self, self._add)
 
     def _add(self) -> Response:
-        body = _with_role(self.parse(MemberRequestSerializer))
+        body = self.parse(MemberRequestSerializer)
         return member_response(services.add_colleague(actor=self.actor, now=clock.now(), **body), status=201)
 
 
@@ -78,7 +76,7 @@ class MemberView(TenantView):
     def patch(self, request: Request, member_id: UUID) -> Response:
         with tenant_scope(self.tenant_id):
             selectors.get_member(member_id)
-        body, version = _with_role(self.parse(MemberChangeSerializer)), self.expected_version()
+        body, version = self.parse(MemberChangeSerializer), self.expected_version()
         return member_response(
             services.change_role(
                 member_id=member_id, expected_version=version, actor=self.actor, now=clock.now(), **body
@@ -101,7 +99,3 @@ class MemberView(TenantView):
 def member_response(member: Membership, *, status: int = 200) -> Response:
     """Return a member with its version as ETag."""
     return Response(MemberSerializer(member).data, status=status, headers={"ETag": etag(member.version)})
-
-
-def _with_role(body: dict[str, Any]) -> dict[str, Any]:
-    return {**body, "role": Role(body["role"])}

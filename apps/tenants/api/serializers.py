@@ -9,7 +9,7 @@ from rest_framework import serializers
 from apps.core import clock
 from apps.core.api.permissions import Permission
 from apps.core.api.serializers import StrictSerializer, TimeText
-from apps.tenants.enums import ApiKeyMode, InvitationStatus, Meter, Plan, Role, TenantStatus
+from apps.tenants.enums import ApiKeyMode, InvitationStatus, Meter, Plan, TenantStatus
 from apps.tenants.models import Invitation
 from apps.users.models import Session
 
@@ -83,7 +83,7 @@ class MeSerializer(serializers.Serializer[Any]):
 
     principal = PrincipalSerializer()
     tenant = TenantReferenceSerializer()
-    role = serializers.ChoiceField(Role.values, allow_null=True)
+    role = serializers.CharField(allow_null=True)
     mode = serializers.ChoiceField(ApiKeyMode.values, allow_null=True)
     permissions = serializers.ListField(child=serializers.ChoiceField(list(Permission)))
 
@@ -104,9 +104,9 @@ class TenantSerializer(serializers.Serializer[Any]):
 
 
 class MemberChangeSerializer(StrictSerializer):
-    """A member's new role."""
+    """A member's new role: a built-in one, or the slug of one of the tenant's own."""
 
-    role = serializers.ChoiceField(Role.values)
+    role = serializers.CharField(max_length=32)
 
 
 class MemberRequestSerializer(MemberChangeSerializer):
@@ -122,17 +122,17 @@ class MemberSerializer(serializers.Serializer[Any]):
     user_id = serializers.UUIDField()
     name = serializers.CharField()
     email = serializers.CharField()
-    role = serializers.ChoiceField(Role.values)
+    role = serializers.CharField()
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
 
 class InvitationRequestSerializer(StrictSerializer):
-    """Whom to invite, and as what."""
+    """Whom to invite, and as what: a built-in role, or the slug of one of the tenant's own."""
 
     email = serializers.EmailField(max_length=254)
-    role = serializers.ChoiceField(Role.values)
+    role = serializers.CharField(max_length=32)
 
 
 class InvitationSerializer(serializers.Serializer[Any]):
@@ -140,7 +140,7 @@ class InvitationSerializer(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     email = serializers.CharField()
-    role = serializers.ChoiceField(Role.values)
+    role = serializers.CharField()
     status = serializers.SerializerMethodField()
     invited_by = serializers.CharField()
     expires_at = serializers.DateTimeField()

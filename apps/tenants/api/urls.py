@@ -25,6 +25,8 @@ urlpatterns = [
     path("invitations/<uuid:invitation_id>", invitation_views.InvitationView.as_view()),
     path("invitations/<uuid:invitation_id>/resend", invitation_views.InvitationResendView.as_view()),
     path("permissions", role_views.PermissionListView.as_view()),
+    path("roles", role_views.RoleListView.as_view()),
+    path("roles/<uuid:role_id>", role_views.RoleView.as_view()),
     path("api-keys", views.ApiKeyListView.as_view()),
     path("api-keys/<uuid:api_key_id>", views.ApiKeyView.as_view()),
     path("api-keys/<uuid:api_key_id>/roll", views.ApiKeyRollView.as_view()),

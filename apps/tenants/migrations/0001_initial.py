@@ -50,11 +50,13 @@ SESSION_PRINCIPAL = """
 #variable_conflict use_column
 BEGIN
     RETURN QUERY SELECT CASE WHEN t.status <> 'active' THEN 'suspended' ELSE '' END,
-        t.id, t.slug::text, t.name::text, u.id, u.username::text, m.role::text, t.tenant_rate
+        t.id, t.slug::text, t.name::text, u.id, u.username::text, m.role::text, t.tenant_rate,
+        r.permissions::text[], r.conditions::text
     FROM users_session s
     JOIN users_user u ON u.id = s.user_id AND u.is_active
     JOIN tenants_membership m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id
     JOIN tenants_tenant t ON t.id = s.tenant_id
+    LEFT JOIN tenants_tenantrole r ON r.tenant_id = m.tenant_id AND r.id = m.tenant_role_id
     WHERE s.id = session AND s.revoked_at IS NULL AND s.expires_at > at;
 END
 """
@@ -72,7 +74,9 @@ SELECT u.id, coalesce(nullif(u.display_name, ''), u.username)::text, u.email::te
 FROM users_user u
 WHERE u.username = named AND u.is_active AND EXISTS (
     SELECT FROM tenants_membership mine JOIN tenants_membership theirs ON theirs.tenant_id = mine.tenant_id
-    WHERE mine.user_id = asker AND mine.role = ANY (roles) AND theirs.user_id = u.id)
+    LEFT JOIN tenants_tenantrole r ON r.tenant_id = mine.tenant_id AND r.id = mine.tenant_role_id
+    WHERE mine.user_id = asker AND theirs.user_id = u.id AND (mine.role = ANY (roles)
+        OR 'members:write' = ANY (r.permissions) AND NOT r.conditions ? 'members:write'))
 """
 
 OPEN_INVITATION = """
@@ -85,12 +89,13 @@ WHERE i.token_hash = token AND i.accepted_at IS NULL AND i.revoked_at IS NULL AN
 # the tenant are asked for each time, so that it ends with any of them.
 IMPERSONATION_PRINCIPAL = """
 SELECT i.id, t.id, t.slug::text, t.name::text, t.tenant_rate, i.user_id, i.member_name::text, m.role::text,
-    i.staff_id, i.staff_name::text, i.started_at, i.expires_at
+    r.permissions::text[], r.conditions::text, i.staff_id, i.staff_name::text, i.started_at, i.expires_at
 FROM tenants_impersonation i
 JOIN users_user s ON s.id = i.staff_id AND s.is_active AND s.is_staff
 JOIN users_user u ON u.id = i.user_id AND u.is_active AND NOT u.is_staff
 JOIN tenants_membership m ON m.tenant_id = i.tenant_id AND m.user_id = i.user_id
 JOIN tenants_tenant t ON t.id = i.tenant_id AND t.status = 'active'
+LEFT JOIN tenants_tenantrole r ON r.tenant_id = m.tenant_id AND r.id = m.tenant_role_id
 WHERE (i.token_hash = token OR i.staff_id = staff) AND i.ended_at IS NULL AND i.expires_at > at
 """
 
@@ -153,6 +158,31 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="TenantRole",
+            fields=[
+                ("id", models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("tenant_id", models.UUIDField(editable=False)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("updated_at", models.DateTimeField(editable=False)),
+                ("slug", models.CharField(max_length=32, validators=[django.core.validators.RegexValidator("^[a-z0-9]+(-[a-z0-9]+)*\\Z", "Use lower-case letters, digits and single hyphens.")], verbose_name="slug")),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                ("permissions", django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), size=None, verbose_name="permissions")),
+                ("conditions", models.JSONField(blank=True, default=dict, verbose_name="conditions")),
+            ],
+            options={
+                "verbose_name": "role",
+                "verbose_name_plural": "roles",
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant_id", "id"), name="tenants_tenantrole_tenant_id_id"),
+                    models.UniqueConstraint(fields=("tenant_id", "slug"), name="tenants_tenantrole_slug"),
+                    models.CheckConstraint(condition=models.Q(("slug__in", ["owner", "admin", "trader", "analyst", "viewer", "billing"]), _negated=True), name="tenants_tenantrole_not_built_in"),
+                    apps.core.db.TenantForeignKey(field="tenant_id", name="tenants_tenantrole_tenant", to="tenants.Tenant"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="Membership",
             fields=[
                 ("id", models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -160,7 +190,8 @@ class Migration(migrations.Migration):
                 ("version", models.PositiveIntegerField(default=1, editable=False)),
                 ("created_at", models.DateTimeField(editable=False)),
                 ("updated_at", models.DateTimeField(editable=False)),
-                ("role", models.CharField(choices=[("owner", "Owner"), ("admin", "Admin"), ("trader", "Trader"), ("analyst", "Analyst"), ("viewer", "Viewer"), ("billing", "Billing")], max_length=16, verbose_name="role")),
+                ("role", models.CharField(choices=[("owner", "Owner"), ("admin", "Admin"), ("trader", "Trader"), ("analyst", "Analyst"), ("viewer", "Viewer"), ("billing", "Billing")], max_length=32, verbose_name="role")),
+                ("tenant_role", models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name="members", to="tenants.tenantrole", verbose_name="role of the tenant's own")),
                 ("name", models.CharField(max_length=150, verbose_name="name")),
                 ("email", models.EmailField(blank=True, max_length=254, verbose_name="email address")),
                 ("user", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="memberships", to=settings.AUTH_USER_MODEL, verbose_name="user")),
@@ -173,7 +204,8 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(fields=("tenant_id", "id"), name="tenants_membership_tenant_id_id"),
                     models.UniqueConstraint(fields=("tenant_id", "user"), name="tenants_membership_one_per_user"),
-                    models.CheckConstraint(condition=models.Q(("role__in", ["owner", "admin", "trader", "analyst", "viewer", "billing"])), name="tenants_membership_role"),
+                    models.CheckConstraint(condition=models.Q(models.Q(("role__in", ["owner", "admin", "trader", "analyst", "viewer", "billing"]), ("tenant_role__isnull", True)), models.Q(models.Q(("role__in", ["owner", "admin", "trader", "analyst", "viewer", "billing"]), _negated=True), ("tenant_role__isnull", False)), _connector="OR"), name="tenants_membership_role"),
+                    apps.core.db.TenantForeignKey(field="tenant_role", name="tenants_membership_tenant_role", to="tenants.TenantRole"),
                     apps.core.db.TenantForeignKey(field="tenant_id", name="tenants_membership_tenant", to="tenants.Tenant"),
                 ],
             },
@@ -218,7 +250,8 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(editable=False)),
                 ("updated_at", models.DateTimeField(editable=False)),
                 ("email", models.EmailField(max_length=254, verbose_name="email address")),
-                ("role", models.CharField(choices=[("owner", "Owner"), ("admin", "Admin"), ("trader", "Trader"), ("analyst", "Analyst"), ("viewer", "Viewer"), ("billing", "Billing")], max_length=16, verbose_name="role")),
+                ("role", models.CharField(choices=[("owner", "Owner"), ("admin", "Admin"), ("trader", "Trader"), ("analyst", "Analyst"), ("viewer", "Viewer"), ("billing", "Billing")], max_length=32, verbose_name="role")),
+                ("tenant_role", models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name="invitations", to="tenants.tenantrole", verbose_name="role of the tenant's own")),
                 ("token_hash", models.BinaryField(max_length=32, unique=True)),
                 ("sealed_token", models.BinaryField(max_length=200, null=True)),
                 ("invited_by", models.CharField(editable=False, max_length=200, verbose_name="invited by")),
@@ -235,7 +268,8 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(fields=("tenant_id", "id"), name="tenants_invitation_tenant_id_id"),
                     models.UniqueConstraint(models.F("tenant_id"), django.db.models.functions.text.Lower("email"), condition=models.Q(("accepted_at__isnull", True), ("revoked_at__isnull", True)), name="tenants_invitation_one_open_per_address"),
-                    models.CheckConstraint(condition=models.Q(("role__in", ["owner", "admin", "trader", "analyst", "viewer", "billing"])), name="tenants_invitation_role"),
+                    models.CheckConstraint(condition=models.Q(models.Q(("role__in", ["owner", "admin", "trader", "analyst", "viewer", "billing"]), ("tenant_role__isnull", True)), models.Q(models.Q(("role__in", ["owner", "admin", "trader", "analyst", "viewer", "billing"]), _negated=True), ("tenant_role__isnull", False)), models.Q(("accepted_at__isnull", False), ("tenant_role__isnull", True)), models.Q(("revoked_at__isnull", False), ("tenant_role__isnull", True)), _connector="OR"), name="tenants_invitation_role"),
+                    apps.core.db.TenantForeignKey(field="tenant_role", name="tenants_invitation_tenant_role", to="tenants.TenantRole"),
                     apps.core.db.TenantForeignKey(field="tenant_id", name="tenants_invitation_tenant", to="tenants.Tenant"),
                 ],
             },
@@ -286,13 +320,18 @@ class Migration(migrations.Migration):
             column="id",
         ),
         SecureTenantTable(
+            "tenants_tenantrole",
+            app="SELECT, INSERT, UPDATE (name, permissions, conditions, version, updated_at), DELETE",
+            staff="SELECT",
+        ),
+        SecureTenantTable(
             "tenants_membership",
-            app="SELECT, INSERT, UPDATE (role, version, updated_at), DELETE",
+            app="SELECT, INSERT, UPDATE (role, tenant_role_id, version, updated_at), DELETE",
             staff="SELECT",
         ),
         SecureTenantTable(
             "tenants_invitation",
-            app="SELECT, INSERT, UPDATE (token_hash, sealed_token, expires_at, sent_at, letters, accepted_at, revoked_at, "
+            app="SELECT, INSERT, UPDATE (tenant_role_id, token_hash, sealed_token, expires_at, sent_at, letters, accepted_at, revoked_at, "
             "version, updated_at)",
             staff="SELECT",
             # To find the letters that are sealed under an old key.
@@ -309,7 +348,7 @@ class Migration(migrations.Migration):
         DefinerFunction(
             "tenants_impersonation_principal(token bytea, staff uuid, at timestamptz)",
             "TABLE (impersonation_id uuid, tenant_id uuid, tenant_slug text, tenant_name text, tenant_rate int[], user_id uuid, "
-            "member_name text, role text, staff_id uuid, staff_name text, started_at timestamptz, expires_at timestamptz)",
+            "member_name text, role text, permissions text[], conditions text, staff_id uuid, staff_name text, started_at timestamptz, expires_at timestamptz)",
             IMPERSONATION_PRINCIPAL,
             roles=["finops_web", "finops_worker"],
         ),
@@ -333,7 +372,7 @@ class Migration(migrations.Migration):
         DefinerFunction(
             "tenants_session_principal(session uuid, at timestamptz)",
             "TABLE (refusal text, tenant_id uuid, tenant_slug text, tenant_name text, user_id uuid, label text, role text, "
-            "tenant_rate int[])",
+            "tenant_rate int[], permissions text[], conditions text)",
             SESSION_PRINCIPAL,
             roles=["finops_web"],
             language="plpgsql",

@@ -22,6 +22,7 @@ from apps.tenants.services.joining import NewUser, accept_invitation
 from apps.tenants.services.members import add_colleague, add_member, change_role, remove_member
 from apps.tenants.services.plans import require_room, set_plan
 from apps.tenants.services.read_only import engage_read_only, release_read_only
+from apps.tenants.services.roles import change_tenant_role, create_tenant_role, delete_tenant_role
 from apps.tenants.services.sign_in import refresh_tokens, sign_in
 from apps.tenants.services.tenants import create_tenant, reactivate_tenant, suspend_tenant
 
@@ -33,8 +34,11 @@ __all__ = [
     "add_colleague",
     "add_member",
     "change_role",
+    "change_tenant_role",
     "create_api_key",
     "create_tenant",
+    "create_tenant_role",
+    "delete_tenant_role",
     "end_impersonation",
     "end_impersonations_of_staff",
     "engage_read_only",

@@ -166,7 +166,8 @@ def _require_within_creator(key: ApiKey, actor: Actor) -> None:
     """Hold a new key to its creator's permissions and, if that is a key, to that key's limits."""
     if actor.api_key_id is not None:
         _require_within_limits(key, ApiKey.objects.get(id=actor.api_key_id))
-    excess = sorted(set(key.scopes) - authority_of(actor).permissions)
+    # A key knows no conditions: what its creator holds under one, it does not get.
+    excess = authority_of(actor).lacks(key.scopes, {})
     if excess:
         raise ApiKeyExceedsCreator(_("You do not have: %(scopes)s") % {"scopes": ", ".join(excess)})
 

@@ -1,18 +1,20 @@
 """What an actor may hand on: nobody grants more than they have, and only owners decide on owners."""
 
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Set
+from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
 from apps.core.actor import Actor
+from apps.core.conditions import AnyCondition
 from apps.core.errors import PermissionMissing
-from apps.core.permissions import Permission, with_implied
+from apps.core.permissions import IMPLIED_BY, Permission
 from apps.core.scope import current_tenant_id
 from apps.tenants.enums import Role
 from apps.tenants.errors import OwnersOnly, RoleExceedsGranter
 from apps.tenants.models import ApiKey, Membership, Tenant
-from apps.tenants.roles import ALL_PERMISSIONS, permissions_of
+from apps.tenants.roles import ALL_PERMISSIONS, Remit
+from apps.tenants.selectors import get_remit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +23,28 @@ class Authority:
 
     permissions: Set[str]
     is_owner: bool
+    conditions: Mapping[str, tuple[AnyCondition, ...]] = field(default_factory=dict)
 
-    def require_may_grant(self, role: Role) -> None:
+    def lacks(self, permissions: Iterable[str], conditions: Mapping[str, Collection[AnyCondition]]) -> list[str]:
+        """Return which of the permissions, under these conditions, are more than the actor has.
+
+        Whoever holds one under conditions hands it on under the same ones at least.
+        """
+        return sorted(str(name) for name in permissions if not self._covers(name, conditions.get(name, ())))
+
+    def _covers(self, name: str, conditions: Collection[AnyCondition]) -> bool:
+        held = name if name in self.permissions else IMPLIED_BY.get(name, name)
+        return held in self.permissions and set(self.conditions.get(held, ())) <= set(conditions)
+
+    def require_may_grant(self, remit: Remit) -> None:
         """Refuse a role that can do what the actor cannot.
 
         Raises:
             OwnersOnly, RoleExceedsGranter: see the classes.
         """
-        if role == Role.OWNER and not self.is_owner:
+        if remit.name == Role.OWNER and not self.is_owner:
             raise OwnersOnly
-        excess = sorted(permissions_of(role) - with_implied(self.permissions))
+        excess = self.lacks(remit.permissions, remit.conditions)
         if excess:
             raise RoleExceedsGranter(_("You do not have: %(scopes)s") % {"scopes": ", ".join(excess)})
 
@@ -49,8 +63,8 @@ def authority_of(actor: Actor) -> Authority:
     membership = Membership.objects.filter(user_id=actor.user_id).first()
     if membership is None:
         raise PermissionMissing
-    role = Role(membership.role)
-    return Authority(permissions_of(role), is_owner=role == Role.OWNER)
+    remit = get_remit(membership.role)
+    return Authority(remit.permissions, is_owner=remit.name == Role.OWNER, conditions=remit.conditions)
 
 
 def lock_members(actor: Actor) -> Authority:

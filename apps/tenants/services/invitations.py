@@ -24,9 +24,10 @@ from apps.jobs import services as jobs
 from apps.jobs.types import Lease
 from apps.outbox import services as outbox
 from apps.tenants import events, secrets
-from apps.tenants.enums import InvitationStatus, Meter, Role
+from apps.tenants.enums import InvitationStatus, Meter
 from apps.tenants.errors import AlreadyAMember, AlreadyInvited, InvitationClosed
 from apps.tenants.models import Invitation, Membership, Tenant
+from apps.tenants.selectors import get_remit
 from apps.tenants.services.authority import lock_members
 from apps.tenants.services.plans import require_room
 from apps.tenants.types import SEND_INVITATION
@@ -48,26 +49,27 @@ class Letter:
     token: str
 
 
-def invite(*, email: str, role: Role, actor: Actor, now: datetime) -> Invitation:
+def invite(*, email: str, role: str, actor: Actor, now: datetime) -> Invitation:
     """Invite whoever reads this e-mail address; the invitation holds for seven days, and once.
 
     Raises:
-        ValidationFailed: the address is malformed.
+        ValidationFailed: the address is malformed, or there is no such role.
         OwnersOnly, RoleExceedsGranter, AlreadyAMember, LimitReached, RateLimited, AlreadyInvited: see the classes.
     """
-    invitation = Invitation(email=email, role=role, invited_by=actor.label, created_at=now)
+    invitation = Invitation(email=email, invited_by=actor.label, created_at=now)
     with write_scope(actor):
-        invitation.tenant_id = current_tenant_id()
-        lock_members(actor).require_may_grant(role)
+        authority, remit = lock_members(actor), get_remit(role)
+        authority.require_may_grant(remit)
+        invitation.tenant_id, invitation.role, invitation.tenant_role_id = current_tenant_id(), remit.name, remit.id
         _give_token(invitation, now)
-        invitation.require_valid_fields(exclude=["token_hash", "sealed_token"])
+        invitation.require_valid_fields(exclude=["token_hash", "sealed_token", "role", "tenant_role"])
         if Membership.objects.filter(email__iexact=email).exists():
             raise AlreadyAMember
         require_room(Meter.MEMBERS, now=now)
         _require_letter(now)
         with translate_violations({"tenants_invitation_one_open_per_address": AlreadyInvited()}):
             invitation.save(force_insert=True)
-        changes = {"role": [None, str(role)], "expires_at": [None, invitation.expires_at]}
+        changes = {"role": [None, remit.name], "expires_at": [None, invitation.expires_at]}
         _tell(events.INVITATION_CREATED, invitation, changes, actor, now)
         _have_sent(invitation, actor, now)
     return invitation
@@ -87,7 +89,7 @@ def resend_invitation(
         invitation = _locked(invitation_id, expected_version)
         if invitation.accepted_at is not None or invitation.revoked_at is not None:
             raise InvitationClosed
-        authority.require_may_grant(Role(invitation.role))
+        authority.require_may_grant(get_remit(invitation.role))
         before = invitation.expires_at
         if before <= now:
             require_room(Meter.MEMBERS, now=now)

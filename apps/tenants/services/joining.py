@@ -11,7 +11,7 @@ from apps.core.actor import Actor
 from apps.core.scope import write_scope
 from apps.outbox import services as outbox
 from apps.tenants import events, secrets, selectors
-from apps.tenants.enums import InvitationStatus, Role
+from apps.tenants.enums import InvitationStatus
 from apps.tenants.errors import InvalidInvitation, TenantSuspended
 from apps.tenants.models import Invitation, Membership, Tenant
 from apps.tenants.services.invitations import close
@@ -67,7 +67,7 @@ def accept_invitation(*, token: str, by: UUID | NewUser, origin: Origin, now: da
                 or invitation.status_at(now) != InvitationStatus.PENDING
             ):
                 raise InvalidInvitation
-            member = add_member(user=user, role=Role(invitation.role), actor=actor, now=now)
+            member = add_member(user=user, role=invitation.role, actor=actor, now=now)
             close(invitation, accepted_at=now, now=now)
             changes = {"accepted_at": [None, now], "member_id": [None, str(member.id)]}
             what = events.INVITATION_ACCEPTED

@@ -17,6 +17,8 @@ from apps.tenants import events, selectors
 from apps.tenants.enums import Ending, Meter, Role
 from apps.tenants.errors import AlreadyAMember, LastOwner, OwnersOnly, OwnRole, UnknownColleague
 from apps.tenants.models import Membership
+from apps.tenants.roles import Remit
+from apps.tenants.selectors import get_remit
 from apps.tenants.services.authority import Authority, lock_members
 from apps.tenants.services.impersonations import end_impersonations
 from apps.tenants.services.plans import require_room
@@ -24,19 +26,19 @@ from apps.users import services as users
 from apps.users.models import User
 
 
-def add_member(*, user: User, role: Role, actor: Actor, now: datetime) -> Membership:
+def add_member(*, user: User, role: str, actor: Actor, now: datetime) -> Membership:
     """Make a user a member of the actor's tenant; the name and e-mail address are frozen as they are now.
 
     Raises:
         AlreadyAMember: see the class.
+        ValidationFailed: there is no such role.
     """
     with write_scope(actor):
-        return _join(
-            Membership(user_id=user.id, role=role, name=user.get_full_name(), email=user.email), actor=actor, now=now
-        )
+        member = Membership(user_id=user.id, name=user.get_full_name(), email=user.email)
+        return _join(member, get_remit(role), actor=actor, now=now)
 
 
-def add_colleague(*, username: str, role: Role, actor: Actor, now: datetime) -> Membership:
+def add_colleague(*, username: str, role: str, actor: Actor, now: datetime) -> Membership:
     """Make somebody a member whose membership of another tenant the acting user handles, too.
 
     Anybody else is invited: adding people by name without being asked, and telling which names exist and whose they
@@ -44,22 +46,24 @@ def add_colleague(*, username: str, role: Role, actor: Actor, now: datetime) -> 
 
     Raises:
         UnknownColleague, OwnersOnly, RoleExceedsGranter, LimitReached, AlreadyAMember: see the classes.
+        ValidationFailed: there is no such role.
     """
     with write_scope(actor):
-        lock_members(actor).require_may_grant(role)
+        authority, remit = lock_members(actor), get_remit(role)
+        authority.require_may_grant(remit)
         require_room(Meter.MEMBERS, now=now)
         found = selectors.find_colleague(asker_id=actor.user_id, username=User.normalize_username(username))
         if found is None:
             message = str(UnknownColleague.title)
             raise UnknownColleague(errors=[{"field": "username", "code": UnknownColleague.code, "message": message}])
         user_id, name, email = found
-        return _join(Membership(user_id=user_id, role=role, name=name, email=email), actor=actor, now=now)
+        return _join(Membership(user_id=user_id, name=name, email=email), remit, actor=actor, now=now)
 
 
 def change_role(
     *,
     member_id: UUID,
-    role: Role,
+    role: str,
     reason: str = "",
     expected_version: int | None = None,
     actor: Actor,
@@ -72,21 +76,23 @@ def change_role(
     Raises:
         NotFound, VersionConflict: see `_find`.
         OwnRole, OwnersOnly, RoleExceedsGranter, LastOwner: see the classes.
+        ValidationFailed: there is no such role.
     """
     with write_scope(actor):
         authority = lock_members(actor)
         member = _find(member_id, expected_version)
         if actor.kind == "user" and member.user_id == actor.user_id:
             raise OwnRole
-        authority.require_may_grant(role)
-        before = Role(member.role)
-        if before == role:
+        remit = get_remit(role)
+        authority.require_may_grant(remit)
+        before = member.role
+        if before == remit.name:
             return member
         _require_may_unseat(member, authority)
-        member.role = role
+        member.role, member.tenant_role_id = remit.name, remit.id
         member.version, member.updated_at = member.version + 1, now
-        member.save(update_fields=["role", "version", "updated_at"])
-        changes = {"role": [str(before), str(role)]} | ({"reason": [None, reason]} if reason else {})
+        member.save(update_fields=["role", "tenant_role", "version", "updated_at"])
+        changes = {"role": [str(before), remit.name]} | ({"reason": [None, reason]} if reason else {})
         _tell(member, events.MEMBER_ROLE_CHANGED, changes, actor, now)
     return member
 
@@ -117,12 +123,12 @@ def remove_member(
         )
 
 
-def _join(member: Membership, *, actor: Actor, now: datetime) -> Membership:
-    member.tenant_id = current_tenant_id()
+def _join(member: Membership, remit: Remit, *, actor: Actor, now: datetime) -> Membership:
+    member.tenant_id, member.role, member.tenant_role_id = current_tenant_id(), remit.name, remit.id
     member.created_at = member.updated_at = now
     with translate_violations({"tenants_membership_one_per_user": AlreadyAMember()}):
         member.save(force_insert=True)
-    changes = {"user_id": [None, str(member.user_id)], "role": [None, str(member.role)]}
+    changes = {"user_id": [None, str(member.user_id)], "role": [None, member.role]}
     _tell(member, events.MEMBER_ADDED, changes, actor, now)
     return member
 

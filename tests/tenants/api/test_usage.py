@@ -20,7 +20,7 @@ from tests.conftest import client_for
 from tests.factories.accounts import make_account
 from tests.factories.orders import make_desk, make_order
 from tests.factories.providers import make_connection
-from tests.factories.tenants import make_api_key, make_invitation, make_member
+from tests.factories.tenants import make_api_key, make_invitation, make_member, make_role
 from tests.factories.webhooks import make_endpoint
 from tests.tenants.api.calls import problem, signed_in
 from tests.tenants.records import actions, emitted, leaves
@@ -59,6 +59,7 @@ class TestUsage:
         make_invitation(acme, "neo@example.com")
         make_invitation(acme, "late@example.com", now=clock.now() - timedelta(days=8))
         make_api_key(acme, expires_at=clock.now() - timedelta(hours=1), now=clock.now() - timedelta(days=1))
+        make_role(acme, "desk", ["orders:read"])
         make_account(acme, connection=make_connection(acme, "test_tkn_usage"))
         make_endpoint(acme, "https://93.184.215.14/hook")
         desk = make_desk(acme)
@@ -66,6 +67,7 @@ class TestUsage:
         assert used(acme_admin) == {
             "members": 2,
             "api_keys": 1,
+            "roles": 1,
             "connections": 2,
             "accounts": 2,
             "webhook_endpoints": 1,
