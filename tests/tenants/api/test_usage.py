@@ -79,7 +79,9 @@ class TestUsage:
         allow(acme, Plan.ENTERPRISE, members=7)
         body = acme_viewer.get(USAGE).json()
         assert body["plan"] == "enterprise"
-        assert [(row["limit"], row["plan_limit"]) for row in body["limits"]] == [(7, None)] + [(None, None)] * (len(Meter) - 1)
+        assert [(row["limit"], row["plan_limit"]) for row in body["limits"]] == [(7, None)] + [(None, None)] * (
+            len(Meter) - 1
+        )
 
     def test_a_rolled_key_counts_once(self, acme: Tenant, acme_admin: APIClient) -> None:
         created = acme_admin.post("/api/v1/api-keys", {"name": "r", "mode": "test", "scopes": ["tenant:read"]}, "json")
