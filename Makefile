@@ -47,6 +47,9 @@ test: install-dev ## The whole test suite
 prove: install-dev ## The long proofs in full
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m prove $(args)
 
+fuzz: install-dev ## Requests made up from the OpenAPI document, ten minutes long: make fuzz args="--seconds 60 --seed 7"
+	@$(BIN)/python -W ignore -m tests.fuzz $(args)
+
 bench: install-bench ## Every benchmark with its peer in the same run
 	@$(BIN)/python -m benchmarks $(args)
 
@@ -123,6 +126,6 @@ venv:
 		rm -rf .venv; echo "Cannot create .venv: install Python's venv module (Debian: apt install python3-venv)."; exit 1; }
 	@test -x $(BIN)/uv || { echo "Installing uv" && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }
 
-.PHONY: help run tour code manage test prove bench check format screenshots lock reset clean venv \
+.PHONY: help run tour code manage test prove fuzz bench check format screenshots lock reset clean venv \
 	check-format check-lint check-types check-layers check-migrations check-deploy check-api check-audit \
 	install-base install-dev install-bench

@@ -34,9 +34,7 @@ _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number"
 _body = msgspec.json.Decoder(float_hook=Decimal)
 
 
-def run_idempotently(
-    view: TenantView, execute: Callable[[], Response], *, required: bool = False, secret: bool = False
-) -> Response:
+def run_idempotently(view: TenantView, execute: Callable[[], Response], *, secret: bool = False) -> Response:
     """Run `execute` in one write scope, at most once per key of the tenant; return its answer or the first one.
 
     `execute` looks up (404), parses (400) and calls one service. Its 2xx answers and its 409 and 422 refusals
@@ -46,7 +44,7 @@ def run_idempotently(
     Raises:
         IdempotencyKeyRequired, IdempotencyKeyInvalid: see there; and whatever `take_key` raises.
     """
-    key = read_key(view.request, required=required)
+    key = read_key(view.request, required=view.requires_key)
     if key is None:
         with write_scope(view.actor):
             return execute()

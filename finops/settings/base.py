@@ -220,7 +220,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": False,  # what a PATCH takes is a serializer of its own, which says what is required
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.core.api.schema.add_problem",
+    ],
     # Where several resources have a field of the same name.
     "ENUM_NAME_OVERRIDES": {
         "ApiKeyModeEnum": "apps.tenants.enums.ApiKeyMode.values",

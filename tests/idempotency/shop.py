@@ -76,11 +76,10 @@ class Purchase(StrictSerializer):
 class PurchaseList(TenantView):
     authentication_classes = [HeaderAuthentication]
     required_permissions = {"POST": "buy"}
-    required = False
     secret = False
 
     def post(self, request: Request, shelf: str) -> Response:
-        return run_idempotently(self, lambda: self._buy(shelf), required=self.required, secret=self.secret)
+        return run_idempotently(self, lambda: self._buy(shelf), secret=self.secret)
 
     def _buy(self, shelf: str) -> Response:
         if shelf == "missing":
@@ -99,7 +98,7 @@ class PurchaseList(TenantView):
 
 
 class PaymentList(PurchaseList):
-    required = True
+    requires_key = True
 
 
 class VoucherList(PurchaseList):

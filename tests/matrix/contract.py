@@ -48,7 +48,9 @@ class Contract:
         """Check status, content type and body against the operation."""
         responses = self._operation(route, method)["responses"]
         if answer.status_code >= 400:
-            self._check_body(answer, responses["default"], "application/problem+json", is_open=True)
+            assert str(answer.status_code) in responses, f"{method} {route.path} may answer {answer.status_code}?"
+            refusal = responses[str(answer.status_code)]
+            self._check_body(answer, refusal, "application/problem+json", is_open=True)
             check_problem(answer)
             return
         response = responses[str(answer.status_code)]
@@ -66,7 +68,8 @@ class Contract:
     def _check_body(self, answer: Any, response: dict[str, Any], media_type: str, *, is_open: bool = False) -> None:
         assert answer["Content-Type"] == media_type
         schema = response["content"][media_type]["schema"]
-        root = {**(schema if is_open else _closed(schema)), "components": self._components}
+        components = self.document["components"] if is_open else self._components
+        root = {**(schema if is_open else _closed(schema)), "components": components}
         problems = list(Draft202012Validator(root, format_checker=formats).iter_errors(answer.json()))
         assert problems == [], problems[0]
 

@@ -1,13 +1,14 @@
 """OpenAPI: the list envelope, problem answers and common headers, said once for every view."""
 
+from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
-from apps.core.api.serializers import NoQuery
-from apps.core.api.views import ListView, TenantView
+from apps.core.api.serializers import NoQuery, StrictSerializer
+from apps.core.api.views import KEY_SCHEMA, ListView, TenantView
 
 
 class AutoSchema(SpectacularAutoSchema):
@@ -19,7 +20,9 @@ class AutoSchema(SpectacularAutoSchema):
             parameters.append(self.view.query_serializer)
         if self.method == "POST" and isinstance(self.view, TenantView):
             parameters.append(
-                OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="1 to 255 characters")
+                OpenApiParameter(
+                    "Idempotency-Key", KEY_SCHEMA, OpenApiParameter.HEADER, required=self.view.requires_key
+                )
             )
         return parameters
 
@@ -33,16 +36,44 @@ class AutoSchema(SpectacularAutoSchema):
             )
         return super().get_response_serializers()
 
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        mapped = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if isinstance(serializer, StrictSerializer):
+            mapped["additionalProperties"] = False
+        return mapped
+
+    def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        mapped = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
+        if isinstance(field, serializers.ListField) and not field.allow_empty:
+            mapped["minItems"] = 1
+        return mapped
+
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
         operation = super().get_operation(*args, **kwargs)
         if operation is not None:
-            operation["responses"]["default"] = {
-                "description": "A problem document (RFC 9457)",
-                "content": {"application/problem+json": {"schema": PROBLEM_SCHEMA}},
-            }
+            refusals = self._refusals(operation.get("parameters", []))
+            operation["responses"].update({str(status): _refusal(status) for status in sorted(refusals)})
         return operation
 
+    def _refusals(self, parameters: list[dict[str, Any]]) -> set[int]:
+        """Return the statuses that the operation refuses with, beyond those of every request and of our failures."""
+        places = {(parameter["in"], parameter["name"]) for parameter in parameters}
+        writes, has_body = self.method != "GET", self.method in ("POST", "PUT", "PATCH")
+        is_idempotent = ("header", "Idempotency-Key") in places
+        conditions = {
+            401: isinstance(self.view, TenantView) or writes,  # what signs in takes credentials in its body
+            403: isinstance(self.view, TenantView) or writes,
+            404: any(place == "path" for place, _name in places) or (has_body and isinstance(self.view, TenantView)),
+            409: writes or any(place == "path" for place, _name in places),
+            412: ("header", "If-Match") in places,
+            413: writes,
+            415: has_body,
+            422: is_idempotent,
+        }
+        return _OF_EVERY_REQUEST | {status for status, applies in conditions.items() if applies}
 
+
+_OF_EVERY_REQUEST = {400, 406, 414, 429, 431, 503}
 _STRING = {"type": "string"}
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -59,8 +90,28 @@ PROBLEM_SCHEMA: dict[str, Any] = {
             "type": "array",
             "items": {
                 "type": "object",
+                "required": ["field", "code", "message"],
                 "properties": {"field": _STRING, "code": _STRING, "message": _STRING},
+                "additionalProperties": False,
             },
         },
     },
 }
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    """Return the response of a status that is a problem document."""
+    headers: dict[str, Any] = {"WWW-Authenticate": {"schema": _STRING}} if status == 401 else {}
+    if status in (429, 503):
+        headers["Retry-After"] = {"schema": _STRING}
+    return {
+        "description": f"{HTTPStatus(status).phrase}: a problem document (RFC 9457)",
+        **({"headers": headers} if headers else {}),
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def add_problem(result: dict[str, Any], **_generator: Any) -> dict[str, Any]:
+    """Name the problem document's schema once for all operations; a hook of drf-spectacular."""
+    result["components"]["schemas"]["Problem"] = PROBLEM_SCHEMA
+    return result

@@ -7,12 +7,14 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.api.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from apps.core.money import plain
 
 
+@extend_schema_field({"type": "string", "format": "decimal", "pattern": r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"})
 class DecimalText(serializers.DecimalField):
     """A decimal as a string in plain notation: no exponent, and in answers no trailing zeros."""
 
@@ -60,9 +62,9 @@ class DayText(serializers.DateField):
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Input that refuses fields which it does not know, each by name, and what is no JSON boolean or integer for one.
+    """Input that refuses fields which it does not know, each by name, and what is of another JSON type than they are.
 
-    The framework's own fields take "yes", 1 and "3600": guesses, where a switch or a limit is set.
+    The framework's own fields take "yes", 1 and "3600" for a switch or a limit, and 7 for a text: guesses.
     """
 
     def to_internal_value(self, data: Any) -> Any:
@@ -85,8 +87,15 @@ class StrictSerializer(serializers.Serializer[Any]):
                 guessed[name] = [serializers.ErrorDetail(_("true or false is expected, without quotes."), "invalid")]
             elif isinstance(field, serializers.IntegerField) and type(value) is not int:
                 guessed[name] = [serializers.ErrorDetail(_("A whole number is expected, without quotes."), "invalid")]
+            elif isinstance(field, serializers.CharField) and not isinstance(value, str):
+                guessed[name] = [serializers.ErrorDetail(_("A string is expected."), "invalid")]
         if guessed:
             raise serializers.ValidationError(guessed)
+
+
+@extend_schema_field({"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "minLength": 1})
+class CursorText(serializers.CharField):
+    """What a list has given as `next_cursor`."""
 
 
 class NoBody(StrictSerializer):
@@ -101,4 +110,4 @@ class PageQuery(serializers.Serializer[Any]):
     """The query parameters of every list."""
 
     limit = WholeNumberText(min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT)
-    cursor = serializers.CharField(required=False)
+    cursor = CursorText(required=False)

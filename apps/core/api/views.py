@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -28,6 +29,7 @@ from apps.core.scope import tenant_scope
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description='The version that you have read, such as `"3"`'
 )
+KEY_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
 # Versions begin at 1.
 NO_VERSION = 0
 _VERSION = re.compile(r'"([1-9][0-9]{0,17})"|([1-9][0-9]{0,17})')
@@ -55,6 +57,8 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if request.method not in self.allowed_methods:
+            raise MethodNotAllowed(str(request.method))  # before the query, which nobody defined for it
         self.query = self._parse_query(request)
 
     def perform_authentication(self, request: Request) -> None:
@@ -126,10 +130,12 @@ class TenantView(ApiView):
 
     `required_permissions` maps a method to the permission that it asks for; a method without one is denied.
     `judged_with_resource` are the methods whose services judge conditions on the resource (`require_conditions`):
-    whoever holds a permission under such a condition is denied everywhere else.
+    whoever holds a permission under such a condition is denied everywhere else. With `requires_key` a POST without an
+    `Idempotency-Key` is refused.
     """
 
     required_permissions: ClassVar[Mapping[str, str]] = {}
+    requires_key: ClassVar[bool] = False
     judged_with_resource: ClassVar[Collection[str]] = ()
 
     @property

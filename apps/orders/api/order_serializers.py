@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.api.serializers import DecimalText, PageQuery, StrictSerializer, TimeText
@@ -61,6 +62,11 @@ class OrderSerializer(serializers.Serializer[Order]):
         return order_data(instance)
 
 
+@extend_schema_field({"type": "string", "minLength": 1, "pattern": "^[!-~]+$"})
+class PrintableText(serializers.CharField):
+    """ASCII without spaces."""
+
+
 class NewOrderSerializer(StrictSerializer):
     """An order to place; it documents what OrderBody decodes.
 
@@ -69,14 +75,14 @@ class NewOrderSerializer(StrictSerializer):
     """
 
     account_id = serializers.UUIDField(required=False, allow_null=True)
-    instrument = serializers.CharField(max_length=64, help_text="A canonical key, such as XNAS:AAPL")
+    instrument = PrintableText(max_length=64, help_text="A canonical key, such as XNAS:AAPL")
     side = serializers.ChoiceField(_SIDES)
     type = serializers.ChoiceField(_TYPES)
     quantity = DecimalText()
     limit_price = DecimalText(required=False, allow_null=True)
     stop_price = DecimalText(required=False, allow_null=True)
     time_in_force = serializers.ChoiceField(_TIMES, required=False, default=TimeInForce.DAY.value)
-    client_order_id = serializers.CharField(required=False, allow_null=True, max_length=48)
+    client_order_id = PrintableText(required=False, allow_null=True, max_length=48)
     dry_run = serializers.BooleanField(required=False, default=False)
 
 

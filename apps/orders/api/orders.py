@@ -18,7 +18,7 @@ from apps.core.api.bodies import decode_body
 from apps.core.api.permissions import Permission
 from apps.core.api.renderers import JSONRenderer, to_json
 from apps.core.api.serializers import NoBody
-from apps.core.api.views import IF_MATCH, TenantListView, TenantView, etag
+from apps.core.api.views import IF_MATCH, KEY_SCHEMA, TenantListView, TenantView, etag
 from apps.core.errors import DomainError, ValidationFailed
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import fingerprint_of, read_key, replay, run_idempotently
@@ -45,13 +45,14 @@ from apps.orders.services.intake.refreshing import with_fresh_inputs
 from apps.orders.services.intake.replacing import Replacement, replace_order
 from apps.orders.services.requests import request_cancel
 
-IDEMPOTENCY_KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="1 to 255 characters")
+IDEMPOTENCY_KEY = OpenApiParameter("Idempotency-Key", KEY_SCHEMA, OpenApiParameter.HEADER)
 
 
 class OrderListView(TenantListView):
     """The orders of all accounts, and the way to place one."""
 
     required_permissions = {"GET": Permission.ORDERS_READ, "POST": Permission.ORDERS_WRITE}
+    requires_key = True
     query_serializer = OrderQuery
     serializer_class = OrderSerializer
 
@@ -90,7 +91,7 @@ class OrderListView(TenantListView):
         responses={200: DryRunSerializer, 201: OrderSerializer},
     )
     def post(self, request: Request) -> HttpResponseBase:
-        key = read_key(request, required=True)
+        key = read_key(request, required=self.requires_key)
         assert key is not None
         try:
             placement = self._placement(request, key)
@@ -132,7 +133,7 @@ class OrderListView(TenantListView):
                 raise LiveAccountRefused
             raise refusal
 
-        return run_idempotently(self, execute, required=True)
+        return run_idempotently(self, execute)
 
     def _order_answer(self, order: Order, shown: str, _decision: Decision) -> Answer:
         location = f"{self.request.path.rstrip('/')}/{order.id}"

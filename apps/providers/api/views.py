@@ -52,6 +52,7 @@ class ConnectionListView(TenantListView):
     """GET and POST /connections."""
 
     required_permissions = {"GET": Permission.CONNECTIONS_READ, "POST": Permission.CONNECTIONS_WRITE}
+    requires_key = True
     query_serializer = ConnectionQuery
     serializer_class = ConnectionSerializer
 
@@ -72,7 +73,7 @@ class ConnectionListView(TenantListView):
         responses={201: ConnectionSerializer},
     )
     def post(self, request: Request) -> Response:
-        return run_idempotently(self, self._create, required=True)
+        return run_idempotently(self, self._create)
 
     def _create(self) -> Response:
         body = self.parse(NewConnectionSerializer)

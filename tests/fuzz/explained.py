@@ -1,0 +1,70 @@
+"""What schemathesis objects to, and why it is right after all.
+
+A schema says what a value looks like, not what it means: a request that fits it may still name what is not there. Such
+refusals are told by the problem's code and by the field's; whatever is not listed here is a finding.
+"""
+
+import json
+
+# Problem codes: the whole request is at odds with how things are.
+MEANING = {
+    "expiry_in_the_past": "what time it is",
+    "idempotency_key_reused": "which keys have been used",
+    "invalid_cursor": "only what a list has given is a cursor",
+    "invalid_invitation": "which tokens have been given out",
+    "invalid_network": "which texts are networks",
+    "password_too_weak": "which passwords are common, or have been breached",
+    "tenant_required": "how many tenants a user belongs to",
+    "unknown_colleague": "who belongs to which tenant",
+    "unknown_event_type": "which events there are",
+    "unknown_scope": "which scopes there are",
+    "url_refused": "where a webhook may lead",
+}
+# (field, code) of an entry of `errors`; the field "*" is any.
+_PRICES = ("quantity", "limit_price", "stop_price")
+MEANING_OF_FIELD: dict[tuple[str, str], str] = {
+    ("*", "blank"): "spaces alone are no text",
+    ("*", "null_characters_not_allowed"): "NUL is in no text",
+    ("*", "out_of_range"): "the platform's own bounds of a limit",
+    ("account_id", "required"): "left out where the tenant has not exactly one account to trade with",
+    ("account_id", "invalid"): "schemathesis takes an empty text for a UUID that may be null",
+    ("credentials", "required"): "what a provider asks for: GET /providers says it",
+    ("credentials", "invalid"): "the same",
+    ("credentials", "unknown_field"): "the same",
+    ("expires_at", "invalid"): "an empty text for a time that may be null",
+    ("grace_seconds", "invalid"): "350.0 is an integer to a schema; we ask for 350",
+    ("max_open_trades", "invalid"): "the same",
+    ("max_orders_per_minute", "invalid"): "the same",
+    ("overlap_seconds", "invalid"): "the same",
+    ("instrument", "unknown_instrument"): "which instruments there are",
+    ("password", "required"): "username and password: both or neither",
+    ("username", "required"): "the same",
+    ("provider", "unknown_provider"): "which providers are installed",
+    ("provider", "not_synchronised"): "and which of them have accounts",
+    ("quantity", "required"): "a replacement changes something, no matter what",
+    ("reason", "required"): "engaging the kill switch takes one, releasing it does not",
+    ("time_in_force", "not_allowed"): "the rules of order parameters (apps/orders/rules/parameters.py)",
+    ("type", "not_allowed"): "the same",
+    **{(name, code): "the same" for name in _PRICES for code in ("not_allowed", "not_positive", "required")},
+    **{
+        (name, code): "the same"
+        for name in _PRICES
+        for code in ("too_large", "too_precise", "off_increment", "below_minimum")
+    },
+}
+
+
+def is_explained(check: str, status: int, body: bytes) -> bool:
+    """Return whether an objection is one of those that are listed here."""
+    if check != "positive_data_acceptance":
+        return False
+    if status == 412:
+        return True  # If-Match is a string to the schema; which version is stored, it cannot know
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        return False
+    if problem.get("code") in MEANING:
+        return True
+    errors = [(error["field"].split(".")[0], error["code"]) for error in problem.get("errors", [])]
+    return bool(errors) and all(entry in MEANING_OF_FIELD or ("*", entry[1]) in MEANING_OF_FIELD for entry in errors)
