@@ -114,6 +114,21 @@ def test_no_redirect_is_followed_and_no_certificate_believed_unseen() -> None:
     assert _calls(SHIPPED, "ssl._create_unverified_context", "ssl._create_stdlib_context") == set()
 
 
+def test_no_address_that_is_built_in_is_without_tls() -> None:
+    """The demo's and the engines' own are on loopback."""
+    plain = {
+        f"{path}: {node.value}"
+        for path, tree in _trees("apps", "finops/settings")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.match(r"(http|ws|redis|amqp|smtp|ftp)://", node.value)
+    }
+    assert plain == {
+        "finops/settings/base.py: http://127.0.0.1:8000",
+        "finops/settings/embedded.py: http://127.0.0.1:8010",
+    }
+
+
 # What runs, or is run by, what it is given.
 
 
@@ -177,6 +192,7 @@ def test_the_scripts_of_our_pages_evaluate_nothing_store_nothing_and_ask_nobody_
     for name, text in scripts.items():
         assert not re.search(r"\beval\(|new Function|document\.write|postMessage|https?://", text), name
         assert not re.search(r"localStorage|sessionStorage|indexedDB|document\.cookie", text), name
+        assert not re.search(r"__proto__|\w\[[^\]]+\]\s*=[^=]", text), f"{name}: no property is named by data"
         written = re.findall(r"(\S+\.(?:inner|outer)HTML)", text)
         # Parts of pages, fetched from this very server and rendered by templates.
         assert set(written) <= {"banner.innerHTML", "fresh.innerHTML"}, name

@@ -1,12 +1,14 @@
 """One line a request: when, where from, who, what, and how it ended; refusals as warnings, with their code."""
 
+import json
 import logging
 from typing import Any
 
 import pytest
+from django.conf import settings
 from rest_framework.test import APIClient
 
-from apps.core.logs import ContextFilter
+from apps.core.logs import ContextFilter, JsonFormatter
 
 
 @pytest.fixture
@@ -65,3 +67,17 @@ def test_too_many_requests(acme_admin: APIClient, line: Any, settings: Any, full
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "key": (0.01, 0.01)}
     acme_admin.get("/api/v1/tenant")
     assert (line()["levelname"], line()["status"], line()["code"]) == ("WARNING", 429, "rate_limited")
+
+
+def test_a_path_forges_no_second_line(anonymous: APIClient, caplog: pytest.LogCaptureFixture) -> None:
+    anonymous.get('/api/v1/a%0A{"level": "INFO", "event": "forged"}%0D%0A')
+    (record,) = [record for record in caplog.records if record.name == "finops.request"]
+    (written,) = JsonFormatter().format(record).splitlines()
+    assert json.loads(written)["path"] == '/api/v1/a\n{"level": "INFO", "event": "forged"}\r\n'
+
+
+@pytest.mark.no_database
+def test_lines_go_to_standard_error_alone() -> None:
+    handlers = settings.LOGGING["handlers"]
+    assert {name: handler["class"] for name, handler in handlers.items()} == {"stderr": "logging.StreamHandler"}
+    assert handlers["stderr"]["filters"] == ["context", "redaction"]

@@ -1,8 +1,12 @@
 import pytest
+from django.conf import settings
 from django.db import OperationalError
+from django.test import RequestFactory
 from django.urls import reverse
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
-from apps.core.api.exceptions import to_domain_error
+from apps.core.api.exceptions import problem_handler, to_domain_error
 from apps.core.errors import ERRORS, DomainError, InternalError, ValidationFailed
 
 pytestmark = pytest.mark.no_database
@@ -24,6 +28,22 @@ def test_a_code_belongs_to_one_error() -> None:
 
 def test_an_unknown_exception_is_nobodys_domain_error() -> None:
     assert to_domain_error(ZeroDivisionError()) is None
+
+
+def test_what_broke_is_not_told() -> None:
+    request = Request(RequestFactory().get("/api/v1/orders"))
+    broken = RuntimeError("relation users_user, password hunter2, /srv/finops/apps/orders/services.py")
+    response = problem_handler(broken, {"request": request, "view": APIView()})
+    assert response is not None
+    assert response.data == {
+        "type": f"{settings.BASE_URL}/problems/internal_error",
+        "title": "Internal error",
+        "status": 500,
+        "detail": "Internal error",
+        "instance": "/api/v1/orders",
+        "code": "internal_error",
+        "request_id": "",
+    }
 
 
 def test_a_database_that_cannot_be_reached_is_a_reason_to_try_again() -> None:

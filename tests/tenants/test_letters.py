@@ -60,9 +60,9 @@ def test_who_invites_chooses_no_word_of_a_letter_that_comes_from_us() -> None:
 
 def test_a_letter_links_to_the_page_of_the_installation() -> None:
     _invitation, token = make_invitation(make_tenant("initech"), "neo@example.com")
-    with override_settings(INVITATION_URL="https://app.example.com/join?token={token}"):
+    with override_settings(INVITATION_URL="https://app.example.com/join#token={token}"):
         work()
-    assert f"\n  https://app.example.com/join?token={token}\n" in mail.outbox[0].body
+    assert f"\n  https://app.example.com/join#token={token}\n" in mail.outbox[0].body
     assert "POST" not in mail.outbox[0].body
 
 
