@@ -31,7 +31,7 @@ _NO_DEVICE = _(
 def validate_code(text: str) -> None:
     """Refuse what has neither the shape of a one-time code nor that of a recovery code."""
     if not (re.fullmatch(r"[0-9]{6}", text) or is_recovery_code(text)):
-        raise ValidationError(_("The code has six digits, a recovery code sixteen letters."), code="shape")
+        raise ValidationError(_("The code has six digits, a recovery code twenty-four letters."), code="shape")
 
 
 class CodeInput(forms.TextInput):

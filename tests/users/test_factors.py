@@ -110,11 +110,11 @@ class TestSeeds:
 
 
 class TestRecoveryCodes:
-    def test_ten_codes_of_eighty_bits_are_kept_as_hashes(self) -> None:
+    def test_ten_codes_of_120_bits_are_kept_as_hashes(self) -> None:
         codes = given_codes(make_user("ada"))
         assert len(set(codes)) == 10
         assert all(is_recovery_code(code) for code in codes)
-        assert [len(code) for code in codes] == [19] * 10
+        assert [len(code) for code in codes] == [29] * 10
         with connection.cursor() as cursor:
             cursor.execute("SELECT hashes::text FROM users_recoverycodes")
             stored = cursor.fetchone()[0]
@@ -135,7 +135,7 @@ class TestRecoveryCodes:
     def test_a_wrong_one_makes_no_authenticator_wait(self) -> None:
         user, device = enrolled()
         given_codes(user)
-        assert spend(user, "aaaa-bbbb-cccc-dddd") is None
+        assert spend(user, "aaaa-bbbb-cccc-dddd-eeee-ffff") is None
         assert spend(user, code_of(device)) == device
 
     def test_new_ones_end_the_old_ones(self) -> None:
