@@ -5,7 +5,7 @@ from datetime import datetime
 from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_noop as message
 
-from apps.backoffice import pages, services
+from apps.backoffice import granting_page, pages, services
 from apps.core.actor import Actor
 from apps.core.admin import (
     Outcome,
@@ -15,7 +15,7 @@ from apps.core.admin import (
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
 
-__all__ = ["pages"]  # Django looks for admin modules alone; importing it registers its pages.
+__all__ = ["granting_page", "pages"]  # Django looks for admin modules alone; importing it registers its pages.
 
 REPLAYED = Outcome(message("%(count)s job queued again"), message("%(count)s jobs queued again"))
 DISCARDED = Outcome(message("%(count)s job discarded"), message("%(count)s jobs discarded"))

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.apps import apps
 from django.contrib.auth.backends import BaseBackend, ModelBackend
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from guardian.models import GroupObjectPermission, UserObjectPermission
 
 from apps.core.scope import Reach
@@ -42,15 +42,17 @@ def reaches_all(user: Any) -> bool:
 
 def granted_tenants(user: Any) -> list[UUID]:
     """Return the ids of the tenants that are granted to a user, or to a group of theirs, one by one."""
-    own = _of_tenants(UserObjectPermission.objects.filter(user=user))
-    by_group = _of_tenants(GroupObjectPermission.objects.filter(group__user=user))
-    return [UUID(key) for key in own.union(by_group)]
+    own = tenant_grants(UserObjectPermission.objects.filter(user=user))
+    by_group = tenant_grants(GroupObjectPermission.objects.filter(group__user=user))
+    keys = own.values_list("object_pk", flat=True).union(by_group.values_list("object_pk", flat=True))
+    return [UUID(key) for key in keys]
 
 
-def _of_tenants(grants: "QuerySet[Any]") -> "QuerySet[Any]":
+def tenant_grants(grants: "QuerySet[Any]") -> "QuerySet[Any]":
+    """Return those of django-guardian's rows that grant a tenant."""
     app, codename = OPERATE.split(".")
-    named = Q(permission__codename=codename, content_type__app_label=app, content_type__model=Tenant._meta.model_name)
-    return grants.filter(named).values_list("object_pk", flat=True)
+    of_tenants = {"content_type__app_label": app, "content_type__model": Tenant._meta.model_name}
+    return grants.filter(permission__codename=codename, **of_tenants)
 
 
 class InstallationBackend(BaseBackend):

@@ -53,7 +53,7 @@ BASELINES = {
     "tenants.apikey": (9, 8),
     "tenants.invitation": (9, 8),
     "tenants.membership": (9, 8),
-    "tenants.tenant": (7, 16),
+    "tenants.tenant": (7, 17),
     "users.authenticator": (7, 7),
     "users.session": (9, 8),
     "users.user": (7, 9),

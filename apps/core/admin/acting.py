@@ -30,7 +30,7 @@ class ActingAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         return self.plural or self.opts.verbose_name_plural
 
     def _codename(self, verb: str) -> str:
-        return f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
+        return verb if "." in verb else f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Attach to the rows what one query can fetch for all of them: by default the tenants' slugs."""

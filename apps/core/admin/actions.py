@@ -40,7 +40,7 @@ class ServiceAction:
     these (value, label): `run` gets it in the reason's place. `foretell(objects)` says there, in sentences, what will
     become of the chosen objects. With `page` in the place of `run` the button leads to
     that page, which calls the service, for one record at a time. `available` hides the button. `permission` is the
-    codename's verb: staff need "<app>.<permission>_<model>".
+    codename's verb: staff need "<app>.<permission>_<model>"; or with a dot a permission of its own.
     """
 
     name: str
