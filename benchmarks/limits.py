@@ -1,4 +1,7 @@
-"""What the request limits add to a request: both buckets of a caller in one script, against a bare INCR in Valkey."""
+"""What the request limits add to a request: both buckets and both slots of a caller, taken and given back in two trips.
+
+The peer is one bare INCR in Valkey.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
@@ -7,7 +10,7 @@ from uuid import uuid4
 import redis
 
 from apps.core import gcra
-from apps.core.gcra import Bucket
+from apps.core.gcra import Bucket, Slots
 from benchmarks.result import Result
 
 REQUESTS = 5_000
@@ -22,9 +25,14 @@ def limits_benchmark(environment: Mapping[str, str]) -> Iterator[Result]:
         Bucket.of(f"finops:{{bench}}:{name}:{whose}", requests=10**6, seconds=1, burst=10**6)
         for name in ("key", "tenant")
     ]
+    slots = [Slots(f"{bucket.key}:in-flight", 100) for bucket in buckets]
+
+    def request() -> None:
+        gcra.release(slots, gcra.admit(buckets, part="bench", slots=slots).lease, part="bench")
+
     ours, peer = [], []
     for _ in range(ROUNDS):
-        ours.append(_per_second(lambda: gcra.admit(buckets, part="bench")))
+        ours.append(_per_second(request))
         peer.append(_per_second(lambda: client.incr(f"finops:bench:{whose}")))
     yield Result(name="limits", unit="requests/s", ours=ours, peer=peer)
 

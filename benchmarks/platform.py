@@ -39,7 +39,7 @@ def platform() -> Iterator[Mapping[str, str]]:
         port = ports.choose()
         sandbox = {"FINOPS_SANDBOX_PORT": str(port), "FINOPS_SANDBOX_URL": f"http://127.0.0.1:{port}"}
         # Requests are counted as always; no client is held back.
-        wide = ",".join(f"{name}=100000/1000000" for name in ("key", "user", "tenant", "address"))
+        wide = ",".join(f"{name}=100000/1000000/10000" for name in ("key", "user", "tenant", "address"))
         quiet = {"FINOPS_LOG_LEVEL": "ERROR", "FINOPS_RATE_LIMITS": wide}
         environment = platform_environment({**os.environ, **urls, **sandbox, **quiet}, engines.home)
         run(["manage.py", "migrate", "--no-input", "--verbosity=0"], environment)

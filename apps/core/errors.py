@@ -197,6 +197,14 @@ class RateLimited(DomainError):
     title = _("Too many requests")
 
 
+class TooManyAtOnce(DomainError):
+    """Too many requests of this caller are being worked on; send the next one when one of them has been answered."""
+
+    code = "too_many_at_once"
+    status = 429
+    title = _("Too many requests at once")
+
+
 class InternalError(DomainError):
     """Something failed on our side. It is logged under the request id; the request can be tried again."""
 

@@ -1,9 +1,10 @@
-"""Token buckets without a timer: GCRA in Valkey, in this process while Valkey is away.
+"""Token buckets without a timer, and slots that are held: in Valkey, in this process while Valkey is away.
 
 GCRA keeps one number per bucket, the theoretical arrival time of the next request. See ITU-T I.371, "virtual
-scheduling algorithm".
+scheduling algorithm". Slots are leases: a process that is killed gives back what it held when they run out.
 """
 
+import secrets
 import threading
 import time
 from collections.abc import Sequence
@@ -11,28 +12,46 @@ from typing import NamedTuple
 
 from apps.core.shared import shared_state
 
-# One round trip decides over every bucket that a request falls under: all admit it, or none is charged.
+# One round trip decides over every bucket that a request falls under: all admit it, or none is charged. Then over the
+# slots: it gets one of each, or none; a request that finds them taken has been charged, so that trying costs.
 # Valkey's own clock is used, so that the processes' clocks need not agree. Microseconds stay below 2^53.
+# KEYS: buckets, slots. ARGV: how many buckets, the lease's id, its microseconds, then interval and tolerance of each
+# bucket, then the number of each slot.
 _ADMIT = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
-local wait, arrivals = 0, {}
-for i, key in ipairs(KEYS) do
-  local arrival = math.max(tonumber(redis.call('GET', key) or '0') or 0, now)
-  wait = math.max(wait, arrival - tonumber(ARGV[2 * i]) - now)
+local buckets, wait, arrivals, taken = tonumber(ARGV[1]), 0, {}, 0
+for i = 1, buckets do
+  local arrival = math.max(tonumber(redis.call('GET', KEYS[i]) or '0') or 0, now)
+  wait = math.max(wait, arrival - tonumber(ARGV[3 + 2 * i]) - now)
   arrivals[i] = arrival
 end
 if wait <= 0 then
   wait = 0
-  for i, key in ipairs(KEYS) do
-    arrivals[i] = arrivals[i] + tonumber(ARGV[2 * i - 1])
-    redis.call('SET', key, string.format('%.0f', arrivals[i]), 'PX', math.ceil((arrivals[i] - now) / 1000) + 1000)
+  for i = 1, buckets do
+    local full = arrivals[i] + tonumber(ARGV[2 + 2 * i])
+    redis.call('SET', KEYS[i], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000) + 1000)
+    arrivals[i] = full
+  end
+  for i = buckets + 1, #KEYS do
+    local number = tonumber(ARGV[3 + buckets + i])
+    if redis.call('ZCARD', KEYS[i]) >= number then
+      redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now)
+      if redis.call('ZCARD', KEYS[i]) >= number then taken = i - buckets break end
+    end
+  end
+  if taken == 0 then
+    for i = buckets + 1, #KEYS do
+      redis.call('ZADD', KEYS[i], string.format('%.0f', now + ARGV[3]), ARGV[2])
+      redis.call('PEXPIRE', KEYS[i], math.ceil(ARGV[3] / 1000) + 1000)
+    end
   end
 end
-local answer = {math.ceil(wait)}
-for i, arrival in ipairs(arrivals) do answer[i + 1] = math.ceil(arrival - now) end
+local answer = {math.ceil(wait), taken}
+for i, arrival in ipairs(arrivals) do answer[i + 2] = math.ceil(arrival - now) end
 return answer
 """
+_RELEASE = "for _, key in ipairs(KEYS) do redis.call('ZREM', key, ARGV[1]) end return 0"
 _PAUSE = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -62,28 +81,62 @@ class Bucket(NamedTuple):
         return cls(key, interval, interval * (burst - 1))
 
 
+class Slots(NamedTuple):
+    """A limit on what `key` names: so many at once."""
+
+    key: str
+    number: int
+
+
 class Admission(NamedTuple):
-    """Seconds to wait, 0.0 if admitted; of each bucket, how many microseconds from now it will be full again."""
+    """Seconds to wait, 0.0 if the buckets admit; of each, how many microseconds from now it will be full again.
+
+    `lease` names the slots that are held, for `release`. `taken` are those of which none was free; then none is held.
+    """
 
     wait: float
     full_in: Sequence[int]
+    lease: str = ""
+    taken: Slots | None = None
 
 
-def admit(buckets: Sequence[Bucket], *, part: str, only_shared: bool = False) -> Admission:
-    """Take one slot in every bucket, or none; `part` names the caller in the metric of Valkey's absence.
+def admit(
+    buckets: Sequence[Bucket],
+    *,
+    part: str,
+    slots: Sequence[Slots] = (),
+    lease_seconds: float = 60.0,
+    only_shared: bool = False,
+) -> Admission:
+    """Take one request out of every bucket, or out of none; then one of all slots, or none of them.
+
+    `part` names the caller in the metric of Valkey's absence.
 
     Raises:
         SharedStateAway: Valkey is away, and with `only_shared` the count of this process alone is not good enough.
     """
-    if not buckets:
+    if not buckets and not slots:
         return Admission(0.0, ())
-    arguments = [number for bucket in buckets for number in (bucket.interval, bucket.tolerance)]
-    answer = shared_state().run(part, _ADMIT, keys=[bucket.key for bucket in buckets], args=arguments)
+    lease = secrets.token_hex(8) if slots else ""
+    arguments: list[int | str] = [len(buckets), lease, int(lease_seconds * 1e6)]
+    for bucket in buckets:
+        arguments += bucket.interval, bucket.tolerance
+    arguments += [one.number for one in slots]
+    keys = [*(bucket.key for bucket in buckets), *(one.key for one in slots)]
+    answer = shared_state().run(part, _ADMIT, keys=keys, args=arguments)
     if answer is not None:
-        return Admission(answer[0] / 1e6, answer[1:])
+        wait, taken, *full_in = answer
+        held = lease if not wait and not taken else ""
+        return Admission(wait / 1e6, full_in, held, slots[taken - 1] if taken else None)
     if only_shared:
         raise SharedStateAway
-    return _local.admit(buckets)
+    return _local.admit(buckets, slots, lease)
+
+
+def release(slots: Sequence[Slots], lease: str, *, part: str) -> None:
+    """Give slots back; what Valkey does not hear of, it takes back itself when the lease runs out."""
+    if not _local.release(slots, lease):
+        shared_state().run(part, _RELEASE, keys=[one.key for one in slots], args=[lease])
 
 
 def pause(bucket: Bucket, seconds: float, *, part: str) -> None:
@@ -100,21 +153,47 @@ class LocalBuckets:
 
     def __init__(self) -> None:
         self._arrivals: dict[str, float] = {}
+        self._held: dict[str, set[str]] = {}
         self._many = self._FEW
         self._lock = threading.Lock()
 
-    def admit(self, buckets: Sequence[Bucket]) -> Admission:
+    def admit(self, buckets: Sequence[Bucket], slots: Sequence[Slots], lease: str) -> Admission:
         """See `admit`."""
+        taken = None
         now = time.monotonic() * 1e6
         with self._lock:
             arrivals = [max(self._arrivals.get(bucket.key, 0.0), now) for bucket in buckets]
             pairs = list(zip(buckets, arrivals, strict=True))
-            wait = max(arrival - bucket.tolerance - now for bucket, arrival in pairs)
+            wait = max((arrival - bucket.tolerance - now for bucket, arrival in pairs), default=0.0)
             if wait <= 0:
                 arrivals = [arrival + bucket.interval for bucket, arrival in pairs]
                 self._arrivals |= {bucket.key: arrival for bucket, arrival in zip(buckets, arrivals, strict=True)}
                 self._forget(now)
-        return Admission(max(wait, 0.0) / 1e6, [int(arrival - now) for arrival in arrivals])
+                taken = self._hold(slots, lease)
+        held = "" if wait > 0 or taken else lease
+        return Admission(max(wait, 0.0) / 1e6, [int(arrival - now) for arrival in arrivals], held, taken)
+
+    def release(self, slots: Sequence[Slots], lease: str) -> bool:
+        """Give back what this process has held by itself; return whether it had."""
+        if not self._held:
+            return False
+        with self._lock:
+            was_held = False
+            for one in slots:
+                holders = self._held.get(one.key, set())
+                was_held |= lease in holders
+                holders.discard(lease)
+                if not holders:
+                    self._held.pop(one.key, None)
+        return was_held
+
+    def _hold(self, slots: Sequence[Slots], lease: str) -> Slots | None:
+        for one in slots:
+            if len(self._held.get(one.key, ())) >= one.number:
+                return one
+        for one in slots:
+            self._held.setdefault(one.key, set()).add(lease)
+        return None
 
     def pause(self, key: str, microseconds: int) -> None:
         """See `pause`."""

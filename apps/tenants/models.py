@@ -23,7 +23,7 @@ class Tenant(BaseModel, VersionedModel):
     """A client of the platform: everything else hangs on one. Its `id` is the `tenant_id` of its rows.
 
     `limit_overrides` are limits by meter that differ from the plan's. `tenant_rate` and `key_rate` are requests a
-    second and at once, where they differ from the installation's.
+    second, at once and in flight (may be left out), where they differ from the installation's.
     """
 
     retention = Retention.BUSINESS
@@ -35,10 +35,10 @@ class Tenant(BaseModel, VersionedModel):
     limit_overrides = models.JSONField(_("limits of its own"), default=dict, blank=True)
 
     tenant_rate = ArrayField(
-        models.PositiveIntegerField(), size=2, null=True, blank=True, verbose_name=_("requests of the tenant")
+        models.PositiveIntegerField(), size=3, null=True, blank=True, verbose_name=_("requests of the tenant")
     )
     key_rate = ArrayField(
-        models.PositiveIntegerField(), size=2, null=True, blank=True, verbose_name=_("requests of an API key")
+        models.PositiveIntegerField(), size=3, null=True, blank=True, verbose_name=_("requests of an API key")
     )
 
     class Meta:

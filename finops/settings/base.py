@@ -203,9 +203,12 @@ REST_FRAMEWORK: dict[str, Any] = {
     "URL_FORMAT_OVERRIDE": None,  # `?format=` is an unknown query parameter like any other
     "COERCE_DECIMAL_TO_STRING": True,
 }
-# Requests a second and at once, by what is counted. `sign_in` is by address, beside `address`, which holds for callers
-# without credentials.
-RATE_LIMITS = env.rates("FINOPS_RATE_LIMITS", "key=100/200,user=100/200,tenant=500/1000,address=100/200,sign_in=20/100")
+# Requests a second, at once and in flight, by what is counted. `sign_in` is by address, beside `address`, which holds
+# for callers without credentials.
+RATE_LIMITS = env.rates(
+    "FINOPS_RATE_LIMITS",
+    "key=100/200/100,user=100/200/100,tenant=500/1000/200,address=100/200/100,sign_in=20/100",
+)
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "finops API",

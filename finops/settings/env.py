@@ -64,16 +64,19 @@ def items(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
-def rates(name: str, default: str) -> dict[str, tuple[int, int]]:
-    """Return `NAME`, such as `key=100/200,address=50/100`, as {what: (requests a second, at once)} over the default."""
-    found: dict[str, tuple[int, int]] = {}
+def rates(name: str, default: str) -> dict[str, tuple[int, ...]]:
+    """Return `NAME`, such as `key=100/200/50,address=50/100`, over the default.
+
+    {what: (requests a second, at once, in flight)}; without the last, any number may be in flight.
+    """
+    found: dict[str, tuple[int, ...]] = {}
     for item in [*default.split(","), *items(name)]:
         what, _equals, rate = item.partition("=")
-        requests, _slash, burst = rate.partition("/")
-        if requests.isdigit() and burst.isdigit() and int(requests) and int(burst):
-            found[what] = int(requests), int(burst)
+        numbers = rate.split("/")
+        if len(numbers) in (2, 3) and all(number.isdigit() and int(number) for number in numbers):
+            found[what] = tuple(map(int, numbers))
         else:
-            PROBLEMS.append(f"{name} must be rates such as key=100/200, not {item!r}.")
+            PROBLEMS.append(f"{name} must be rates such as key=100/200 or key=100/200/50, not {item!r}.")
     return found
 
 

@@ -18,10 +18,14 @@ def test_limits_are_set_and_seen_beside_what_is_used(staff_client, world: World)
     tenant = world.acme.tenant
     shown = staff_client.post(url_of(tenant)).content.decode()
     assert '<option value="standard" selected>' in shown
-    response = staff_client.post(url_of(tenant), form(tenant, key_rate="300/600"))
+    response = staff_client.post(url_of(tenant), form(tenant, key_rate="300/600", tenant_rate="900/900/20"))
     assert told(staff_client, response) == ["The plan is set. What is added next is held to it."]
     stored = read(Tenant, tenant)
-    assert (stored.limit_overrides, stored.key_rate, stored.tenant_rate) == ({"members": 80}, [300, 600], None)
+    assert (stored.limit_overrides, stored.key_rate, stored.tenant_rate) == (
+        {"members": 80},
+        [300, 600],
+        [900, 900, 20],
+    )
     assert 'value="300/600"' in staff_client.post(url_of(tenant)).content.decode()
     (leaf,) = leaves(tenant, "tenant.plan_changed")
     assert (leaf.actor["label"], leaf.changes["reason"]) == ("staff", [None, "a new office"])
@@ -36,6 +40,7 @@ def test_without_a_reason_or_with_an_old_version_nothing_changes(staff_client, w
         ({"reason": ""}, "Say why: the audit log keeps it."),
         ({"members": "-1"}, "greater than or equal to 0"),
         ({"key_rate": "20/10"}, "At least 1 a second"),
+        ({"key_rate": "10/20/0"}, "in flight as well"),
         ({"tenant_rate": "many"}, "Enter a valid value"),
         ({"version": "7"}, "The resource has changed"),
     ):

@@ -11,11 +11,14 @@ from prometheus_client import REGISTRY
 from rest_framework.test import APIClient
 
 from apps.audit.models import AuditEntry
-from apps.core import gcra
-from apps.core.gcra import Bucket
+from apps.core import clock, gcra
+from apps.core.actor import system_actor
+from apps.core.gcra import Bucket, Slots
 from apps.core.scope import tenant_scope
 from apps.outbox.models import OutboxEvent
-from apps.tenants.models import ApiKey
+from apps.tenants.enums import Plan
+from apps.tenants.models import ApiKey, Tenant
+from apps.tenants.services import set_plan
 from tests.conftest import client_for
 from tests.factories.tenants import make_api_key, make_member
 
@@ -105,6 +108,112 @@ class TestWithoutValkey:
         body = {"username": "nobody", "password": "wrong"}
         answer = APIClient().post("/api/v1/auth/token", body, format="json")
         assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+
+
+class TestInFlight:
+    """At most so many requests at once, of a key and of its tenant; the rest is refused, and no slot leaks."""
+
+    @pytest.fixture(autouse=True)
+    def few(self, settings) -> None:
+        settings.RATE_LIMITS = {name: (1_000, 1_000, 3 if name == "tenant" else 2) for name in SLOW}
+
+    def hold(self, tenant: Tenant, name: str = "key") -> tuple[list[Slots], str]:
+        """Take the slots of one more request of the tenant's only key, or of another of the tenant."""
+        with tenant_scope(tenant.id):
+            owners = {"key": ApiKey.objects.get().id, "tenant": tenant.id}
+        slots = [Slots(f"finops:{{requests}}:{one}:{owners[one]}:in-flight", 9) for one in {name, "tenant"}]
+        return slots, gcra.admit([], part="test", slots=slots).lease
+
+    def test_a_key_has_its_slots_and_gets_them_back(self, acme, acme_viewer: APIClient):
+        (slots, first), _second = self.hold(acme), self.hold(acme)
+        refused = acme_viewer.get(TENANT)
+        assert (refused.status_code, refused.json()["code"], refused["Retry-After"]) == (429, "too_many_at_once", "1")
+        assert refused.json()["detail"] == "At most 2 requests at once."
+        gcra.release(slots, first, part="test")
+        assert [acme_viewer.get(TENANT).status_code for _ in range(5)] == [200] * 5
+
+    def test_the_keys_of_a_tenant_share_its_slots_and_another_tenant_has_its_own(
+        self, acme, acme_viewer: APIClient, globex_admin: APIClient
+    ):
+        for _request in range(3):
+            self.hold(acme, "tenant")
+        assert acme_viewer.get(TENANT).json()["detail"] == "At most 3 requests at once."
+        assert globex_admin.get(TENANT).status_code == 200
+
+    @pytest.mark.parametrize("path", ["/api/v1/orders/unknown", "/api/v1/nowhere", "/api/v1/tenant?odd=1"])
+    def test_whatever_is_answered_gives_its_slots_back(self, acme_viewer: APIClient, path: str):
+        assert 429 not in [acme_viewer.get(path).status_code for _ in range(5)]
+
+    def test_a_refused_one_counts_as_a_request(self, acme, acme_viewer: APIClient, settings):
+        settings.RATE_LIMITS = dict.fromkeys(SLOW, (RATE, 3, 2))
+        self.hold(acme), self.hold(acme)
+        codes = [acme_viewer.get(TENANT).json()["code"] for _ in range(4)]
+        assert codes == ["too_many_at_once"] * 3 + ["rate_limited"]
+
+    def test_a_tenant_may_have_a_number_of_its_own(self, acme, acme_viewer: APIClient):
+        set_plan(
+            tenant_id=acme.id,
+            plan=Plan.STANDARD,
+            overrides={},
+            key_rate=(1_000, 1_000, 3),
+            tenant_rate=(1_000, 1_000),
+            reason="Asked for it.",
+            actor=system_actor("tests"),
+            now=clock.now(),
+        )
+        self.hold(acme), self.hold(acme)
+        assert acme_viewer.get(TENANT).status_code == 200
+        self.hold(acme, "tenant")
+        assert acme_viewer.get(TENANT).json()["detail"] == "At most 3 requests at once."
+
+    def test_without_valkey_this_process_counts(self, acme_viewer: APIClient, without_valkey):
+        assert [acme_viewer.get(TENANT).status_code for _ in range(5)] == [200] * 5
+
+
+@pytest.mark.no_database
+class TestSlots:
+    @pytest.fixture(params=["valkey", "this process"])
+    def slots(self, request: pytest.FixtureRequest) -> Slots:
+        if request.param == "this process":
+            request.getfixturevalue("without_valkey")
+        return Slots(f"finops:{{test}}:{uuid4()}", 20)
+
+    def test_never_one_more_than_there_are_of_500_at_once(self, slots: Slots):
+        inside, most = set[int](), list[int]()
+
+        def hold(number: int) -> bool:
+            admission = gcra.admit([], part="test", slots=[slots])
+            if not admission.lease:
+                assert admission.taken == slots
+                return False
+            inside.add(number)
+            most.append(len(inside))
+            time.sleep(0.001)
+            inside.remove(number)
+            gcra.release([slots], admission.lease, part="test")
+            return True
+
+        with ThreadPoolExecutor(50) as pool:
+            held = sum(pool.map(hold, range(500)))
+        assert max(most) <= 20 < held
+        leases = [gcra.admit([], part="test", slots=[slots]).lease for _ in range(21)]
+        assert [bool(lease) for lease in leases] == [True] * 20 + [False]
+
+    def test_all_of_them_or_none(self, slots: Slots):
+        last = Slots(f"{slots.key}:second", 1)
+        first = gcra.admit([], part="test", slots=[slots, last])
+        assert gcra.admit([], part="test", slots=[slots, last]).taken == last
+        gcra.release([slots, last], first.lease, part="test")
+        assert all(gcra.admit([], part="test", slots=[slots]).lease for _ in range(20))
+
+
+@pytest.mark.no_database
+def test_what_a_killed_process_held_is_free_when_its_lease_has_run_out():
+    slots = [Slots(f"finops:{{test}}:{uuid4()}", 1)]
+    assert gcra.admit([], part="test", slots=slots, lease_seconds=0.2).lease
+    assert not gcra.admit([], part="test", slots=slots).lease
+    time.sleep(0.25)
+    assert gcra.admit([], part="test", slots=slots).lease
 
 
 @pytest.mark.no_database

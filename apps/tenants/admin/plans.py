@@ -50,9 +50,9 @@ class PlanForm(forms.Form):
             )
         for name, label in _RATES.items():
             self.fields[name] = forms.RegexField(
-                r"\A[0-9]{1,9}/[0-9]{1,9}\Z",
+                r"\A[0-9]{1,9}(/[0-9]{1,9}){1,2}\Z",
                 label=label,
-                help_text=gettext_lazy("A second and at once, such as 500/1000. Empty: as everywhere."),
+                help_text=gettext_lazy("A second, at once, in flight, such as 500/1000/100. Left out: as everywhere."),
                 required=False,
             )
         self.order_fields(["plan", *Meter.values, *_RATES, "reason"])
@@ -63,9 +63,9 @@ class PlanForm(forms.Form):
         return {meter: value for meter, value in given.items() if value is not None}
 
     def rate(self, name: str) -> Rate | None:
-        """Return requests a second and at once; None when the field was left empty."""
-        per_second, _slash, at_once = self.cleaned_data[name].partition("/")
-        return (int(per_second), int(at_once)) if per_second else None
+        """Return requests a second, at once and in flight; None when the field was left empty."""
+        given: str = self.cleaned_data[name]
+        return tuple(map(int, given.split("/"))) if given else None
 
 
 def plan_view(request: HttpRequest, tenant: Tenant) -> HttpResponse:

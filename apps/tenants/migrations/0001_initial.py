@@ -141,8 +141,8 @@ class Migration(migrations.Migration):
                 ("status", models.CharField(choices=[("active", "Active"), ("suspended", "Suspended")], default="active", max_length=16, verbose_name="status")),
                 ("plan", models.CharField(choices=[("free", "Free"), ("standard", "Standard"), ("enterprise", "Enterprise")], default="standard", max_length=16, verbose_name="plan")),
                 ("limit_overrides", models.JSONField(blank=True, default=dict, verbose_name="limits of its own")),
-                ("tenant_rate", django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), blank=True, null=True, size=2, verbose_name="requests of the tenant")),
-                ("key_rate", django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), blank=True, null=True, size=2, verbose_name="requests of an API key")),
+                ("tenant_rate", django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), blank=True, null=True, size=3, verbose_name="requests of the tenant")),
+                ("key_rate", django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), blank=True, null=True, size=3, verbose_name="requests of an API key")),
             ],
             options={
                 "verbose_name": "tenant",

@@ -21,7 +21,7 @@ from apps.tenants.plans import limits_of
 LARGEST = 1_000_000_000
 LARGEST_RATE = 100_000
 
-Rate = tuple[int, int]
+Rate = tuple[int, ...]  # requests a second, at once and, if there is a limit of its own, in flight
 
 
 def set_plan(
@@ -38,7 +38,7 @@ def set_plan(
 ) -> Tenant:
     """Set a tenant's plan and all limits of its own; what is so already changes nothing.
 
-    The rates are requests a second and at once, of the whole tenant and of each of its API keys; None: as everywhere.
+    The rates (see `Rate`) are those of the whole tenant and of each of its API keys; None: as everywhere.
 
     What the tenant has beyond a lower limit stays; there is no more of it.
 
@@ -95,8 +95,8 @@ def require_room(meter: Meter, *, now: datetime) -> None:
 def _checked(overrides: Mapping[Meter, int], rates: Mapping[str, Rate | None], reason: str) -> dict[str, int]:
     errors = []
     for name, rate in rates.items():
-        if rate is not None and not 1 <= rate[0] <= rate[1] <= LARGEST_RATE:
-            message = _("At least 1 a second, at once no fewer than that and at most %(largest)s.")
+        if rate is not None and not (1 <= rate[0] <= rate[1] <= LARGEST_RATE and 1 <= rate[-1] <= LARGEST_RATE):
+            message = _("At least 1 a second, at once no fewer than that and at most %(largest)s, in flight as well.")
             told = message % {"largest": LARGEST_RATE}
             errors.append({"field": name, "code": "out_of_range", "message": told})
     if not reason:
