@@ -94,9 +94,9 @@ class Order(TenantModel, VersionedModel):
     """An order; the projection of its events. `client_order_id` is what the venue knows it by, fixed for ever.
 
     `reserved` is what the order may still cost or has cost, in the account's currency, until the venue's own figures
-    include it. `accepted_at` is our time when we first knew that the venue has the order: means that were asked for
-    after it include the order, older ones may not. `venue_updated_at` is the venue's own time of what was last taken
-    over, by which a stale word is known.
+    include it. `placed_by` is the user or the API key that placed it. `accepted_at` is our time when we first knew that
+    the venue has the order: means that were asked for after it include the order, older ones may not.
+    `venue_updated_at` is the venue's own time of what was last taken over, by which a stale word is known.
     """
 
     retention = Retention.BUSINESS
@@ -119,6 +119,7 @@ class Order(TenantModel, VersionedModel):
     average_fill_price = _decimal(verbose_name=_("average fill price"), **_BLANK)
     reserved = _decimal(verbose_name=_("reserved"), default=Decimal(0))
     venue_order_id = models.CharField(_("order id at the venue"), max_length=64, blank=True)
+    placed_by = models.UUIDField(_("placed by"), editable=False, **_BLANK)
     denial_code = models.CharField(_("denial"), max_length=64, blank=True)
     denial_detail = models.CharField(_("why"), max_length=500, blank=True)
     replaces = _to("orders.Order", related_name="replacements", **_BLANK)

@@ -52,6 +52,7 @@ class OrderListView(TenantListView):
     """The orders of all accounts, and the way to place one."""
 
     required_permissions = {"GET": Permission.ORDERS_READ, "POST": Permission.ORDERS_WRITE}
+    judged_with_resource = ("POST",)
     requires_key = True
     query_serializer = OrderQuery
     serializer_class = OrderSerializer
@@ -169,6 +170,7 @@ class OrderView(TenantView):
     """One order, and the way to replace it."""
 
     required_permissions = {"GET": Permission.ORDERS_READ, "PATCH": Permission.ORDERS_WRITE}
+    judged_with_resource = ("PATCH",)
 
     @extend_schema(operation_id="get_order", tags=["Orders"], summary="Read an order", responses=OrderSerializer)
     def get(self, request: Request, order_id: UUID) -> Response:
@@ -209,6 +211,7 @@ class OrderCancelView(TenantView):
     """The way to end an order."""
 
     required_permissions = {"POST": Permission.ORDERS_WRITE}
+    judged_with_resource = ("POST",)
 
     @extend_schema(
         operation_id="cancel_order",

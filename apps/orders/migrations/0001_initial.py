@@ -121,6 +121,7 @@ class Migration(migrations.Migration):
                 ('average_fill_price', models.DecimalField(blank=True, decimal_places=18, max_digits=38, null=True, verbose_name='average fill price')),
                 ('reserved', models.DecimalField(decimal_places=18, default=Decimal('0'), max_digits=38, verbose_name='reserved')),
                 ('venue_order_id', models.CharField(blank=True, max_length=64, verbose_name='order id at the venue')),
+                ('placed_by', models.UUIDField(blank=True, editable=False, null=True, verbose_name='placed by')),
                 ('denial_code', models.CharField(blank=True, max_length=64, verbose_name='denial')),
                 ('denial_detail', models.CharField(blank=True, max_length=500, verbose_name='why')),
                 ('lookups', models.PositiveIntegerField(default=0, verbose_name='look-ups that found nothing')),

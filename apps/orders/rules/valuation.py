@@ -71,10 +71,16 @@ def worst_price(proposal: Proposal, ask: int) -> int:
     limit, stop = proposal.limit_price or 0, proposal.stop_price or 0
     if proposal.side is Side.SELL:
         return max(limit, stop, _percent(ask, _SHORT_SALE_PERCENT))
-    if limit and proposal.type in (OrderType.LIMIT, OrderType.STOP_LIMIT):
+    if is_priced(proposal):
         return limit
     # A stop becomes a market order once the market has reached it.
     return _percent(max(ask, stop), _MARKET_BUY_PERCENT)
+
+
+def is_priced(proposal: Proposal) -> bool:
+    """Tell whether the order itself says at which price it is valued: whoever buys at a limit pays no more."""
+    has_limit = proposal.type in (OrderType.LIMIT, OrderType.STOP_LIMIT) and bool(proposal.limit_price)
+    return proposal.side is Side.BUY and has_limit
 
 
 def worst_quantity(proposal: Proposal) -> int:

@@ -1,14 +1,18 @@
 """What a client asks of an order that is there already. The venue is asked by a worker."""
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 
 from apps.core.actor import Actor
+from apps.core.conditions import Resource
+from apps.core.decisions import require_conditions
 from apps.core.errors import VersionConflict
+from apps.core.permissions import Permission
 from apps.core.scope import write_scope
-from apps.orders.enums import OrderStatus, Pending
+from apps.orders.enums import Mode, OrderStatus, Pending
 from apps.orders.errors import OrderChangePending, OrderClosed
 from apps.orders.events import ORDER_CANCEL_REQUESTED
 from apps.orders.models import Order
@@ -28,12 +32,12 @@ def request_cancel(
     kept: staff give one.
 
     Raises:
-        NotFound, VersionConflict.
+        NotFound, ConditionFailed, VersionConflict.
         OrderClosed: it has come to its end already.
         OrderChangePending: its replacement is on its way, during which venues refuse a cancel.
     """
     with write_scope(actor):
-        order = lock_open_order(order_id, expected_version)
+        order = lock_open_order(order_id, expected_version, actor=actor, now=now)
         if order.pending == Pending.CANCEL:
             return order
         if order.pending == Pending.REPLACE:
@@ -60,15 +64,22 @@ def _let_go_of_replacement(original: Order, actor: Actor, now: datetime) -> None
     original.refresh_from_db(fields=["pending", "version", "updated_at"])
 
 
-def lock_open_order(order_id: UUID, expected_version: int | None) -> Order:
-    """Lock an order that can still be changed, its risk account before it.
+def lock_open_order(order_id: UUID, expected_version: int | None, *, actor: Actor, now: datetime) -> Order:
+    """Lock an order that the actor may change and that can still be changed, its risk account before it.
 
     Raises:
-        NotFound, VersionConflict, OrderClosed.
+        NotFound, ConditionFailed, VersionConflict, OrderClosed.
     """
     order = lock_order(order_id)
+    require_conditions(actor, Permission.ORDERS_WRITE, as_resource(order), now=now)
     if expected_version is not None and order.version != expected_version:
         raise VersionConflict
     if order.status in TERMINAL_STATES:
         raise OrderClosed
     return order
+
+
+def as_resource(order: Order) -> Resource:
+    """Return a stored order as conditions see it. Ending it moves no money; what replaces it is judged by itself."""
+    is_live = order.mode != Mode.PAPER
+    return Resource(type="order", id=order.id, made_by=order.placed_by, amount=Decimal(0), is_live=is_live)

@@ -8,14 +8,19 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
+from apps.core.actor import Actor
 from apps.core.canonical import jsonable
+from apps.core.conditions import Resource
+from apps.core.decisions import require_conditions
+from apps.core.permissions import Permission
 from apps.orders.enums import OrderType, Side, TimeInForce
 from apps.orders.errors import AccountNotTradable
 from apps.orders.models import Order
 from apps.orders.rules import units
 from apps.orders.rules.gate import decide, stale_inputs
-from apps.orders.rules.snapshot import AMOUNTS, INTERVALS, TIMES, CheckResult, Decision, Proposal, Snapshot
+from apps.orders.rules.snapshot import AMOUNTS, INTERVALS, TIMES, CheckResult, Decision, Input, Proposal, Snapshot
 from apps.orders.rules.units import SECOND, ceil_units, floor_units, micros
+from apps.orders.rules.valuation import assess, is_priced, worst_price
 from apps.orders.services.intake.reading import Facts, Means, Reading
 from apps.orders.services.intake.refreshing import Missing
 from apps.orders.services.transitions import spent_of
@@ -47,6 +52,26 @@ def judge(
     if not is_connected:
         raise AccountNotTradable
     return snapshot, decide(snapshot, proposal_of(new, replaces=replaces))
+
+
+def require_may_place(snapshot: Snapshot, new: NewOrder, *, actor: Actor, now: datetime) -> None:
+    """Hold an order to the conditions under which whoever asks may place orders.
+
+    Its amount is its quantity at the price at which the gate values it; it is not known where that takes a quote and
+    there is no fresh and orderly one.
+
+    Raises:
+        ConditionFailed: see the class.
+    """
+    if not actor.conditions:
+        return
+    proposal = proposal_of(new)
+    ask = None if Input.QUOTE in stale_inputs(snapshot) else assess(snapshot, proposal).ask
+    amount = None
+    if ask is not None or is_priced(proposal):
+        amount = units.to_decimal(units.product(proposal.quantity, worst_price(proposal, ask or 0)))
+    resource = Resource(type="order", made_by=actor.user_id or actor.api_key_id, amount=amount)
+    require_conditions(actor, Permission.ORDERS_WRITE, resource, now=now)
 
 
 def snapshot_of(means: Means | None, facts: Facts, *, now: datetime) -> Snapshot:

@@ -23,7 +23,7 @@ from apps.orders.models import Order
 from apps.orders.rules.parameters import Parameters, parameter_errors
 from apps.orders.rules.snapshot import Decision
 from apps.orders.services.intake import reading, writing
-from apps.orders.services.intake.judging import judge, request_for_people
+from apps.orders.services.intake.judging import judge, request_for_people, require_may_place
 from apps.orders.services.intake.reading import Facts, Reading
 from apps.orders.services.intake.refreshing import with_fresh_inputs
 from apps.orders.types import Clock, NewOrder
@@ -54,7 +54,7 @@ def place_order(placement: Placement, *, show: Show, actor: Actor, time: Clock =
     Raises:
         NotFound: the tenant has no such account.
         ValidationFailed: `errors` names each field.
-        LiveAccountRefused, AccountNotTradable, ClientOrderIdTaken, ReadOnly: see the classes.
+        LiveAccountRefused, AccountNotTradable, ClientOrderIdTaken, ConditionFailed, ReadOnly: see the classes.
         IdempotencyInFlight, IdempotencyKeyReused: see the classes.
     """
 
@@ -103,7 +103,8 @@ def _require_account(found: Reading, placement: Placement) -> None:
 def _decide(placement: Placement, found: Reading, show: Show, actor: Actor, now: datetime, is_last_try: bool) -> Answer:
     new, account_id = placement.new, placement.account_id
     snapshot, decision = judge(found, new, account_id=account_id, now=now, is_last_try=is_last_try)
-    order = writing.order_of(new, decision, found, account_id=account_id, tenant_id=actor.tenant_id, now=now)
+    require_may_place(snapshot, new, actor=actor, now=now)
+    order = writing.order_of(new, decision, found, account_id=account_id, actor=actor, now=now)
     record = writing.decision_of(
         decision, snapshot, order=order, request=request_for_people(new), actor=actor, is_dry_run=placement.is_dry_run
     )

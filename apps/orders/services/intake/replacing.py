@@ -17,7 +17,7 @@ from apps.orders.events import ORDER_REPLACE_REQUESTED
 from apps.orders.models import Order
 from apps.orders.rules.states import AT_VENUE
 from apps.orders.services.intake import writing
-from apps.orders.services.intake.judging import judge, new_order_of, request_for_people
+from apps.orders.services.intake.judging import judge, new_order_of, request_for_people, require_may_place
 from apps.orders.services.intake.placing import field_errors
 from apps.orders.services.intake.reading import read_for
 from apps.orders.services.requests import lock_open_order
@@ -48,14 +48,14 @@ def replace_order(replacement: Replacement, *, actor: Actor, time: Clock, is_las
     """Store the order that takes another one's place, and have the venue asked; a denied one leaves it alone.
 
     Raises:
-        NotFound, VersionConflict, OrderClosed, AccountNotTradable.
+        NotFound, ConditionFailed, VersionConflict, OrderClosed, AccountNotTradable.
         OrderChangePending: a cancel or another replacement is under way.
         OrderNotAtVenue: the venue has not confirmed it, so there is nothing to replace yet.
         ValidationFailed: `errors` names each field.
         Missing: unless it is the last try, what the gate lacks; have it refreshed outside of any transaction.
     """
     with write_scope(actor):
-        old = lock_open_order(replacement.order_id, replacement.expected_version)
+        old = lock_open_order(replacement.order_id, replacement.expected_version, actor=actor, now=time())
         if old.pending != Pending.NONE:
             raise OrderChangePending
         if old.status not in AT_VENUE or not old.venue_order_id:
@@ -78,7 +78,9 @@ def _replace(old: Order, new: NewOrder, actor: Actor, now: datetime, is_last_try
     if not found.facts.can_trade:
         raise AccountNotTradable
     snapshot, decision = judge(found, new, account_id=old.account_id, replaces=old, now=now, is_last_try=is_last_try)
-    order = writing.order_of(new, decision, found, account_id=old.account_id, tenant_id=old.tenant_id, now=now)
+    # Of the old order its lock has judged; whoever asks places the new one.
+    require_may_place(snapshot, new, actor=actor, now=now)
+    order = writing.order_of(new, decision, found, account_id=old.account_id, actor=actor, now=now)
     order.replaces = old
     record = writing.decision_of(decision, snapshot, order=order, request=request_for_people(new), actor=actor)
     rows = writing.statements_of(

@@ -51,13 +51,15 @@ _CLIENT_ORDER_ID = "orders_order_client_order_id"
 
 
 def order_of(
-    new: NewOrder, decision: Decision, found: Reading, *, account_id: Any, tenant_id: Any, now: datetime
+    new: NewOrder, decision: Decision, found: Reading, *, account_id: Any, actor: Actor, now: datetime
 ) -> Order:
     """Return the order that a decision makes, not stored yet."""
     means, facts = found
     is_approved = decision.outcome is Outcome.APPROVED
     assert means is not None and facts is not None and facts.key is not None, "it was judged, of an instrument"
     closed_at: Any = None if is_approved else now
+    tenant_id: Any = actor.tenant_id
+    placed_by: Any = actor.user_id or actor.api_key_id
     order_id = new_id()
     return Order(
         id=order_id,
@@ -76,6 +78,7 @@ def order_of(
         mode=means.mode,
         status=OrderStatus.APPROVED if is_approved else OrderStatus.DENIED,
         reserved=to_decimal(decision.cost),
+        placed_by=placed_by,
         denial_code=decision.code or "",
         denial_detail=decision.detail[:500],
         closed_at=closed_at,
