@@ -4,100 +4,103 @@ from typing import Any
 
 import pytest
 
+from apps.core.errors import ERRORS
 from tests.matrix.calls import call, good_body, good_call, rolled_back
 from tests.matrix.owner import Owner
 from tests.matrix.routes import METHODS, OPERATIONS, ROUTES, Route, operation_id
 from tests.matrix.world import World
 
 # The API keys have their role's permissions; acme_user is acme's owner with an access token, staff have signed in
-# to the admin, which is nothing to the API.
-CAST = ("acme_admin", "acme_trader", "acme_viewer", "acme_user", "globex_admin", "staff", "anonymous")
+# to the admin, which is nothing to the API. acme_desk is a member with a role of the tenant's own: it may read members,
+# accounts and orders, and trade only what it placed itself and what is worth next to nothing. A refusal's code is the
+# status's, unless the cell names it.
+CAST = ("acme_admin", "acme_trader", "acme_viewer", "acme_user", "globex_admin", "staff", "anonymous", "acme_desk")
 MATRIX = """
-                                               admin trader viewer user   globex   staff anonymous
-GET     accounts                                 200  200    200   200     200      401   401
-GET     accounts/{account_id}                    200  200    200   200     404      401   401
-GET     api-keys                                 200  403    403   200     200      401   401
-POST    api-keys                                 201  403    403   201     201      401   401
-GET     api-keys/{api_key_id}                    200  403    403   200     404      401   401
-DELETE  api-keys/{api_key_id}                    204  403    403   204     404      401   401
-POST    api-keys/{api_key_id}/roll               201  403    403   201     404      401   401
-GET     audit/entries                            200  403    403   200     200      401   401
-GET     auth/factors                             403  403    403   200     403      401   401
-DELETE  auth/factors/{factor_id}                 403  403    403   204     403      401   401
-POST    auth/factors/recovery-codes              403  403    403   201     403      401   401
-POST    auth/factors/totp                        403  403    403   201     403      401   401
-POST    auth/factors/totp/{factor_id}/confirm    403  403    403   200     403      401   401
-GET     auth/sessions                            403  403    403   200     403      401   401
-DELETE  auth/sessions/{session_id}               403  403    403   204     403      401   401
-POST    auth/token                               200  200    200   200     200      200   200
-POST    auth/token/refresh                       200  200    200   200     200      200   200
-POST    auth/token/revoke                        204  204    204   204     204      204   204
-GET     connections                              200  200    200   200     200      401   401
-POST    connections                              201  403    403   201     201      401   401
-GET     connections/{connection_id}              200  200    200   200     404      401   401
-DELETE  connections/{connection_id}              204  403    403   204     404      401   401
-GET     connections/{connection_id}/runs         200  200    200   200     404      401   401
-POST    connections/{connection_id}/sync         202  403    403   202     404      401   401
-GET     docs                                     200  200    200   200     200      200   200
-GET     events                                   200  200    200   200     200      401   401
-GET     fills                                    200  200    200   200     200      401   401
-GET     holdings                                 200  200    200   200     200      401   401
-GET     instruments                              200  200    200   200     200      401   401
-GET     instruments/{instrument_key}             200  200    200   200     200      401   401
-GET     invitations                              200  403    403   200     200      401   401
-POST    invitations                              201  403    403   201     201      401   401
-POST    invitations/accept                       201  201    201   201     201      201   201
-GET     invitations/{invitation_id}              200  403    403   200     404      401   401
-DELETE  invitations/{invitation_id}              204  403    403   204     404      401   401
-POST    invitations/{invitation_id}/resend       200  403    403   200     404      401   401
-GET     kill-switch                              200  200    200   200     200      401   401
-PUT     kill-switch                              200  200    403   200     200      401   401
-GET     me                                       200  200    200   200     200      401   401
-GET     members                                  200  403    403   200     200      401   401
-POST    members                                  403  403    403   201     403      401   401
-GET     members/{member_id}                      200  403    403   200     404      401   401
-PATCH   members/{member_id}                      200  403    403   200     404      401   401
-DELETE  members/{member_id}                      204  403    403   204     404      401   401
-GET     openapi.json                             200  200    200   200     200      200   200
-GET     orders                                   200  200    200   200     200      401   401
-POST    orders                                   201  201    403   201     404      401   401
-GET     orders/{order_id}                        200  200    200   200     404      401   401
-PATCH   orders/{order_id}                        200  200    403   200     404      401   401
-POST    orders/{order_id}/cancel                 202  202    403   202     404      401   401
-GET     orders/{order_id}/events                 200  200    200   200     404      401   401
-GET     permissions                              200  200    200   200     200      401   401
-GET     positions                                200  200    200   200     200      401   401
-GET     providers                                200  200    200   200     200      401   401
-GET     quotes/{instrument_key}                  200  200    200   200     200      401   401
-GET     redoc                                    200  200    200   200     200      200   200
-GET     risk/decisions                           200  200    200   200     200      401   401
-GET     risk/limits/{account_id}                 200  200    200   200     404      401   401
-PUT     risk/limits/{account_id}                 200  403    403   200     404      401   401
-GET     roles                                    200  403    403   200     200      401   401
-POST    roles                                    201  403    403   201     201      401   401
-GET     roles/{role_id}                          200  403    403   200     404      401   401
-PATCH   roles/{role_id}                          200  403    403   200     404      401   401
-DELETE  roles/{role_id}                          204  403    403   204     404      401   401
-GET     sync-runs/{run_id}                       200  200    200   200     404      401   401
-GET     tenant                                   200  200    200   200     200      401   401
-GET     transactions                             200  200    200   200     200      401   401
-GET     transactions/{transaction_id}            200  200    200   200     404      401   401
-PATCH   transactions/{transaction_id}            200  200    403   200     404      401   401
-GET     usage                                    200  200    200   200     200      401   401
-GET     webhooks/deliveries                      200  403    403   200     200      401   401
-GET     webhooks/deliveries/{delivery_id}        200  403    403   200     404      401   401
-POST    webhooks/deliveries/{delivery_id}/retry  202  403    403   202     404      401   401
-GET     webhooks/endpoints                       200  403    403   200     200      401   401
-POST    webhooks/endpoints                       201  403    403   201     201      401   401
-GET     webhooks/endpoints/{endpoint_id}         200  403    403   200     404      401   401
-PATCH   webhooks/endpoints/{endpoint_id}         200  403    403   200     404      401   401
-DELETE  webhooks/endpoints/{endpoint_id}         204  403    403   204     404      401   401
-POST    webhooks/endpoints/{endpoint_id}/recover  202 403    403   202     404      401   401
-POST    webhooks/endpoints/{endpoint_id}/rotate-secret 200 403 403 200     404      401   401
-POST    webhooks/endpoints/{endpoint_id}/test    202  403    403   202     404      401   401
-GET     webhooks/event-types                     200  403    403   200     200      401   401
+                                               admin trader viewer user   globex   staff anonymous  desk
+GET     accounts                                 200  200    200   200     200      401   401       200
+GET     accounts/{account_id}                    200  200    200   200     404      401   401       200
+GET     api-keys                                 200  403    403   200     200      401   401       403
+POST    api-keys                                 201  403    403   201     201      401   401       403
+GET     api-keys/{api_key_id}                    200  403    403   200     404      401   401       403
+DELETE  api-keys/{api_key_id}                    204  403    403   204     404      401   401       403
+POST    api-keys/{api_key_id}/roll               201  403    403   201     404      401   401       403
+GET     audit/entries                            200  403    403   200     200      401   401       403
+GET     auth/factors                             403  403    403   200     403      401   401       200
+DELETE  auth/factors/{factor_id}                 403  403    403   204     403      401   401       404
+POST    auth/factors/recovery-codes              403  403    403   201     403      401   401       409:no_second_factor
+POST    auth/factors/totp                        403  403    403   201     403      401   401       201
+POST    auth/factors/totp/{factor_id}/confirm    403  403    403   200     403      401   401       404
+GET     auth/sessions                            403  403    403   200     403      401   401       200
+DELETE  auth/sessions/{session_id}               403  403    403   204     403      401   401       404
+POST    auth/token                               200  200    200   200     200      200   200       200
+POST    auth/token/refresh                       200  200    200   200     200      200   200       200
+POST    auth/token/revoke                        204  204    204   204     204      204   204       204
+GET     connections                              200  200    200   200     200      401   401       403
+POST    connections                              201  403    403   201     201      401   401       403
+GET     connections/{connection_id}              200  200    200   200     404      401   401       403
+DELETE  connections/{connection_id}              204  403    403   204     404      401   401       403
+GET     connections/{connection_id}/runs         200  200    200   200     404      401   401       403
+POST    connections/{connection_id}/sync         202  403    403   202     404      401   401       403
+GET     docs                                     200  200    200   200     200      200   200       200
+GET     events                                   200  200    200   200     200      401   401       403
+GET     fills                                    200  200    200   200     200      401   401       200
+GET     holdings                                 200  200    200   200     200      401   401       200
+GET     instruments                              200  200    200   200     200      401   401       403
+GET     instruments/{instrument_key}             200  200    200   200     200      401   401       403
+GET     invitations                              200  403    403   200     200      401   401       200
+POST    invitations                              201  403    403   201     201      401   401       403
+POST    invitations/accept                       201  201    201   201     201      201   201       201
+GET     invitations/{invitation_id}              200  403    403   200     404      401   401       200
+DELETE  invitations/{invitation_id}              204  403    403   204     404      401   401       403
+POST    invitations/{invitation_id}/resend       200  403    403   200     404      401   401       403
+GET     kill-switch                              200  200    200   200     200      401   401       403
+PUT     kill-switch                              200  200    403   200     200      401   401       403
+GET     me                                       200  200    200   200     200      401   401       200
+GET     members                                  200  403    403   200     200      401   401       200
+POST    members                                  403  403    403   201     403      401   401       403
+GET     members/{member_id}                      200  403    403   200     404      401   401       200
+PATCH   members/{member_id}                      200  403    403   200     404      401   401       403
+DELETE  members/{member_id}                      204  403    403   204     404      401   401       403
+GET     openapi.json                             200  200    200   200     200      200   200       200
+GET     orders                                   200  200    200   200     200      401   401       200
+POST    orders                                   201  201    403   201     404      401   401       403:condition_failed
+GET     orders/{order_id}                        200  200    200   200     404      401   401       200
+PATCH   orders/{order_id}                        200  200    403   200     404      401   401       403:condition_failed
+POST    orders/{order_id}/cancel                 202  202    403   202     404      401   401       403:condition_failed
+GET     orders/{order_id}/events                 200  200    200   200     404      401   401       200
+GET     permissions                              200  200    200   200     200      401   401       200
+GET     positions                                200  200    200   200     200      401   401       200
+GET     providers                                200  200    200   200     200      401   401       403
+GET     quotes/{instrument_key}                  200  200    200   200     200      401   401       403
+GET     redoc                                    200  200    200   200     200      200   200       200
+GET     risk/decisions                           200  200    200   200     200      401   401       403
+GET     risk/limits/{account_id}                 200  200    200   200     404      401   401       403
+PUT     risk/limits/{account_id}                 200  403    403   200     404      401   401       403
+GET     roles                                    200  403    403   200     200      401   401       200
+POST    roles                                    201  403    403   201     201      401   401       403
+GET     roles/{role_id}                          200  403    403   200     404      401   401       200
+PATCH   roles/{role_id}                          200  403    403   200     404      401   401       403
+DELETE  roles/{role_id}                          204  403    403   204     404      401   401       403
+GET     sync-runs/{run_id}                       200  200    200   200     404      401   401       403
+GET     tenant                                   200  200    200   200     200      401   401       403
+GET     transactions                             200  200    200   200     200      401   401       403
+GET     transactions/{transaction_id}            200  200    200   200     404      401   401       403
+PATCH   transactions/{transaction_id}            200  200    403   200     404      401   401       403
+GET     usage                                    200  200    200   200     200      401   401       403
+GET     webhooks/deliveries                      200  403    403   200     200      401   401       403
+GET     webhooks/deliveries/{delivery_id}        200  403    403   200     404      401   401       403
+POST    webhooks/deliveries/{delivery_id}/retry  202  403    403   202     404      401   401       403
+GET     webhooks/endpoints                       200  403    403   200     200      401   401       403
+POST    webhooks/endpoints                       201  403    403   201     201      401   401       403
+GET     webhooks/endpoints/{endpoint_id}         200  403    403   200     404      401   401       403
+PATCH   webhooks/endpoints/{endpoint_id}         200  403    403   200     404      401   401       403
+DELETE  webhooks/endpoints/{endpoint_id}         204  403    403   204     404      401   401       403
+POST    webhooks/endpoints/{endpoint_id}/recover  202 403    403   202     404      401   401       403
+POST    webhooks/endpoints/{endpoint_id}/rotate-secret 200 403 403 200     404      401   401       403
+POST    webhooks/endpoints/{endpoint_id}/test    202  403    403   202     404      401   401       403
+GET     webhooks/event-types                     200  403    403   200     200      401   401       403
 """
-ROWS = {(line[1], line[0]): [int(status) for status in line[2:]] for line in map(str.split, MATRIX.splitlines()[2:])}
+ROWS = {(line[1], line[0]): line[2:] for line in map(str.split, MATRIX.splitlines()[2:])}
 CODES = {
     401: "authentication_required",
     403: "permission_denied",
@@ -112,12 +115,14 @@ TITLES = {
 }
 
 
-def assert_refusal(answer: Any, status: int, path: str) -> None:
+def assert_refusal(answer: Any, status: int, path: str, code: str = "") -> None:
+    code = code or CODES[status]
     assert answer.status_code == status, answer.content
     assert answer["Content-Type"] == "application/problem+json"
     problem = answer.json()
-    assert (problem["code"], problem["status"], problem["title"]) == (CODES[status], status, TITLES[status])
-    assert problem["type"] == f"http://testserver/problems/{CODES[status]}"
+    title = TITLES[status] if code == CODES.get(status) else str(ERRORS[code].title)
+    assert (problem["code"], problem["status"], problem["title"]) == (code, status, title)
+    assert problem["type"] == f"http://testserver/problems/{code}"
     assert (problem["instance"], problem["request_id"]) == (path, answer["X-Request-ID"])
     assert answer.get("WWW-Authenticate") == ('Bearer realm="finops"' if status == 401 else None)
 
@@ -133,14 +138,29 @@ def test_the_matrix_has_a_row_for_every_operation_and_no_other() -> None:
 def test_operation(route: Route, method: str, world: World, owner: Owner) -> None:
     """Refusals are committed and leave every table as it was: no row, no leaf, no event, no job."""
     before = owner.everything()
-    for member, status in zip(CAST, ROWS[route.path, method], strict=True):
+    for member, cell in zip(CAST, ROWS[route.path, method], strict=True):
+        text, _colon, code = cell.partition(":")
+        status = int(text)
         if status < 400:
             with rolled_back():
                 answer = good_call(world, member, route, method)
             assert answer.status_code == status, (member, answer.content)
             continue
-        assert_refusal(good_call(world, member, route, method), status, route.url(world.acme.ids))
+        assert_refusal(good_call(world, member, route, method), status, route.url(world.acme.ids), code)
     assert owner.everything() == before
+
+
+def test_conditions_hold_on_every_operation_that_writes_orders(world: World) -> None:
+    """A new operation that asks for the permission has to judge its conditions, or it is in nobody's reach."""
+    guarded = [
+        (route, method)
+        for route, method in OPERATIONS
+        if getattr(route.view, "required_permissions", {}).get(method) == "orders:write"
+    ]
+    assert len(guarded) >= 3
+    for route, method in guarded:
+        answer = good_call(world, "acme_desk", route, method)
+        assert (answer.status_code, answer.json()["code"]) == (403, "condition_failed"), route.path
 
 
 @pytest.mark.commits

@@ -60,14 +60,15 @@ DESK_CONDITIONS = {"orders:write": [{"type": "own"}, {"type": "amount_below", "a
 class Side:
     """One tenant. `ids` are its rows by the name that a path gives them; `secrets` its API keys by role.
 
-    `access` and `refresh` are the tokens of its owner's session, who belongs to both tenants. `invitation` is the token
-    of one that can be accepted.
+    `access` and `refresh` are the tokens of its owner's session, who belongs to both tenants. `desk` is the access
+    token of a member with a role of the tenant's own. `invitation` is the token of one that can be accepted.
     """
 
     tenant: Tenant
     ids: Mapping[str, UUID]
     secrets: Mapping[str, str]
     access: str
+    desk: str
     refresh: str
     invitation: str
 
@@ -89,6 +90,7 @@ class World:
             "acme_trader": self.acme.secrets["trader"],
             "acme_viewer": self.acme.secrets["viewer"],
             "acme_user": self.acme.access,
+            "acme_desk": self.acme.desk,
             "globex_admin": self.globex.secrets["admin"],
             "globex_user": self.globex.access,
             "staff": "",
@@ -180,7 +182,8 @@ def _build_side(slug: str, jordan: User) -> Side:
         "session_id": session_id,
         "transaction_id": transactions[-1].id,
     }
-    return Side(tenant, ids, secrets, access, refresh, token)
+    desk_access, _refresh, _session_id = _sign_in(slug, f"{slug}-desk")
+    return Side(tenant, ids, secrets, access, desk_access, refresh, token)
 
 
 def _waiting_authenticator(user: User) -> UUID:
@@ -194,8 +197,8 @@ def new_api_key(client: APIClient, **options: Any) -> Any:
     return client.post("/api/v1/api-keys", body, format="json", **options)
 
 
-def _sign_in(slug: str) -> tuple[str, str, UUID]:
-    body = {"username": "jordan", "password": PASSWORD, "tenant": slug}
+def _sign_in(slug: str, username: str = "jordan") -> tuple[str, str, UUID]:
+    body = {"username": username, "password": PASSWORD, "tenant": slug}
     # The matrix asks for an hour on a slow machine, on one sign-in.
     with override_settings(ACCESS_TOKEN_SECONDS=3600):
         answer = client_for().post("/api/v1/auth/token", body, format="json")
