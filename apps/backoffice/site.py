@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from psycopg.errors import QueryCanceled
 from unfold.sites import UnfoldAdminSite
 
-from apps.backoffice import kill_switch, selectors, services
+from apps.backoffice import as_member, kill_switch, selectors, services
 from apps.backoffice.forms import StaffLoginForm
 from apps.backoffice.lockout import not_now
 from apps.backoffice.reach import reach_of
@@ -81,6 +81,11 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         return [
             path("live/", self.admin_view(self.live), name="live"),
             path("stops/", self.admin_view(self.stops), name="stops"),
+            path("as-member/", self.admin_view(as_member.overview), name="as_member"),
+            path("as-member/end/", self.admin_view(as_member.end), name="as_member_end"),
+            path("as-member/token/", self.admin_view(as_member.token), name="as_member_token"),
+            path("as-member/<slug:section>/", self.admin_view(as_member.listing), name="as_member_list"),
+            path("as-member/<slug:section>/<uuid:key>/", self.admin_view(as_member.one), name="as_member_one"),
             path("kill-switch/", self.admin_view(kill_switch.page), name="kill_switch"),
             path("kill-switch/<slug:scope>/", switch, name="kill_switch_installation"),
             path("kill-switch/<slug:scope>/<uuid:key>/", switch, name="kill_switch_change"),

@@ -73,6 +73,7 @@ NAVIGATION = [
         _("Trust"),
         _item(_("Audit log"), "verified_user", "audit.auditentry"),
         _item(_("API keys"), "key", "tenants.apikey"),
+        _item(_("Impersonations"), "visibility", "tenants.impersonation"),
         _item(_("Read-only"), "lock", "core.readonlyswitch"),
     ),
     _group(
@@ -107,7 +108,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "7px",
-    "STYLES": [_asset("admin.css")],
+    "STYLES": [_asset("admin.css"), _asset("impersonation.css")],
     "SCRIPTS": [_asset("admin.js")],
     "SIDEBAR": {"navigation": NAVIGATION},
     "COLORS": {

@@ -197,8 +197,9 @@ def _scope(
     if reach is not None and tenant_id is not None and tenant_id not in reach.tenants:
         raise NotFound
     if outer and (outer.role, outer.tenant_id) == (role, tenant_id) and outer.writable >= writable:
-        # Nothing to switch. No savepoint either: a failed service fails the unit of work that it is part of.
-        with transaction.atomic(savepoint=False):
+        # Nothing to switch. No savepoint either: a failed service fails the unit of work that it is part of. Under an
+        # impersonation the request is one scope, in which a view finds nothing and answers so.
+        with transaction.atomic(savepoint=role == "finops_impersonator"):
             if first:
                 outer.first_rows = run_in_one_trip(first)
             yield outer

@@ -22,6 +22,7 @@ from apps.users.models import Authenticator
 from tests.backoffice.desk import ENDPOINT_SECRET
 from tests.backoffice.world import SECRET, TOKEN_IN_TRACEBACK, World
 from tests.factories.accounts import make_account, make_transaction, make_transactions
+from tests.factories.impersonations import make_impersonation
 from tests.factories.tenants import make_invitation
 
 # Queries of the list and of a record's page: three say who asks (session, user, authenticator), one counts the
@@ -51,6 +52,7 @@ BASELINES = {
     "providers.quarantinedrow": (10, 8),
     "providers.syncrun": (9, 8),
     "tenants.apikey": (9, 8),
+    "tenants.impersonation": (9, 9),
     "tenants.invitation": (9, 8),
     "tenants.membership": (9, 8),
     "tenants.tenant": (7, 17),
@@ -61,6 +63,8 @@ BASELINES = {
     "webhooks.endpoint": (11, 12),
 }
 SCOPES = ("SAVEPOINT", "RELEASE", "SET CONSTRAINTS", "SELECT set_config")
+# Asked for every page, before its scope: whether its staff user looks as a member.
+SCOPES += ("SELECT * FROM tenants_impersonation_principal",)
 
 
 def list_url(label: str) -> str:
@@ -88,8 +92,9 @@ def visit(client: Client, url: str) -> tuple[int, str]:
 
 
 @pytest.fixture
-def others(acme):
+def others(acme, staff, world: World):
     """Rows of what other packages store, and what the world does without."""
+    make_impersonation(acme, world.acme.member, staff)
     make_invitation(acme, "neo@example.com")
     every = IntervalSchedule.objects.create(every=2, period="seconds")
     AccessAttempt.objects.create(

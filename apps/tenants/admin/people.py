@@ -22,6 +22,7 @@ from apps.core.admin import (
     record_url,
 )
 from apps.core.admin.panels import Tone
+from apps.tenants.admin.impersonations import start_view
 from apps.tenants.enums import InvitationStatus, Role
 from apps.tenants.models import Invitation, Membership
 from apps.tenants.services import (
@@ -73,6 +74,13 @@ class MembershipAdmin(StaffModelAdmin):
     empty_hint = gettext_lazy("A tenant's owner invites its members.")
     facts = ((gettext_lazy("Membership"), ("role", "email", "created_at", "updated_at", "id")),)
     service_actions = (
+        ServiceAction(
+            name="impersonate",
+            label=gettext_lazy("Look as this member"),
+            icon="visibility",
+            page=start_view,
+            permission="impersonate",
+        ),
         ServiceAction(
             name="change_role",
             label=gettext_lazy("Change role"),

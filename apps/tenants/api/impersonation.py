@@ -5,7 +5,6 @@ the database that can read a few tables and change nothing; only what reads is a
 recorded. Every answer tells that it was given to an impersonation, also an error.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,12 +17,12 @@ from apps.core.scope import tenant_scope
 from apps.tenants import selectors, services
 from apps.tenants.api.authentication import origin_of
 from apps.tenants.impersonation import is_token
+from apps.tenants.looking import impersonation_of, look
 from apps.tenants.types import Principal
 from apps.users.models import User
 
 HEADER = "Finops-Impersonation"
 ADMIN_PREFIX = "/admin/"
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -58,21 +57,6 @@ class ImpersonationMiddleware:
         user: Any = getattr(request, "user", None)
         if request.path.startswith(ADMIN_PREFIX) and isinstance(user, User) and user.is_staff:
             request.impersonation = _live(staff=user, request=request)  # type: ignore[attr-defined]  # for its pages
-
-
-def impersonation_of(request: HttpRequest) -> Principal | None:
-    """Return the principal of the impersonation that a request is made under, or whose staff user makes it."""
-    principal: Principal | None = getattr(request, "impersonation", None)
-    return principal
-
-
-def look(request: HttpRequest, principal: Principal, status: int) -> None:
-    """Record a request that was made as a member; of its parameters the values are kept that are ids."""
-    parameters = ", ".join(
-        f"{name}={value}" if _UUID.fullmatch(str(value)) else name for name, value in request.GET.items()
-    )
-    text = f"{request.method} {request.path}" + (f" ({parameters})" if parameters else "")
-    services.record_look(principal=principal, request=text[:500], status=status, now=clock.now())
 
 
 def _by_token(request: HttpRequest) -> Principal | None:
