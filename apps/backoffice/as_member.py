@@ -95,7 +95,9 @@ def one(request: HttpRequest, section: str, key: Any) -> HttpResponse:
     if not shown.has_pages:
         raise Http404
     answer = ask(request, principal, f"{shown.path}/{key}", QueryDict())
-    facts = Facts(_("What the API answers"), [(name, _told(value)) for name, value in answer.data.items()])
+    facts = Facts(
+        _("What the API answers"), [(name.replace("_", " "), _told(value)) for name, value in answer.data.items()]
+    )
     context = {"section": shown, "answer": answer, "facts": facts, "related": _related(shown, key)}
     return _show(request, "backoffice/as_member_one.html", shown.title, **context)
 

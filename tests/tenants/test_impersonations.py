@@ -1,18 +1,22 @@
 """How an impersonation begins, whom it may be of, and everything that ends it."""
 
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from apps.audit.leaf import compute_leaf_hash
 from apps.audit.models import AuditEntry
 from apps.core import context
 from apps.core.actor import Actor, system_actor
 from apps.core.context import Context
-from apps.core.errors import ImpersonationReads, NotFound, ValidationFailed
+from apps.core.errors import DomainError, ImpersonationReads, NotFound, ValidationFailed
 from apps.core.ids import new_id
 from apps.core.scope import staff_scope, tenant_scope, write_scope
 from apps.outbox.models import OutboxEvent
@@ -357,3 +361,35 @@ def test_the_database_holds_the_time_and_the_explanation(acme: Tenant, dana: Use
             write_scope(system_actor("tests", tenant_id=acme.id)),
         ):
             Impersonation.objects.create(**values)
+
+
+def at_once(act: Callable[[], object], times: int) -> Counter[object]:
+    barrier = Barrier(times)
+
+    def run(_number: int) -> object:
+        barrier.wait(30)
+        try:
+            return act()
+        except DomainError as error:
+            return error.code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(times) as pool:
+        return Counter(pool.map(run, range(times)))
+
+
+@pytest.mark.commits
+def test_of_many_starts_and_many_ends_at_once_one_counts(now: datetime) -> None:
+    acme, staff = make_tenant("acme"), make_user("staff", is_staff=True, is_superuser=True)
+    members = [make_member(acme, f"member-{number}") for number in range(4)]
+    waiting = list(members)
+    begun = at_once(lambda: isinstance(make_impersonation(acme, waiting.pop(), staff, now=now), Impersonation), 4)
+    assert begun == {True: 1, "already_impersonating": 3}
+    with staff_scope():
+        row = Impersonation.objects.get()
+    actor = staff_acting(staff, acme)
+    ended = at_once(lambda: end_impersonation(impersonation_id=row.pk, actor=actor, now=now), 4)
+    assert ended == {True: 1, False: 3}
+    for what in ("impersonation.started", "impersonation.ended"):
+        assert len(leaves(acme, what)) == len(told(acme, what)) == 1
