@@ -15,8 +15,8 @@ from apps.core import clock
 from apps.core.actor import Actor
 from apps.core.admin import NOTHING, Table, changelist_url, pretty, record_url, short_id, staff_actor
 from apps.core.admin.panels import Facts, Text
+from apps.core.decisions import decide
 from apps.core.errors import DomainError
-from apps.core.permissions import with_implied
 from apps.tenants.looking import Answer, ask, impersonation_of
 from apps.tenants.services import end_impersonation, issue_impersonation_token
 from apps.tenants.types import Principal
@@ -158,11 +158,11 @@ def _show(request: HttpRequest, template: str, title: Text, **context: Any) -> H
     principal = impersonation_of(request)
     assert principal is not None
     answer: Answer | None = context.get("answer")
-    may = with_implied(principal.permissions)
+    now = clock.now()
     shown = {
         **admin.site.each_context(request),
         "title": title,
-        "sections": [(section, section.permission in may) for section in SECTIONS.values()],
+        "sections": [(item, decide(principal, item.permission, now=now).failed is None) for item in SECTIONS.values()],
         "out_of_reach": OUT_OF_REACH,
         **context,
     }

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from guardian.shortcuts import assign_perm, remove_perm
 
 from apps.audit.models import AuditEntry
 from apps.core import clock
@@ -65,7 +66,7 @@ def looking(staff_client: Client, world: World) -> Impersonation:
 def client_who_may(name: str, *codenames: str) -> Client:
     user = make_user(name, is_staff=True)
     with staff_scope():
-        user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        user.user_permissions.set(Permission.objects.filter(codename__in=(*codenames, "operate_tenant")))
     return open_session(user, enrol(user))
 
 
@@ -251,6 +252,32 @@ def test_losing_the_permission_ends_the_pages(world: World):
         User.objects.get(username="support").user_permissions.clear()
     assert support.get(f"{AS_MEMBER}accounts/").status_code == 403
     assert HEADER not in support.get("/admin/")
+
+
+def test_losing_the_tenant_ends_them_as_well(world: World):
+    support = client_who_may("support", "view_membership", "impersonate_membership", "view_tenant")
+    user, acme = User.objects.get(username="support"), world.acme.tenant
+    with staff_scope():
+        user.user_permissions.remove(Permission.objects.get(codename="operate_tenant"))
+        assign_perm("tenants.operate_tenant", user, acme)
+    begin(support, world)
+    token = text_of(support.post(f"{AS_MEMBER}token/")).split("data-token>")[1].split("<")[0]
+    assert support.get(f"{AS_MEMBER}accounts/").status_code == 200
+    with staff_scope():
+        remove_perm("tenants.operate_tenant", user, acme)
+    assert support.get(f"{AS_MEMBER}accounts/")["Location"] == "/admin/tenants/membership/"
+    assert HEADER not in support.get("/admin/tenants/tenant/")
+    assert client_for(token).get("/api/v1/accounts").status_code == 401
+
+
+def test_staff_limited_to_another_tenant_begin_none(world: World):
+    support = client_who_may("support", "view_membership", "impersonate_membership")
+    user = User.objects.get(username="support")
+    with staff_scope():
+        user.user_permissions.remove(Permission.objects.get(codename="operate_tenant"))
+        assign_perm("tenants.operate_tenant", user, world.globex.tenant)
+    assert support.post(start_url(world), WHY).status_code == 404
+    assert begun() == []
 
 
 def test_the_pages_of_a_suspended_tenant_end(staff_client, looking, world: World):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import DatabaseError, connection, transaction
+from guardian.shortcuts import assign_perm, remove_perm
 
 from apps.audit.leaf import compute_leaf_hash
 from apps.audit.models import AuditEntry
@@ -237,6 +238,7 @@ def let_go(staff: User, dana: User, what: str) -> None:
     [
         ("a staff user no more", "staff_left"),
         ("the permission is gone", "staff_left"),
+        ("the tenant is not theirs any more", "staff_left"),
         ("the member is deactivated", "member_left"),
         ("the member is staff now", "member_left"),
         ("time", "expired"),
@@ -250,11 +252,15 @@ def test_what_nobody_can_look_through_any_more_is_settled(what: str, ending: str
     may = Permission.objects.get(codename="impersonate_membership")
     with staff_scope():
         helper.user_permissions.add(may)
+        assign_perm("tenants.operate_tenant", helper, acme)
     begun = make_impersonation(acme, dana, helper, now=now)
     at = now + (QUARTER if what == "time" else timedelta(seconds=1))
     if what == "the permission is gone":
         with staff_scope():
             helper.user_permissions.remove(may)
+    elif what == "the tenant is not theirs any more":
+        with staff_scope():
+            remove_perm("tenants.operate_tenant", helper, acme)
     elif what not in ("time", "nothing"):
         let_go(helper, dana, what)
     databases.log_in("worker", database)

@@ -67,7 +67,7 @@ def _by_token(request: HttpRequest) -> Principal | None:
 
 
 def _live(*, request: HttpRequest, token: str | None = None, staff: User | None = None) -> Principal | None:
-    """Return the principal of a live impersonation, unless its staff user has lost the permission meanwhile."""
+    """Return the principal of a live impersonation, unless its staff user has lost the permission or the tenant."""
     origin = origin_of(request)
     found = selectors.find_impersonation(
         token=token,
@@ -78,4 +78,5 @@ def _live(*, request: HttpRequest, token: str | None = None, staff: User | None 
     )
     if found is None or found.impersonation is None:
         return None
-    return found if services.may_impersonate(staff or User.objects.get(pk=found.impersonation.staff_id)) else None
+    staff = staff or User.objects.get(pk=found.impersonation.staff_id)
+    return found if services.may_impersonate(staff, found.tenant.id) else None

@@ -154,15 +154,18 @@ def _ending_of(row: Impersonation, now: datetime) -> Ending | None:
     if not row.is_live_at(now):
         return Ending.EXPIRED
     staff = User.objects.get(pk=row.staff_id)
-    if not may_impersonate(staff):
+    if not may_impersonate(staff, row.tenant_id):
         return Ending.STAFF_LEFT
     live = selectors.find_impersonation(staff_id=row.staff_id, ip="", request_id="", now=now)
     return None if live else Ending.MEMBER_LEFT
 
 
-def may_impersonate(staff: User) -> bool:
-    """Tell whether a user is staff who may look as members."""
-    return staff.is_active and staff.is_staff and staff.has_perm("tenants.impersonate_membership")
+def may_impersonate(staff: User, tenant_id: UUID) -> bool:
+    """Tell whether a user is staff who may look as members of a tenant, all of them or this one being theirs."""
+    if not (staff.is_active and staff.is_staff and staff.has_perm("tenants.impersonate_membership")):
+        return False
+    operate = "tenants.operate_tenant"
+    return staff.has_perm(operate) or staff.has_perm(operate, Tenant(pk=tenant_id))
 
 
 def record_look(*, principal: Principal, request: str, status: int, now: datetime) -> None:
