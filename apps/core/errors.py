@@ -117,6 +117,29 @@ class ConditionFailed(DomainError):
     title = _("A condition of the permission does not hold")
 
 
+class ReauthenticationRequired(DomainError):
+    """You proved who you are too long ago for this change: send your password, and a one-time code if you have a second
+    factor, to the address in `reauthenticate_at`, then repeat the request.
+
+    It is good for `max_age_seconds`. Signing in counts; API keys are not asked.
+    """
+
+    code = "reauthentication_required"
+    status = 403
+    title = _("Confirm that it is you")
+
+
+class SecondFactorRequired(DomainError):
+    """The tenant wants a second factor of every member, and you have none: add one at the address in `enrol_at`.
+
+    Until then your tokens reach nothing else. It holds for sessions that are open already.
+    """
+
+    code = "second_factor_required"
+    status = 403
+    title = _("A second factor is required")
+
+
 class NotFound(DomainError):
     """There is no such thing, or it belongs to another tenant: the answer is the same."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from apps.core.actor import Actor
 
@@ -13,7 +14,8 @@ class Principal:
     A user has them by a `role`, an API key (`role` is None) as its scopes; the actor carries the conditions under which
     they are held. `ceiling` is all that can be reached at most, whatever the permissions: None is no such bound.
     `only_paper`: real money is out of reach. `rates` are requests a second and at once, by policy, where the tenant's
-    differ from the installation's.
+    differ from the installation's. `proved_at` is when the user behind a session last proved who they are, None for
+    whoever has no session; `must_enrol`: the tenant wants a second factor that they do not have.
     """
 
     actor: Actor
@@ -22,6 +24,8 @@ class Principal:
     ceiling: frozenset[str] | None = None
     only_paper: bool = False
     rates: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    proved_at: datetime | None = None
+    must_enrol: bool = False
 
     @property
     def reachable(self) -> frozenset[str]:

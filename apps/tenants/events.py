@@ -10,6 +10,7 @@ from apps.tenants.models import ApiKey, Impersonation, Invitation, Membership, T
 TENANT_CREATED = "tenant.created"
 TENANT_SUSPENDED = "tenant.suspended"
 TENANT_REACTIVATED = "tenant.reactivated"
+TENANT_POLICY_CHANGED = "tenant.policy_changed"
 TENANT_PLAN_CHANGED = "tenant.plan_changed"
 MEMBER_ADDED = "member.added"
 MEMBER_ROLE_CHANGED = "member.role_changed"
@@ -31,6 +32,12 @@ IMPERSONATION_ENDED = "impersonation.ended"
 def tenant_event(type_: str, tenant: Tenant) -> NewEvent:
     """Build an event about a tenant."""
     data = {"id": tenant.id, "slug": tenant.slug, "name": tenant.name, "status": str(tenant.status)}
+    return NewEvent(type=type_, entity_type="tenant", entity_id=tenant.id, data=data)
+
+
+def policy_event(type_: str, tenant: Tenant) -> NewEvent:
+    """Build an event about what a tenant asks of its members."""
+    data = {"id": tenant.id, "require_mfa": tenant.require_mfa}
     return NewEvent(type=type_, entity_type="tenant", entity_id=tenant.id, data=data)
 
 

@@ -34,6 +34,7 @@ class Tenant(BaseModel, VersionedModel):
     plan = models.CharField(_("plan"), max_length=16, choices=Plan.choices, default=Plan.STANDARD)
     limit_overrides = models.JSONField(_("limits of its own"), default=dict, blank=True)
 
+    require_mfa = models.BooleanField(_("second factor required"), default=False)
     tenant_rate = ArrayField(
         models.PositiveIntegerField(), size=3, null=True, blank=True, verbose_name=_("requests of the tenant")
     )

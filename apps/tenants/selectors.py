@@ -196,7 +196,8 @@ def get_token_principal(token: str, *, ip: str, request_id: str, now: datetime) 
     rows = _rows(_SESSION, [claims.session_id, now])
     if not rows:
         raise AuthenticationRequired(_("The session has ended."))
-    refusal, tenant_id, slug, tenant_name, user_id, label, role, tenant_rate, permissions, conditions = rows[0]
+    refusal, tenant_id, slug, tenant_name, user_id, label, role, tenant_rate, *more = rows[0]
+    permissions, conditions, proved_at, must_enrol = more
     if refusal:
         raise _refusal(refusal)
     remit = _remit(role, permissions, conditions)
@@ -211,7 +212,10 @@ def get_token_principal(token: str, *, ip: str, request_id: str, now: datetime) 
     )
     return Principal(
         actor=actor,
-        permissions=remit.permissions,
+        # Views refuse whoever has to enrol; should one forget to, there is nothing that they may.
+        permissions=frozenset() if must_enrol else remit.permissions,
+        proved_at=proved_at,
+        must_enrol=must_enrol,
         rates=_rates(tenant=tenant_rate),
         tenant=TenantIdentity(tenant_id, slug, tenant_name),
         role=remit.name,

@@ -56,6 +56,7 @@ EVENT_TYPES: Mapping[str, Promise] = {
     tenants.TENANT_SUSPENDED: _("The tenant was suspended."),
     tenants.TENANT_REACTIVATED: _("The tenant was reactivated."),
     tenants.TENANT_PLAN_CHANGED: _("The tenant has another plan or other limits."),
+    tenants.TENANT_POLICY_CHANGED: _("What the tenant asks of its members has changed: `require_mfa`."),
     tenants.MEMBER_ADDED: _("A user has become a member."),
     tenants.MEMBER_ROLE_CHANGED: _("A member has another role."),
     tenants.MEMBER_REMOVED: _("A member was removed."),

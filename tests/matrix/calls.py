@@ -26,6 +26,8 @@ def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
     """Return a body with which the operation succeeds; None where it takes none."""
     bodies: dict[tuple[str, str], dict[str, Any]] = {
         ("POST", "auth/token"): {"username": "acme-clerk", "password": PASSWORD, "tenant": "acme"},
+        ("POST", "auth/reauthenticate"): {"password": PASSWORD, "otp": current_code()},
+        ("PATCH", "tenant"): {"require_mfa": True},
         ("POST", "auth/factors/totp"): {"name": "another phone"},
         ("POST", "auth/factors/totp/{factor_id}/confirm"): {"otp": current_code()},
         ("POST", "auth/token/refresh"): {"refresh": world.acme.refresh},

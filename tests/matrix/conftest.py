@@ -4,6 +4,7 @@ Tests marked `commits` send requests that commit, and show that these changed no
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -38,6 +39,12 @@ def database(request: pytest.FixtureRequest, world: World, django_db_blocker: py
             return
         with rolled_back():
             yield world.database
+
+
+@pytest.fixture(autouse=True)
+def lasting_proof(settings: Any) -> None:
+    """The matrix asks for an hour on a slow machine, on one sign-in."""
+    settings.REAUTHENTICATION_SECONDS = 3600
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,7 @@ NEVER_VALID = {
 VALID_AFTER_ALL = {
     ("kill-switch", "engaged"): "true",
     ("orders", "dry_run"): "true",
+    ("tenant", "require_mfa"): "true",
     ("risk/limits/{account_id}", "max_position_value"): "half",
     ("risk/limits/{account_id}", "max_concentration"): "half",
 }

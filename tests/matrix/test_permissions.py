@@ -30,6 +30,7 @@ DELETE  auth/factors/{factor_id}                 403  403    403   204     403  
 POST    auth/factors/recovery-codes              403  403    403   201     403      401   401       409:no_second_factor
 POST    auth/factors/totp                        403  403    403   201     403      401   401       201
 POST    auth/factors/totp/{factor_id}/confirm    403  403    403   200     403      401   401       404
+POST    auth/reauthenticate                      403  403    403   200     403      401   401       200
 GET     auth/sessions                            403  403    403   200     403      401   401       200
 DELETE  auth/sessions/{session_id}               403  403    403   204     403      401   401       404
 POST    auth/token                               200  200    200   200     200      200   200       200
@@ -83,6 +84,7 @@ PATCH   roles/{role_id}                          200  403    403   200     404  
 DELETE  roles/{role_id}                          204  403    403   204     404      401   401       403
 GET     sync-runs/{run_id}                       200  200    200   200     404      401   401       403
 GET     tenant                                   200  200    200   200     200      401   401       403
+PATCH   tenant                                   403  403    403   200     403      401   401       403
 GET     transactions                             200  200    200   200     200      401   401       403
 GET     transactions/{transaction_id}            200  200    200   200     404      401   401       403
 PATCH   transactions/{transaction_id}            200  200    403   200     404      401   401       403
@@ -175,7 +177,7 @@ def test_methods_that_the_route_does_not_take(route: Route, world: World, owner:
         for member in ("acme_user", "acme_viewer", "anonymous"):
             answer = call(world.client(member), method, url, {})
             if _is_open(route) or member != "anonymous":
-                if route.path.startswith(("auth/sessions", "auth/factors")) and member == "acme_viewer":
+                if route.path.startswith(("auth/sessions", "auth/factors", "auth/reauth")) and member == "acme_viewer":
                     continue  # an API key has no sessions and no factors, whatever it would do with them
                 assert_refusal(answer, 405, url)
                 assert set(answer["Allow"].split(", ")) == allowed | ({"HEAD"} if "GET" in allowed else set())

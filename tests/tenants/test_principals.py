@@ -138,6 +138,7 @@ class TestAccessTokens:
             tenant=TenantIdentity(self.acme.id, "acme", "Acme"),
             role=Role.TRADER,
             session_id=self.session.id,
+            proved_at=now,
         )
         assert "transactions:write" in principal.permissions
         assert "api_keys:write" not in principal.permissions

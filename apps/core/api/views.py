@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
@@ -15,14 +16,21 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from apps.core import context
+from apps.core import clock, context
 from apps.core.actor import Actor
 from apps.core.api import limits
 from apps.core.api.pagination import page
 from apps.core.api.permissions import HasRequiredPermission
 from apps.core.api.serializers import NoQuery, PageQuery
-from apps.core.errors import DomainError, PermissionMissing, UnknownQueryParameter, ValidationFailed
+from apps.core.errors import (
+    DomainError,
+    PermissionMissing,
+    SecondFactorRequired,
+    UnknownQueryParameter,
+    ValidationFailed,
+)
 from apps.core.principal import Principal
+from apps.core.proof import require_fresh_proof
 from apps.core.scope import tenant_scope
 
 # What a view that reads `expected_version` documents.
@@ -131,12 +139,24 @@ class TenantView(ApiView):
     `required_permissions` maps a method to the permission that it asks for; a method without one is denied.
     `judged_with_resource` are the methods whose services judge conditions on the resource (`require_conditions`):
     whoever holds a permission under such a condition is denied everywhere else. With `requires_key` a POST without an
-    `Idempotency-Key` is refused.
+    `Idempotency-Key` is refused. `sensitive` are the methods for which a user must have proved who they are not long
+    ago. `open_while_enrolling`: it serves those, too, whose tenant wants a second factor that they do not have yet.
     """
 
     required_permissions: ClassVar[Mapping[str, str]] = {}
     requires_key: ClassVar[bool] = False
     judged_with_resource: ClassVar[Collection[str]] = ()
+    sensitive: ClassVar[Collection[str]] = ()
+    open_while_enrolling: ClassVar[bool] = False
+
+    def check_permissions(self, request: Request) -> None:
+        """Refuse whoever lacks the permission, the second factor that the tenant wants, or a fresh proof."""
+        principal = request.auth
+        if isinstance(principal, Principal) and principal.must_enrol and not self.open_while_enrolling:
+            raise SecondFactorRequired(enrol_at=f"{settings.BASE_URL}/api/v1/auth/factors/totp")
+        super().check_permissions(request)
+        if request.method in self.sensitive:
+            require_fresh_proof(self.principal, now=clock.now())
 
     @property
     def principal(self) -> Principal:

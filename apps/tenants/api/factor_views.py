@@ -30,6 +30,8 @@ class FactorView(TenantView):
     """A view for the user's own factors."""
 
     permission_classes = [IsUser]
+    sensitive = {"POST", "DELETE"}
+    open_while_enrolling = True
 
     @property
     def user_id(self) -> UUID:

@@ -32,6 +32,7 @@ class InvitationListView(TenantListView):
     """GET and POST /invitations."""
 
     required_permissions = {"GET": Permission.MEMBERS_READ, "POST": Permission.MEMBERS_WRITE}
+    sensitive = {"POST"}
     serializer_class = InvitationSerializer
 
     @extend_schema(operation_id="list_invitations", summary="Invitations, newest first", tags=["Tenant"])

@@ -23,6 +23,7 @@ class MemberListView(TenantListView):
 
     required_permissions = {"GET": Permission.MEMBERS_READ, "POST": Permission.MEMBERS_WRITE}
     permission_classes = [HasRequiredPermission, UsersPost]
+    sensitive = {"POST"}
     serializer_class = MemberSerializer
 
     @extend_schema(operation_id="list_members", summary="Members, newest first", tags=["Tenant"])
@@ -57,6 +58,7 @@ class MemberView(TenantView):
         "PATCH": Permission.MEMBERS_WRITE,
         "DELETE": Permission.MEMBERS_WRITE,
     }
+    sensitive = {"PATCH", "DELETE"}
 
     @extend_schema(operation_id="get_member", summary="A member", tags=["Tenant"], responses=MemberSerializer)
     def get(self, request: Request, member_id: UUID) -> Response:

@@ -22,6 +22,13 @@ class UsersPost(BasePermission):
         return request.method != "POST" or IsUser().has_permission(request, view)
 
 
+class UsersPatch(BasePermission):
+    """Allow PATCH to a signed-in user alone, whatever an API key may do otherwise."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return request.method != "PATCH" or IsUser().has_permission(request, view)
+
+
 class IsUser(BasePermission):
     """Allow a signed-in user, no API key: a program has no sessions."""
 

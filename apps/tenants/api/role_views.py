@@ -62,6 +62,7 @@ class RoleListView(TenantListView):
     """GET and POST /roles."""
 
     required_permissions = {"GET": Permission.MEMBERS_READ, "POST": Permission.MEMBERS_WRITE}
+    sensitive = {"POST"}
     serializer_class = RoleSerializer
 
     @extend_schema(operation_id="list_roles", summary="The tenant's own roles, newest first", tags=["Tenant"])
@@ -95,6 +96,7 @@ class RoleView(TenantView):
         "PATCH": Permission.MEMBERS_WRITE,
         "DELETE": Permission.MEMBERS_WRITE,
     }
+    sensitive = {"PATCH", "DELETE"}
 
     @extend_schema(
         operation_id="get_role", summary="A role of the tenant's own", tags=["Tenant"], responses=RoleSerializer

@@ -35,6 +35,20 @@ class RevokeRequestSerializer(StrictSerializer):
     refresh = serializers.CharField(max_length=128, required=False)
 
 
+class ReauthenticateSerializer(StrictSerializer):
+    """The password of whoever is signed in, and the code of their second factor if they have one."""
+
+    password = serializers.CharField(max_length=1024, trim_whitespace=False)
+    otp = serializers.CharField(max_length=32, required=False, allow_blank=True, default="")
+
+
+class ProofSerializer(serializers.Serializer[Any]):
+    """When you proved who you are, and until when sensitive changes take it."""
+
+    proved_at = serializers.DateTimeField()
+    good_until = serializers.DateTimeField()
+
+
 class TokenPairSerializer(serializers.Serializer[Any]):
     """The tokens of a session; `expires_in` is the access token's life in seconds."""
 
@@ -96,11 +110,18 @@ class TenantSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     status = serializers.ChoiceField(TenantStatus.values)
     plan = serializers.ChoiceField(Plan.values)
+    require_mfa = serializers.BooleanField()
     # DRF calls one of its own attributes the same.
     read_only = serializers.BooleanField(source="is_read_only")  # type: ignore[assignment]
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+
+class TenantChangeSerializer(StrictSerializer):
+    """Whether every member needs a second factor."""
+
+    require_mfa = serializers.BooleanField()
 
 
 class MemberChangeSerializer(StrictSerializer):

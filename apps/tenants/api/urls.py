@@ -8,6 +8,7 @@ urlpatterns = [
     path("auth/token", auth_views.TokenView.as_view()),
     path("auth/token/refresh", auth_views.TokenRefreshView.as_view()),
     path("auth/token/revoke", auth_views.TokenRevokeView.as_view()),
+    path("auth/reauthenticate", auth_views.ReauthenticateView.as_view()),
     path("auth/sessions", auth_views.SessionListView.as_view()),
     path("auth/sessions/<uuid:session_id>", auth_views.SessionView.as_view()),
     path("auth/factors", factor_views.FactorListView.as_view()),

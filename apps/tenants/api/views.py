@@ -8,18 +8,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
-from apps.core.api.permissions import Permission
+from apps.core.api.permissions import HasRequiredPermission, Permission
 from apps.core.api.views import IF_MATCH, TenantListView, TenantView, etag
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import run_idempotently
 from apps.tenants import selectors, services
-from apps.tenants.api.permissions import IsAuthenticated
+from apps.tenants.api.permissions import IsAuthenticated, UsersPatch
 from apps.tenants.api.serializers import (
     ApiKeyRequestSerializer,
     ApiKeyRollSerializer,
     ApiKeySerializer,
     MeSerializer,
     NewApiKeySerializer,
+    TenantChangeSerializer,
     TenantSerializer,
     UsageSerializer,
 )
@@ -33,6 +34,7 @@ class MeView(TenantView):
     """GET /me."""
 
     permission_classes = [IsAuthenticated]
+    open_while_enrolling = True
     open_under_ceiling = True
 
     @extend_schema(operation_id="get_me", summary="Who you are", tags=["Auth"], responses=MeSerializer)
@@ -58,15 +60,35 @@ class MeView(TenantView):
 
 
 class CurrentTenantView(TenantView):
-    """GET /tenant."""
+    """GET and PATCH /tenant."""
 
-    required_permissions = {"GET": Permission.TENANT_READ}
+    # Whoever handles members says how these sign in.
+    required_permissions = {"GET": Permission.TENANT_READ, "PATCH": Permission.MEMBERS_WRITE}
+    permission_classes = [HasRequiredPermission, UsersPatch]
+    sensitive = {"PATCH"}
 
     @extend_schema(operation_id="get_tenant", summary="Your tenant", tags=["Tenant"], responses=TenantSerializer)
     def get(self, request: Request) -> Response:
         with tenant_scope(self.tenant_id):
             tenant = selectors.get_tenant()
         return Response(TenantSerializer(tenant).data, headers={"ETag": etag(tenant.version)})
+
+    @extend_schema(
+        operation_id="change_tenant",
+        summary="Say whether every member needs a second factor",
+        description="With it, members without one reach nothing but what adds one, at once and in open sessions, too. "
+        "An API key cannot change it, and goes on working.",
+        tags=["Tenant"],
+        parameters=[IF_MATCH],
+        request=TenantChangeSerializer,
+        responses=TenantSerializer,
+    )
+    def patch(self, request: Request) -> Response:
+        body, version = self.parse(TenantChangeSerializer), self.expected_version()
+        services.set_require_mfa(
+            tenant_id=self.tenant_id, expected_version=version, actor=self.actor, now=clock.now(), **body
+        )
+        return self.get(request)
 
 
 class UsageView(TenantView):
@@ -91,6 +113,7 @@ class ApiKeyListView(TenantListView):
     """GET and POST /api-keys."""
 
     required_permissions = {"GET": Permission.API_KEYS_READ, "POST": Permission.API_KEYS_WRITE}
+    sensitive = {"POST"}
     serializer_class = ApiKeySerializer
 
     @extend_schema(operation_id="list_api_keys", summary="API keys, newest first", tags=["Tenant"])
@@ -137,6 +160,7 @@ class ApiKeyRollView(TenantView):
     """POST /api-keys/{id}/roll."""
 
     required_permissions = {"POST": Permission.API_KEYS_WRITE}
+    sensitive = {"POST"}
 
     @extend_schema(
         operation_id="roll_api_key",

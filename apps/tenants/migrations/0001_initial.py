@@ -51,7 +51,9 @@ SESSION_PRINCIPAL = """
 BEGIN
     RETURN QUERY SELECT CASE WHEN t.status <> 'active' THEN 'suspended' ELSE '' END,
         t.id, t.slug::text, t.name::text, u.id, u.username::text, m.role::text, t.tenant_rate,
-        r.permissions::text[], r.conditions::text
+        r.permissions::text[], r.conditions::text,
+        s.proved_at,
+        t.require_mfa AND NOT EXISTS (SELECT FROM users_authenticator a WHERE a.user_id = u.id AND a.confirmed)
     FROM users_session s
     JOIN users_user u ON u.id = s.user_id AND u.is_active
     JOIN tenants_membership m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id
@@ -141,6 +143,7 @@ class Migration(migrations.Migration):
                 ("status", models.CharField(choices=[("active", "Active"), ("suspended", "Suspended")], default="active", max_length=16, verbose_name="status")),
                 ("plan", models.CharField(choices=[("free", "Free"), ("standard", "Standard"), ("enterprise", "Enterprise")], default="standard", max_length=16, verbose_name="plan")),
                 ("limit_overrides", models.JSONField(blank=True, default=dict, verbose_name="limits of its own")),
+                ("require_mfa", models.BooleanField(default=False, verbose_name="second factor required")),
                 ("tenant_rate", django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), blank=True, null=True, size=3, verbose_name="requests of the tenant")),
                 ("key_rate", django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), blank=True, null=True, size=3, verbose_name="requests of an API key")),
             ],
@@ -314,7 +317,7 @@ class Migration(migrations.Migration):
         # A tenant's own scope creates it: its row must carry the scope's tenant like every other row.
         SecureTenantTable(
             "tenants_tenant",
-            app="SELECT, INSERT, UPDATE (name, status, plan, limit_overrides, tenant_rate, key_rate, version, updated_at)",
+            app="SELECT, INSERT, UPDATE (name, status, plan, limit_overrides, require_mfa, tenant_rate, key_rate, version, updated_at)",
             staff="SELECT",
             system="SELECT",
             column="id",
@@ -372,7 +375,7 @@ class Migration(migrations.Migration):
         DefinerFunction(
             "tenants_session_principal(session uuid, at timestamptz)",
             "TABLE (refusal text, tenant_id uuid, tenant_slug text, tenant_name text, user_id uuid, label text, role text, "
-            "tenant_rate int[], permissions text[], conditions text)",
+            "tenant_rate int[], permissions text[], conditions text, proved_at timestamptz, must_enrol boolean)",
             SESSION_PRINCIPAL,
             roles=["finops_web"],
             language="plpgsql",

@@ -23,8 +23,8 @@ from apps.tenants.services.members import add_colleague, add_member, change_role
 from apps.tenants.services.plans import require_room, set_plan
 from apps.tenants.services.read_only import engage_read_only, release_read_only
 from apps.tenants.services.roles import change_tenant_role, create_tenant_role, delete_tenant_role
-from apps.tenants.services.sign_in import refresh_tokens, sign_in
-from apps.tenants.services.tenants import create_tenant, reactivate_tenant, suspend_tenant
+from apps.tenants.services.sign_in import reauthenticate, refresh_tokens, sign_in
+from apps.tenants.services.tenants import create_tenant, reactivate_tenant, set_require_mfa, suspend_tenant
 
 __all__ = [
     "WAITING_LETTERS",
@@ -48,6 +48,7 @@ __all__ = [
     "mark_sent",
     "may_impersonate",
     "reactivate_tenant",
+    "reauthenticate",
     "record_look",
     "refresh_tokens",
     "release_read_only",
@@ -58,6 +59,7 @@ __all__ = [
     "revoke_invitation",
     "roll_api_key",
     "set_plan",
+    "set_require_mfa",
     "settle_impersonations",
     "sign_in",
     "start_impersonation",

@@ -7,11 +7,13 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 
+from apps.core.actor import Actor
 from apps.tenants import selectors
 from apps.tenants.errors import NotAMember, TenantRequired, TenantSuspended
 from apps.tenants.types import MembershipChoice, TokenPair
 from apps.users import services as users
 from apps.users.errors import InvalidRefreshToken
+from apps.users.models import User
 from apps.users.tokens import sign_access_token
 from apps.users.types import Origin
 
@@ -45,6 +47,25 @@ def sign_in(
         )
     opened = users.start_session(user=user, tenant_id=membership.tenant_id, origin=origin, now=now)
     return _pair(opened, now)
+
+
+def reauthenticate(
+    *, request: HttpRequest, session_id: UUID, password: str, otp: str, actor: Actor, origin: Origin, now: datetime
+) -> None:
+    """Have the user of a session prove again who they are; failures count as they do when signing in.
+
+    Raises:
+        InvalidCredentials, LockedOut, OtpRequired: from the users room.
+    """
+    assert actor.user_id is not None
+    assert actor.tenant_id is not None
+    username = User.objects.values_list("username", flat=True).get(pk=actor.user_id)
+    with users.one_attempt_at_a_time(username):
+        user = users.check_password(request=request, username=username, password=password, origin=origin, now=now)
+        users.check_second_factor(
+            request=request, user=user, otp=otp, tenant_id=actor.tenant_id, origin=origin, now=now
+        )
+    users.renew_proof(session_id=session_id, actor=actor, now=now)
 
 
 def refresh_tokens(*, refresh: str, origin: Origin, now: datetime) -> TokenPair:

@@ -6,6 +6,7 @@ from uuid import UUID
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.db.violations import translate_violations
+from apps.core.errors import VersionConflict
 from apps.core.scope import write_scope
 from apps.outbox import services as outbox
 from apps.tenants import events
@@ -53,6 +54,30 @@ def reactivate_tenant(*, tenant_id: UUID, actor: Actor, now: datetime) -> Tenant
         StaffOnly: the actor is a member or an API key.
     """
     return _change_status(tenant_id, TenantStatus.ACTIVE, events.TENANT_REACTIVATED, actor, now)
+
+
+def set_require_mfa(
+    *, tenant_id: UUID, require_mfa: bool, expected_version: int | None = None, actor: Actor, now: datetime
+) -> Tenant:
+    """Say whether members need a second factor: whoever has none reaches nothing, from now on, but what adds one.
+
+    Raises:
+        VersionConflict: the tenant has another version than expected.
+    """
+    actor = actor.for_tenant(tenant_id)
+    with write_scope(actor):
+        tenant = Tenant.objects.select_for_update(no_key=True).get(id=tenant_id)
+        if expected_version is not None and tenant.version != expected_version:
+            raise VersionConflict
+        if tenant.require_mfa != require_mfa:
+            changes = {"require_mfa": [tenant.require_mfa, require_mfa]}
+            tenant.require_mfa = require_mfa
+            tenant.version, tenant.updated_at = tenant.version + 1, now
+            tenant.save(update_fields=["require_mfa", "version", "updated_at"])
+            what = events.TENANT_POLICY_CHANGED
+            audit.record(action=what, actor=actor, target_type="tenant", target_id=tenant.id, now=now, changes=changes)
+            outbox.emit(events.policy_event(what, tenant), actor=actor, now=now)
+    return tenant
 
 
 def _change_status(tenant_id: UUID, status: TenantStatus, event: str, actor: Actor, now: datetime) -> Tenant:

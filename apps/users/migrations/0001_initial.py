@@ -52,6 +52,7 @@ class Migration(migrations.Migration):
                 ('last_used_at', models.DateTimeField(verbose_name='last used at')),
                 ('expires_at', models.DateTimeField(verbose_name='expires at')),
                 ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='revoked at')),
+                ('proved_at', models.DateTimeField(verbose_name='proved who they are at')),
                 ('ip', models.GenericIPAddressField(blank=True, null=True, verbose_name='IP address')),
                 ('user_agent', models.CharField(blank=True, max_length=200, verbose_name='user agent')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to=settings.AUTH_USER_MODEL, verbose_name='user')),

@@ -38,6 +38,7 @@ def start_session(*, user: User, tenant_id: UUID, origin: Origin, now: datetime)
         tenant_id=tenant_id,
         created_at=now,
         last_used_at=now,
+        proved_at=now,
         expires_at=now + timedelta(seconds=settings.SESSION_SECONDS),
         ip=origin.ip or None,
         user_agent=origin.user_agent[:200],
@@ -49,6 +50,15 @@ def start_session(*, user: User, tenant_id: UUID, origin: Origin, now: datetime)
         user.save(update_fields=["last_login"])
         _record("session.started", session, _actor(session, origin), now)
     return OpenSession(session, refresh)
+
+
+def renew_proof(*, session_id: UUID, actor: Actor, now: datetime) -> None:
+    """Note that the user of a session has just proved again who they are."""
+    with transaction.atomic():
+        session = Session.objects.select_for_update().get(id=session_id)
+        session.proved_at = now
+        session.save(update_fields=["proved_at"])
+        _record("session.proved", session, actor, now)
 
 
 def refresh_session(*, refresh: str, origin: Origin, now: datetime) -> OpenSession | None:

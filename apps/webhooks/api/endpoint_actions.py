@@ -28,6 +28,7 @@ class EndpointRotationView(EndpointBaseView):
     """POST /webhooks/endpoints/{id}/rotate-secret."""
 
     required_permissions = {"POST": Permission.WEBHOOKS_WRITE}
+    sensitive = {"POST"}
 
     @extend_schema(
         operation_id="rotate_webhook_secret",

@@ -23,6 +23,7 @@ def test_the_tenant_of_the_credentials(now: datetime, globex: Tenant) -> None:
         "name": "Initech",
         "status": "active",
         "plan": "standard",
+        "require_mfa": False,
         "read_only": False,
         "version": 1,
         "created_at": "2026-03-02T12:00:00Z",

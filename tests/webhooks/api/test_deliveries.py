@@ -186,7 +186,7 @@ def test_a_page_reads_one_range_of_an_index(database: str, acme) -> None:
 
 
 def test_the_event_types_are_those_of_the_catalogue(acme, acme_admin) -> None:
-    first = acme_admin.get("/api/v1/webhooks/event-types", {"limit": 10}).json()
+    first = acme_admin.get("/api/v1/webhooks/event-types", {"limit": 20}).json()
     rest = acme_admin.get("/api/v1/webhooks/event-types", {"cursor": first["next_cursor"]}).json()
     assert rest["next_cursor"] is None
     found = first["data"] + rest["data"]
