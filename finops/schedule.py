@@ -14,6 +14,7 @@ SCHEDULE = {
     "providers.schedule_due_syncs": 15,
     "market.request_due_imports": 15,
     "tenants.settle_impersonations": 15,
+    "tenants.store_request_counts": 15,
     "idempotency.expire": 3600,
     "finops.renew_seals": 3600,
     "webhooks.forget_secrets": 3600,

@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from apps.core.shared import shared_state
@@ -15,42 +16,45 @@ from apps.core.shared import shared_state
 # One round trip decides over every bucket that a request falls under: all admit it, or none is charged. Then over the
 # slots: it gets one of each, or none; a request that finds them taken has been charged, so that trying costs.
 # Valkey's own clock is used, so that the processes' clocks need not agree. Microseconds stay below 2^53.
-# KEYS: buckets, slots. ARGV: how many buckets, the lease's id, its microseconds, then interval and tolerance of each
-# bucket, then the number of each slot.
+# KEYS: buckets, slots, the tally if there is one. ARGV: how many buckets, the lease's id, its microseconds, the tally's
+# field, then interval and tolerance of each bucket, then the number of each slot.
 _ADMIT = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local buckets, wait, arrivals, taken = tonumber(ARGV[1]), 0, {}, 0
+local last = ARGV[4] == '' and #KEYS or #KEYS - 1
 for i = 1, buckets do
   local arrival = math.max(tonumber(redis.call('GET', KEYS[i]) or '0') or 0, now)
-  wait = math.max(wait, arrival - tonumber(ARGV[3 + 2 * i]) - now)
+  wait = math.max(wait, arrival - tonumber(ARGV[4 + 2 * i]) - now)
   arrivals[i] = arrival
 end
 if wait <= 0 then
   wait = 0
   for i = 1, buckets do
-    local full = arrivals[i] + tonumber(ARGV[2 + 2 * i])
+    local full = arrivals[i] + tonumber(ARGV[3 + 2 * i])
     redis.call('SET', KEYS[i], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000) + 1000)
     arrivals[i] = full
   end
-  for i = buckets + 1, #KEYS do
-    local number = tonumber(ARGV[3 + buckets + i])
+  for i = buckets + 1, last do
+    local number = tonumber(ARGV[4 + buckets + i])
     if redis.call('ZCARD', KEYS[i]) >= number then
       redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now)
       if redis.call('ZCARD', KEYS[i]) >= number then taken = i - buckets break end
     end
   end
   if taken == 0 then
-    for i = buckets + 1, #KEYS do
+    for i = buckets + 1, last do
       redis.call('ZADD', KEYS[i], string.format('%.0f', now + ARGV[3]), ARGV[2])
       redis.call('PEXPIRE', KEYS[i], math.ceil(ARGV[3] / 1000) + 1000)
     end
+    if last < #KEYS then redis.call('HINCRBY', KEYS[#KEYS], ARGV[4] .. ':' .. math.floor(t[1] / 86400), 1) end
   end
 end
 local answer = {math.ceil(wait), taken}
 for i, arrival in ipairs(arrivals) do answer[i + 2] = math.ceil(arrival - now) end
 return answer
 """
+_TAKE_TALLY = "local all = redis.call('HGETALL', KEYS[1]) redis.call('DEL', KEYS[1]) return all"
 _RELEASE = "for _, key in ipairs(KEYS) do redis.call('ZREM', key, ARGV[1]) end return 0"
 _PAUSE = """
 local t = redis.call('TIME')
@@ -61,6 +65,9 @@ if until_ > (tonumber(redis.call('GET', KEYS[1]) or '0') or 0) then
 end
 return 0
 """
+
+
+EPOCH = date(1970, 1, 1)
 
 
 class SharedStateAway(Exception):
@@ -88,6 +95,13 @@ class Slots(NamedTuple):
     number: int
 
 
+class Tally(NamedTuple):
+    """Where admitted requests are counted: in a hash at `key`, by `what` and the day."""
+
+    key: str
+    what: str
+
+
 class Admission(NamedTuple):
     """Seconds to wait, 0.0 if the buckets admit; of each, how many microseconds from now it will be full again.
 
@@ -106,9 +120,10 @@ def admit(
     part: str,
     slots: Sequence[Slots] = (),
     lease_seconds: float = 60.0,
+    tally: Tally | None = None,
     only_shared: bool = False,
 ) -> Admission:
-    """Take one request out of every bucket, or out of none; then one of all slots, or none of them.
+    """Take one request out of every bucket, or out of none; then one of all slots, or none of them; then count it.
 
     `part` names the caller in the metric of Valkey's absence.
 
@@ -118,11 +133,11 @@ def admit(
     if not buckets and not slots:
         return Admission(0.0, ())
     lease = secrets.token_hex(8) if slots else ""
-    arguments: list[int | str] = [len(buckets), lease, int(lease_seconds * 1e6)]
+    arguments: list[int | str] = [len(buckets), lease, int(lease_seconds * 1e6), tally.what if tally else ""]
     for bucket in buckets:
         arguments += bucket.interval, bucket.tolerance
     arguments += [one.number for one in slots]
-    keys = [*(bucket.key for bucket in buckets), *(one.key for one in slots)]
+    keys = [*(bucket.key for bucket in buckets), *(one.key for one in slots), *([tally.key] if tally else [])]
     answer = shared_state().run(part, _ADMIT, keys=keys, args=arguments)
     if answer is not None:
         wait, taken, *full_in = answer
@@ -144,6 +159,19 @@ def pause(bucket: Bucket, seconds: float, *, part: str) -> None:
     microseconds = int(seconds * 1e6) + bucket.tolerance
     if shared_state().run(part, _PAUSE, keys=[bucket.key], args=[microseconds]) is None:
         _local.pause(bucket.key, microseconds)
+
+
+def take_tally(key: str, *, part: str) -> dict[tuple[str, date], int]:
+    """Return {(what, day): how many} since the last call, and begin anew; nothing while Valkey is away.
+
+    Each request is in one answer at most: whoever loses it loses them.
+    """
+    answer: Sequence[bytes] = shared_state().run(part, _TAKE_TALLY, keys=[key], args=[]) or ()
+    counts = {}
+    for name, number in zip(answer[::2], answer[1::2], strict=True):
+        what, _colon, day = name.decode().rpartition(":")
+        counts[what, EPOCH + timedelta(days=int(day))] = int(number)
+    return counts
 
 
 class LocalBuckets:

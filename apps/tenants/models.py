@@ -108,6 +108,27 @@ def _tenant_role(name: str) -> "models.ForeignKey[TenantRole | None, TenantRole 
     )
 
 
+class RequestCount(TenantModel):
+    """How many requests of a tenant were admitted on a day (UTC)."""
+
+    retention = Retention.OPERATIONAL
+
+    day = models.DateField(_("day"))
+    requests = models.BigIntegerField(_("requests"))
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("requests of a day")
+        verbose_name_plural = _("requests by day")
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(fields=["tenant_id", "day"], name="tenants_requestcount_day"),
+            TenantForeignKey(field="tenant_id", to="tenants.Tenant", name="tenants_requestcount_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.requests}"
+
+
 class Membership(TenantModel, VersionedModel):
     """A user's place in a tenant.
 

@@ -1,4 +1,4 @@
-"""Sends the letters of invitations, and settles impersonations that are over."""
+"""Sends the letters of invitations, settles impersonations that are over, and stores how many requests were counted."""
 
 from celery import shared_task
 from django.conf import settings
@@ -7,6 +7,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from apps.core import clock
+from apps.core.api.limits import TALLY
 from apps.jobs.registry import handles
 from apps.jobs.types import Lease
 from apps.tenants import services
@@ -42,3 +43,9 @@ def _message(letter: Letter) -> EmailMessage:
 def settle_impersonations() -> None:
     """Have the log tell of impersonations that have ended by themselves; they let nobody look meanwhile."""
     services.settle_impersonations(now=clock.now())
+
+
+@shared_task(name="tenants.store_request_counts", ignore_result=True)
+def store_request_counts() -> None:
+    """Add the requests that the limiter has counted to their tenants' days."""
+    services.store_request_counts(tally=TALLY)

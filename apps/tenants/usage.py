@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from apps.tenants.enums import Meter, Plan
-from apps.tenants.models import ApiKey, Invitation, Membership, Tenant, TenantRole
+from apps.tenants.models import ApiKey, Invitation, Membership, RequestCount, Tenant, TenantRole
 from apps.tenants.plans import PLANS, REFUSED_BEYOND, limits_of
 
 Count = Callable[[UUID, datetime], int]
@@ -55,6 +55,22 @@ def count_by(meter: Meter, count: Count) -> None:
 def used(meter: Meter, *, tenant_id: UUID, now: datetime) -> int:
     """Return what a meter of a tenant says; the open scope sees the tenant."""
     return _counts[meter](tenant_id, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """How many requests a tenant has sent on this day and in this month (UTC), as far as they are stored."""
+
+    today: int
+    this_month: int
+
+
+def requests_of(tenant: Tenant, *, now: datetime) -> Requests:
+    """Return how many requests were admitted; the open scope sees the tenant."""
+    today = now.date()
+    days = RequestCount.objects.filter(tenant_id=tenant.id, day__gte=today.replace(day=1), day__lte=today)
+    counted = dict(days.values_list("day", "requests"))
+    return Requests(counted.get(today, 0), sum(counted.values()))
 
 
 def usage_of(tenant: Tenant, *, now: datetime) -> list[Usage]:

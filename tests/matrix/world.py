@@ -23,6 +23,7 @@ from apps.providers.models import Connection
 from apps.providers.services import delete_connection, finish_run, request_sync
 from apps.providers.types import RejectedRow, SyncCounts
 from apps.tenants.models import Membership, Tenant
+from apps.tenants.tasks import store_request_counts
 from apps.users.models import User
 from apps.users.services import add_totp_device
 from apps.users.services.factors import new_authenticator
@@ -124,6 +125,7 @@ def number_pending() -> None:
     relay_events(now=clock.now())
     fail_due()
     sequence_entries(now=clock.now())
+    store_request_counts()
 
 
 def _build_side(slug: str, jordan: User) -> Side:

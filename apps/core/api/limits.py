@@ -15,13 +15,14 @@ from django.utils.translation import gettext as _
 from apps.core import gcra
 from apps.core.api.problems import API_PREFIX, problem_response
 from apps.core.errors import RateLimited, ServiceUnavailable, TooManyAtOnce
-from apps.core.gcra import Admission, Bucket, SharedStateAway, Slots
+from apps.core.gcra import Admission, Bucket, SharedStateAway, Slots, Tally
 from apps.core.principal import Principal
 
 SIGN_IN = "sign_in"
 _PART = "request_limits"
 # A request that takes longer than this is no longer counted as in flight; statements end after 30 seconds.
 LEASE_SECONDS = 60.0
+TALLY = "finops:{requests}:tally"  # of each tenant, until a job stores it
 # Where a rate has its third number: requests a second, at once out of the bucket, in flight (left out: any number).
 IN_FLIGHT = 2
 
@@ -69,6 +70,7 @@ def charge(request: HttpRequest, principal: Principal | None, *, also: Sequence[
             part=_PART,
             slots=slots,
             lease_seconds=LEASE_SECONDS,
+            tally=Tally(TALLY, str(principal.actor.tenant_id)) if principal else None,
             only_shared=SIGN_IN in buckets,
         )
     except SharedStateAway as error:

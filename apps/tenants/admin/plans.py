@@ -17,7 +17,7 @@ from apps.tenants.enums import Meter, Plan
 from apps.tenants.models import Tenant
 from apps.tenants.services import set_plan
 from apps.tenants.services.plans import LARGEST, Rate
-from apps.tenants.usage import usage_of
+from apps.tenants.usage import requests_of, usage_of
 
 LONGEST_REASON = 500
 _RATES = {
@@ -93,6 +93,9 @@ def usage_table(tenant: Tenant) -> Table:
         [str(usage.name.label), number(usage.used), _("no limit") if usage.limit is None else number(usage.limit)]
         for usage in usage_of(tenant, now=clock.now())
     ]
+    requests = requests_of(tenant, now=clock.now())
+    rows.append([_("requests today (UTC)"), number(requests.today), _("no limit")])
+    rows.append([_("requests this month (UTC)"), number(requests.this_month), _("no limit")])
     return Table(_("Usage"), [_("of"), _("used"), _("limit")], rows, empty="")
 
 

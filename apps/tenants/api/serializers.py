@@ -221,11 +221,22 @@ class MeterSerializer(serializers.Serializer[Any]):
     enforced = serializers.BooleanField(source="is_enforced")
 
 
+class RequestsSerializer(serializers.Serializer[Any]):
+    """How many of your requests were admitted on this day and in this month (UTC).
+
+    The count is some seconds behind, and is never too high.
+    """
+
+    today = serializers.IntegerField()
+    this_month = serializers.IntegerField()
+
+
 class UsageSerializer(serializers.Serializer[Any]):
     """The tenant's plan, and what is used of it."""
 
     plan = serializers.ChoiceField(Plan.values)
     limits = MeterSerializer(many=True)
+    requests = RequestsSerializer()
 
 
 class ApiKeyRollSerializer(StrictSerializer):

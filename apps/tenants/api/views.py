@@ -27,7 +27,7 @@ from apps.tenants.api.serializers import (
 from apps.tenants.enums import ApiKeyMode
 from apps.tenants.models import ApiKey
 from apps.tenants.types import Principal
-from apps.tenants.usage import usage_of
+from apps.tenants.usage import requests_of, usage_of
 
 
 class MeView(TenantView):
@@ -105,8 +105,9 @@ class UsageView(TenantView):
     def get(self, request: Request) -> Response:
         with tenant_scope(self.tenant_id):
             tenant = selectors.get_tenant()
-            limits = usage_of(tenant, now=clock.now())
-        return Response(UsageSerializer({"plan": tenant.plan, "limits": limits}).data)
+            now = clock.now()
+            told = {"plan": tenant.plan, "limits": usage_of(tenant, now=now), "requests": requests_of(tenant, now=now)}
+        return Response(UsageSerializer(told).data)
 
 
 class ApiKeyListView(TenantListView):

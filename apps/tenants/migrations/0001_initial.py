@@ -186,6 +186,25 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="RequestCount",
+            fields=[
+                ("id", models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ("tenant_id", models.UUIDField(editable=False)),
+                ("day", models.DateField(verbose_name="day")),
+                ("requests", models.BigIntegerField(verbose_name="requests")),
+            ],
+            options={
+                "verbose_name": "requests of a day",
+                "verbose_name_plural": "requests by day",
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant_id", "id"), name="tenants_requestcount_tenant_id_id"),
+                    models.UniqueConstraint(fields=("tenant_id", "day"), name="tenants_requestcount_day"),
+                    apps.core.db.TenantForeignKey(field="tenant_id", name="tenants_requestcount_tenant", to="tenants.Tenant"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="Membership",
             fields=[
                 ("id", models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -321,6 +340,9 @@ class Migration(migrations.Migration):
             staff="SELECT",
             system="SELECT",
             column="id",
+        ),
+        SecureTenantTable(
+            "tenants_requestcount", app="SELECT", staff="SELECT", system="SELECT, INSERT, UPDATE (requests)"
         ),
         SecureTenantTable(
             "tenants_tenantrole",

@@ -22,6 +22,7 @@ from apps.tenants.services.joining import NewUser, accept_invitation
 from apps.tenants.services.members import add_colleague, add_member, change_role, remove_member
 from apps.tenants.services.plans import require_room, set_plan
 from apps.tenants.services.read_only import engage_read_only, release_read_only
+from apps.tenants.services.requests import store_request_counts
 from apps.tenants.services.roles import change_tenant_role, create_tenant_role, delete_tenant_role
 from apps.tenants.services.sign_in import reauthenticate, refresh_tokens, sign_in
 from apps.tenants.services.tenants import create_tenant, reactivate_tenant, set_require_mfa, suspend_tenant
@@ -63,5 +64,6 @@ __all__ = [
     "settle_impersonations",
     "sign_in",
     "start_impersonation",
+    "store_request_counts",
     "suspend_tenant",
 ]
