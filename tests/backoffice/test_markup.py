@@ -68,8 +68,8 @@ def test_what_others_wrote_is_text(staff_client: Client, database: str) -> None:
     assert {label for (label, _url), text in pages.items() if "&lt;script&gt;alert" in text} == TOLD
     assert "{{7*7}}{%%}" in pages["tenants.apikey", page_url("tenants.apikey")]
     # Stopped trading is told of on every page, in the words of whoever stopped it.
-    stop = {"scope": SwitchScope.TENANT, "engaged": True, "reason": HOSTILE}
-    set_kill_switch(**stop, actor=system_actor(HOSTILE, tenant_id=tenant.id), now=clock.now())
+    actor = system_actor(HOSTILE, tenant_id=tenant.id)
+    set_kill_switch(scope=SwitchScope.TENANT, engaged=True, reason=HOSTILE, actor=actor, now=clock.now())
     banner = staff_client.get("/admin/stops/").content.decode()
     assert ("<script>" in banner, "&lt;script&gt;alert" in banner) == (False, True)
 
