@@ -70,6 +70,7 @@ PATCH   orders/{order_id}                        200  200    403   200     404  
 POST    orders/{order_id}/cancel                 202  202    403   202     404      401   401       403:condition_failed
 GET     orders/{order_id}/events                 200  200    200   200     404      401   401       200
 GET     permissions                              200  200    200   200     200      401   401       200
+GET     permissions/explain                      200  200    200   200     200      401   401       200
 GET     positions                                200  200    200   200     200      401   401       200
 GET     providers                                200  200    200   200     200      401   401       403
 GET     quotes/{instrument_key}                  200  200    200   200     200      401   401       403

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.tenants.api import auth_views, factor_views, invitation_views, member_views, role_views, views
+from apps.tenants.api import auth_views, explaining, factor_views, invitation_views, member_views, role_views, views
 
 urlpatterns = [
     path("auth/token", auth_views.TokenView.as_view()),
@@ -25,6 +25,7 @@ urlpatterns = [
     path("invitations/accept", invitation_views.InvitationAcceptView.as_view()),
     path("invitations/<uuid:invitation_id>", invitation_views.InvitationView.as_view()),
     path("invitations/<uuid:invitation_id>/resend", invitation_views.InvitationResendView.as_view()),
+    path("permissions/explain", explaining.ExplainView.as_view()),
     path("permissions", role_views.PermissionListView.as_view()),
     path("roles", role_views.RoleListView.as_view()),
     path("roles/<uuid:role_id>", role_views.RoleView.as_view()),
