@@ -6,6 +6,7 @@ from playwright.sync_api import ConsoleMessage, Page
 from tests.backoffice.test_browser import Browser, browser  # noqa: F401  (a fixture)
 from tests.backoffice.test_pages import page_url
 from tests.backoffice.world import World
+from tests.factories.impersonations import make_impersonation
 
 pytestmark = pytest.mark.prove
 
@@ -46,6 +47,19 @@ def test_the_admin_works_under_its_policy(reporter: Reporter, world: World):
     assert reporter.page.locator("button.fo-toggle").count() == 1
     colour = "getComputedStyle(document.documentElement).getPropertyValue('--color-primary-600')"
     assert reporter.page.evaluate(colour).strip()
+
+
+def test_the_bar_of_whoever_looks_as_a_member_counts_down(reporter: Reporter, staff, world: World):
+    make_impersonation(world.acme.tenant, world.acme.member, staff)
+    pages = ["/admin/", "/admin/as-member/", "/admin/as-member/accounts/", "/admin/nothing"]
+    assert {path: report for path in pages if (report := reporter.load(path))} == {}
+    for path in pages:
+        reporter.load(path)
+        left = reporter.page.locator("#fo-as [data-left]")
+        before = left.inner_text()
+        reporter.page.wait_for_timeout(1_200)
+        assert left.inner_text() < before <= "15:00"
+        assert reporter.page.locator("#fo-as").bounding_box() == {"x": 0, "y": 0, "width": 1280, "height": 48}
 
 
 def test_the_sign_in_page_works_under_its_policy(reporter: Reporter, browser: Browser):  # noqa: F811

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from io import StringIO
 from threading import Barrier
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from guardian.shortcuts import assign_perm, remove_perm
 
@@ -210,6 +212,26 @@ def test_signing_out_ends_it(acme: Tenant, dana: User, staff: User, now: datetim
     actor = Actor(kind="staff", label="staff", user_id=staff.id)
     assert end_impersonations_of_staff(staff_id=staff.id, actor=actor, now=now) == 1
     assert stored(begun).ending == "signed_out"
+
+
+def test_in_an_incident_all_of_them_end(acme: Tenant, dana: User, staff: User, now: datetime) -> None:
+    globex = make_tenant("globex")
+    rows = [
+        make_impersonation(acme, dana, staff),
+        make_impersonation(globex, make_member(globex, "theirs"), make_user("other", is_staff=True)),
+    ]
+    with pytest.raises(CommandError, match="Say why"):
+        call_command("end_impersonations", " ")
+    said = StringIO()
+    call_command("end_impersonations", "A laptop was stolen", stdout=said)
+    assert said.getvalue() == "2 ended.\n"
+    for row in rows:
+        ended = stored(row)
+        assert (ended.ending, ended.ended_by, ended.end_reason) == (
+            "stopped",
+            "end_impersonations",
+            "A laptop was stolen",
+        )
 
 
 def test_the_members_removal_and_the_tenants_suspension_end_it(acme: Tenant, staff: User, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from apps.tenants.services.api_keys import NewApiKey, create_api_key, revoke_api_key, roll_api_key
 from apps.tenants.services.impersonations import (
+    end_all_impersonations,
     end_impersonation,
     end_impersonations_of_staff,
     issue_impersonation_token,
@@ -40,6 +41,7 @@ __all__ = [
     "create_tenant",
     "create_tenant_role",
     "delete_tenant_role",
+    "end_all_impersonations",
     "end_impersonation",
     "end_impersonations_of_staff",
     "engage_read_only",

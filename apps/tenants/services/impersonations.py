@@ -129,6 +129,14 @@ def end_impersonations_of_staff(*, staff_id: UUID, actor: Actor, now: datetime) 
     return sum(_end(row.pk, Ending.SIGNED_OUT, actor=actor.for_tenant(row.tenant_id), now=now) for row in found)
 
 
+def end_all_impersonations(*, reason: str, actor: Actor, now: datetime) -> int:
+    """End all of all tenants, in an incident; return how many ended."""
+    with staff_scope():
+        found = list(Impersonation.objects.filter(ended_at=None).order_by("id"))
+    stop = Ending.STOPPED
+    return sum(_end(row.pk, stop, reason=reason, actor=actor.for_tenant(row.tenant_id), now=now) for row in found)
+
+
 def end_impersonations(
     *, ending: Ending, user_id: UUID | None = None, reason: str = "", actor: Actor, now: datetime
 ) -> int:
