@@ -15,6 +15,7 @@ SCHEDULE = {
     "market.request_due_imports": 15,
     "tenants.settle_impersonations": 15,
     "tenants.store_request_counts": 15,
+    "tenants.post_password_resets": 15,
     "idempotency.expire": 3600,
     "finops.renew_seals": 3600,
     "webhooks.forget_secrets": 3600,

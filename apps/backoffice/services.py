@@ -56,11 +56,6 @@ def enrol_authenticator(*, user: User, actor: Actor, now: datetime) -> Authentic
         return add_totp_device(user=user, actor=actor, now=now)
 
 
-def record_password_change(*, actor: Actor, now: datetime) -> None:
-    """Record that a staff user changed their own password."""
-    _record_access("staff.password_changed", actor, actor.user_id, now)
-
-
 def lift_lockout(*, username: str, ip: str | None, actor: Actor, now: datetime) -> int:
     """Forget the failed sign-ins of a username from an address; return how many attempts were forgotten."""
     with staff_scope():

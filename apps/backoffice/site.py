@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from psycopg.errors import QueryCanceled
 from unfold.sites import UnfoldAdminSite
 
-from apps.backoffice import as_member, kill_switch, selectors, services
+from apps.backoffice import as_member, kill_switch, password, selectors, services
 from apps.backoffice.forms import StaffLoginForm
 from apps.backoffice.lockout import not_now
 from apps.backoffice.reach import reach_of
@@ -52,8 +52,11 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         return bool(user.is_active and user.is_staff and user.is_verified())
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Run the view, and the rendering of what it returns, in the user's staff scope; sign out as the login role."""
-        if view == self.logout:
+        """Run the view, and the rendering of what it returns, in the user's staff scope.
+
+        Signing out runs as the login role, and so does changing one's password, which may ask another system.
+        """
+        if view in (self.logout, self.password_change):
             return self._guarded(view, cacheable)
 
         def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -131,12 +134,11 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         response["Clear-Site-Data"] = '"cache", "cookies", "storage"'
         return response
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Let staff change their own password; audited."""
-        response: HttpResponse = super().password_change(request, extra_context)
-        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
-            services.record_password_change(actor=staff_actor(request), now=clock.now())
-        return response
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        """Let staff change their own password; see `apps.backoffice.password`."""
+        with staff_scope():
+            context = {**self.each_context(request), **(extra_context or {})}
+        return password.change(request, context)
 
     # The dashboard.
 

@@ -10,10 +10,10 @@ _SECRET_NAMES = re.compile(
     r"(password|secret|token|authorization|api[_-]?key|credential|cookie|private[_-]?key|signature|\botp\b|ciphertext)",
     re.IGNORECASE,
 )
-# Ours (API keys, tokens of sessions, invitations and impersonations, webhook secrets), JWTs, Teller tokens, and what
-# stands behind a scheme.
+# Ours (API keys, tokens of sessions, invitations, impersonations and resets, webhook secrets), JWTs, Teller tokens, and
+# what stands behind a scheme.
 _SECRET_VALUES = re.compile(
-    r"(fop_(?:live|test)_[A-Za-z0-9]+|fo[irs]_[A-Za-z0-9_-]{20,}|whsec_[A-Za-z0-9+/=]+|test_tkn_[A-Za-z0-9_-]+"
+    r"(fop_(?:live|test)_[A-Za-z0-9]+|fo[irsw]_[A-Za-z0-9_-]{20,}|whsec_[A-Za-z0-9+/=]+|test_tkn_[A-Za-z0-9_-]+"
     r"|token_[a-z0-9]{12,}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
     r"|(?i:(?<=bearer )|(?<=basic ))[\w.~+/=-]{16,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"

@@ -122,6 +122,7 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
     ),
     "users_authenticator": _OWN_FACTORS,
     "users_lockout": _identity(),
+    "users_passwordreset": _identity(),
     "users_recoverycodes": _OWN_FACTORS,
     "users_refreshtoken": _identity(),
     "users_session": _identity(Limited("SELECT, UPDATE", rows=_THEIR_TENANTS, acts=True)),

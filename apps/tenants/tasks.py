@@ -1,4 +1,6 @@
-"""Sends the letters of invitations, settles impersonations that are over, and stores how many requests were counted."""
+"""Sends letters, settles impersonations that are over, and stores how many requests were counted."""
+
+from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
@@ -12,7 +14,8 @@ from apps.jobs.registry import handles
 from apps.jobs.types import Lease
 from apps.tenants import services
 from apps.tenants.services.invitations import Letter
-from apps.tenants.types import SEND_INVITATION
+from apps.tenants.types import SEND_INVITATION, SEND_PASSWORD_RESET
+from apps.users import services as users
 
 
 @handles(SEND_INVITATION)
@@ -23,6 +26,31 @@ def send_invitation(lease: Lease) -> None:
         return
     _message(letter).send()
     services.mark_sent(letter, lease, now=clock.now())
+
+
+@shared_task(name="tenants.post_password_resets")
+def post_password_resets() -> None:
+    """Enqueue the letters of password resets that were asked for."""
+    services.post_resets(now=clock.now())
+
+
+@handles(SEND_PASSWORD_RESET)
+def send_password_reset(lease: Lease) -> None:
+    """Send one letter. After a failure the next one has another token, and makes this one void."""
+    letter = users.write_letter(reset_id=UUID(lease.payload["reset_id"]), now=clock.now())
+    if letter is not None:
+        _reset_message(letter).send()
+
+
+def _reset_message(letter: users.ResetLetter) -> EmailMessage:
+    told = {
+        "letter": letter,
+        "token": letter.token,
+        "url": settings.PASSWORD_RESET_URL.replace("{token}", letter.token),
+        "confirm_url": f"{settings.BASE_URL}/api/v1/auth/password/reset/confirm",
+    }
+    text = render_to_string("tenants/password_reset.txt", told)
+    return EmailMessage(_("A new password for finops"), text, to=[letter.user.email])
 
 
 def _message(letter: Letter) -> EmailMessage:

@@ -11,6 +11,9 @@ from apps.tenants.enums import ApiKeyMode
 # A letter is worth little days later: half a day of trying, then staff see why.
 SEND_INVITATION = JobKind("invitation.send", queue="default", max_attempts=15, backoff_seconds=10)
 
+# Half an hour after it was asked for, nobody waits for it.
+SEND_PASSWORD_RESET = JobKind("password_reset.send", queue="default", max_attempts=8, backoff_seconds=10)
+
 
 @dataclass(frozen=True, slots=True)
 class TenantIdentity:

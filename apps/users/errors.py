@@ -48,6 +48,17 @@ class InvalidRefreshToken(DomainError):
     title = _("The refresh token is not valid")
 
 
+class InvalidPasswordReset(DomainError):
+    """The token of the letter is unknown, has expired or was used; which of them is not said.
+
+    A letter's token works once, for thirty minutes, and a later letter makes it void: ask for another one.
+    """
+
+    code = "invalid_password_reset"
+    status = 400
+    title = _("The password reset is not valid")
+
+
 class UsernameTaken(DomainError):
     """Another user has this user name."""
 

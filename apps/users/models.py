@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserM
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, DeviceManager, ThrottlingMixin
@@ -53,6 +54,7 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+        indexes = [models.Index(Upper("email"), name="users_user_email")]
 
     def get_full_name(self) -> str:
         """Return the name to show for this user."""
@@ -124,6 +126,38 @@ class Lockout(BaseModel):
             ),
         ]
         indexes = [models.Index(fields=["locked_until"], name="users_lockout_locked_until")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class PasswordReset(BaseModel):
+    """A new password that somebody asked for; `user_id` is empty where nobody has the name.
+
+    No foreign key, so that both cost the same to write. `token_hash` is the SHA-256 of what the letter holds, once it
+    is on its way.
+    """
+
+    retention = Retention.EPHEMERAL
+    personal_fields = ("ip",)
+    data_subject = "user_id"
+
+    user_id = models.UUIDField(_("user"), null=True)
+    created_at = models.DateTimeField(_("asked for at"))
+    posted_at = models.DateTimeField(_("looked at"), null=True)
+    token_hash = models.BinaryField(max_length=32, unique=True, null=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True)
+    ip = models.GenericIPAddressField(_("IP address"), null=True)
+    request_id = models.CharField(_("request id"), max_length=128, blank=True)
+
+    class Meta:
+        verbose_name = _("password reset")
+        verbose_name_plural = _("password resets")
+        indexes = [
+            models.Index(fields=["id"], name="users_passwordreset_waiting", condition=models.Q(posted_at__isnull=True)),
+            models.Index(fields=["user_id", "posted_at"], name="users_passwordreset_of_user"),
+            models.Index(fields=["posted_at"], name="users_passwordreset_posted_at"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

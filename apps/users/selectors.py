@@ -3,9 +3,25 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from apps.users.models import Authenticator, RecoveryCodes, Session
+from apps.users.models import Authenticator, PasswordReset, RecoveryCodes, Session, User
+from apps.users.tokens import hash_token
+
+# Colleagues may share an address; not more of them get a letter each.
+_SAME_ADDRESS = 5
+
+
+def members_named(login: str) -> list[UUID]:
+    """Return the active users, staff apart, who have this user name or e-mail address."""
+    named = Q(username=login) | Q(email__iexact=login)
+    found = User.objects.filter(named, is_active=True, is_staff=False).order_by("id")
+    return list(found.values_list("id", flat=True)[:_SAME_ADDRESS])
+
+
+def find_password_reset(token: str, *, now: datetime) -> PasswordReset | None:
+    """Return the reset that a token of a letter is good for."""
+    return PasswordReset.objects.filter(token_hash=hash_token(token), expires_at__gt=now).first()
 
 
 def live_sessions(*, user_id: UUID, tenant_id: UUID, now: datetime) -> QuerySet[Session]:

@@ -15,7 +15,7 @@ from apps.core.keyrings import keys_of
 from apps.users.models import Session
 from apps.users.types import AccessClaims
 
-REFRESH_PREFIX = "for_"
+REFRESH_PREFIX, RESET_PREFIX = "for_", "fow_"
 ISSUER = "finops"
 AUDIENCE = "finops:api"
 TOKEN_TYPE = "at+jwt"  # noqa: S105  (RFC 9068)
@@ -28,8 +28,13 @@ def new_refresh_token() -> str:
     return REFRESH_PREFIX + secrets.token_urlsafe(32)
 
 
-def hash_refresh_token(token: str) -> bytes:
-    """Return the SHA-256 under which a refresh token is stored.
+def new_reset_token() -> str:
+    """Return the token of a letter about a new password, with 256 random bits."""
+    return RESET_PREFIX + secrets.token_urlsafe(32)
+
+
+def hash_token(token: str) -> bytes:
+    """Return the SHA-256 under which a token is stored.
 
     A slow hash would protect nothing: 256 random bits cannot be guessed.
     """

@@ -182,9 +182,10 @@ SESSION_SECONDS = 30 * 24 * 3600
 REAUTHENTICATION_SECONDS = env.integer("FINOPS_REAUTHENTICATION_SECONDS", 900)  # how long a proof is good
 REFRESH_GRACE_SECONDS = 10  # a refresh token that was just exchanged gives the same next one again
 
-# Letters: the invitations of members. A link with `{token}` to the page of yours where invitations are accepted; empty,
-# the letter tells how to do it through the API.
+# Letters: invitations and new passwords. Links with `{token}` to the pages of yours where they are accepted or chosen;
+# empty, the letter tells how to do it through the API.
 INVITATION_URL = env.text("FINOPS_INVITATION_URL")
+PASSWORD_RESET_URL = env.text("FINOPS_PASSWORD_RESET_URL")
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
 EMAIL_PORT = env.integer("EMAIL_PORT", 25)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")

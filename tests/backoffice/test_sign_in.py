@@ -17,6 +17,7 @@ from apps.users.models import Authenticator
 from apps.users.services.factors import make_recovery_codes, new_authenticator
 from tests.backoffice.staff import LOGIN, code_of, enrol, open_session, post_login, wait_for_fresh_period, wrong_code_of
 from tests.factories.users import PASSWORD, make_user
+from tests.tenants.records import leaves
 
 REFUSED = "The username, password or code is not right."
 
@@ -233,7 +234,8 @@ def test_changing_the_own_password_is_recorded(staff_client, staff):
     assert staff_client.post("/admin/password_change/", {**words, "old_password": "wrong"}).status_code == 200
     assert log() == []
     assert staff_client.post("/admin/password_change/", words).status_code == 302
-    assert log() == [("staff.password_changed", "staff", str(staff.pk), {})]
+    assert leaves(None)[-1] == ("user.password_changed", {})
+    assert is_inside(staff_client), "the session that changed it goes on"
 
 
 def test_staff_stay_signed_in_while_djangos_secret_is_replaced(staff_client, settings):
@@ -247,3 +249,24 @@ def test_staff_stay_signed_in_while_djangos_secret_is_replaced(staff_client, set
 def test_a_session_that_a_lost_secret_signed_is_over(staff_client, settings):
     settings.SECRET_KEY = "n" * 60
     assert not is_inside(staff_client)
+
+
+def test_guesses_of_the_own_password_count_towards_the_lockout(staff_client, staff):
+    words = {"new_password1": "another long phrase", "new_password2": "another long phrase"}
+    for _attempt in range(settings.AXES_FAILURE_LIMIT - 1):
+        page = staff_client.post("/admin/password_change/", {**words, "old_password": "wrong"})
+        assert (page.status_code, "This is not your password." in page.content.decode()) == (200, True)
+    for guess in ("wrong", PASSWORD):
+        page = staff_client.post("/admin/password_change/", {**words, "old_password": guess})
+        assert (page.status_code, page["Retry-After"]) == (429, "900")
+    staff.refresh_from_db()
+    assert staff.check_password(PASSWORD)
+
+
+def test_a_password_of_a_breach_is_refused_on_the_page_as_well(staff_client, staff, sandbox, settings):
+    settings.BREACHED_PASSWORDS = True
+    new = "correct horse battery staple"
+    words = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    assert "known from a data breach" in staff_client.post("/admin/password_change/", words).content.decode()
+    staff.refresh_from_db()
+    assert staff.check_password(PASSWORD)

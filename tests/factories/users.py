@@ -4,10 +4,22 @@ from datetime import datetime
 
 from apps.core import clock
 from apps.core.actor import system_actor
-from apps.users.models import User
-from apps.users.services import create_user
+from apps.users.models import PasswordReset, User
+from apps.users.services import ask_for_reset, create_user, write_letter
+from apps.users.types import Origin
 
 PASSWORD = "correct horse battery"
+
+
+def make_password_reset(user: User, *, now: datetime | None = None) -> str:
+    """Have a letter written in which a member can choose a new password, and return its token."""
+    now = now or clock.now()
+    ask_for_reset(login=user.username, origin=Origin(), now=now)
+    reset = PasswordReset.objects.filter(user_id=user.id).latest("id")
+    PasswordReset.objects.filter(id=reset.id).update(posted_at=now)
+    letter = write_letter(reset_id=reset.id, now=now)
+    assert letter is not None
+    return letter.token
 
 
 def make_user(

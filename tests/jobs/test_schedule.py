@@ -23,6 +23,7 @@ def test_the_command_writes_the_whole_table_once() -> None:
         "orders.refresh_quotes": ("orders.refresh_quotes", 5, "default"),
         "providers.schedule_due_syncs": ("providers.schedule_due_syncs", 15, "default"),
         "market.request_due_imports": ("market.request_due_imports", 15, "default"),
+        "tenants.post_password_resets": ("tenants.post_password_resets", 15, "default"),
         "finops.renew_seals": ("finops.renew_seals", 3600, "default"),
         "webhooks.forget_secrets": ("webhooks.forget_secrets", 3600, "default"),
         "tenants.settle_impersonations": ("tenants.settle_impersonations", 15, "default"),

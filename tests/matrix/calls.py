@@ -32,6 +32,13 @@ def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
         ("POST", "auth/factors/totp/{factor_id}/confirm"): {"otp": current_code()},
         ("POST", "auth/token/refresh"): {"refresh": world.acme.refresh},
         ("POST", "auth/token/revoke"): {"refresh": world.acme.refresh},
+        ("POST", "auth/password"): {
+            "current_password": PASSWORD,
+            "new_password": "another one, of five words",
+            "otp": current_code(),
+        },
+        ("POST", "auth/password/reset"): {"username": "jordan"},
+        ("POST", "auth/password/reset/confirm"): {"token": world.acme.reset, "password": "another one, of five words"},
         ("POST", "api-keys"): {"name": "another", "mode": "test", "scopes": ["tenant:read"]},
         ("POST", "api-keys/{api_key_id}/roll"): {"overlap_seconds": 60},
         ("POST", "members"): {"username": "globex-clerk", "role": "viewer"},

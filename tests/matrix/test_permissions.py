@@ -30,6 +30,9 @@ DELETE  auth/factors/{factor_id}                 403  403    403   204     403  
 POST    auth/factors/recovery-codes              403  403    403   201     403      401   401       409:no_second_factor
 POST    auth/factors/totp                        403  403    403   201     403      401   401       201
 POST    auth/factors/totp/{factor_id}/confirm    403  403    403   200     403      401   401       404
+POST    auth/password                            403  403    403   204     403      401   401       204
+POST    auth/password/reset                      202  202    202   202     202      202   202       202
+POST    auth/password/reset/confirm              204  204    204   204     204      204   204       204
 POST    auth/reauthenticate                      403  403    403   200     403      401   401       200
 GET     auth/sessions                            403  403    403   200     403      401   401       200
 DELETE  auth/sessions/{session_id}               403  403    403   204     403      401   401       404
@@ -178,8 +181,9 @@ def test_methods_that_the_route_does_not_take(route: Route, world: World, owner:
         for member in ("acme_user", "acme_viewer", "anonymous"):
             answer = call(world.client(member), method, url, {})
             if _is_open(route) or member != "anonymous":
-                if route.path.startswith(("auth/sessions", "auth/factors", "auth/reauth")) and member == "acme_viewer":
-                    continue  # an API key has no sessions and no factors, whatever it would do with them
+                alone = ("auth/sessions", "auth/factors", "auth/password", "auth/reauth")
+                if route.path.startswith(alone) and member == "acme_viewer":
+                    continue  # an API key has no sessions, factors or password, whatever it would do with them
                 assert_refusal(answer, 405, url)
                 assert set(answer["Allow"].split(", ")) == allowed | ({"HEAD"} if "GET" in allowed else set())
             else:

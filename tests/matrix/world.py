@@ -45,7 +45,7 @@ from tests.factories.orders import (
 )
 from tests.factories.providers import make_connection, make_running_run
 from tests.factories.tenants import make_api_key, make_invitation, make_member, make_role, make_tenant
-from tests.factories.users import PASSWORD, make_user
+from tests.factories.users import PASSWORD, make_password_reset, make_user
 from tests.factories.webhooks import fail_due, make_endpoint
 
 IDEMPOTENCY_KEY = "the-key-that-both-use"
@@ -62,7 +62,8 @@ class Side:
     """One tenant. `ids` are its rows by the name that a path gives them; `secrets` its API keys by role.
 
     `access` and `refresh` are the tokens of its owner's session, who belongs to both tenants. `desk` is the access
-    token of a member with a role of the tenant's own. `invitation` is the token of one that can be accepted.
+    token of a member with a role of the tenant's own. `invitation` is the token of one that can be accepted, `reset`
+    that of a letter in which its clerk can choose a new password.
     """
 
     tenant: Tenant
@@ -72,6 +73,7 @@ class Side:
     desk: str
     refresh: str
     invitation: str
+    reset: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ def _build_side(slug: str, jordan: User) -> Side:
         "transaction_id": transactions[-1].id,
     }
     desk_access, _refresh, _session_id = _sign_in(slug, f"{slug}-desk")
-    return Side(tenant, ids, secrets, access, desk_access, refresh, token)
+    return Side(tenant, ids, secrets, access, desk_access, refresh, token, make_password_reset(clerk))
 
 
 def _waiting_authenticator(user: User) -> UUID:

@@ -68,7 +68,7 @@ def test_a_refresh_token_is_opaque_and_has_256_bits() -> None:
     assert token.startswith("for_")
     assert len(base64.urlsafe_b64decode(token.removeprefix("for_") + "=")) == 32
     assert token != tokens.new_refresh_token()
-    assert tokens.hash_refresh_token(token) == hashlib.sha256(token.encode()).digest()
+    assert tokens.hash_token(token) == hashlib.sha256(token.encode()).digest()
 
 
 def test_an_access_token_says_who_where_and_until_when() -> None:

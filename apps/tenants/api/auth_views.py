@@ -16,7 +16,7 @@ from apps.core.api.pagination import page
 from apps.core.api.views import ApiView, ListView, TenantView
 from apps.core.errors import AuthenticationRequired
 from apps.tenants import services
-from apps.tenants.api.authentication import BearerAuthentication, origin_of
+from apps.tenants.api.authentication import BearerAuthentication, origin_of, principal_of
 from apps.tenants.api.permissions import IsUser
 from apps.tenants.api.serializers import (
     ProofSerializer,
@@ -27,7 +27,6 @@ from apps.tenants.api.serializers import (
     TokenPairSerializer,
     TokenRequestSerializer,
 )
-from apps.tenants.types import Principal
 from apps.users import services as users
 from apps.users.selectors import live_sessions
 
@@ -113,7 +112,7 @@ class ReauthenticateView(TenantView):
     )
     def post(self, request: Request) -> Response:
         body, now = self.parse(ReauthenticateSerializer), clock.now()
-        session_id = _user_principal(request).session_id
+        session_id = principal_of(request).session_id
         assert session_id is not None
         services.reauthenticate(
             request=request._request,
@@ -142,7 +141,7 @@ class SessionListView(ListView):
         # Sessions are global rows, which a tenant's scope cannot reach: the query itself names user and tenant.
         live = live_sessions(user_id=self.actor.user_id, tenant_id=self.tenant_id, now=clock.now())
         rows, next_cursor = page(live, ordering=("-id",), limit=limit, cursor=cursor)
-        context = {"session_id": _user_principal(self.request).session_id}
+        context = {"session_id": principal_of(self.request).session_id}
         return list(SessionSerializer(rows, many=True, context=context).data), next_cursor
 
 
@@ -155,11 +154,6 @@ class SessionView(TenantView):
     def delete(self, request: Request, session_id: UUID) -> Response:
         users.revoke_session(session_id=session_id, actor=self.actor, now=clock.now())
         return Response(status=204)
-
-
-def _user_principal(request: Request) -> Principal:
-    assert isinstance(request.auth, Principal)
-    return request.auth
 
 
 def _never_stored(response: Response) -> Response:

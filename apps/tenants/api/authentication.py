@@ -64,6 +64,12 @@ def origin_of(request: Request | HttpRequest) -> Origin:
     )
 
 
+def principal_of(request: Request) -> Principal:
+    """Return who sends an authenticated request."""
+    assert isinstance(request.auth, Principal)
+    return request.auth
+
+
 def _normal_address(text: str) -> str:
     """Return an address in the form that networks are compared in; empty when there is none (a Unix socket)."""
     try:

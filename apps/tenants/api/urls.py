@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from apps.tenants.api import auth_views, explaining, factor_views, invitation_views, member_views, role_views, views
+from apps.tenants.api import (
+    auth_views,
+    explaining,
+    factor_views,
+    invitation_views,
+    member_views,
+    password_views,
+    role_views,
+    views,
+)
 
 urlpatterns = [
     path("auth/token", auth_views.TokenView.as_view()),
@@ -16,6 +25,9 @@ urlpatterns = [
     path("auth/factors/totp/<uuid:factor_id>/confirm", factor_views.TotpConfirmView.as_view()),
     path("auth/factors/recovery-codes", factor_views.RecoveryCodesView.as_view()),
     path("auth/factors/<uuid:factor_id>", factor_views.FactorRemovalView.as_view()),
+    path("auth/password", password_views.PasswordView.as_view()),
+    path("auth/password/reset", password_views.PasswordResetView.as_view()),
+    path("auth/password/reset/confirm", password_views.PasswordResetConfirmView.as_view()),
     path("me", views.MeView.as_view()),
     path("tenant", views.CurrentTenantView.as_view()),
     path("usage", views.UsageView.as_view()),

@@ -406,7 +406,7 @@ class Migration(migrations.Migration):
             "tenants_user_memberships(member uuid)",
             "TABLE (tenant_id uuid, slug text, status text, role text)",
             USER_MEMBERSHIPS,
-            roles=["finops_web"],
+            roles=["finops_web", "finops_worker"],
         ),
         DefinerFunction(
             "tenants_colleague(asker uuid, named text, roles text[])",

@@ -21,6 +21,7 @@ from apps.tenants.services.invitations import (
 )
 from apps.tenants.services.joining import NewUser, accept_invitation
 from apps.tenants.services.members import add_colleague, add_member, change_role, remove_member
+from apps.tenants.services.password_resets import confirm_password_reset, post_resets
 from apps.tenants.services.plans import require_room, set_plan
 from apps.tenants.services.read_only import engage_read_only, release_read_only
 from apps.tenants.services.requests import store_request_counts
@@ -37,6 +38,7 @@ __all__ = [
     "add_member",
     "change_role",
     "change_tenant_role",
+    "confirm_password_reset",
     "create_api_key",
     "create_tenant",
     "create_tenant_role",
@@ -50,6 +52,7 @@ __all__ = [
     "issue_impersonation_token",
     "mark_sent",
     "may_impersonate",
+    "post_resets",
     "reactivate_tenant",
     "reauthenticate",
     "record_look",

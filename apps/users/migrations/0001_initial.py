@@ -5,6 +5,7 @@ import django.contrib.auth.models
 import django.contrib.auth.validators
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import django.db.models.functions
 import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
@@ -38,6 +39,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'user',
                 'verbose_name_plural': 'users',
+                'indexes': [models.Index(django.db.models.functions.Upper('email'), name='users_user_email')],
             },
             managers=[
                 ('objects', django.contrib.auth.models.UserManager()),
@@ -78,6 +80,24 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'lockouts',
                 'constraints': [models.UniqueConstraint(fields=('username', 'ip'), name='users_lockout_one_per_name_and_address', nulls_distinct=False)],
                 'indexes': [models.Index(fields=['locked_until'], name='users_lockout_locked_until')],
+            },
+        ),
+        migrations.CreateModel(
+            name='PasswordReset',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('user_id', models.UUIDField(null=True, verbose_name='user')),
+                ('created_at', models.DateTimeField(verbose_name='asked for at')),
+                ('posted_at', models.DateTimeField(null=True, verbose_name='looked at')),
+                ('token_hash', models.BinaryField(max_length=32, null=True, unique=True)),
+                ('expires_at', models.DateTimeField(null=True, verbose_name='expires at')),
+                ('ip', models.GenericIPAddressField(null=True, verbose_name='IP address')),
+                ('request_id', models.CharField(blank=True, max_length=128, verbose_name='request id')),
+            ],
+            options={
+                'verbose_name': 'password reset',
+                'verbose_name_plural': 'password resets',
+                'indexes': [models.Index(condition=models.Q(('posted_at__isnull', True)), fields=['id'], name='users_passwordreset_waiting'), models.Index(fields=['user_id', 'posted_at'], name='users_passwordreset_of_user'), models.Index(fields=['posted_at'], name='users_passwordreset_posted_at')],
             },
         ),
         migrations.CreateModel(

@@ -10,6 +10,16 @@ from apps.users.services.identity import (
     store_user,
 )
 from apps.users.services.lockout import require_not_locked_out, seconds_locked
+from apps.users.services.passwords import change_password, get_user_of_reset, reset_password
+from apps.users.services.resets import (
+    ResetLetter,
+    ask_for_reset,
+    discard_reset,
+    forget_resets,
+    is_wanted,
+    take_reset,
+    write_letter,
+)
 from apps.users.services.sessions import (
     OpenSession,
     end_other_sessions,
@@ -36,14 +46,21 @@ __all__ = [
     "SUCCESSORS",
     "Enrolled",
     "OpenSession",
+    "ResetLetter",
     "add_totp_device",
+    "ask_for_reset",
     "begin_totp",
+    "change_password",
     "check_password",
     "check_second_factor",
     "confirm_totp",
     "create_user",
+    "discard_reset",
     "end_other_sessions",
+    "forget_resets",
+    "get_user_of_reset",
     "is_locked_out",
+    "is_wanted",
     "one_attempt_at_a_time",
     "prepare_user",
     "record_refusal",
@@ -55,6 +72,7 @@ __all__ = [
     "renew_recovery_codes",
     "require_good_password",
     "require_not_locked_out",
+    "reset_password",
     "revoke_any_session",
     "revoke_by_refresh_token",
     "revoke_session",
@@ -63,5 +81,7 @@ __all__ = [
     "spend_code",
     "start_session",
     "store_user",
+    "take_reset",
     "visitor",
+    "write_letter",
 ]

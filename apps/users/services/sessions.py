@@ -87,7 +87,7 @@ def refresh_session(*, refresh: str, origin: Origin, now: datetime) -> OpenSessi
 
 def _lock(refresh: str) -> RefreshToken | None:
     """Lock a token's session, then read the token: of two exchanges at once the second sees what the first did."""
-    found = RefreshToken.objects.filter(token_hash=tokens.hash_refresh_token(refresh))
+    found = RefreshToken.objects.filter(token_hash=tokens.hash_token(refresh))
     session_id = found.values_list("session_id", flat=True).first()
     if session_id is None:
         return None
@@ -124,7 +124,7 @@ def _successor(token: RefreshToken) -> str:
 
 
 def _store(session: Session, refresh: str) -> None:
-    RefreshToken(session=session, token_hash=tokens.hash_refresh_token(refresh)).save(force_insert=True)
+    RefreshToken(session=session, token_hash=tokens.hash_token(refresh)).save(force_insert=True)
 
 
 def revoke_session(*, session_id: UUID, actor: Actor, now: datetime) -> None:
