@@ -9,7 +9,9 @@ from io import BytesIO
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
 
+from apps.core import context
 from apps.core.api.parsers import is_body_too_large
 from apps.core.api.problems import API_PREFIX, problem_response
 from apps.core.errors import (
@@ -17,6 +19,7 @@ from apps.core.errors import (
     BodyTooLarge,
     DomainError,
     HeadersTooLarge,
+    MalformedRequest,
     MethodNotAllowed,
     TooManyParameters,
 )
@@ -51,6 +54,8 @@ def _bound(request: HttpRequest) -> None:
     # The API's parsers refuse it, too, but after asking who it is and whether the thing exists.
     if is_body_too_large(request) and not request.path.startswith(API_PREFIX):
         raise BodyTooLarge
+    if request.method == "POST" and not request.path.startswith(API_PREFIX):
+        _require_whole_body(request)
 
 
 def _address_length(request: HttpRequest) -> int:
@@ -64,7 +69,20 @@ def _header_length(request: HttpRequest) -> int:
 def _refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
     if request.path.startswith(API_PREFIX):
         return problem_response(request, error)
-    return HttpResponse(str(error.title), status=error.status, content_type="text/plain; charset=utf-8")
+    told = {"error": error, "request_id": context.current().request_id}
+    response = HttpResponse(render_to_string("core/refused.html", told), status=error.status)
+    response.problem_code = error.code  # type: ignore[attr-defined]  # for the line that is logged
+    return response
+
+
+def _require_whole_body(request: HttpRequest) -> None:
+    """Refuse a form whose client went away while it sent: what came would look like a form with less in it.
+
+    The API needs no such thing: JSON that ends early is no JSON.
+    """
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    if declared.isdecimal() and len(request.body) < int(declared):
+        raise MalformedRequest
 
 
 def _take_chunks(request: WSGIRequest) -> None:

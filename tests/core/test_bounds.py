@@ -40,7 +40,18 @@ def test_an_address_has_8192_characters_and_a_hundred_parameters(client: Client,
 
 def test_a_path_that_is_too_long_is_refused_on_pages_too(client: Client):
     response = client.get("/admin/" + "a" * 8_192)
-    assert (response.status_code, response.content) == (414, b"The address is too long")
+    assert (response.status_code, response["Content-Type"]) == (414, "text/html; charset=utf-8")
+    text = response.content.decode()
+    assert "<h1>The address is too long</h1>" in text
+    assert "start from the overview" in text
+    assert f"<code>{response['X-Request-ID']}</code>" in text
+
+
+def test_staff_are_told_what_helps_when_header_fields_or_a_form_are_too_large(client: Client):
+    fields = client.get("/admin/", headers={"Cookie": "a" * 16_384})
+    assert (fields.status_code, "delete this site's, then sign in again" in fields.content.decode()) == (431, True)
+    form = client.post("/admin/login/", {"username": "a" * MEGABYTE})
+    assert (form.status_code, "a megabyte at most" in form.content.decode()) == (413, True)
 
 
 @pytest.mark.parametrize("name", ["Authorization", "Idempotency-Key", "If-Match", "Cookie", "X-Forwarded-For", "X-Any"])
@@ -57,8 +68,24 @@ def test_a_body_has_a_megabyte(client: Client):
     assert client.post("/admin/login/", fits + b" ", content_type="application/json").status_code == 413
 
 
+def test_a_form_that_ends_early_is_no_form():
+    """Its client went away while it sent: the server hands on what came."""
+    whole = b"username=staff&password=correct+horse+battery"
+    told = {"CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": str(len(whole))}
+    assert send("/admin/login/", whole, **told)[0] == 403  # without a CSRF token
+    status, page = send("/admin/login/", whole[:-5], **told)
+    assert (status, b"Go back, load the page anew" in page) == (400, True)
+
+
 def chunked(path: str, body: bytes, *, terminated: bool = True) -> tuple[int, dict[str, Any]]:
     """Post a body without a declared length, as a web server hands it on."""
+    told = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_TYPE": "application/json"}
+    status, content = send(path, body, **told, **{"wsgi.input_terminated": terminated})
+    return status, msgspec.json.decode(content)
+
+
+def send(path: str, body: bytes, **told: Any) -> tuple[int, bytes]:
+    """Post a body past the test client, which would not send one that contradicts its length."""
     environ = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": path,
@@ -67,11 +94,9 @@ def chunked(path: str, body: bytes, *, terminated: bool = True) -> tuple[int, di
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
-        "HTTP_TRANSFER_ENCODING": "chunked",
-        "CONTENT_TYPE": "application/json",
         "wsgi.url_scheme": "http",
         "wsgi.input": BytesIO(body),
-        "wsgi.input_terminated": terminated,
+        **told,
     }
     statuses: list[str] = []
 
@@ -79,7 +104,7 @@ def chunked(path: str, body: bytes, *, terminated: bool = True) -> tuple[int, di
         statuses.append(status)
 
     content = b"".join(WSGIHandler()(environ, start))
-    return int(statuses[0][:3]), msgspec.json.decode(content)
+    return int(statuses[0][:3]), content
 
 
 def test_a_body_without_a_declared_length_is_read_and_bounded():
