@@ -1,25 +1,14 @@
 """What schemathesis objects to, and why it is right after all.
 
 A schema says what a value looks like, not what it means: a request that fits it may still name what is not there. Such
-refusals are told by the problem's code and by the field's; whatever is not listed here is a finding.
+refusals are told by the problem's code and by the field's; whatever else refuses what the schema allows is a finding.
 """
 
 import json
 
-# Problem codes: the whole request is at odds with how things are.
-MEANING = {
-    "expiry_in_the_past": "what time it is",
-    "idempotency_key_reused": "which keys have been used",
-    "invalid_cursor": "only what a list has given is a cursor",
-    "invalid_invitation": "which tokens have been given out",
-    "invalid_network": "which texts are networks",
-    "password_too_weak": "which passwords are common, or have been breached",
-    "tenant_required": "how many tenants a user belongs to",
-    "unknown_colleague": "who belongs to which tenant",
-    "unknown_event_type": "which events there are",
-    "unknown_scope": "which scopes there are",
-    "url_refused": "where a webhook may lead",
-}
+# Problem codes that say no more than the schema does. Every other code is a refusal of its own, with a page that explains
+# what is at odds with how things are.
+OF_THE_FORM = {"malformed_request", "unknown_query_parameter", "unsupported_media_type", "validation_failed"}
 # (field, code) of an entry of `errors`; the field "*" is any.
 _PRICES = ("quantity", "limit_price", "stop_price")
 MEANING_OF_FIELD: dict[tuple[str, str], str] = {
@@ -43,6 +32,7 @@ MEANING_OF_FIELD: dict[tuple[str, str], str] = {
     ("provider", "not_synchronised"): "and which of them have accounts",
     ("quantity", "required"): "a replacement changes something, no matter what",
     ("reason", "required"): "engaging the kill switch takes one, releasing it does not",
+    ("role", "invalid_choice"): "which roles the tenant has made",
     ("time_in_force", "not_allowed"): "the rules of order parameters (apps/orders/rules/parameters.py)",
     ("type", "not_allowed"): "the same",
     **{(name, code): "the same" for name in _PRICES for code in ("not_allowed", "not_positive", "required")},
@@ -58,13 +48,11 @@ def is_explained(check: str, status: int, body: bytes) -> bool:
     """Return whether an objection is one of those that are listed here."""
     if check != "positive_data_acceptance":
         return False
-    if status == 412:
-        return True  # If-Match is a string to the schema; which version is stored, it cannot know
     try:
         problem = json.loads(body)
     except ValueError:
         return False
-    if problem.get("code") in MEANING:
-        return True
+    if problem.get("code") not in OF_THE_FORM:
+        return 400 <= status < 500 and "code" in problem
     errors = [(error["field"].split(".")[0], error["code"]) for error in problem.get("errors", [])]
     return bool(errors) and all(entry in MEANING_OF_FIELD or ("*", entry[1]) in MEANING_OF_FIELD for entry in errors)
