@@ -6,7 +6,7 @@ refusals are told by the problem's code and by the field's; whatever else refuse
 
 import json
 
-# Problem codes that say no more than the schema does. Every other code is a refusal of its own, with a page that explains
+# Problem codes that say no more than the schema does. Every other code is a refusal of its own, whose page explains
 # what is at odds with how things are.
 OF_THE_FORM = {"malformed_request", "unknown_query_parameter", "unsupported_media_type", "validation_failed"}
 # (field, code) of an entry of `errors`; the field "*" is any.
