@@ -34,7 +34,9 @@ from apps.core.admin import (
     two_lines,
 )
 from apps.users import services
+from apps.users.devices import device_name
 from apps.users.models import Authenticator, Session, User
+from apps.users.selectors import alive_at
 
 _ROWS = 20
 SESSION_REVOKED = Outcome(message("%(count)s session revoked"), message("%(count)s sessions revoked"))
@@ -45,7 +47,7 @@ def session_chip(session: Session) -> str:
     """Return whether a session is alive."""
     if session.revoked_at is not None:
         return chip(_("Revoked"), "idle")
-    return chip(_("Expired"), "idle") if session.expires_at <= clock.now() else chip(_("Alive"), "ok")
+    return chip(_("Expired"), "idle") if session.ends_at <= clock.now() else chip(_("Alive"), "ok")
 
 
 @admin.register(User)
@@ -136,7 +138,7 @@ class AliveFilter(SimpleListFilter):
         return [("alive", _("Alive")), ("over", _("Over"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
-        alive = Q(revoked_at=None, expires_at__gt=clock.now())
+        alive = alive_at(clock.now())
         return queryset.filter({"alive": alive, "over": ~alive}.get(self.value() or "", Q()))
 
 
@@ -172,9 +174,9 @@ class SessionAdmin(StaffModelAdmin):
     def state(self, session: Session) -> str:
         return session_chip(session)
 
-    @column(gettext_lazy("client"))
+    @column(gettext_lazy("device"))
     def agent(self, session: Session) -> str:
-        return session.user_agent[:60]
+        return device_name(session.user_agent)
 
     @column(gettext_lazy("signed in"))
     def began(self, session: Session) -> str:
@@ -194,7 +196,7 @@ class SessionAdmin(StaffModelAdmin):
         return (
             Stat(_("Signed in"), moment(session.created_at)),
             Stat(_("Last used"), moment(session.last_used_at)),
-            Stat(_("Ends"), moment(session.expires_at)),
+            Stat(_("Ends"), moment(session.ends_at)),
         )
 
     def related_links(self, session: Session) -> Sequence[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import base64
 import hmac
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -96,6 +96,11 @@ class Session(BaseModel):
             ),
             models.Index(fields=["expires_at"], name="users_session_expires_at"),
         ]
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the session ends unless it is used before: idle for SESSION_IDLE_SECONDS, or at its `expires_at`."""
+        return min(self.expires_at, self.last_used_at + timedelta(seconds=settings.SESSION_IDLE_SECONDS))
 
     def __str__(self) -> str:
         return str(self.id)

@@ -1,8 +1,9 @@
 """Reads of the users room. Its tables are global: they are read outside of any scope."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from apps.users.models import Authenticator, PasswordReset, RecoveryCodes, Session, User
@@ -30,8 +31,14 @@ def live_sessions(*, user_id: UUID, tenant_id: UUID, now: datetime) -> QuerySet[
 
 
 def live_sessions_everywhere(*, user_id: UUID, now: datetime) -> QuerySet[Session]:
-    """Return the sessions of a user in all tenants that are neither revoked nor expired."""
-    return Session.objects.filter(user_id=user_id, revoked_at__isnull=True, expires_at__gt=now)
+    """Return the sessions of a user in all tenants that are neither revoked nor expired nor idle for too long."""
+    return Session.objects.filter(alive_at(now), user_id=user_id)
+
+
+def alive_at(now: datetime) -> Q:
+    """Return the condition for sessions that have not ended; see `Session.ends_at`."""
+    idle = now - timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+    return Q(revoked_at__isnull=True, expires_at__gt=now, last_used_at__gt=idle)
 
 
 def factors_of(user_id: UUID) -> list[Authenticator]:

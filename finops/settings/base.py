@@ -179,6 +179,7 @@ TOKEN_KEYS = env.text("FINOPS_TOKEN_KEYS", required=True)
 TOKEN_KEYS_FILE = env.file_of("FINOPS_TOKEN_KEYS")
 ACCESS_TOKEN_SECONDS = 600
 SESSION_SECONDS = 30 * 24 * 3600
+SESSION_IDLE_SECONDS = 7 * 24 * 3600  # without a refresh
 REAUTHENTICATION_SECONDS = env.integer("FINOPS_REAUTHENTICATION_SECONDS", 900)  # how long a proof is good
 REFRESH_GRACE_SECONDS = 10  # a refresh token that was just exchanged gives the same next one again
 

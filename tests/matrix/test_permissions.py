@@ -35,6 +35,7 @@ POST    auth/password/reset                      202  202    202   202     202  
 POST    auth/password/reset/confirm              204  204    204   204     204      204   204       204
 POST    auth/reauthenticate                      403  403    403   200     403      401   401       200
 GET     auth/sessions                            403  403    403   200     403      401   401       200
+DELETE  auth/sessions                            403  403    403   204     403      401   401       204
 DELETE  auth/sessions/{session_id}               403  403    403   204     403      401   401       404
 POST    auth/token                               200  200    200   200     200      200   200       200
 POST    auth/token/refresh                       200  200    200   200     200      200   200       200

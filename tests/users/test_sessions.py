@@ -11,6 +11,7 @@ from django.db import connection
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
 from apps.users.models import RefreshToken, Session, User
+from apps.users.selectors import live_sessions
 from apps.users.services import (
     OpenSession,
     end_other_sessions,
@@ -100,8 +101,24 @@ def test_a_token_used_twice_revokes_the_session(ada: User, now: datetime) -> Non
 
 def test_an_expired_session_gives_nothing(ada: User, now: datetime) -> None:
     opened = start(ada, now)
+    Session.objects.update(last_used_at=now + timedelta(days=28))
     assert refresh_session(refresh=opened.refresh, origin=ORIGIN, now=now + timedelta(days=30)) is None
     assert refresh_session(refresh=opened.refresh, origin=ORIGIN, now=now + timedelta(days=29)) is not None
+
+
+def test_a_session_that_nobody_uses_for_a_week_ends(ada: User, now: datetime) -> None:
+    token: str | None = start(ada, now).refresh
+    last = now
+    for _ in range(4):
+        last += timedelta(days=7) - timedelta(microseconds=1)
+        assert token is not None
+        token = refresh(token, last)
+    assert token is not None
+    assert Session.objects.get().ends_at == now + timedelta(days=30)
+    Session.objects.update(expires_at=now + timedelta(days=365))
+    assert refresh(token, last + timedelta(days=7)) is None
+    assert not live_sessions(user_id=ada.id, tenant_id=TENANT, now=last + timedelta(days=7)).exists()
+    assert live_sessions(user_id=ada.id, tenant_id=TENANT, now=last + timedelta(days=6)).exists()
 
 
 def test_an_unknown_token_gives_nothing(now: datetime) -> None:

@@ -127,7 +127,7 @@ class ReauthenticateView(TenantView):
 
 
 class SessionListView(ListView):
-    """GET /auth/sessions."""
+    """GET, DELETE /auth/sessions."""
 
     permission_classes = [IsUser]
     serializer_class = SessionSerializer
@@ -135,6 +135,20 @@ class SessionListView(ListView):
     @extend_schema(operation_id="list_sessions", summary="Your live sessions in this tenant", tags=["Auth"])
     def get(self, request: Request, **path: object) -> Response:
         return super().get(request, **path)
+
+    @extend_schema(
+        operation_id="revoke_other_sessions",
+        summary="Sign out everywhere else, in your other tenants as well",
+        tags=["Auth"],
+        responses={204: None},
+    )
+    def delete(self, request: Request) -> Response:
+        assert self.actor.user_id is not None
+        keep = principal_of(request).session_id
+        users.end_other_sessions(
+            user_id=self.actor.user_id, keep=keep, reason="signed_out", actor=self.actor, now=clock.now()
+        )
+        return Response(status=204)
 
     def read_page(self, *, limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
         assert self.actor.user_id is not None

@@ -11,6 +11,7 @@ from apps.core.api.permissions import Permission
 from apps.core.api.serializers import StrictSerializer, TimeText
 from apps.tenants.enums import ApiKeyMode, InvitationStatus, Meter, Plan, TenantStatus
 from apps.tenants.models import Invitation
+from apps.users.devices import device_name
 from apps.users.models import Session
 
 
@@ -62,15 +63,20 @@ class TokenPairSerializer(serializers.Serializer[Any]):
 
 
 class SessionSerializer(serializers.Serializer[Any]):
-    """A live session; `current` marks the one that asks."""
+    """A live session; `current` marks the one that asks. It ends at `expires_at`, or when unused at `idle_until`."""
 
     id = serializers.UUIDField()
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
+    idle_until = serializers.DateTimeField(source="ends_at")
     ip = serializers.CharField(allow_null=True)
+    device = serializers.SerializerMethodField()
     user_agent = serializers.CharField()
     current = serializers.SerializerMethodField()
+
+    def get_device(self, session: Session) -> str:
+        return device_name(session.user_agent)
 
     def get_current(self, session: Session) -> bool:
         return bool(session.id == self.context["session_id"])

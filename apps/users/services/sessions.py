@@ -31,7 +31,7 @@ class OpenSession:
 
 
 def start_session(*, user: User, tenant_id: UUID, origin: Origin, now: datetime) -> OpenSession:
-    """Start a session of an authenticated user in one tenant. It ends after SESSION_SECONDS, refreshed or not."""
+    """Start a session of an authenticated user in one tenant. It ends after SESSION_SECONDS, and before when unused."""
     refresh = tokens.new_refresh_token()
     session = Session(
         user=user,
@@ -98,7 +98,7 @@ def _lock(refresh: str) -> RefreshToken | None:
 
 
 def _is_alive(session: Session, now: datetime) -> bool:
-    return session.revoked_at is None and session.expires_at > now and session.user.is_active
+    return session.revoked_at is None and session.ends_at > now and session.user.is_active
 
 
 def _replace(token: RefreshToken, now: datetime) -> str:

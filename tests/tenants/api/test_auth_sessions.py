@@ -1,4 +1,4 @@
-"""GET /auth/sessions and DELETE /auth/sessions/{id}."""
+"""GET, DELETE /auth/sessions and DELETE /auth/sessions/{id}."""
 
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from tests.tenants.api.calls import problem, sign_in, signed_in
 from tests.tenants.records import leaves
 
 SESSIONS = "/api/v1/auth/sessions"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_a_user_sees_the_live_sessions_of_this_tenant_newest_first(ada: User, ac
         "/api/v1/auth/token",
         {"username": "ada", "password": "correct horse battery", "tenant": "acme"},
         format="json",
-        HTTP_USER_AGENT="first/1",
+        HTTP_USER_AGENT=FIREFOX,
         REMOTE_ADDR="192.0.2.7",
     )
     second = signed_in("ada", tenant="acme")
@@ -39,9 +40,14 @@ def test_a_user_sees_the_live_sessions_of_this_tenant_newest_first(ada: User, ac
     body = second.get(SESSIONS).json()
     assert body["next_cursor"] is None
     newest, oldest = body["data"]
-    assert set(oldest) == {"id", "created_at", "last_used_at", "expires_at", "ip", "user_agent", "current"}
+    assert set(oldest) == {
+        *("id", "created_at", "last_used_at", "expires_at", "idle_until"),
+        *("ip", "device", "user_agent", "current"),
+    }
     assert (newest["current"], oldest["current"]) == (True, False)
-    assert (oldest["ip"], oldest["user_agent"]) == ("192.0.2.7", "first/1")
+    assert (oldest["ip"], oldest["user_agent"]) == ("192.0.2.7", FIREFOX)
+    assert oldest["device"] == "Firefox on Linux"
+    assert oldest["idle_until"] < oldest["expires_at"]
     assert client_for(first.json()["access"]).get(SESSIONS).json()["data"][1]["current"] is True
 
 
@@ -87,3 +93,15 @@ def test_an_api_key_has_no_sessions(acme_admin: APIClient, anonymous: APIClient)
     assert problem(acme_admin.get(SESSIONS))[:2] == (403, "permission_denied")
     assert problem(acme_admin.delete(f"{SESSIONS}/{uuid4()}"))[:2] == (403, "permission_denied")
     assert problem(anonymous.get(SESSIONS))[:2] == (401, "authentication_required")
+
+
+def test_all_others_are_signed_out_in_one_go(ada: User, acme: Tenant, globex: Tenant) -> None:
+    make_member(globex, "ada", "viewer", user=ada)
+    mine, lost, elsewhere = (signed_in("ada", tenant=slug) for slug in ("acme", "acme", "globex"))
+    eve = make_member(acme, "eve", "admin")
+    others = signed_in(eve.username)
+    answer = mine.delete(SESSIONS)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert [client.get("/api/v1/me").status_code for client in (mine, lost, elsewhere, others)] == [200, 401, 401, 200]
+    for tenant in (acme, globex):
+        assert ("session.revoked", {"reason": [None, "signed_out"]}) in leaves(tenant.id)
