@@ -13,8 +13,8 @@ from apps.audit.models import AuditEntry
 from apps.core import clock
 from apps.core.scope import staff_scope, tenant_scope
 from apps.tenants.models import Impersonation, Membership
-from apps.users.models import User
-from tests.backoffice.staff import enrol, open_session
+from apps.users.models import Authenticator, User
+from tests.backoffice.staff import code_of, enrol, open_session, wrong_code_of
 from tests.backoffice.test_actions import told
 from tests.backoffice.world import World
 from tests.conftest import client_for
@@ -42,8 +42,15 @@ def begun() -> list[Impersonation]:
         return list(Impersonation.objects.order_by("id"))
 
 
+def why(client: Client, **changes: str) -> dict[str, str]:
+    """Return a good form, with a code of the signed-in staff user that nobody has used."""
+    device = Authenticator.objects.get(user_id=client.session["_auth_user_id"])
+    Authenticator.objects.filter(pk=device.pk).update(last_period=-1)
+    return {**WHY, "code": code_of(device), **changes}
+
+
 def begin(client: Client, world: World) -> Impersonation:
-    response = client.post(start_url(world), WHY)
+    response = client.post(start_url(world), why(client))
     assert (response.status_code, response["Location"]) == (302, AS_MEMBER)
     return begun()[-1]
 
@@ -81,24 +88,37 @@ def test_it_begins_at_the_members_page_with_a_ticket_and_a_reason(staff_client, 
 
 @pytest.mark.parametrize("missing", ["ticket", "reason"])
 def test_without_either_nothing_begins(staff_client, world: World, missing: str):
-    page = text_of(staff_client.post(start_url(world), {**WHY, missing: " "}))
+    page = text_of(staff_client.post(start_url(world), why(staff_client, **{missing: " "})))
     assert "the tenant reads it." in page
     assert (begun(), leaves(world, "impersonation.started")) == ([], [])
 
 
 def test_what_the_service_refuses_stands_on_the_form(staff_client, looking, world: World):
-    assert "Another impersonation is active" in text_of(staff_client.post(start_url(world), WHY))
+    assert "Another impersonation is active" in text_of(staff_client.post(start_url(world), why(staff_client)))
     assert len(begun()) == 1
 
 
 def test_it_takes_a_permission_of_its_own(viewing_client, world: World):
     changing = client_who_may("changer", "view_membership", "change_membership", "change_tenant")
     for client in (viewing_client, changing):
-        assert client.post(start_url(world), WHY).status_code == 403
+        assert client.post(start_url(world), why(client)).status_code == 403
         assert client.get(AS_MEMBER).status_code == 403
     assert begun() == []
     support = client_who_may("support", "view_membership", "impersonate_membership")
     assert begin(support, world).staff_name == "support"
+
+
+def test_it_takes_a_fresh_code_whoever_has_the_session(staff_client, device, world: World):
+    good = why(staff_client)["code"]
+    for code in ("", wrong_code_of(device), "not-a-code"):
+        page = text_of(staff_client.post(start_url(world), {**WHY, "code": code}))
+        assert ("Enter a code" if not code else "The code is not right, or was used") in page
+        Authenticator.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
+    assert begun() == []
+    begin(staff_client, world)
+    staff_client.post(f"{AS_MEMBER}end/")
+    assert "or was used" in text_of(staff_client.post(start_url(world), {**WHY, "code": good}))
+    assert len(begun()) == 1
 
 
 def test_a_get_begins_nothing(staff_client, world: World):
@@ -153,7 +173,7 @@ def test_a_record_is_the_apis_answer(staff_client, looking, world: World):
 def test_what_the_role_does_not_give_is_not_shown(staff_client, world: World):
     with staff_scope():
         clerk = Membership.objects.get(user_id=make_member(world.acme.tenant, "clerk", "billing").pk)
-    staff_client.post(f"/admin/tenants/membership/{clerk.pk}/do/impersonate/", WHY)
+    staff_client.post(f"/admin/tenants/membership/{clerk.pk}/do/impersonate/", why(staff_client))
     assert "The member's role does not give it." in text_of(staff_client.get(AS_MEMBER))
     for section in SECTIONS:
         assert "403, permission_denied" in text_of(staff_client.get(f"{AS_MEMBER}{section}/"), 403)
@@ -276,7 +296,7 @@ def test_staff_limited_to_another_tenant_begin_none(world: World):
     with staff_scope():
         user.user_permissions.remove(Permission.objects.get(codename="operate_tenant"))
         assign_perm("tenants.operate_tenant", user, world.globex.tenant)
-    assert support.post(start_url(world), WHY).status_code == 404
+    assert support.post(start_url(world), why(support)).status_code == 404
     assert begun() == []
 
 

@@ -108,6 +108,7 @@ def make_session(user: User, tenant: Tenant) -> Session:
             tenant_id=tenant.id,
             created_at=now,
             last_used_at=now,
+            proved_at=now,
             expires_at=now + timedelta(days=1),
             ip="127.0.0.9",
             user_agent="tests",

@@ -44,6 +44,8 @@ from apps.core.errors import DomainError, ValidationFailed
 from apps.tenants.enums import Ending
 from apps.tenants.models import Impersonation, Membership
 from apps.tenants.services import end_impersonation, start_impersonation
+from apps.users.models import User
+from apps.users.services import spend_code
 
 _LOOKS = 100
 ENDED = Outcome(message("%(count)s impersonation ended"), message("%(count)s impersonations ended"))
@@ -68,6 +70,13 @@ class StartForm(forms.Form):
         error_messages={"required": gettext_lazy("Say why: the tenant reads it.")},
         max_length=500,
     )
+    code = forms.CharField(
+        label=gettext_lazy("One-time code"),
+        help_text=gettext_lazy("That it is you: a new one from your authenticator app, or a recovery code."),
+        error_messages={"required": gettext_lazy("Enter a code from your authenticator app.")},
+        max_length=32,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
     confirmed = forms.CharField(widget=forms.HiddenInput, initial="1")
 
 
@@ -88,14 +97,19 @@ def start_view(request: HttpRequest, member: Membership) -> HttpResponse:
 
 
 def _start(request: HttpRequest, member: Membership, form: StartForm) -> bool:
-    """Call the service; what it refuses is shown on the form."""
+    """Have the staff user prove who they are, then call the service; what is refused is shown on the form."""
+    actor, now, user = staff_actor(request), clock.now(), request.user
+    assert isinstance(user, User)
+    if spend_code(user=user, code=form.cleaned_data["code"], actor=actor, now=now) is None:
+        form.add_error("code", ValidationError(_("The code is not right, or was used: wait for the next one.")))
+        return False
     try:
         start_impersonation(
             member_id=member.pk,
             reason=form.cleaned_data["reason"],
             ticket=form.cleaned_data["ticket"],
-            actor=staff_actor(request).for_tenant(member.tenant_id),
-            now=clock.now(),
+            actor=actor.for_tenant(member.tenant_id),
+            now=now,
         )
     except ValidationFailed as error:
         for problem in error.extra.get("errors", []):
