@@ -23,7 +23,7 @@ from tests.backoffice.desk import ENDPOINT_SECRET
 from tests.backoffice.world import SECRET, TOKEN_IN_TRACEBACK, World
 from tests.factories.accounts import make_account, make_transaction, make_transactions
 from tests.factories.impersonations import make_impersonation
-from tests.factories.tenants import make_invitation
+from tests.factories.tenants import make_invitation, make_role
 
 # Queries of the list and of a record's page: three say who asks (session, user, authenticator), one counts the
 # sidebar's badges, one asks whether trading is stopped, two name tenants (the filter's and the rows'); the rest is the
@@ -57,6 +57,7 @@ BASELINES = {
     "tenants.membership": (9, 8),
     "tenants.tenant": (7, 17),
     "users.authenticator": (7, 7),
+    "tenants.tenantrole": (9, 9),
     "users.session": (9, 8),
     "users.user": (7, 9),
     "webhooks.delivery": (10, 9),
@@ -96,6 +97,7 @@ def others(acme, staff, world: World):
     """Rows of what other packages store, and what the world does without."""
     make_impersonation(acme, world.acme.member, staff)
     make_invitation(acme, "neo@example.com")
+    make_role(acme, "night-desk", ["orders:read"])
     every = IntervalSchedule.objects.create(every=2, period="seconds")
     AccessAttempt.objects.create(
         username="somebody", ip_address="127.0.0.8", failures_since_start=5, post_data="password=hunter2-hunter2"

@@ -1,5 +1,5 @@
 """The pages of the tenants room in the admin."""
 
-from apps.tenants.admin import impersonations, keys, people, tenants
+from apps.tenants.admin import impersonations, keys, people, roles, tenants
 
-__all__ = ["impersonations", "keys", "people", "tenants"]  # importing them registers their pages
+__all__ = ["impersonations", "keys", "people", "roles", "tenants"]  # importing them registers their pages

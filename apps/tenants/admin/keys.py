@@ -26,6 +26,7 @@ from apps.core.admin import (
     moment,
     two_lines,
 )
+from apps.tenants.admin.explaining import explain_action
 from apps.tenants.models import ApiKey
 from apps.tenants.services import (
     revoke_api_key,
@@ -93,6 +94,7 @@ class ApiKeyAdmin(StaffModelAdmin):
         (gettext_lazy("May"), ("networks", "permissions")),
     )
     service_actions = (
+        explain_action("key"),
         ServiceAction(
             name="revoke",
             label=gettext_lazy("Revoke"),

@@ -22,6 +22,7 @@ from apps.core.admin import (
     record_url,
 )
 from apps.core.admin.panels import Tone
+from apps.tenants.admin.explaining import explain_action
 from apps.tenants.admin.impersonations import start_view
 from apps.tenants.enums import InvitationStatus, Role
 from apps.tenants.models import Invitation, Membership
@@ -89,6 +90,7 @@ class MembershipAdmin(StaffModelAdmin):
             options=Role.choices,
             options_label=gettext_lazy("Role"),
         ),
+        explain_action("member"),
         ServiceAction(
             name="remove",
             label=gettext_lazy("Remove"),

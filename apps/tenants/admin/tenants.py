@@ -28,6 +28,7 @@ from apps.core.admin import (
     status_chip,
 )
 from apps.core.models import ReadOnlySwitch
+from apps.tenants.admin.explaining import explain_action
 from apps.tenants.admin.keys import key_chip
 from apps.tenants.admin.plans import plan_view, usage_table
 from apps.tenants.enums import TenantStatus
@@ -98,6 +99,7 @@ class TenantAdmin(StaffModelAdmin):
             icon="speed",
             page=plan_view,
         ),
+        explain_action("tenant"),
         ServiceAction(
             name="engage_read_only",
             label=gettext_lazy("Switch writing off"),
