@@ -71,7 +71,7 @@ def test_nobody_of_another_tenant_and_no_order_of_theirs_can_be_asked_about(view
     refused = page(viewing_client, "membership", member.pk, who=theirs, permission="orders:write")
     assert verdict(refused) == ""
     assert "is not one of the available choices" in refused
-    order = str(world.globex.trade.order.pk)
+    order = str(world.globex.trade.working.pk)
     asked = {"who": f"member:{member.pk}", "permission": "orders:write", "order": order}
     text = page(viewing_client, "membership", member.pk, **asked)
     assert (verdict(text), "This tenant has no order of this id." in text) == ("", True)

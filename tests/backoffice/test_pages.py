@@ -55,7 +55,7 @@ BASELINES = {
     "tenants.impersonation": (9, 9),
     "tenants.invitation": (9, 8),
     "tenants.membership": (9, 8),
-    "tenants.tenant": (7, 17),
+    "tenants.tenant": (7, 19),
     "users.authenticator": (7, 7),
     "tenants.tenantrole": (9, 9),
     "users.session": (9, 8),
