@@ -49,7 +49,14 @@ class Owner:
 
     def rows_of(self, tenant_id: UUID) -> Digests:
         """Return row count and digest of the tenant's rows in every table that has any notion of a tenant."""
-        return self._digests({table: f"{column} = '{tenant_id}'" for table, column in self._tenant_of.items()})
+        return self._digests(self._of(tenant_id))
+
+    def rows_query(self, tenant_id: UUID) -> str:
+        """Return the statement behind `rows_of`, for a connection that sees what is not committed."""
+        return self._query(self._of(tenant_id))
+
+    def _of(self, tenant_id: UUID) -> dict[str, str]:
+        return {table: f"{column} = '{tenant_id}'" for table, column in self._tenant_of.items()}
 
     def texts_of(self, tenant_id: UUID) -> set[str]:
         """Return every string in the tenant's rows, and in those of users who belong to no other tenant: theirs, and of
@@ -79,13 +86,16 @@ class Owner:
         return self._digested[key]
 
     def _read(self, conditions: dict[str, str]) -> Digests:
+        rows = self.connection.execute(self._query(conditions)).fetchall()
+        return {table: (count, digest) for table, count, digest in rows}
+
+    def _query(self, conditions: dict[str, str]) -> str:
         parts = [
             f"""SELECT '{table}', count(*), coalesce(md5(string_agg(row, '' ORDER BY row)), '') FROM (
                 SELECT (to_jsonb(t) - '{_UNWATCHED}')::text AS row FROM {table} t WHERE {condition}) AS rows"""
             for table, condition in conditions.items()
         ]
-        rows = self.connection.execute(" UNION ALL ".join(parts)).fetchall()
-        return {table: (count, digest) for table, count, digest in rows}
+        return " UNION ALL ".join(parts)
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -15,6 +15,7 @@ from rest_framework.serializers import CharField, UUIDField
 from apps.core.ids import new_id
 from tests.factories.users import PASSWORD
 from tests.matrix.calls import call, good_body, rolled_back
+from tests.matrix.contract import Contract
 from tests.matrix.owner import Owner
 from tests.matrix.routes import OPERATIONS, ROUTES, Route, operation_id
 from tests.matrix.world import IDEMPOTENCY_KEY, World, new_api_key
@@ -113,6 +114,21 @@ def test_filters_by_what_globex_has_find_nothing(route: Route, name: str, world:
     for word in words:
         answer = world.client("acme_admin").get(route.url({}), {name: word})
         assert (answer.status_code, answer.json()) == (200, {"data": [], "next_cursor": None}), word
+
+
+@pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=operation_id)
+def test_an_id_of_globex_in_a_body_is_answered_like_no_id_at_all(
+    route: Route, method: str, world: World, contract: Contract, secrets: set[str]
+) -> None:
+    fields = contract.request_fields(route, method) if method != "GET" and route.is_tenants else {}
+    body, url = good_body(world, route, method), route.url(world.acme.ids)
+    for name in [name for name, schema in fields.items() if schema.get("format") == "uuid"]:
+        unknown = call(world.client("acme_user"), method, url, {**(body or {}), name: str(new_id())})
+        for theirs in (world.globex.tenant.id, *world.globex.ids.values()):
+            answer = call(world.client("acme_user"), method, url, {**(body or {}), name: str(theirs)})
+            assert comparable(answer) == comparable(unknown)
+            assert answer.status_code in (400, 404)
+            assert_silent(answer, secrets, said=str(theirs))
 
 
 @pytest.mark.parametrize("route", [*LISTS, *LISTS_BY_ID], ids=operation_id)
