@@ -104,9 +104,11 @@ def tables() -> list[Table]:
 
 
 def schema() -> dict[str, str]:
-    """Return the last migration of each app, by which two installations have the same tables."""
-    applied = MigrationRecorder.Migration.objects.order_by("app", "name").values_list("app", "name")
-    return dict(applied)
+    """Return the last migration of each app with a table in the archive: two installations have the same tables."""
+    names = {table.name for table in tables()}
+    labels = {model._meta.app_label for model in apps.get_models() if model._meta.db_table in names}
+    applied = MigrationRecorder.Migration.objects.filter(app__in=labels).order_by("app", "name")
+    return dict(applied.values_list("app", "name"))
 
 
 def _is_of_tenant(model: type[models.Model]) -> bool:

@@ -1,6 +1,7 @@
 """Writes a tenant's archive: one snapshot, streamed, whatever goes on meanwhile."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -47,7 +48,7 @@ def export_tenant(*, slug: str, folder: Path, now: datetime, report: Report) -> 
 def _write(table: plan.Table, tenant: Tenant, folder: Path, report: Report) -> TableEntry:
     name, digest = f"{table.name}.jsonl", hashlib.sha256()
     rows = size = 0
-    with (folder / name).open("xb") as file:
+    with open(folder / name, "xb", opener=_private) as file:
         for lines in _batches(table, tenant):
             text = "".join(f"{line}\n" for line in lines).encode()
             file.write(text)
@@ -64,6 +65,10 @@ def _write(table: plan.Table, tenant: Tenant, folder: Path, report: Report) -> T
         withheld=sorted(table.filled),
         rewritten=sorted(column for of, column in plan.REWRITTEN if of == table.name),
     )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _batches(table: plan.Table, tenant: Tenant) -> Iterator[list[str]]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, models
 
 from apps.core import clock, crypto
 from apps.core.actor import system_actor
@@ -194,6 +195,17 @@ def test_djangos_secret_is_replaced_and_the_old_one_still_accepted(home: Home, s
     stored = json.loads((home.path / "secrets.json").read_text())
     assert stored["secret_key"] != settings.SECRET_KEY
     assert stored["secret_key_fallbacks"] == settings.SECRET_KEY
+
+
+def test_every_column_of_bytes_is_a_hash_or_its_table_is_listed() -> None:
+    listed = {table.table for table in seals.SEALED_TABLES}
+    of_bytes = {
+        (model._meta.db_table, field.column)
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        if isinstance(field, models.BinaryField) and not field.column.endswith(("_hash", "fingerprint"))
+    }
+    assert {table for table, _column in of_bytes} == listed
 
 
 def test_whatever_is_encrypted_is_listed() -> None:

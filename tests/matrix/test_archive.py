@@ -89,6 +89,7 @@ def test_every_table_of_a_tenant_is_in_it_or_its_absence_has_a_reason(archive: P
 def test_the_manifest_says_what_each_file_is(archive: Path) -> None:
     for entry in read_manifest(archive).tables:
         content = (archive / entry.file).read_bytes()
+        assert (archive / entry.file).stat().st_mode & 0o777 == 0o600
         said = (entry.rows, entry.bytes, entry.sha256)
         assert said == (content.count(b"\n"), len(content), hashlib.sha256(content).hexdigest())
 
