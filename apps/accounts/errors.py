@@ -13,5 +13,21 @@ class TransactionRemoved(DomainError):
     title = _("The transaction was removed")
 
 
+class NotGrantable(DomainError):
+    """This permission cannot be granted for a single object of this type; `GET /permissions` tells which can."""
+
+    code = "not_grantable"
+    status = 422
+    title = _("Not grantable for single objects")
+
+
+class AlreadyGranted(DomainError):
+    """The member has been granted this permission for this object before."""
+
+    code = "already_granted"
+    status = 409
+    title = _("Already granted")
+
+
 class ReadingUnstable(Exception):
     """The provider's data kept changing while it was read, so that no reading was of one moment. Try again later."""

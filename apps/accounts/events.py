@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from apps.accounts.models import Account, Transaction
+from apps.accounts.models import Account, ObjectGrant, Transaction
 from apps.core.money import plain
 from apps.outbox.types import NewEvent
 
@@ -21,6 +21,21 @@ HOLDING_UPDATED = "holding.updated"
 HOLDING_REMOVED = "holding.removed"
 # The audit action of a whole sync: one leaf that commits to every account, transaction and holding that it wrote.
 ACCOUNTS_SYNCED = "accounts.synced"
+
+GRANT_CREATED = "grant.created"
+GRANT_REVOKED = "grant.revoked"
+
+
+def grant_event(type_: str, grant: ObjectGrant) -> NewEvent:
+    """Build the event of a permission that a member has, or had, for a single object."""
+    data = {
+        "id": grant.id,
+        "member_id": grant.member_id,
+        "permission": grant.permission,
+        "object_type": grant.object_type,
+        "object_id": grant.object_id,
+    }
+    return NewEvent(type=type_, entity_type="grant", entity_id=grant.id, data=data)
 
 
 def account_event(type_: str, account: Account) -> NewEvent:

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
@@ -11,6 +12,7 @@ from apps.accounts.enums import AccountKind, AccountMode, AccountStatus, Transac
 from apps.core.db import TenantForeignKey
 from apps.core.models import TenantModel, VersionedModel
 from apps.core.money import plain
+from apps.core.permissions import ACCOUNT, CONNECTION
 from apps.core.retention import Retention
 
 
@@ -204,3 +206,66 @@ class Holding(TenantModel):
 
     def __str__(self) -> str:
         return f"{plain(self.quantity)} {self.symbol}"
+
+
+class ObjectGrant(TenantModel):
+    """A permission that a member was granted for one account, or for one connection and its accounts.
+
+    As in django-guardian: who, which permission, for which object, by a key of its own. It ends with the membership.
+    """
+
+    retention = Retention.BUSINESS
+    personal_fields = ()
+
+    member = models.ForeignKey(
+        "tenants.Membership", on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="grants"
+    )
+    permission = models.CharField(_("permission"), max_length=40)
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, db_constraint=False, db_index=False, null=True, related_name="+"
+    )
+    connection = models.ForeignKey(
+        "providers.Connection",
+        on_delete=models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        related_name="+",
+    )
+    granted_by = models.CharField(_("granted by"), max_length=200, editable=False)
+    created_at = models.DateTimeField(_("granted at"), editable=False)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("object grant")
+        verbose_name_plural = _("object grants")
+        constraints: ClassVar[list[Any]] = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["tenant_id", "member", "permission", "account", "connection"],
+                name="accounts_objectgrant_once",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=Q(account__isnull=True) ^ Q(connection__isnull=True), name="accounts_objectgrant_one_object"
+            ),
+            TenantForeignKey(
+                field="member", to="tenants.Membership", name="accounts_objectgrant_member", on_delete="CASCADE"
+            ),
+            TenantForeignKey(field="account", to="accounts.Account", name="accounts_objectgrant_account"),
+            TenantForeignKey(field="connection", to="providers.Connection", name="accounts_objectgrant_connection"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.permission} for {self.object_type} {self.object_id}"
+
+    @property
+    def object_type(self) -> str:
+        """Return what kind of object it is for."""
+        return ACCOUNT if self.account_id else CONNECTION
+
+    @property
+    def object_id(self) -> UUID:
+        """Return the object's id."""
+        found = self.account_id or self.connection_id
+        assert found is not None
+        return found

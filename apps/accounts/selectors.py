@@ -8,9 +8,10 @@ from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.expressions import RawSQL
 
 from apps.accounts.enums import AccountStatus, TransactionStatus
-from apps.accounts.models import Account, Holding, Transaction
+from apps.accounts.models import Account, Holding, ObjectGrant, Transaction
 from apps.core.errors import NotFound
 from apps.market.models import Listing
+from apps.tenants.selectors import get_member
 
 # A set-returning function in FROM is evaluated once; the tenant comes from the scope inside of it.
 _SEARCH = "SELECT id FROM accounts_search_transactions(%s) AS id"
@@ -96,3 +97,13 @@ def accounts_with_wrong_total(*, tenant_id: UUID) -> dict[UUID, tuple[Decimal, D
         for account_id, total in kept
         if total != rebuilt.get(account_id, Decimal(0))
     }
+
+
+def grants_of(*, tenant_id: UUID, member_id: UUID) -> QuerySet[ObjectGrant]:
+    """Return what a member was granted for single objects.
+
+    Raises:
+        NotFound: the tenant has no such member.
+    """
+    get_member(member_id)
+    return ObjectGrant.objects.filter(tenant_id=tenant_id, member_id=member_id)

@@ -1,20 +1,35 @@
-"""Changes that no sync makes: the client's own words about a transaction, and the end of a connection's accounts."""
+"""Changes that no sync makes: the client's words about a transaction, the end of accounts, grants of single objects."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from apps.accounts.enums import AccountStatus, TransactionStatus
-from apps.accounts.errors import TransactionRemoved
-from apps.accounts.events import ACCOUNT_UPDATED, TRANSACTION_UPDATED, account_event, transaction_event
-from apps.accounts.models import Account, Transaction
+from apps.accounts.errors import AlreadyGranted, NotGrantable, TransactionRemoved
+from apps.accounts.events import (
+    ACCOUNT_UPDATED,
+    GRANT_CREATED,
+    GRANT_REVOKED,
+    TRANSACTION_UPDATED,
+    account_event,
+    grant_event,
+    transaction_event,
+)
+from apps.accounts.models import Account, ObjectGrant, Transaction
 from apps.audit import services as audit
 from apps.core.actor import Actor
+from apps.core.db.violations import translate_violations
 from apps.core.errors import NotFound, VersionConflict
+from apps.core.permissions import ACCOUNT, GRANTABLE, Permission
 from apps.core.scope import write_scope
 from apps.core.unset import UNSET, Unset
 from apps.outbox import services as outbox
 from apps.providers.models import Connection
+from apps.tenants.errors import RoleExceedsGranter
+from apps.tenants.selectors import get_member
+from apps.tenants.services.authority import lock_members
 
 
 def annotate_transaction(
@@ -107,3 +122,58 @@ def _change(row: Transaction, category: str | Unset, note: str | Unset) -> dict[
             setattr(row, name, value)
             changes[name.removesuffix("_override")] = [before, value]
     return changes
+
+
+def grant_object(
+    *, member_id: UUID, permission: str, object_type: str, object_id: UUID, actor: Actor, now: datetime
+) -> ObjectGrant:
+    """Let a member use a permission upon one account, or one connection and its accounts, from their next request on.
+
+    Raises:
+        NotFound: the actor's tenant has no such member, account or connection.
+        PermissionMissing: the actor may not handle members any more.
+        RoleExceedsGranter: the actor does not hold the permission for all of the tenant themselves.
+        NotGrantable, AlreadyGranted: see the classes.
+    """
+    with write_scope(actor):
+        authority = lock_members(actor)
+        member = get_member(member_id)
+        if object_type not in GRANTABLE.get(Permission(permission), ()):
+            raise NotGrantable
+        if authority.lacks([permission], {}):
+            raise RoleExceedsGranter(_("You do not have: %(scopes)s") % {"scopes": permission})
+        model = Account if object_type == ACCOUNT else Connection
+        if not model.objects.filter(id=object_id).exists():
+            raise NotFound
+        grant = ObjectGrant(tenant_id=member.tenant_id, member=member, permission=permission, created_at=now)
+        setattr(grant, f"{object_type}_id", object_id)
+        grant.granted_by = actor.label
+        with translate_violations({"accounts_objectgrant_once": AlreadyGranted()}):
+            grant.save(force_insert=True)
+        _tell_of(grant, GRANT_CREATED, actor, now)
+        return grant
+
+
+def revoke_grant(*, member_id: UUID, grant_id: UUID, actor: Actor, now: datetime) -> None:
+    """Take a permission for a single object back from a member, also while writing is switched off.
+
+    Raises:
+        NotFound: the actor's tenant has no such member, or they no such grant.
+        PermissionMissing: the actor may not handle members any more.
+    """
+    with write_scope(actor, even_if_read_only=True):
+        lock_members(actor)
+        grant = ObjectGrant.objects.filter(id=grant_id, member_id=member_id).first()
+        if grant is None:
+            raise NotFound
+        _tell_of(grant, GRANT_REVOKED, actor, now)
+        ObjectGrant.objects.filter(id=grant.id).delete()
+
+
+def _tell_of(grant: ObjectGrant, action: str, actor: Actor, now: datetime) -> None:
+    event = grant_event(action, grant)
+    is_new = action == GRANT_CREATED
+    told = {name: getattr(grant, name) for name in ("member_id", "permission", "object_type", "object_id")}
+    changes = {name: [None, value] if is_new else [value, None] for name, value in told.items()}
+    audit.record(action=action, actor=actor, target_type="grant", target_id=grant.id, now=now, changes=changes)
+    outbox.emit(event, actor=actor, now=now)

@@ -8,17 +8,22 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from apps.core.actor import Actor
+from apps.core.objects import Objects
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One request's or one job's identity. `traceparent` follows W3C Trace Context level 1."""
+    """One request's or one job's identity. `traceparent` follows W3C Trace Context level 1.
+
+    `objects` are all that is read of the tenant, where the permission for the request is for single ones.
+    """
 
     request_id: str = ""
     traceparent: str = ""
     actor: Actor | None = None
+    objects: Objects | None = None
 
 
 _NOWHERE = Context()
@@ -43,6 +48,11 @@ def use(context: Context) -> Iterator[Context]:
 def set_actor(actor: Actor) -> None:
     """Name the actor of the running request, once it is authenticated."""
     _current.set(replace(_current.get(), actor=actor))
+
+
+def limit_to(objects: Objects) -> None:
+    """Let what runs read these objects of its tenant alone."""
+    _current.set(replace(_current.get(), objects=objects))
 
 
 def is_impersonated() -> bool:

@@ -26,6 +26,7 @@ class StepCode(StrEnum):
     TENANT = "tenant"
     CREDENTIAL = "credential"
     ROLE = "role"
+    GRANT = "grant"
     SCOPE = "scope"
     CEILING = "ceiling"
     CONDITION = "condition"
@@ -41,6 +42,7 @@ TEXTS: dict[tuple[StepCode, bool | None], Promise] = {
     (StepCode.CREDENTIAL, False): _("The API key is revoked or has expired."),
     (StepCode.ROLE, True): _("The role %(name)s gives %(permission)s."),
     (StepCode.ROLE, False): _("The role %(name)s does not give %(permission)s."),
+    (StepCode.GRANT, True): _("%(permission)s was granted for %(count)s objects, and is limited to these."),
     (StepCode.SCOPE, True): _("%(permission)s is among the API key's scopes."),
     (StepCode.SCOPE, False): _("%(permission)s is not among the API key's scopes."),
     (StepCode.CEILING, False): _("%(permission)s is out of reach for whoever acts as a member."),
@@ -78,6 +80,11 @@ class Decision(NamedTuple):
     def failed(self) -> Step | None:
         """The first step that denies it."""
         return next((step for step in self.steps if step.passed is False), None)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it is allowed upon the objects alone that the permission was granted for."""
+        return any(step.code is StepCode.GRANT for step in self.steps)
 
     @property
     def depends(self) -> bool:
@@ -147,7 +154,12 @@ def _steps(
     held = permission if permission in principal.permissions else IMPLIED_BY.get(permission, permission)
     is_held = held in principal.permissions
     told = {"name": principal.role or "", "permission": permission}
-    yield Step(StepCode.SCOPE if principal.role is None else StepCode.ROLE, is_held, told)
+    objects = None if is_held else principal.objects_for(permission)
+    if objects:
+        count = len(objects.accounts) + len(objects.connections)
+        yield Step(StepCode.GRANT, True, {"permission": permission, "count": count})
+    else:
+        yield Step(StepCode.SCOPE if principal.role is None else StepCode.ROLE, is_held, told)
     if principal.ceiling is not None and permission not in principal.ceiling:
         yield Step(StepCode.CEILING, False, told)
     if is_held:

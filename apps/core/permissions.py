@@ -79,5 +79,16 @@ REGISTRY: Mapping[Permission, Entry] = {
     Permission.AUDIT_READ: Entry(_RECORDS, _("See who did what.")),
 }
 
+# What members may be granted for single objects, by the types of these. Nothing that changes anything: whoever acts is
+# judged upon the whole account, and by services that see all of the tenant.
+ACCOUNT, CONNECTION = "account", "connection"
+GRANTABLE: Mapping[Permission, tuple[str, ...]] = {
+    Permission.CONNECTIONS_READ: (CONNECTION,),
+    Permission.ACCOUNTS_READ: (ACCOUNT, CONNECTION),
+    Permission.TRANSACTIONS_READ: (ACCOUNT, CONNECTION),
+    Permission.ORDERS_READ: (ACCOUNT, CONNECTION),
+    Permission.POSITIONS_READ: (ACCOUNT, CONNECTION),
+}
+
 # What somebody may do who holds another permission, under that one's conditions.
 IMPLIED_BY: Mapping[str, Permission] = {Permission.POSITIONS_READ: Permission.ORDERS_READ}

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from apps.core.actor import Actor
+from apps.core.objects import Objects
+from apps.core.permissions import IMPLIED_BY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +17,8 @@ class Principal:
     they are held. `ceiling` is all that can be reached at most, whatever the permissions: None is no such bound.
     `only_paper`: real money is out of reach. `rates` are requests a second and at once, by policy, where the tenant's
     differ from the installation's. `proved_at` is when the user behind a session last proved who they are, None for
-    whoever has no session; `must_enrol`: the tenant wants a second factor that they do not have.
+    whoever has no session; `must_enrol`: the tenant wants a second factor that they do not have. `granted` are
+    permissions for single objects.
     """
 
     actor: Actor
@@ -26,8 +29,16 @@ class Principal:
     rates: Mapping[str, Sequence[int]] = field(default_factory=dict)
     proved_at: datetime | None = None
     must_enrol: bool = False
+    granted: Mapping[str, Objects] = field(default_factory=dict)
 
     @property
     def reachable(self) -> frozenset[str]:
         """The permissions, as far as the ceiling lets them be used."""
         return self.permissions if self.ceiling is None else self.permissions & self.ceiling
+
+    def objects_for(self, permission: str) -> Objects:
+        """Return the objects that a permission was granted for, by itself or by the one that implies it."""
+        if not self.granted:
+            return Objects()
+        by_another = self.granted.get(IMPLIED_BY.get(permission, permission), Objects())
+        return self.granted.get(permission, Objects()) | by_another

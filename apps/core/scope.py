@@ -19,12 +19,16 @@ from apps.core import context, wake
 from apps.core.actor import Actor
 from apps.core.db.statements import Statement, run_in_one_trip
 from apps.core.errors import ImpersonationReads, NotFound, PermissionMissing, ReadOnly
+from apps.core.objects import Objects, as_array
 
-Role = Literal["finops_app", "finops_staff", "finops_staff_limited", "finops_system", "finops_impersonator"]
+Role = Literal[
+    "finops_app", "finops_staff", "finops_staff_limited", "finops_system", "finops_impersonator", "finops_grantee"
+]
 
 _BEGIN, _COMMIT = Statement("BEGIN"), Statement("COMMIT")
 _ENTER = "SELECT set_config('role', %s, true), set_config('app.tenant_id', %s, true)"
 _LIMIT = ", set_config('app.staff_id', %s, true), set_config('app.tenant_ids', %s, true)"
+_OBJECTS = ", set_config('app.account_ids', %s, true), set_config('app.connection_ids', %s, true)"
 # Rows exist only while a switch is engaged; the installation's row has no tenant.
 _READ_ONLY = ", (SELECT min(reason) FROM core_readonlyswitch WHERE tenant_id IS NULL OR tenant_id = %s)"
 
@@ -39,7 +43,7 @@ class Reach:
     @property
     def setting(self) -> str:
         """Return the tenants as PostgreSQL writes an array, the same for the same tenants."""
-        return "{" + ",".join(sorted(map(str, self.tenants))) + "}"
+        return as_array(self.tenants)
 
 
 @dataclass(slots=True)
@@ -87,9 +91,12 @@ def request_wake(topic: str) -> None:
 
 @contextmanager
 def tenant_scope(tenant_id: UUID) -> Iterator[Scope]:
-    """Read the rows of one tenant, as finops_app; under an impersonation as a role that can read few tables alone."""
-    role: Role = "finops_impersonator" if context.is_impersonated() else "finops_app"
-    with _scope(role, tenant_id, writable=False) as scope:
+    """Read the rows of one tenant, as finops_app; under an impersonation as a role that can read few tables alone.
+
+    Where a request's permission is for single objects, as one that reads these alone.
+    """
+    role: Role = "finops_app" if context.current().objects is None else "finops_grantee"
+    with _scope("finops_impersonator" if context.is_impersonated() else role, tenant_id, writable=False) as scope:
         yield scope
 
 
@@ -228,6 +235,9 @@ def _enter(scope: Scope, *, ask_switch: bool, first: Sequence[Statement]) -> Non
     params: list[str | None] = [scope.role, tenant]
     if scope.reach is not None:
         sql, params = sql + _LIMIT, [*params, str(scope.reach.staff_id), scope.reach.setting]
+    if scope.role == "finops_grantee":
+        objects = context.current().objects or Objects()
+        sql, params = sql + _OBJECTS, [*params, as_array(objects.accounts), as_array(objects.connections)]
     if ask_switch:
         sql, params = sql + _READ_ONLY, [*params, tenant or None]
     statements = [Statement(sql, params), *first]

@@ -26,7 +26,8 @@ class GlobalTable:
     """A table without tenant rows: why it is global, and the privileges of each role on it.
 
     `login` are the login roles outside of any scope (finops_web and finops_worker), `staff` the admin,
-    `app` and `system` the scoped runtime roles. `impersonator` lets staff who look as a member read it. Without
+    `app` and `system` the scoped runtime roles. `impersonator` lets staff who look as a member, and
+    members who read single objects alone, read it. Without
     `limited` the table, and its pages in the admin, are out of reach for staff limited to some tenants.
     """
 

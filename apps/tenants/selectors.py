@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -14,6 +15,7 @@ from apps.core.actor import Actor
 from apps.core.conditions import decode_conditions, read_conditions
 from apps.core.errors import AuthenticationRequired, DomainError, NotFound, ValidationFailed
 from apps.core.models import ReadOnlySwitch
+from apps.core.objects import Objects
 from apps.core.permissions import Permission
 from apps.core.scope import current_tenant_id
 from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
@@ -25,6 +27,7 @@ from apps.tenants.secrets import hash_secret, is_well_formed
 from apps.tenants.types import Impersonator, Invited, MembershipChoice, Principal, TenantIdentity
 from apps.users.tokens import read_access_token
 
+_Grant = tuple[str, UUID | None, UUID | None, list[UUID] | None]
 _API_KEY = "SELECT * FROM tenants_api_key_principal(%s, %s::inet, %s)"
 _SESSION = "SELECT * FROM tenants_session_principal(%s, %s)"
 _COLLEAGUE = "SELECT * FROM tenants_colleague(%s, %s, %s)"
@@ -197,7 +200,7 @@ def get_token_principal(token: str, *, ip: str, request_id: str, now: datetime) 
     if not rows:
         raise AuthenticationRequired(_("The session has ended."))
     refusal, tenant_id, slug, tenant_name, user_id, label, role, tenant_rate, *more = rows[0]
-    permissions, conditions, proved_at, must_enrol = more
+    permissions, conditions, proved_at, must_enrol, granted = more
     if refusal:
         raise _refusal(refusal)
     remit = _remit(role, permissions, conditions)
@@ -220,7 +223,18 @@ def get_token_principal(token: str, *, ip: str, request_id: str, now: datetime) 
         tenant=TenantIdentity(tenant_id, slug, tenant_name),
         role=remit.name,
         session_id=claims.session_id,
+        granted=_granted(granted) if granted else {},
     )
+
+
+def _granted(stored: str) -> dict[str, Objects]:
+    """Return what was granted for single objects, by permission; a connection brings its accounts along."""
+    found: dict[str, Objects] = {}
+    for permission, account_id, connection_id, its_accounts in msgspec.json.decode(stored, type=list[_Grant]):
+        accounts = frozenset([account_id] if account_id else its_accounts or ())
+        objects = Objects(accounts, frozenset([connection_id] if connection_id else ()))
+        found[permission] = found.get(permission, Objects()) | objects
+    return found
 
 
 def find_impersonation(

@@ -48,6 +48,8 @@ EVENT_TYPES: Mapping[str, Promise] = {
     accounts.TRANSACTION_CREATED: _("A transaction was added to an account."),
     accounts.TRANSACTION_UPDATED: _("A transaction has changed."),
     accounts.TRANSACTION_REMOVED: _("A provider no longer shows a transaction."),
+    accounts.GRANT_CREATED: _("A member was granted a permission for a single account or connection."),
+    accounts.GRANT_REVOKED: _("A member's permission for a single account or connection was taken back."),
     providers.CONNECTION_CREATED: _("A provider was connected."),
     providers.CONNECTION_DELETED: _("A connection was disabled and its credentials were destroyed."),
     providers.CONNECTION_SYNCED: _("A connection's sync has finished; the first one stands for all rows it brought."),

@@ -63,6 +63,7 @@ def test_no_role_has_more_than_it_needs(engines: Engines) -> None:
         ).fetchall()
     assert roles == [
         ("finops_app", False, False, False),
+        ("finops_grantee", False, False, False),
         ("finops_impersonator", False, False, False),
         ("finops_owner", True, False, False),
         ("finops_staff", False, False, False),
@@ -73,6 +74,7 @@ def test_no_role_has_more_than_it_needs(engines: Engines) -> None:
     ]
     assert memberships == [
         ("finops_web", "finops_app", False, True, False),
+        ("finops_web", "finops_grantee", False, True, False),
         ("finops_web", "finops_impersonator", False, True, False),
         ("finops_web", "finops_staff", False, True, False),
         ("finops_web", "finops_staff_limited", False, True, False),

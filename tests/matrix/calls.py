@@ -43,6 +43,11 @@ def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
         ("POST", "api-keys/{api_key_id}/roll"): {"overlap_seconds": 60},
         ("POST", "members"): {"username": "globex-clerk", "role": "viewer"},
         ("PATCH", "members/{member_id}"): {"role": "trader"},
+        ("POST", "members/{member_id}/grants"): {
+            "permission": "transactions:read",
+            "object_type": "account",
+            "object_id": str(world.acme.ids["account_id"]),
+        },
         ("POST", "roles"): {"slug": "auditor", "name": "Auditor", "permissions": ["audit:read"]},
         ("PATCH", "roles/{role_id}"): {"name": "Night shift", "permissions": ["orders:read", "risk:read"]},
         ("POST", "invitations"): {"email": "new@example.com", "role": "trader"},

@@ -66,6 +66,9 @@ POST    members                                  403  403    403   201     403  
 GET     members/{member_id}                      200  403    403   200     404      401   401       200
 PATCH   members/{member_id}                      200  403    403   200     404      401   401       403
 DELETE  members/{member_id}                      204  403    403   204     404      401   401       403
+GET     members/{member_id}/grants               200  403    403   200     404      401   401       200
+POST    members/{member_id}/grants               201  403    403   201     404      401   401       403
+DELETE  members/{member_id}/grants/{grant_id}    204  403    403   204     404      401   401       403
 GET     openapi.json                             200  200    200   200     200      200   200       200
 GET     orders                                   200  200    200   200     200      401   401       200
 POST    orders                                   201  201    403   201     404      401   401       403:condition_failed

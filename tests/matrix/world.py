@@ -10,6 +10,7 @@ from django.test import override_settings
 from rest_framework.test import APIClient
 
 from apps.accounts.models import Account, Transaction
+from apps.accounts.services import grant_object
 from apps.audit.services import sequence_entries
 from apps.core import clock
 from apps.core.actor import system_actor
@@ -171,6 +172,10 @@ def _build_side(slug: str, jordan: User) -> Side:
     invitation, token = make_invitation(tenant, f"second@{slug}.example.com")
     with write_scope(actor):
         member_id = Membership.objects.get(user_id=clerk.id).id
+    granted = {"permission": "accounts:read", "object_type": "connection", "object_id": connection.id}
+    grants = [grant_object(member_id=member_id, **granted, actor=actor, now=clock.now())]
+    granted |= {"object_type": "account", "object_id": desk.account.id}
+    grants.append(grant_object(member_id=member_id, **granted, actor=actor, now=clock.now()))
     ids = {
         "account_id": desk.account.id,
         "api_key_id": UUID(key.json()["id"]),
@@ -178,6 +183,7 @@ def _build_side(slug: str, jordan: User) -> Side:
         "delivery_id": tests[-1].id,
         "endpoint_id": endpoint.id,
         "factor_id": _waiting_authenticator(jordan if slug == "acme" else clerk),
+        "grant_id": grants[-1].id,
         "invitation_id": invitation.id,
         "member_id": member_id,
         "order_id": order.id,

@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('providers', '0001_initial'),
+        ('tenants', '0001_initial'),
     ]
 
     operations = [
@@ -220,9 +221,29 @@ class Migration(migrations.Migration):
             model_name='holding',
             constraint=apps.core.db.TenantForeignKey(field='account', name='accounts_holding_account', to='accounts.Account'),
         ),
-        SecureTenantTable("accounts_account", app=f"SELECT, INSERT, UPDATE ({ACCOUNT_UPDATES})", staff="SELECT", impersonator=True),
-        SecureTenantTable("accounts_transaction", app=f"SELECT, INSERT, UPDATE ({TRANSACTION_UPDATES})", staff="SELECT", impersonator=True),
-        SecureTenantTable("accounts_holding", app=f"SELECT, INSERT, DELETE, UPDATE ({HOLDING_UPDATES})", staff="SELECT", impersonator=True),
+        migrations.CreateModel(
+            name='ObjectGrant',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(editable=False)),
+                ('permission', models.CharField(max_length=40, verbose_name='permission')),
+                ('granted_by', models.CharField(editable=False, max_length=200, verbose_name='granted by')),
+                ('created_at', models.DateTimeField(editable=False, verbose_name='granted at')),
+                ('account', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
+                ('connection', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='providers.connection')),
+                ('member', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='grants', to='tenants.membership')),
+            ],
+            options={
+                'verbose_name': 'object grant',
+                'verbose_name_plural': 'object grants',
+                'abstract': False,
+                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='accounts_objectgrant_tenant_id_id'), models.UniqueConstraint(fields=('tenant_id', 'member', 'permission', 'account', 'connection'), name='accounts_objectgrant_once', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('account__isnull', True), ('connection__isnull', True), _connector='XOR'), name='accounts_objectgrant_one_object'), apps.core.db.TenantForeignKey(field='member', name='accounts_objectgrant_member', on_delete='CASCADE', to='tenants.Membership'), apps.core.db.TenantForeignKey(field='account', name='accounts_objectgrant_account', to='accounts.Account'), apps.core.db.TenantForeignKey(field='connection', name='accounts_objectgrant_connection', to='providers.Connection')],
+            },
+        ),
+        SecureTenantTable("accounts_objectgrant", app="SELECT, INSERT, DELETE", staff="SELECT"),
+        SecureTenantTable("accounts_account", app=f"SELECT, INSERT, UPDATE ({ACCOUNT_UPDATES})", staff="SELECT", impersonator=True, granted="id = {account}"),
+        SecureTenantTable("accounts_transaction", app=f"SELECT, INSERT, UPDATE ({TRANSACTION_UPDATES})", staff="SELECT", impersonator=True, granted="account_id = {account}"),
+        SecureTenantTable("accounts_holding", app=f"SELECT, INSERT, DELETE, UPDATE ({HOLDING_UPDATES})", staff="SELECT", impersonator=True, granted="account_id = {account}"),
         migrations.RunSQL(CREATE_SEARCH_INDEX, "DROP INDEX IF EXISTS accounts_txn_search"),
-        DefinerFunction("accounts_search_transactions(term text)", "SETOF uuid", SEARCH, roles=["finops_app", "finops_impersonator"]),
+        DefinerFunction("accounts_search_transactions(term text)", "SETOF uuid", SEARCH, roles=["finops_app", "finops_impersonator", "finops_grantee"]),
     ]

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from apps.core import clock
+from apps.core import clock, context
 from apps.core.decisions import decide
 from apps.core.permissions import Permission
 from apps.core.principal import Principal
@@ -33,4 +33,8 @@ class HasRequiredPermission(BasePermission):
             return False
         decision = decide(principal, required, now=clock.now())
         decision.require()
+        if decision.is_limited:
+            # What the request reads in its tenant's scope are these objects alone; nothing is granted but to read.
+            context.limit_to(principal.objects_for(required))
+            return decision.allowed and method == "GET"
         return decision.allowed or method in view.judged_with_resource

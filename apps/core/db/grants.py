@@ -33,6 +33,7 @@ def _statements(table: str, entry: GlobalTable) -> list[str]:
         "finops_app": entry.app,
         "finops_system": entry.system,
         "finops_impersonator": "SELECT" if entry.impersonator else "",
+        "finops_grantee": "SELECT" if entry.impersonator else "",
     }
     statements = [f"REVOKE ALL ON {table} FROM {', '.join(grants)}"]
     statements += [f"GRANT {what} ON {table} TO {role}" for role, what in grants.items() if what]

@@ -149,6 +149,7 @@ class Migration(migrations.Migration):
             staff="SELECT",
             system="SELECT, UPDATE (next_sync_at)",
             impersonator=True,
+            granted="id = {connection}",
         ),
         # Staff has no privilege on the ciphertext; rotation only needs to find the rows that are due.
         SecureTenantTable(
@@ -162,6 +163,7 @@ class Migration(migrations.Migration):
             "started_at, finished_at)",
             staff="SELECT",
             impersonator=True,
+            granted="connection_id = {connection}",
         ),
         SecureTenantTable(
             "providers_quarantinedrow",

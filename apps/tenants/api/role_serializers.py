@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from apps.core.api.serializers import StrictSerializer
 from apps.core.conditions import DAYS, Conditions, read_conditions
-from apps.core.permissions import Permission
+from apps.core.permissions import ACCOUNT, CONNECTION, Permission
 from apps.tenants.enums import Role
 
 _CONDITION = {
@@ -64,12 +64,14 @@ class ConditionsField(serializers.Field):  # type: ignore[type-arg]  # one class
 
 
 class PermissionSerializer(serializers.Serializer[Any]):
-    """A permission, the types of condition that a role may set on it, and the built-in roles that give it."""
+    """A permission, the types of condition that a role may set on it, for single objects of which types it
+    can be granted, and the built-in roles that give it."""
 
     name = serializers.ChoiceField(list(Permission))
     area = serializers.CharField()
     description = serializers.CharField()
     conditions = serializers.ListField(child=serializers.CharField())
+    grantable_for = serializers.ListField(child=serializers.ChoiceField([ACCOUNT, CONNECTION]))
     roles = serializers.ListField(child=serializers.ChoiceField(Role.values))
 
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from apps.core import clock
 from apps.core.api.pagination import decode_cursor, encode_cursor
 from apps.core.api.views import IF_MATCH, ListView, TenantListView, TenantView, etag
-from apps.core.permissions import REGISTRY, Permission
+from apps.core.permissions import GRANTABLE, REGISTRY, Permission
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import run_idempotently
 from apps.tenants import selectors, services
@@ -54,6 +54,7 @@ def _described(name: Permission) -> dict[str, Any]:
         "area": entry.area,
         "description": entry.description,
         "conditions": entry.conditions,
+        "grantable_for": GRANTABLE.get(name, ()),
         "roles": roles_with(name),
     }
 

@@ -53,7 +53,13 @@ BEGIN
         t.id, t.slug::text, t.name::text, u.id, u.username::text, m.role::text, t.tenant_rate,
         r.permissions::text[], r.conditions::text,
         s.proved_at,
-        t.require_mfa AND NOT EXISTS (SELECT FROM users_authenticator a WHERE a.user_id = u.id AND a.confirmed)
+        t.require_mfa AND NOT EXISTS (SELECT FROM users_authenticator a WHERE a.user_id = u.id AND a.confirmed),
+        (SELECT json_agg(json_build_array(g.permission, g.account_id, g.connection_id, CASE
+             WHEN g.connection_id IS NOT NULL THEN ARRAY(
+                 SELECT a.id FROM accounts_account a
+                 WHERE a.tenant_id = g.tenant_id AND a.connection_id = g.connection_id)
+         END))::text
+         FROM accounts_objectgrant g WHERE g.tenant_id = m.tenant_id AND g.member_id = m.id)
     FROM users_session s
     JOIN users_user u ON u.id = s.user_id AND u.is_active
     JOIN tenants_membership m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id
@@ -397,7 +403,7 @@ class Migration(migrations.Migration):
         DefinerFunction(
             "tenants_session_principal(session uuid, at timestamptz)",
             "TABLE (refusal text, tenant_id uuid, tenant_slug text, tenant_name text, user_id uuid, label text, role text, "
-            "tenant_rate int[], permissions text[], conditions text, proved_at timestamptz, must_enrol boolean)",
+            "tenant_rate int[], permissions text[], conditions text, proved_at timestamptz, must_enrol boolean, granted text)",
             SESSION_PRINCIPAL,
             roles=["finops_web"],
             language="plpgsql",

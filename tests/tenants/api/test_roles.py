@@ -50,6 +50,7 @@ class TestPermissions:
             "area": "Orders and risk",
             "description": "Place, replace and cancel orders.",
             "conditions": ["own", "amount_below", "hours"],
+            "grantable_for": [],
             "roles": ["owner", "admin", "trader"],
         }
 
