@@ -21,7 +21,7 @@ from tests.matrix.world import World
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 ROLES = "SELECT rolname FROM pg_roles WHERE starts_with(rolname, 'finops_') AND rolname <> 'finops_owner' ORDER BY 1"
 # Who sees the rows of one tenant alone, or of those that they are limited to.
-CONFINED = ("finops_app", "finops_impersonator", "finops_staff_limited")
+CONFINED = ("finops_app", "finops_grantee", "finops_impersonator", "finops_staff_limited")
 _COLUMNS = """
 SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
     AND attgenerated = '' AND has_column_privilege(%s, attrelid, attnum, %s) ORDER BY attnum
@@ -204,9 +204,12 @@ def _is_refused(
 
 @contextmanager
 def in_role(role: str, world: World, connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """Act for acme in a role, and undo it."""
+    """Act for acme in a role, and undo it. Single objects are granted of both tenants."""
     acme = str(world.acme.tenant.id)
     settings = {"role": role, "app.tenant_id": acme, "app.tenant_ids": "{" + acme + "}"}
+    for kind, table in (("account", "accounts_account"), ("connection", "providers_connection")):
+        (every,) = connection.execute(f"SELECT array_agg(id)::text FROM {table}").fetchone() or ("",)
+        settings[f"app.{kind}_ids"] = every
     with connection.transaction(force_rollback=True):
         for name, value in settings.items():
             connection.execute("SELECT set_config(%s, %s, true)", [name, value])
