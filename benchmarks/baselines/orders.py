@@ -114,7 +114,7 @@ class OrderCreate(TenantView):
 
     def post(self, request: Request) -> Response:
         """Place it, once per Idempotency-Key."""
-        return run_idempotently(self, self._place, required=True)
+        return run_idempotently(self, self._place)
 
     def _place(self) -> Response:
         serializer = NewOrderSerializer(data=self.request.data)
@@ -139,7 +139,7 @@ def place_order(*, account_id: Any, instrument: Instrument, actor: Actor, now: d
     snapshot = snapshot_of(means, facts, now=now)
     decision = decide(snapshot, proposal_of(new))
     assert decision.code is None, decision.detail
-    order = order_of(new, decision, Reading(means, facts), account_id=account.id, tenant_id=actor.tenant_id, now=now)
+    order = order_of(new, decision, Reading(means, facts), account_id=account.id, actor=actor, now=now)
     order.save(force_insert=True)
     decision_of(decision, snapshot, order=order, request=request_for_people(new), actor=actor).save(force_insert=True)
     assert decision.rate_reset_at is not None

@@ -27,8 +27,8 @@ def test_an_action_that_is_not_allowed_says_that_nothing_changed(viewing_client:
 def test_what_is_not_allowed_is_logged_with_who_tried(viewing_client: Client, caplog: pytest.LogCaptureFixture):
     caplog.handler.addFilter(ContextFilter())
     viewing_client.post("/admin/kill-switch/installation/", {"engage": "1"})
-    (line,) = [record for record in caplog.records if record.name == "finops.request"]
-    assert (line.levelname, line.status, line.actor, line.ip) == ("WARNING", 403, "auditor", "127.0.0.1")
+    (line,) = [vars(record) for record in caplog.records if record.name == "finops.request"]
+    assert (line["levelname"], line["status"], line["actor"], line["ip"]) == ("WARNING", 403, "auditor", "127.0.0.1")
 
 
 def test_a_form_of_another_session_is_to_be_loaded_anew(staff_client: Client):

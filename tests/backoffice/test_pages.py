@@ -63,9 +63,14 @@ BASELINES = {
     "webhooks.delivery": (10, 9),
     "webhooks.endpoint": (11, 12),
 }
-SCOPES = ("SAVEPOINT", "RELEASE", "SET CONSTRAINTS", "SELECT set_config")
-# Asked for every page, before its scope: whether its staff user looks as a member.
-SCOPES += ("SELECT * FROM tenants_impersonation_principal",)
+SCOPES = (
+    "SAVEPOINT",
+    "RELEASE",
+    "SET CONSTRAINTS",
+    "SELECT set_config",
+    # Asked for every page, before its scope: whether its staff user looks as a member.
+    "SELECT * FROM tenants_impersonation_principal",
+)
 
 
 def list_url(label: str) -> str:

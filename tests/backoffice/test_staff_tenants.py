@@ -99,7 +99,7 @@ def label_of(model: Any) -> str:
 
 def addresses(model: Any, key: Any) -> list[str]:
     """Return the addresses of all pages and buttons of a record, as the site has them."""
-    model_admin = admin.site._registry[model]
+    model_admin: Any = admin.site._registry[model]
     patterns = [str(found.pattern) for found in model_admin.get_urls() if "<path:object_id>" in str(found.pattern)]
     assert {"<path:object_id>/change/", "<path:object_id>/do/<slug:name>/"} <= set(patterns)
     names = [action.name for action in model_admin.service_actions] + [
@@ -177,7 +177,7 @@ def test_no_action_of_a_list_does_anything_to_globex(limited, world: World):
     before = done()
     for model in MODELS:
         keys = [str(key) for key in rows_of(model, world.globex.tenant)]
-        model_admin = admin.site._registry[model]
+        model_admin: Any = admin.site._registry[model]
         for action in [*model_admin.service_actions, *contributed_actions(model)] if keys else ():
             answer = limited.post(
                 list_url(label_of(model)), {"action": action.name, "index": "0", "_selected_action": keys, **ASKED}

@@ -68,10 +68,10 @@ def faulty(world: World, member: str, route: Route, method: str, fault: Fault, u
 @pytest.mark.parametrize(("route", "method"), CHANGES, ids=operation_id)
 def test_who_asks_comes_before_what_is_asked(route: Route, method: str, fault: Fault, world: World) -> None:
     url = route.url(world.acme.ids)
-    for member, status in zip(CAST, ROWS[route.path, method], strict=True):
-        if status in (401, 403):
-            code = "authentication_required" if status == 401 else "permission_denied"
-            assert faulty(world, member, route, method, fault, url) == (status, code), member
+    for member, cell in zip(CAST, ROWS[route.path, method], strict=True):
+        # Whether a condition on an amount holds is known once the body is read.
+        if cell.status in (401, 403) and cell.code != "condition_failed":
+            assert faulty(world, member, route, method, fault, url) == cell, member
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)

@@ -1,6 +1,6 @@
 """Who may do what: every operation of the API, by every member of the cast, upon acme's rows."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -110,13 +110,28 @@ POST    webhooks/endpoints/{endpoint_id}/rotate-secret 200 403 403 200     404  
 POST    webhooks/endpoints/{endpoint_id}/test    202  403    403   202     404      401   401       403
 GET     webhooks/event-types                     200  403    403   200     200      401   401       403
 """
-ROWS = {(line[1], line[0]): line[2:] for line in map(str.split, MATRIX.splitlines()[2:])}
 CODES = {
     401: "authentication_required",
     403: "permission_denied",
     404: "not_found",
     405: "method_not_allowed",
 }
+
+
+class Cell(NamedTuple):
+    """What one of the cast is answered: a status, and the code of a refusal."""
+
+    status: int
+    code: str
+
+
+def cell_of(text: str) -> Cell:
+    """Return the cell of `403` or `403:reauthentication_required`."""
+    status, _colon, code = text.partition(":")
+    return Cell(int(status), code or CODES.get(int(status), ""))
+
+
+ROWS = {(line[1], line[0]): [*map(cell_of, line[2:])] for line in map(str.split, MATRIX.splitlines()[2:])}
 TITLES = {
     401: "Authentication required",
     403: "Permission missing",
@@ -125,8 +140,8 @@ TITLES = {
 }
 
 
-def assert_refusal(answer: Any, status: int, path: str, code: str = "") -> None:
-    code = code or CODES[status]
+def assert_refusal(answer: Any, cell: Cell, path: str) -> None:
+    status, code = cell
     assert answer.status_code == status, answer.content
     assert answer["Content-Type"] == "application/problem+json"
     problem = answer.json()
@@ -149,14 +164,12 @@ def test_operation(route: Route, method: str, world: World, owner: Owner) -> Non
     """Refusals are committed and leave every table as it was: no row, no leaf, no event, no job."""
     before = owner.everything()
     for member, cell in zip(CAST, ROWS[route.path, method], strict=True):
-        text, _colon, code = cell.partition(":")
-        status = int(text)
-        if status < 400:
+        if cell.status < 400:
             with rolled_back():
                 answer = good_call(world, member, route, method)
-            assert answer.status_code == status, (member, answer.content)
+            assert answer.status_code == cell.status, (member, answer.content)
             continue
-        assert_refusal(good_call(world, member, route, method), status, route.url(world.acme.ids), code)
+        assert_refusal(good_call(world, member, route, method), cell, route.url(world.acme.ids))
     assert owner.everything() == before
 
 
@@ -188,10 +201,10 @@ def test_methods_that_the_route_does_not_take(route: Route, world: World, owner:
                 alone = ("auth/sessions", "auth/factors", "auth/password", "auth/reauth")
                 if route.path.startswith(alone) and member == "acme_viewer":
                     continue  # an API key has no sessions, factors or password, whatever it would do with them
-                assert_refusal(answer, 405, url)
+                assert_refusal(answer, cell_of("405"), url)
                 assert set(answer["Allow"].split(", ")) == allowed | ({"HEAD"} if "GET" in allowed else set())
             else:
-                assert_refusal(answer, 401, url)
+                assert_refusal(answer, cell_of("401"), url)
     assert owner.everything() == before
 
 
@@ -226,7 +239,7 @@ def test_bad_credentials_are_refused_everywhere(header: str, world: World, owner
         url = route.url(world.acme.ids)
         body = good_body(world, route, method)
         answer = call(world.client("anonymous"), method, url, body, headers={"Authorization": header})
-        assert_refusal(answer, 401, url)
+        assert_refusal(answer, cell_of("401"), url)
     assert owner.everything() == before
 
 

@@ -65,7 +65,8 @@ class TestStored:
     def test_what_was_counted_is_added_to_the_day(self, acme: Tenant, globex: Tenant) -> None:
         send(acme, 3)
         assert store_request_counts(tally=TALLY) == 1
-        send(acme, 2), send(globex, 1)
+        send(acme, 2)
+        send(globex, 1)
         job()
         assert (seen(acme), seen(globex)) == (Requests(5, 5), Requests(1, 1))
         with tenant_scope(acme.id):

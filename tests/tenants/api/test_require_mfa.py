@@ -31,7 +31,7 @@ def ada(acme: Tenant) -> User:
     return make_member(acme, "ada", "trader")
 
 
-def change(client: APIClient, require_mfa: bool = True, **headers: str) -> Any:
+def change(client: APIClient, require_mfa: bool = True, headers: dict[str, str] | None = None) -> Any:
     return client.patch(TENANT, {"require_mfa": require_mfa}, format="json", headers=headers)
 
 

@@ -242,7 +242,9 @@ class TestChanging:
     def test_nobody_adds_what_they_have_not_or_takes_a_condition_away(self, acme: Tenant) -> None:
         role = make_role(acme, "watch", ["orders:read"], conditions={"orders:read": [AT_NIGHT]})
         client = client_for(make_api_key(acme, scopes=["members:write"]))
-        for body in ({"permissions": ["orders:read", "audit:read"]}, {"conditions": {}}):
+        more: dict[str, Any] = {"permissions": ["orders:read", "audit:read"]}
+        less: dict[str, Any] = {"conditions": {}}
+        for body in (more, less):
             response = client.patch(f"{ROLES}/{role.id}", body, format="json")
             assert problem(response)[:2] == (403, "role_exceeds_granter")
         with tenant_scope(acme.id):
