@@ -203,7 +203,7 @@ def test_every_column_of_bytes_is_a_hash_or_its_table_is_listed() -> None:
         (model._meta.db_table, field.column)
         for model in apps.get_models()
         for field in model._meta.concrete_fields
-        if isinstance(field, models.BinaryField) and not field.column.endswith(("_hash", "fingerprint"))
+        if isinstance(field, models.BinaryField) and not str(field.column).endswith(("_hash", "fingerprint"))
     }
     assert {table for table, _column in of_bytes} == listed
 

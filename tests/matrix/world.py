@@ -172,7 +172,7 @@ def _build_side(slug: str, jordan: User) -> Side:
     invitation, token = make_invitation(tenant, f"second@{slug}.example.com")
     with write_scope(actor):
         member_id = Membership.objects.get(user_id=clerk.id).id
-    granted = {"permission": "accounts:read", "object_type": "connection", "object_id": connection.id}
+    granted: dict[str, Any] = {"permission": "accounts:read", "object_type": "connection", "object_id": connection.id}
     grants = [grant_object(member_id=member_id, **granted, actor=actor, now=clock.now())]
     granted |= {"object_type": "account", "object_id": desk.account.id}
     grants.append(grant_object(member_id=member_id, **granted, actor=actor, now=clock.now()))
