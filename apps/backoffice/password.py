@@ -17,6 +17,7 @@ from apps.core.admin import staff_actor
 from apps.core.scope import staff_scope
 from apps.users import services as users
 from apps.users.errors import InvalidCredentials, LockedOut, PasswordTooWeak
+from apps.users.services.staff_sessions import session_id_of
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):  # type: ignore[misc]  # unfold has no types
@@ -41,7 +42,7 @@ class OwnPasswordView(PasswordChangeView):
                 current_password=form.cleaned_data["old_password"],
                 new_password=form.cleaned_data["new_password1"],
                 otp=None,  # nobody is here without one
-                keep=None,
+                keep=session_id_of(self.request),
                 actor=staff_actor(self.request),
                 now=clock.now(),
             )

@@ -32,6 +32,7 @@ from apps.core.errors import DomainError
 from apps.core.scope import current_scope, staff_scope
 from apps.tenants.models import Tenant
 from apps.tenants.services import end_impersonations_of_staff
+from apps.users.services.staff_sessions import note_use
 
 View = Callable[..., HttpResponse]
 _TENANTS_IN_A_FILTER = 500
@@ -61,6 +62,8 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
 
         def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             set_actor(staff_actor(request))  # named in the log, whatever comes of it
+            if not is_live(request):
+                note_use(request, now=clock.now())
             try:
                 return _rendered(view, request, *args, **kwargs)
             except OperationalError as error:
@@ -117,6 +120,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
             return response
         form = (getattr(response, "context_data", None) or {}).get("form")
         if form is None:
+            note_use(request, now=clock.now(), at_once=True)
             services.record_sign_in(actor=staff_actor(request), now=clock.now())
         elif form.refusal:
             username = form.cleaned_data.get("username", "")

@@ -93,6 +93,7 @@ NAVIGATION = [
         _item(_("Invitations"), "mail", "tenants.invitation"),
         _item(_("Users"), "person", "users.user"),
         _item(_("Sessions"), "devices", "users.session"),
+        _item(_("Staff sessions"), "computer", "users.staffsession"),
         _item(_("Authenticators"), "phonelink_lock", "users.authenticator"),
         _item(_("Failed sign-ins"), "lock_clock", "axes.accessattempt"),
         collapsible=True,

@@ -127,6 +127,7 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
     "users_recoverycodes": _OWN_FACTORS,
     "users_refreshtoken": _identity(),
     "users_session": _identity(Limited("SELECT, UPDATE", rows=_THEIR_TENANTS, acts=True)),
+    "users_staffsession": _identity(Limited("SELECT, UPDATE", rows=f"user_id = {_SELF}", acts=True)),
     # An identity is no tenant's: whoever is limited sees their tenants' people and changes their own row alone.
     "users_user": _identity(Limited("SELECT, UPDATE", rows=_THEIR_PEOPLE, changes=f"id = {_SELF}")),
     "users_user_groups": _OWN_PERMISSIONS,

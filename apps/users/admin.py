@@ -35,7 +35,7 @@ from apps.core.admin import (
 )
 from apps.users import services
 from apps.users.devices import device_name
-from apps.users.models import Authenticator, Session, User
+from apps.users.models import Authenticator, Session, StaffSession, User
 from apps.users.selectors import alive_at
 
 _ROWS = 20
@@ -43,7 +43,7 @@ SESSION_REVOKED = Outcome(message("%(count)s session revoked"), message("%(count
 SESSION_OVER = Outcome(message("%(count)s was over already"), message("%(count)s were over already"))
 
 
-def session_chip(session: Session) -> str:
+def session_chip(session: Session | StaffSession) -> str:
     """Return whether a session is alive."""
     if session.revoked_at is not None:
         return chip(_("Revoked"), "idle")
@@ -140,6 +140,71 @@ class AliveFilter(SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
         alive = alive_at(clock.now())
         return queryset.filter({"alive": alive, "over": ~alive}.get(self.value() or "", Q()))
+
+
+def _end(session: StaffSession, actor: Actor, now: datetime, reason: str) -> Outcome:
+    ended = services.revoke_staff_session(session_id=session.pk, reason=reason, actor=actor, now=now)
+    return SESSION_REVOKED if ended else SESSION_OVER
+
+
+@admin.register(StaffSession)
+class StaffSessionAdmin(StaffModelAdmin):
+    never_read = ("key_hash", "session_data")
+    list_display = ("whose", "state", "ip", "agent", "began", "used")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "ip__startswith")
+    search_ids = ("id", "user_id")
+    empty_hint = gettext_lazy("Nobody has signed in to the admin yet.")
+    facts = ((gettext_lazy("Session"), ("ip", "user_agent", "created_at", "last_used_at", "revoked_at", "id")),)
+    service_actions = (
+        ServiceAction(
+            name="revoke",
+            label=gettext_lazy("Revoke"),
+            icon="logout",
+            run=_end,
+            confirm=gettext_lazy("The staff member is signed out of the admin at once."),
+            needs_reason=True,
+            danger=True,
+            available=lambda session: session.revoked_at is None and session.ends_at > clock.now(),
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StaffSession]:
+        rows: QuerySet[StaffSession] = super().get_queryset(request)
+        return rows.filter(user__isnull=False)
+
+    @column(gettext_lazy("user"))
+    def whose(self, session: StaffSession) -> str:
+        return session.user.username if session.user else ""
+
+    @column(gettext_lazy("state"))
+    def state(self, session: StaffSession) -> str:
+        return session_chip(session)
+
+    @column(gettext_lazy("device"))
+    def agent(self, session: StaffSession) -> str:
+        return device_name(session.user_agent)
+
+    @column(gettext_lazy("signed in"))
+    def began(self, session: StaffSession) -> str:
+        return moment(session.created_at)
+
+    @column(gettext_lazy("last used"))
+    def used(self, session: StaffSession) -> str:
+        return moment(session.last_used_at)
+
+    def headline(self, session: StaffSession) -> str:
+        return self.whose(session)
+
+    def status(self, session: StaffSession) -> str:
+        return session_chip(session)
+
+    def stats(self, session: StaffSession) -> Sequence[Stat]:
+        return (
+            Stat(_("Signed in"), moment(session.created_at)),
+            Stat(_("Last used"), moment(session.last_used_at)),
+            Stat(_("Ends"), moment(session.ends_at)),
+        )
 
 
 @admin.register(Session)

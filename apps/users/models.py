@@ -106,6 +106,37 @@ class Session(BaseModel):
         return str(self.id)
 
 
+class StaffSession(BaseModel):
+    """A session in the admin, see `services.staff_sessions`; without a user nobody has signed in with it yet."""
+
+    retention = Retention.EPHEMERAL
+    personal_fields = ("ip", "user_agent")
+    data_subject = "user_id"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+", verbose_name=_("user"))
+    key_hash = models.BinaryField(max_length=32, unique=True)
+    session_data = models.TextField(blank=True)
+    created_at = models.DateTimeField(_("signed in at"))
+    last_used_at = models.DateTimeField(_("last used at"))
+    revoked_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    ip = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
+    user_agent = models.CharField(_("user agent"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("staff session")
+        verbose_name_plural = _("staff sessions")
+        indexes = [models.Index(fields=["created_at"], name="users_staffsession_created_at")]
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the session ends unless it is used before."""
+        idle = self.last_used_at + timedelta(seconds=settings.STAFF_IDLE_SECONDS)
+        return min(idle, self.created_at + timedelta(seconds=settings.SESSION_COOKIE_AGE))
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class Lockout(BaseModel):
     """A name that nobody may try from an address until `locked_until`; the `times`-th lockout in a row.
 

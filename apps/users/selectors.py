@@ -35,6 +35,13 @@ def live_sessions_everywhere(*, user_id: UUID, now: datetime) -> QuerySet[Sessio
     return Session.objects.filter(alive_at(now), user_id=user_id)
 
 
+def staff_alive_at(now: datetime) -> Q:
+    """Return the condition for sessions of the admin that have not ended; see `StaffSession.ends_at`."""
+    idle = now - timedelta(seconds=settings.STAFF_IDLE_SECONDS)
+    began = now - timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    return Q(revoked_at__isnull=True, last_used_at__gt=idle, created_at__gt=began)
+
+
 def alive_at(now: datetime) -> Q:
     """Return the condition for sessions that have not ended; see `Session.ends_at`."""
     idle = now - timedelta(seconds=settings.SESSION_IDLE_SECONDS)

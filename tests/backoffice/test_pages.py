@@ -58,6 +58,7 @@ BASELINES = {
     "tenants.tenant": (7, 19),
     "users.authenticator": (7, 7),
     "tenants.tenantrole": (9, 9),
+    "users.staffsession": (7, 7),
     "users.session": (9, 8),
     "users.user": (7, 9),
     "webhooks.delivery": (10, 9),

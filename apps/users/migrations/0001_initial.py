@@ -66,6 +66,25 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='StaffSession',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('key_hash', models.BinaryField(max_length=32, unique=True)),
+                ('session_data', models.TextField(blank=True)),
+                ('created_at', models.DateTimeField(verbose_name='signed in at')),
+                ('last_used_at', models.DateTimeField(verbose_name='last used at')),
+                ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='ended at')),
+                ('ip', models.GenericIPAddressField(blank=True, null=True, verbose_name='IP address')),
+                ('user_agent', models.CharField(blank=True, max_length=200, verbose_name='user agent')),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+            ],
+            options={
+                'verbose_name': 'staff session',
+                'verbose_name_plural': 'staff sessions',
+                'indexes': [models.Index(fields=['created_at'], name='users_staffsession_created_at')],
+            },
+        ),
+        migrations.CreateModel(
             name='Lockout',
             fields=[
                 ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),

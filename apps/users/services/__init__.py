@@ -29,6 +29,7 @@ from apps.users.services.sessions import (
     revoke_by_refresh_token,
     revoke_session,
     revoke_sessions,
+    revoke_staff_session,
     start_session,
 )
 from apps.users.services.sign_in import (
@@ -77,6 +78,7 @@ __all__ = [
     "revoke_by_refresh_token",
     "revoke_session",
     "revoke_sessions",
+    "revoke_staff_session",
     "seconds_locked",
     "spend_code",
     "start_session",

@@ -4,7 +4,7 @@ Signing in and out go on while writing is switched off. A start and a revocation
 which a busy client makes one every few minutes, updates `last_used_at` alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from apps.core.actor import Actor
 from apps.core.errors import NotFound
 from apps.core.scope import staff_scope, write_scope
 from apps.users import selectors, tokens
-from apps.users.models import RefreshToken, Session, User
+from apps.users.models import RefreshToken, Session, StaffSession, User
 from apps.users.types import Origin
 
 
@@ -172,14 +172,46 @@ def revoke_sessions(*, user_id: UUID, tenant_id: UUID, reason: str, actor: Actor
 def end_other_sessions(*, user_id: UUID, keep: UUID | None, reason: str, actor: Actor, now: datetime) -> int:
     """Sign a user out everywhere but in the session `keep`, the one that acts; return how many sessions ended.
 
-    Each leaves a leaf in its tenant's log. Called outside of a tenant's scope, in which sessions are out of reach.
+    Each leaves a leaf: in its tenant's log, or the installation's for one in the admin. Called outside of a tenant's
+    scope, in which sessions are out of reach.
     """
     with transaction.atomic():
         live = selectors.live_sessions_everywhere(user_id=user_id, now=now).select_for_update()
         ending = [session for session in live.order_by("id") if session.id != keep]
         for session in ending:
             _revoke(session, actor.for_tenant(session.tenant_id), now, reason=reason)
-    return len(ending)
+        inside = StaffSession.objects.filter(selectors.staff_alive_at(now), user_id=user_id).order_by("id")
+        leaving = [session.id for session in inside if session.id != keep]
+        for session_id in leaving:
+            revoke_staff_session(session_id=session_id, reason=reason, actor=actor, now=now)
+    return len(ending) + len(leaving)
+
+
+def revoke_staff_session(*, session_id: UUID, reason: str, actor: Actor, now: datetime) -> bool:
+    """Sign somebody out of the admin, and keep why; return False when the session was over before.
+
+    Raises:
+        NotFound: there is no such session.
+    """
+    with staff_scope():
+        session = StaffSession.objects.select_for_update().filter(id=session_id).first()
+        if session is None:
+            raise NotFound
+        if session.revoked_at is not None or session.ends_at <= now:
+            return False
+        session.revoked_at, session.session_data = now, ""
+        session.save(update_fields=["revoked_at", "session_data"])
+        changes = {"reason": [None, reason], "user_id": [None, str(session.user_id)]}
+        by = replace(actor, tenant_id=None)
+        audit.record(
+            action="staff.session_revoked",
+            actor=by,
+            target_type="staff_session",
+            target_id=session_id,
+            now=now,
+            changes=changes,
+        )
+    return True
 
 
 def revoke_by_refresh_token(*, refresh: str, origin: Origin, now: datetime) -> None:
