@@ -14,7 +14,7 @@ def main() -> None:
     """Print each result as soon as it is known."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", choices=["sync", "list", "orders", "webhooks", "limits", []], help="all by default"
+        "names", nargs="*", choices=["sync", "list", "orders", "rls", "webhooks", "limits", []], help="all by default"
     )
     names = parser.parse_args().names
     with platform() as environment:
@@ -33,6 +33,7 @@ def _benchmarks() -> dict[str, Benchmark]:
     from benchmarks.limits import limits_benchmark
     from benchmarks.listing import list_benchmark
     from benchmarks.orders import orders_benchmark
+    from benchmarks.rls import rls_benchmark
     from benchmarks.sync import sync_benchmark
     from benchmarks.webhooks import webhooks_benchmark
 
@@ -40,6 +41,7 @@ def _benchmarks() -> dict[str, Benchmark]:
         "sync": sync_benchmark,
         "list": list_benchmark,
         "orders": orders_benchmark,
+        "rls": rls_benchmark,
         "webhooks": webhooks_benchmark,
         "limits": limits_benchmark,
     }

@@ -79,7 +79,7 @@ class Turn:
 
 def orders_benchmark(environment: Mapping[str, str]) -> Iterator[Result]:
     """Measure approved orders a second, ours and the peer's in turns, and the limit that the database sets."""
-    desks = _prepare_desks()
+    desks = prepare_desks()
     port = ports.choose()
     base = f"http://127.0.0.1:{port}"
     own = {**environment, **LASTING, "DJANGO_SETTINGS_MODULE": "benchmarks.baselines.settings"}
@@ -88,16 +88,16 @@ def orders_benchmark(environment: Mapping[str, str]) -> Iterator[Result]:
         psycopg.connect(environment["DATABASE_OWNER_URL"], autocommit=True) as owner,
         process(list(command.arguments[1:]), command.environment, ready=f"{base}/livez") as server,
     ):
-        _require_durability(owner)
+        require_durability(owner)
         urls = {"ours": f"{base}/api/v1/orders", "peer": f"{base}/peer/orders"}
         turns: dict[str, list[Turn]] = {name: [] for name in urls}
         for url in urls.values():
-            _take_turn(url, desks, owner, server, seconds=1.0)
+            take_turn(url, desks, owner, server, seconds=1.0)
         owner.execute("ANALYZE")  # as autovacuum would within a minute
         for _round in range(ROUNDS):
             for name, url in urls.items():
-                turns[name].append(_take_turn(url, desks, owner, server, seconds=SECONDS))
-        _require_same_rows(turns)
+                turns[name].append(take_turn(url, desks, owner, server, seconds=SECONDS))
+        require_same_rows(turns)
         limit = _limit(desks, owner, environment["DATABASE_URL"])
     ours, peer = ([turn.rate for turn in turns[name]] for name in urls)
     cpu = {name: median(turn.cpu for turn in found) for name, found in turns.items()}
@@ -109,7 +109,8 @@ def orders_benchmark(environment: Mapping[str, str]) -> Iterator[Result]:
     yield Result(name="orders", unit="orders/s", ours=ours, peer=peer, notes=notes)
 
 
-def _take_turn(url: str, desks: Desks, owner: psycopg.Connection[Any], server: int, *, seconds: float) -> Turn:
+def take_turn(url: str, desks: Desks, owner: psycopg.Connection[Any], server: int, *, seconds: float) -> Turn:
+    """Send orders for a while, close them, and return what it came to."""
     rows, used = _rows(owner), seconds_of(server)
     rate = answers_per_second(
         url, _requests(url, desks), expected=b"201", containing=b'"status":"approved"', seconds=seconds
@@ -150,13 +151,15 @@ def _rows(owner: psycopg.Connection[Any]) -> dict[str, int]:
     return {name: owner.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in TABLES}  # type: ignore[index]
 
 
-def _require_same_rows(turns: Mapping[str, Sequence[Turn]]) -> None:
+def require_same_rows(turns: Mapping[str, Sequence[Turn]]) -> None:
+    """Refuse figures of turns that wrote other rows than one of each table for an order."""
     for found in turns.values():
         for turn in found:
             assert turn.rows == dict.fromkeys(TABLES, 1.0), turn.rows
 
 
-def _require_durability(owner: psycopg.Connection[Any]) -> None:
+def require_durability(owner: psycopg.Connection[Any]) -> None:
+    """Refuse to measure a database that would forget what it has committed."""
     for name in ("fsync", "synchronous_commit", "full_page_writes"):
         row = owner.execute(f"SHOW {name}").fetchone()
         assert row == ("on",), f"{name} is {row}"
@@ -198,7 +201,8 @@ def _show(_order: Any, shown: str, _decision: Any) -> Answer:
     return Answer(status=201, headers={}, body=shown.encode())
 
 
-def _prepare_desks() -> Desks:
+def prepare_desks() -> Desks:
+    """Make a tenant with accounts to trade with, and a market to trade on."""
     now = clock.now()
     tenant = create_tenant(slug="desks", name="Desks", actor=system_actor("benchmark"), now=now)
     actor = system_actor("benchmark", tenant_id=tenant.id)

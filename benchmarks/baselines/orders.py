@@ -111,6 +111,7 @@ class OrderCreate(TenantView):
     """Place an order."""
 
     required_permissions = {"POST": Permission.ORDERS_WRITE}
+    requires_key = True
 
     def post(self, request: Request) -> Response:
         """Place it, once per Idempotency-Key."""
