@@ -29,12 +29,13 @@ PositiveAmount = Annotated[str, msgspec.Meta(pattern=r"\A(?=.*[1-9])[0-9]{1,20}(
 class Resource:
     """What somebody asks about or acts upon, as conditions see it; None: it is not known.
 
-    `made_by` is the user or the API key that made it, `amount` its worth in its account's currency, `is_live` whether
-    real money moves.
+    `account_id` is the account that it is or belongs to, `made_by` the user or the API key that made it, `amount` its
+    worth in its account's currency, `is_live` whether real money moves.
     """
 
     type: str
     id: UUID | None = None
+    account_id: UUID | None = None
     made_by: UUID | None = None
     amount: Decimal | None = None
     is_live: bool | None = None

@@ -43,6 +43,7 @@ TEXTS: dict[tuple[StepCode, bool | None], Promise] = {
     (StepCode.ROLE, True): _("The role %(name)s gives %(permission)s."),
     (StepCode.ROLE, False): _("The role %(name)s does not give %(permission)s."),
     (StepCode.GRANT, True): _("%(permission)s was granted for %(count)s objects, and is limited to these."),
+    (StepCode.GRANT, False): _("%(permission)s was granted for %(count)s objects, and this is none of them."),
     (StepCode.SCOPE, True): _("%(permission)s is among the API key's scopes."),
     (StepCode.SCOPE, False): _("%(permission)s is not among the API key's scopes."),
     (StepCode.CEILING, False): _("%(permission)s is out of reach for whoever acts as a member."),
@@ -157,7 +158,8 @@ def _steps(
     objects = None if is_held else principal.objects_for(permission)
     if objects:
         count = len(objects.accounts) + len(objects.connections)
-        yield Step(StepCode.GRANT, True, {"permission": permission, "count": count})
+        covered = resource is None or resource.account_id in objects.accounts
+        yield Step(StepCode.GRANT, covered, {"permission": permission, "count": count})
     else:
         yield Step(StepCode.SCOPE if principal.role is None else StepCode.ROLE, is_held, told)
     if principal.ceiling is not None and permission not in principal.ceiling:

@@ -4,7 +4,7 @@ What a decision is about may belong to rooms that stand above this one: the proj
 (finops/resources.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +17,7 @@ from apps.core.conditions import Resource
 from apps.core.decisions import Decision, Standing, decide
 from apps.core.errors import NotFound
 from apps.core.models import ReadOnlySwitch
+from apps.core.objects import Objects
 from apps.core.permissions import Permission
 from apps.core.principal import Principal
 from apps.core.scope import current_tenant_id
@@ -25,7 +26,9 @@ from apps.tenants.models import ApiKey, Membership, Tenant
 from apps.tenants.selectors import get_remit
 
 Find = Callable[[UUID], Resource | None]
+Granted = Callable[[UUID], Mapping[str, Objects]]
 _found_by: dict[str, Find] = {}
+_granted_by: list[Granted] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,9 @@ def find_by(type_: str, find: Find) -> None:
     _found_by[type_] = find
 
 
-def resource_types() -> list[str]:
-    """Return the types of resource that can be asked about."""
-    return sorted(_found_by)
+def grants_by(granted: Granted) -> None:
+    """Have a member's grants for single objects read by a function of the membership's id."""
+    _granted_by.append(granted)
 
 
 def get_resource(type_: str, resource_id: UUID) -> Resource:
@@ -77,7 +80,9 @@ def about_member(member: Membership) -> Explained:
         user_id=member.user_id,
         conditions=remit.conditions,
     )
-    return Explained(Principal(actor=actor, permissions=remit.permissions, role=remit.name), _standing())
+    granted = {name: objects for find in _granted_by for name, objects in find(member.id).items()}
+    principal = Principal(actor=actor, permissions=remit.permissions, role=remit.name, granted=granted)
+    return Explained(principal, _standing())
 
 
 def about_key(key: ApiKey, *, now: datetime) -> Explained:

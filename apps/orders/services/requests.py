@@ -82,4 +82,11 @@ def lock_open_order(order_id: UUID, expected_version: int | None, *, actor: Acto
 def as_resource(order: Order) -> Resource:
     """Return a stored order as conditions see it. Ending it moves no money; what replaces it is judged by itself."""
     is_live = order.mode != Mode.PAPER
-    return Resource(type="order", id=order.id, made_by=order.placed_by, amount=Decimal(0), is_live=is_live)
+    return Resource(
+        type="order",
+        id=order.id,
+        account_id=order.account_id,
+        made_by=order.placed_by,
+        amount=Decimal(0),
+        is_live=is_live,
+    )

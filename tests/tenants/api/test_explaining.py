@@ -102,6 +102,21 @@ def test_others_are_explained_to_those_who_may_read_members(acme: Tenant, june: 
     assert actions(acme.id)[-1] == "session.started"
 
 
+def test_a_grant_reaches_its_objects_alone(acme: Tenant, acme_admin: APIClient) -> None:
+    connection = make_connection(acme, "test_tkn_granted")
+    granted, other = (make_account(acme, connection=connection, external_id=f"acc-{n}") for n in range(2))
+    user = make_member(acme, "bill", "billing")
+    body = {"permission": "accounts:read", "object_type": "account", "object_id": str(granted.id)}
+    member = place(acme, user)
+    assert acme_admin.post(f"/api/v1/members/{member}/grants", body, format="json").status_code == 201
+    bill = signed_in("bill")
+    for account, allowed in ((granted, True), (other, False)):
+        about = {"resource_type": "account", "resource_id": str(account.id)}
+        for client, who in ((bill, {}), (acme_admin, {"member": member})):
+            assert explain(client, "accounts:read", **about, **who)[0] is allowed
+        assert (bill.get(f"/api/v1/accounts/{account.id}").status_code == 200) is allowed
+
+
 def test_an_api_key_with_its_mode_and_its_end(acme: Tenant, acme_admin: APIClient) -> None:
     make_api_key(acme, "trader", name="robot")
     live = make_account(acme, connection=make_connection(acme, "test_tkn_live"), mode="live")
