@@ -31,9 +31,9 @@ def granted(member_id: UUID) -> dict[str, Objects]:
     """Return what a member was granted for single objects, by permission; a connection brings its accounts along."""
     found: dict[str, Objects] = {}
     for grant in ObjectGrant.objects.filter(member_id=member_id):
-        of_connection = Account.objects.filter(connection_id=grant.connection_id).values_list("id", flat=True)
-        accounts = [grant.account_id] if grant.account_id else of_connection
-        objects = Objects(frozenset(accounts), frozenset([grant.connection_id] if grant.connection_id else ()))
+        reached = {"id": grant.account_id} if grant.account_id else {"connection_id": grant.connection_id}
+        accounts = frozenset(Account.objects.filter(**reached).values_list("id", flat=True))
+        objects = Objects(accounts, frozenset([grant.connection_id] if grant.connection_id else ()))
         found[grant.permission] = found.get(grant.permission, Objects()) | objects
     return found
 
