@@ -50,6 +50,7 @@ def ask(request: HttpRequest, principal: Principal, path: str, query: QueryDict)
             response = view(asked, *arguments, **named)
             response.render()
         look(asked, principal, response.status_code)
+    request.looked_as = principal  # type: ignore[attr-defined]  # for the request's own log line
     return Answer(response.status_code, msgspec.json.decode(response.content))
 
 

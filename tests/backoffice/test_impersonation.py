@@ -1,6 +1,7 @@
 """Staff who look as a member, in the admin: how it begins, what every page then says, what is seen, how it ends."""
 
 import html as markup
+import logging
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from guardian.shortcuts import assign_perm, remove_perm
 
 from apps.audit.models import AuditEntry
 from apps.core import clock
+from apps.core.logs import ContextFilter
 from apps.core.scope import staff_scope, tenant_scope
 from apps.tenants.models import Impersonation, Membership
 from apps.users.models import Authenticator, User
@@ -160,6 +162,16 @@ def test_each_section_shows_what_the_member_sees_and_is_recorded(staff_client, l
         assert both == (str(world.acme.member.pk), str(looking.staff_id))
     page = text_of(staff_client.get(f"/admin/tenants/impersonation/{looking.pk}/change/"))
     assert "GET /api/v1/positions (limit)" in page
+
+
+def test_the_log_line_of_a_page_names_both_once_it_has_looked(staff_client, looking, caplog):
+    caplog.handler.addFilter(ContextFilter())
+    caplog.set_level(logging.INFO, "finops.request")
+    for page in (f"{AS_MEMBER}accounts/", AS_MEMBER):
+        assert staff_client.get(page).status_code == 200
+    lines = [record for record in caplog.records if record.name == "finops.request"][-2:]
+    both = (str(looking.user_id), str(looking.staff_id))
+    assert [(line.user_id, line.impersonator_id) for line in lines] == [both, ("", "")]
 
 
 def test_a_record_is_the_apis_answer(staff_client, looking, world: World):

@@ -38,6 +38,8 @@ class ImpersonationMiddleware:
         shown = principal or impersonation_of(request)
         if shown is not None and shown.impersonation is not None:
             response[HEADER] = str(shown.impersonation.id)
+        if hasattr(request, "looked_as"):
+            context.set_actor(request.looked_as.actor)
         return response
 
     def _answer(self, request: HttpRequest, principal: Principal) -> HttpResponse:

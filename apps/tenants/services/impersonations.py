@@ -165,7 +165,11 @@ def _ending_of(row: Impersonation, now: datetime) -> Ending | None:
     if not may_impersonate(staff, row.tenant_id):
         return Ending.STAFF_LEFT
     live = selectors.find_impersonation(staff_id=row.staff_id, ip="", request_id="", now=now)
-    return None if live else Ending.MEMBER_LEFT
+    if live:
+        return None
+    with tenant_scope(row.tenant_id):
+        is_active = Tenant.objects.filter(status=TenantStatus.ACTIVE).exists()
+    return Ending.MEMBER_LEFT if is_active else Ending.TENANT_SUSPENDED
 
 
 def may_impersonate(staff: User, tenant_id: UUID) -> bool:
