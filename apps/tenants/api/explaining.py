@@ -62,7 +62,7 @@ class StepSerializer(serializers.Serializer[Any]):
     text = serializers.CharField()
 
 
-class DecisionSerializer(serializers.Serializer[Any]):
+class PermissionDecisionSerializer(serializers.Serializer[Any]):
     """A decision and its steps. `depends`: nothing denies it, but a condition cannot be judged without a resource."""
 
     permission = serializers.ChoiceField(list(Permission))
@@ -75,7 +75,7 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     """What somebody may do, and why."""
 
     subject = SubjectSerializer()
-    decisions = DecisionSerializer(many=True)
+    decisions = PermissionDecisionSerializer(many=True)
 
 
 class ExplainView(TenantView):
