@@ -123,6 +123,7 @@ contribute_actions(
         icon="apartment",
         page=tenants_view,
         permission=GRANT,
+        sensitive=True,
         available=lambda user: user.is_staff,
     ),
 )

@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from psycopg.errors import QueryCanceled
 from unfold.sites import UnfoldAdminSite
 
-from apps.backoffice import as_member, kill_switch, password, selectors, services
+from apps.backoffice import as_member, confirming, kill_switch, own_factors, password, selectors, services
 from apps.backoffice.forms import StaffLoginForm
 from apps.backoffice.lockout import not_now
 from apps.backoffice.reach import reach_of
@@ -26,6 +26,7 @@ from apps.backoffice.stops import TAG_HEADER, current_stops
 from apps.core import clock
 from apps.core.admin import staff_actor
 from apps.core.admin.live import fragment, is_live
+from apps.core.admin.proof import mark_proved
 from apps.core.api import limits
 from apps.core.context import set_actor
 from apps.core.errors import DomainError
@@ -92,6 +93,12 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
             path("as-member/token/", self.admin_view(as_member.token), name="as_member_token"),
             path("as-member/<slug:section>/", self.admin_view(as_member.listing), name="as_member_list"),
             path("as-member/<slug:section>/<uuid:key>/", self.admin_view(as_member.one), name="as_member_one"),
+            path("confirm/", self.admin_view(confirming.page), name="confirm_identity"),
+            path("factors/", self.admin_view(own_factors.page), name="own_factors"),
+            path("factors/add/", self.admin_view(own_factors.add), name="own_factors_add"),
+            path("factors/codes/", self.admin_view(own_factors.renew_codes), name="own_factors_codes"),
+            path("factors/<uuid:factor_id>/confirm/", self.admin_view(own_factors.confirm), name="own_factors_confirm"),
+            path("factors/<uuid:factor_id>/remove/", self.admin_view(own_factors.remove), name="own_factors_remove"),
             path("kill-switch/", self.admin_view(kill_switch.page), name="kill_switch"),
             path("kill-switch/<slug:scope>/", switch, name="kill_switch_installation"),
             path("kill-switch/<slug:scope>/<uuid:key>/", switch, name="kill_switch_change"),
@@ -121,6 +128,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         form = (getattr(response, "context_data", None) or {}).get("form")
         if form is None:
             note_use(request, now=clock.now(), at_once=True)
+            mark_proved(request, now=clock.now())
             services.record_sign_in(actor=staff_actor(request), now=clock.now())
         elif form.refusal:
             username = form.cleaned_data.get("username", "")

@@ -112,6 +112,7 @@ UNFOLD: dict[str, Any] = {
     "BORDER_RADIUS": "7px",
     "STYLES": [_asset("admin.css"), _asset("impersonation.css")],
     "SCRIPTS": [_asset("admin.js")],
+    "ACCOUNT": {"navigation": [{"title": _("My second factors"), "link": reverse_lazy("admin:own_factors")}]},
     "SIDEBAR": {"navigation": NAVIGATION},
     "COLORS": {
         # Ink: a cool grey that leans to the brand's petrol.

@@ -165,6 +165,7 @@ class StaffSessionAdmin(StaffModelAdmin):
             confirm=gettext_lazy("The staff member is signed out of the admin at once."),
             needs_reason=True,
             danger=True,
+            sensitive=True,
             available=lambda session: session.revoked_at is None and session.ends_at > clock.now(),
         ),
     )
@@ -227,6 +228,7 @@ class SessionAdmin(StaffModelAdmin):
             confirm=gettext_lazy("The user is signed out of the API at once and has to sign in again."),
             needs_reason=True,
             danger=True,
+            sensitive=True,
             available=lambda session: session.revoked_at is None,
         ),
     )

@@ -42,6 +42,7 @@ def open_session(user: User, device: Authenticator) -> Client:
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     session = client.session
     session["otp_device_id"] = device.persistent_id
+    session["proved_at"] = clock.now().isoformat()
     session.save()
     return client
 

@@ -15,6 +15,7 @@ from apps.core.admin import actions
 from apps.core.admin.actions import ServiceAction
 from apps.core.admin.contributions import contributed_actions
 from apps.core.admin.panels import Table, Text
+from apps.core.admin.proof import ask_first, is_proved
 
 
 class ActingAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
@@ -76,6 +77,8 @@ class ActingAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         self, request: HttpRequest, action: ServiceAction, objects: Sequence[Any], back: str
     ) -> HttpResponse | None:
         """Run the action, or return the page that asks first."""
+        if action.sensitive and not is_proved(request):
+            return ask_first(back)
         if action.page is not None:
             return action.page(request, objects[0])
         reason = request.POST.get("reason", "").strip()

@@ -39,7 +39,8 @@ class ServiceAction:
     that a page of its own asks first; `needs_reason` makes that page ask for a reason, or with `options` for one of
     these (value, label): `run` gets it in the reason's place. `foretell(objects)` says there, in sentences, what will
     become of the chosen objects. With `page` in the place of `run` the button leads to
-    that page, which calls the service, for one record at a time. `available` hides the button. `permission` is the
+    that page, which calls the service, for one record at a time. A `sensitive` one asks first who it is,
+    unless its user has proved that not long ago. `available` hides the button. `permission` is the
     codename's verb: staff need "<app>.<permission>_<model>"; or with a dot a permission of its own.
     """
 
@@ -55,6 +56,7 @@ class ServiceAction:
     options_label: Text = ""
     danger: bool = False
     permission: str = "change"
+    sensitive: bool = False
     available: Callable[[Any], bool] = lambda _obj: True
 
     @property

@@ -100,6 +100,7 @@ class RiskAccountAdmin(StaffModelAdmin):
             label=gettext_lazy("Change limits"),
             icon="tune",
             page=limits_view,
+            sensitive=True,
         ),
         ServiceAction(
             name="stop",

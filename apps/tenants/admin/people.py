@@ -81,6 +81,7 @@ class MembershipAdmin(StaffModelAdmin):
             icon="visibility",
             page=start_view,
             permission="impersonate",
+            sensitive=True,
         ),
         ServiceAction(
             name="change_role",
@@ -89,6 +90,7 @@ class MembershipAdmin(StaffModelAdmin):
             run=_change_role,
             options=Role.choices,
             options_label=gettext_lazy("Role"),
+            sensitive=True,
         ),
         explain_action("member"),
         ServiceAction(

@@ -37,6 +37,7 @@ from apps.tenants.services import (
     engage_read_only,
     reactivate_tenant,
     release_read_only,
+    set_require_mfa,
     suspend_tenant,
 )
 
@@ -44,6 +45,12 @@ _ROWS = 50
 
 SUSPENDED = Outcome(message("%(count)s tenant suspended"), message("%(count)s tenants suspended"))
 REACTIVATED = Outcome(message("%(count)s tenant reactivated"), message("%(count)s tenants reactivated"))
+MFA_REQUIRED = Outcome(
+    message("%(count)s tenant requires a second factor"), message("%(count)s tenants require a second factor")
+)
+MFA_RELAXED = Outcome(
+    message("%(count)s tenant requires no second factor"), message("%(count)s tenants require no second factor")
+)
 ENGAGED = Outcome(message("Writing is off for %(count)s tenant"), message("Writing is off for %(count)s tenants"))
 RELEASED = Outcome(message("Writing is on for %(count)s tenant"), message("Writing is on for %(count)s tenants"))
 
@@ -56,6 +63,16 @@ def _suspend(tenant: Tenant, actor: Actor, now: datetime, _reason: str) -> Outco
 def _reactivate(tenant: Tenant, actor: Actor, now: datetime, _reason: str) -> Outcome:
     reactivate_tenant(tenant_id=tenant.pk, actor=actor, now=now)
     return REACTIVATED
+
+
+def _require_mfa(tenant: Tenant, actor: Actor, now: datetime, _reason: str) -> Outcome:
+    set_require_mfa(tenant_id=tenant.pk, require_mfa=True, actor=actor, now=now)
+    return MFA_REQUIRED
+
+
+def _relax_mfa(tenant: Tenant, actor: Actor, now: datetime, _reason: str) -> Outcome:
+    set_require_mfa(tenant_id=tenant.pk, require_mfa=False, actor=actor, now=now)
+    return MFA_RELAXED
 
 
 def _engage(tenant: Tenant, actor: Actor, now: datetime, reason: str) -> Outcome:
@@ -75,7 +92,7 @@ class TenantAdmin(StaffModelAdmin):
     ordering = ("slug", "pk")
     search_fields = ("name", "slug")
     empty_hint = gettext_lazy("An operator creates tenants; the demo brings two.")
-    facts = ((gettext_lazy("Tenant"), ("slug", "plan", "created_at", "updated_at", "version", "id")),)
+    facts = ((gettext_lazy("Tenant"), ("slug", "plan", "require_mfa", "created_at", "updated_at", "version", "id")),)
     service_actions = (
         ServiceAction(
             name="suspend",
@@ -84,6 +101,7 @@ class TenantAdmin(StaffModelAdmin):
             run=_suspend,
             confirm=gettext_lazy("All credentials of the tenant are refused at once. Syncs and data stay as they are."),
             danger=True,
+            sensitive=True,
             available=lambda tenant: tenant.status == TenantStatus.ACTIVE,
         ),
         ServiceAction(
@@ -91,6 +109,7 @@ class TenantAdmin(StaffModelAdmin):
             label=gettext_lazy("Reactivate"),
             icon="play_arrow",
             run=_reactivate,
+            sensitive=True,
             available=lambda tenant: tenant.status == TenantStatus.SUSPENDED,
         ),
         ServiceAction(
@@ -98,6 +117,28 @@ class TenantAdmin(StaffModelAdmin):
             label=gettext_lazy("Plan and limits"),
             icon="speed",
             page=plan_view,
+            sensitive=True,
+        ),
+        ServiceAction(
+            name="require_mfa",
+            label=gettext_lazy("Require a second factor"),
+            icon="phonelink_lock",
+            run=_require_mfa,
+            confirm=gettext_lazy(
+                "Members without one reach nothing at once but what adds one. API keys go on working."
+            ),
+            sensitive=True,
+            available=lambda tenant: not tenant.require_mfa,
+        ),
+        ServiceAction(
+            name="relax_mfa",
+            label=gettext_lazy("Require no second factor"),
+            icon="phonelink_erase",
+            run=_relax_mfa,
+            confirm=gettext_lazy("Members may work with their password alone from now on."),
+            danger=True,
+            sensitive=True,
+            available=lambda tenant: tenant.require_mfa,
         ),
         explain_action("tenant"),
         ServiceAction(

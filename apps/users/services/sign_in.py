@@ -47,11 +47,11 @@ def check_password(*, request: HttpRequest, username: str, password: str, origin
 
 
 def check_second_factor(
-    *, request: HttpRequest, user: User, otp: str, tenant_id: UUID, origin: Origin, now: datetime
+    *, request: HttpRequest, user: User, otp: str, tenant_id: UUID | None, origin: Origin, now: datetime
 ) -> None:
     """Accept the current code of one of the user's devices or a recovery code, once; a user without one needs none.
 
-    Success forgets the failures counted so far. A failure is told to the tenant that the user would enter.
+    Success forgets the failures counted so far. A failure is told to the tenant that the user would enter, if any.
 
     Raises:
         OtpRequired: the user has a device and no code came.
