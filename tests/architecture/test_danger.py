@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,21 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("apps", "finops", "sandbox")
 
 
-def _trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:
+@cache
+def _read(folder: str) -> list[tuple[str, list[ast.AST]]]:
+    """Return each file of a folder with all nodes of its tree; parsing them takes a second or two."""
+    files = sorted((ROOT / folder).rglob("*.py"))
+    return [(str(path.relative_to(ROOT)), list(ast.walk(ast.parse(path.read_text())))) for path in files]
+
+
+def _nodes(*folders: str) -> Iterator[tuple[str, list[ast.AST]]]:
     for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
+        yield from _read(folder)
 
 
-def _imports(tree: ast.Module) -> set[str]:
+def _imports(nodes: list[ast.AST]) -> set[str]:
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -36,8 +43,8 @@ def _imports(tree: ast.Module) -> set[str]:
 def _importers(folders: tuple[str, ...], *modules: str) -> dict[str, list[str]]:
     """Return {module: files that import it}, for those that somebody imports."""
     found: dict[str, list[str]] = {}
-    for path, tree in _trees(*folders):
-        for module in set(modules) & _imports(tree):
+    for path, nodes in _nodes(*folders):
+        for module in set(modules) & _imports(nodes):
             found.setdefault(module, []).append(path)
     return found
 
@@ -46,8 +53,8 @@ def _calls(folders: tuple[str, ...], *names: str) -> set[str]:
     """Return "file: call" for each call of one of the names, written as they are here."""
     return {
         f"{path}: {ast.unparse(node.func)}"
-        for path, tree in _trees(*folders)
-        for node in ast.walk(tree)
+        for path, nodes in _nodes(*folders)
+        for node in nodes
         if isinstance(node, ast.Call) and ast.unparse(node.func) in names
     }
 
@@ -100,8 +107,8 @@ def test_what_is_sent_to_that_address_goes_through_the_guard() -> None:
 def test_no_redirect_is_followed_and_no_certificate_believed_unseen() -> None:
     given = {
         f"{path}: {keyword.arg}={ast.unparse(keyword.value)}"
-        for path, tree in _trees("apps")
-        for node in ast.walk(tree)
+        for path, nodes in _nodes("apps")
+        for node in nodes
         if isinstance(node, ast.Call)
         for keyword in node.keywords
         if keyword.arg in ("verify", "ssl", "verify_ssl", "check_hostname", "follow_redirects", "allow_redirects")
@@ -118,8 +125,8 @@ def test_no_address_that_is_built_in_is_without_tls() -> None:
     """The demo's and the engines' own are on loopback."""
     plain = {
         f"{path}: {node.value}"
-        for path, tree in _trees("apps", "finops/settings")
-        for node in ast.walk(tree)
+        for path, nodes in _nodes("apps", "finops/settings")
+        for node in nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         if re.match(r"(http|ws|redis|amqp|smtp|ftp)://", node.value)
     }
@@ -142,8 +149,8 @@ def test_no_pattern_is_made_of_what_somebody_sends() -> None:
     """A pattern is a literal, or put together of constants."""
     made = {
         f"{path}: {ast.unparse(node.args[0])}"
-        for path, tree in _trees(*SHIPPED)
-        for node in ast.walk(tree)
+        for path, nodes in _nodes(*SHIPPED)
+        for node in nodes
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.") and node.args
         if any(isinstance(part, ast.Name) and not part.id.isupper() for part in ast.walk(node.args[0]))
     }
@@ -156,8 +163,8 @@ def test_only_the_supervisor_of_the_embedded_engines_starts_processes_and_never_
     assert all(path.startswith("finops/embedded/") for paths in starters.values() for path in paths)
     shells = [
         path
-        for path, tree in _trees(*SHIPPED)
-        for node in ast.walk(tree)
+        for path, nodes in _nodes(*SHIPPED)
+        for node in nodes
         if isinstance(node, ast.keyword) and node.arg == "shell"
     ]
     assert shells == []
@@ -177,8 +184,8 @@ def test_templates_are_files_of_ours_and_escape_what_they_show() -> None:
     }
     html = [
         path
-        for path, tree in _trees(*SHIPPED)
-        for node in ast.walk(tree)
+        for path, nodes in _nodes(*SHIPPED)
+        for node in nodes
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in ("format_html", "format_html_join")
         and isinstance(node.args[0], ast.JoinedStr)
@@ -212,16 +219,16 @@ def test_weak_hashes_and_home_made_ciphers_are_nowhere() -> None:
     strong = {"sha256", "sha512", "blake2b"}
     weak = {
         f"{path}: {node.attr}"
-        for path, tree in _trees(*SHIPPED)
-        for node in ast.walk(tree)
+        for path, nodes in _nodes(*SHIPPED)
+        for node in nodes
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "hashlib" and node.attr not in strong
     }
     assert weak == set(WEAK), WEAK
     assert _importers(SHIPPED, "Crypto", "nacl", "uuid.uuid1", "uuid.uuid3") == {}
     primitives = {
         name
-        for _path, tree in _trees(*SHIPPED)
-        for name in _imports(tree)
+        for _path, nodes in _nodes(*SHIPPED)
+        for name in _imports(nodes)
         if name.startswith("cryptography.hazmat.primitives.")
     }
     allowed = ("cryptography.hazmat.primitives.ciphers.aead", "cryptography.hazmat.primitives.ciphers.aead.AESGCM")
