@@ -94,9 +94,9 @@ def set_task_enabled(*, task_id: int, enabled: bool, actor: Actor, now: datetime
 # Signing in happens before any tenant: the leaves go to the installation's own log.
 
 
-def record_sign_in(*, actor: Actor, now: datetime) -> None:
-    """Record that a staff user signed in."""
-    _record_access("staff.signed_in", actor, actor.user_id, now)
+def record_sign_in(*, actor: Actor, factor: str, now: datetime) -> None:
+    """Record that a staff user signed in, and by which second factor."""
+    _record_access("staff.signed_in", actor, actor.user_id, now, {"factor": [None, factor]})
 
 
 def record_sign_out(*, actor: Actor, now: datetime) -> None:

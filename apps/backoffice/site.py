@@ -129,7 +129,8 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         if form is None:
             note_use(request, now=clock.now(), at_once=True)
             mark_proved(request, now=clock.now())
-            services.record_sign_in(actor=staff_actor(request), now=clock.now())
+            user: Any = request.user
+            services.record_sign_in(actor=staff_actor(request), factor=user.otp_device.kind, now=clock.now())
         elif form.refusal:
             username = form.cleaned_data.get("username", "")
             user = get_user_model().objects.filter(username=username, is_staff=True).first()

@@ -335,6 +335,11 @@ class RecoveryCodes(BaseModel, Device):  # type: ignore[misc]  # django-otp has 
         return device_name(self)
 
     @property
+    def kind(self) -> str:
+        """Return what one of them is among the factors."""
+        return "recovery_code"
+
+    @property
     def left(self) -> int:
         """Return how many are left."""
         return len(self.hashes)

@@ -43,7 +43,7 @@ def test_the_right_three_open_the_admin(client, staff, device):
     response = post_login(client, code=code_of(device))
     assert (response.status_code, response["Location"]) == (302, "/admin/")
     assert is_inside(client)
-    assert log() == [("staff.signed_in", "staff", str(staff.pk), {})]
+    assert log() == [("staff.signed_in", "staff", str(staff.pk), {"factor": [None, "totp"]})]
     with staff_scope():
         entry = AuditEntry.objects.get(action="staff.signed_in")
     assert entry.actor["ip"] == "127.0.0.1"

@@ -42,10 +42,11 @@ def sign_in(
         if not memberships:
             users.refuse_stranger(request=request, user=user, origin=origin, now=now)
         membership = _choose(memberships, tenant)
-        users.check_second_factor(
-            request=request, user=user, otp=otp, tenant_id=membership.tenant_id, origin=origin, now=now
+        tenant_id = membership.tenant_id
+        factor = users.check_second_factor(
+            request=request, user=user, otp=otp, tenant_id=tenant_id, origin=origin, now=now
         )
-    opened = users.start_session(user=user, tenant_id=membership.tenant_id, origin=origin, now=now)
+    opened = users.start_session(user=user, tenant_id=tenant_id, origin=origin, now=now, factor=factor)
     return _pair(opened, now)
 
 

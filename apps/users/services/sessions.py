@@ -30,8 +30,11 @@ class OpenSession:
     refresh: str
 
 
-def start_session(*, user: User, tenant_id: UUID, origin: Origin, now: datetime) -> OpenSession:
-    """Start a session of an authenticated user in one tenant. It ends after SESSION_SECONDS, and before when unused."""
+def start_session(*, user: User, tenant_id: UUID, origin: Origin, now: datetime, factor: str = "") -> OpenSession:
+    """Start a session of an authenticated user in one tenant. It ends after SESSION_SECONDS, and before when unused.
+
+    `factor` is the second one that was proved.
+    """
     refresh = tokens.new_refresh_token()
     session = Session(
         user=user,
@@ -48,7 +51,8 @@ def start_session(*, user: User, tenant_id: UUID, origin: Origin, now: datetime)
         _store(session, refresh)
         user.last_login = now
         user.save(update_fields=["last_login"])
-        _record("session.started", session, _actor(session, origin), now)
+        changes = {"factor": [None, factor]} if factor else None
+        _record("session.started", session, _actor(session, origin), now, changes)
     return OpenSession(session, refresh)
 
 

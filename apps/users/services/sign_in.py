@@ -48,22 +48,26 @@ def check_password(*, request: HttpRequest, username: str, password: str, origin
 
 def check_second_factor(
     *, request: HttpRequest, user: User, otp: str, tenant_id: UUID | None, origin: Origin, now: datetime
-) -> None:
+) -> str:
     """Accept the current code of one of the user's devices or a recovery code, once; a user without one needs none.
 
+    Return which it was: `totp`, `recovery_code`, or nothing.
     Success forgets the failures counted so far. A failure is told to the tenant that the user would enter, if any.
 
     Raises:
         OtpRequired: the user has a device and no code came.
         InvalidCredentials, LockedOut: see the classes.
     """
+    device = None
     if user_has_device(user):
         if not otp:
             raise OtpRequired
-        if spend_code(user=user, code=otp, actor=_as(user, origin), now=now) is None:
+        device = spend_code(user=user, code=otp, actor=_as(user, origin), now=now)
+        if device is None:
             # Whoever knows the password must not be able to try codes without end.
             raise _failed(request, user, "code", visitor("user", origin, tenant_id=tenant_id), now)
     forget_failures(username=user.username, ip=request.META.get("REMOTE_ADDR"))
+    return str(device.kind) if device else ""
 
 
 def refuse_stranger(*, request: HttpRequest, user: User, origin: Origin, now: datetime) -> NoReturn:

@@ -18,7 +18,7 @@ from apps.users.services.factors import make_recovery_codes
 from tests.conftest import client_for
 from tests.factories.tenants import make_member
 from tests.tenants.api.calls import field_errors, problem, sign_in
-from tests.tenants.records import actions
+from tests.tenants.records import actions, leaves
 
 KEY = "0f" * 20
 
@@ -122,6 +122,13 @@ class TestWithASecondFactor:
         otp = code()
         assert sign_in("ada", otp=otp).status_code == 200
         assert problem(sign_in("ada", otp=otp))[:2] == (401, "invalid_credentials")
+
+    def test_the_leaf_names_the_second_factor(self, ada: User, acme: Tenant) -> None:
+        with staff_scope():
+            recovery_code = make_recovery_codes(ada, system_actor("tests"), clock.now())[0]
+        for otp, kind in ((code(), "totp"), (recovery_code, "recovery_code")):
+            assert sign_in("ada", otp=otp).status_code == 200
+            assert leaves(acme.id)[-1] == ("session.started", {"factor": [None, kind]})
 
     def test_a_recovery_code_signs_in_once(self, ada: User) -> None:
         with staff_scope():
