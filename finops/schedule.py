@@ -18,6 +18,7 @@ SCHEDULE = {
     "tenants.post_password_resets": 15,
     "idempotency.expire": 3600,
     "finops.renew_seals": 3600,
+    "users.forget_sessions": 3600,
     "webhooks.forget_secrets": 3600,
 }
 # The queues of those that have a worker of their own.

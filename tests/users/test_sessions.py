@@ -10,11 +10,12 @@ from django.db import connection
 
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
-from apps.users.models import RefreshToken, Session, User
+from apps.users.models import RefreshToken, Session, StaffSession, User
 from apps.users.selectors import live_sessions
 from apps.users.services import (
     OpenSession,
     end_other_sessions,
+    forget_sessions,
     refresh_session,
     revoke_by_refresh_token,
     revoke_session,
@@ -175,6 +176,19 @@ def test_all_sessions_of_a_user_end_but_the_one_that_acts(ada: User, now: dateti
     assert refresh(strangers.refresh, now) is not None
     assert end_other_sessions(user_id=ada.id, keep=None, reason="password_reset", actor=actor, now=now) == 1
     assert refresh(own.refresh, now) is None
+
+
+def test_rows_of_sessions_go_a_month_after_their_end(ada: User, now: datetime) -> None:
+    opened = start(ada, now)
+    StaffSession.objects.create(user=ada, key_hash=b"k" * 32, created_at=now, last_used_at=now)
+    forget_sessions(now=now + timedelta(days=30, hours=12))
+    assert (Session.objects.count(), StaffSession.objects.count()) == (1, 1)
+    forget_sessions(now=now + timedelta(days=30, hours=13))
+    assert (Session.objects.count(), StaffSession.objects.count()) == (1, 0)
+    forget_sessions(now=opened.session.expires_at + timedelta(days=30))
+    assert Session.objects.count() == 1
+    forget_sessions(now=opened.session.expires_at + timedelta(days=31))
+    assert (Session.objects.count(), RefreshToken.objects.count()) == (0, 0)
 
 
 @pytest.mark.commits

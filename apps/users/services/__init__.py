@@ -10,7 +10,7 @@ from apps.users.services.identity import (
     store_user,
 )
 from apps.users.services.lockout import require_not_locked_out, seconds_locked
-from apps.users.services.passwords import change_password, get_user_of_reset, reset_password
+from apps.users.services.passwords import change_password, get_user_of_reset, reset_password, set_password
 from apps.users.services.resets import (
     ResetLetter,
     ask_for_reset,
@@ -23,6 +23,7 @@ from apps.users.services.resets import (
 from apps.users.services.sessions import (
     OpenSession,
     end_other_sessions,
+    forget_sessions,
     refresh_session,
     renew_proof,
     revoke_any_session,
@@ -59,6 +60,7 @@ __all__ = [
     "discard_reset",
     "end_other_sessions",
     "forget_resets",
+    "forget_sessions",
     "get_user_of_reset",
     "is_locked_out",
     "is_wanted",
@@ -80,6 +82,7 @@ __all__ = [
     "revoke_sessions",
     "revoke_staff_session",
     "seconds_locked",
+    "set_password",
     "spend_code",
     "start_session",
     "store_user",

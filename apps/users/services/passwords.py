@@ -1,6 +1,6 @@
-"""Changing a password: by whoever knows the old one, or who reads the user's letters.
+"""Changing a password: by whoever knows the old one, who reads the user's letters, or who operates the installation.
 
-Both end the user's other sessions. A change keeps the one that it comes from.
+All end the user's other sessions, and void letters sent before. A change keeps the session that it comes from.
 """
 
 from dataclasses import replace
@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from axes.utils import reset as forget_failures
+from django.db import transaction
 from django.http import HttpRequest
 from django_otp import user_has_device
 
@@ -77,9 +78,19 @@ def reset_password(
         if reset is None:
             raise InvalidPasswordReset  # another request was faster
         check_second_factor(request=request, user=user, otp=otp, tenant_id=tenant_id, origin=origin, now=now)
-        PasswordReset.objects.filter(user_id=user.id).delete()
         actor = Actor(kind="user", label=user.username, user_id=user.id, request_id=origin.request_id, ip=origin.ip)
         _set(user, password, "password_reset", keep=None, actor=actor, now=now)
+
+
+def set_password(*, user: User, password: str, actor: Actor, now: datetime) -> int:
+    """Set a user's password on an operator's word; return how many of their sessions ended: all. Factors stay.
+
+    Called outside of transactions. Raises:
+        PasswordTooWeak: see the class.
+    """
+    require_good_password(password, user)
+    with transaction.atomic():
+        return _set(user, password, "password_set", keep=None, actor=actor, now=now)
 
 
 def get_user_of_reset(token: str, *, now: datetime) -> User:
@@ -97,10 +108,11 @@ def get_user_of_reset(token: str, *, now: datetime) -> User:
     return user
 
 
-def _set(user: User, password: str, what: str, *, keep: UUID | None, actor: Actor, now: datetime) -> None:
+def _set(user: User, password: str, what: str, *, keep: UUID | None, actor: Actor, now: datetime) -> int:
     user.set_password(password)
     user.save(update_fields=["password"])
+    PasswordReset.objects.filter(user_id=user.id).delete()
     with staff_scope():
         by = replace(actor, tenant_id=None)
         audit.record(action=f"user.{what}", actor=by, target_type="user", target_id=user.id, now=now)
-    end_other_sessions(user_id=user.id, keep=keep, reason=what, actor=actor, now=now)
+    return end_other_sessions(user_id=user.id, keep=keep, reason=what, actor=actor, now=now)

@@ -21,6 +21,9 @@ from apps.users import selectors, tokens
 from apps.users.models import RefreshToken, Session, StaffSession, User
 from apps.users.types import Origin
 
+# Ended sessions are shown to staff for this long.
+KEPT = timedelta(days=30)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
@@ -224,6 +227,13 @@ def revoke_by_refresh_token(*, refresh: str, origin: Origin, now: datetime) -> N
         token = _lock(refresh)
         if token is not None and token.replaced_at is None and token.session.revoked_at is None:
             _revoke(token.session, _actor(token.session, origin), now, reason="signed_out")
+
+
+def forget_sessions(*, now: datetime) -> None:
+    """Delete the rows of sessions that ended a month ago, or before; the audit log keeps what happened."""
+    Session.objects.filter(expires_at__lt=now - KEPT).delete()
+    longest = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    StaffSession.objects.filter(created_at__lt=now - longest - KEPT).delete()
 
 
 def _revoke(session: Session, actor: Actor, now: datetime, *, reason: str) -> None:

@@ -17,9 +17,9 @@ from django.http import HttpRequest
 from apps.core import clock
 from apps.users.models import StaffSession
 from apps.users.selectors import staff_alive_at
+from apps.users.services.sessions import forget_sessions
 
 _NOTED_EVERY = timedelta(minutes=1)
-_KEPT = timedelta(days=30)
 
 
 class SessionStore(SessionBase):
@@ -84,8 +84,8 @@ class SessionStore(SessionBase):
 
     @classmethod
     def clear_expired(cls) -> None:
-        """Delete the rows of sessions that began a month ago (`manage.py clearsessions`)."""
-        StaffSession.objects.filter(created_at__lt=clock.now() - _KEPT).delete()
+        """Delete what beat deletes every hour as well (`manage.py clearsessions`)."""
+        forget_sessions(now=clock.now())
 
     def note_use(self, request: HttpRequest, *, now: datetime, at_once: bool) -> None:
         """Note when, and from where, the session is used; once a minute, unless it must be at once."""
