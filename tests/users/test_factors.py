@@ -56,6 +56,16 @@ def test_a_code_and_every_earlier_one_is_used_up() -> None:
     assert spend(user, code_of(device, ahead=1)) == device
 
 
+def test_the_code_of_one_device_makes_no_other_wait() -> None:
+    user, first = enrolled()
+    second = add_totp_device(user=user, actor=ACTOR, now=clock.now())
+    wait_for_fresh_period(first)
+    assert spend(user, code_of(second)) == second
+    assert spend(user, code_of(first)) == first
+    assert spend(user, "000000") is None
+    assert set(Authenticator.objects.values_list("throttling_failure_count", flat=True)) == {1}
+
+
 def test_the_code_of_somebody_else_is_none(now: datetime) -> None:
     _ada, device = enrolled()
     assert spend(enrolled("eve")[0], code_of(device)) is None

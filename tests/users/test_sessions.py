@@ -140,6 +140,15 @@ def test_signing_out_by_refresh_token(ada: User, now: datetime) -> None:
     assert leaves(TENANT)[2:] == [("session.revoked", {"reason": [None, "signed_out"]})]
 
 
+def test_signing_out_by_a_token_that_was_just_exchanged_or_long_ago(ada: User, now: datetime) -> None:
+    for later in (timedelta(seconds=5), timedelta(hours=1)):
+        opened = start(ada, now)
+        following = refresh(opened.refresh, now)
+        assert following is not None
+        revoke_by_refresh_token(refresh=opened.refresh, origin=ORIGIN, now=now + later)
+        assert refresh(following, now + later) is None
+
+
 def test_signing_out_with_an_unknown_token_changes_nothing(ada: User, now: datetime) -> None:
     start(ada, now)
     revoke_by_refresh_token(refresh="for_unknown", origin=ORIGIN, now=now)

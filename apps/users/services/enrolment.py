@@ -62,7 +62,7 @@ def confirm_totp(
         device = Authenticator.objects.filter(user=user, id=factor_id, confirmed=False).first()
         if device is None:
             raise NotFound
-        accepted = accept_code(device, otp, now)
+        accepted = accept_code([device], otp, now) is not None
         codes = _take_into_use(device, user, keep, actor, now) if accepted else None
     if not accepted:  # Outside, so that the failure that was counted stays.
         raise WrongCode

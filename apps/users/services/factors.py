@@ -5,6 +5,7 @@ They are a user's in every tenant, so their leaves stand in the installation's o
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -58,21 +59,24 @@ def spend_code(*, user: User, code: str, actor: Actor, now: datetime) -> Device 
         return _spend_recovery_code(user, code, actor, now)
     with transaction.atomic():
         devices = Authenticator.objects.select_for_update().filter(user=user, confirmed=True).order_by("id")
-        return next((device for device in devices if accept_code(device, code, now)), None)
+        return accept_code(devices, code, now)
 
 
-def accept_code(device: Authenticator, code: str, now: datetime) -> bool:
-    """Spend a code if it is right; the row is locked. After wrong ones the device waits 1, 2, 4... seconds."""
-    allowed, _reason = device.verify_is_allowed()
-    if not allowed:
-        return False
-    period = device.period_of(code, now)
-    if period is None:
+def accept_code(devices: Iterable[Authenticator], code: str, now: datetime) -> Authenticator | None:
+    """Return the device that a code is good for, and spend it; the rows are locked.
+
+    A code that is good for none makes them all wait 1, 2, 4... seconds; the code of one makes no other wait.
+    """
+    ready = [device for device in devices if device.verify_is_allowed()[0]]
+    for device in ready:
+        period = device.period_of(code, now)
+        if period is not None:
+            device.last_period, device.last_used_at = period, now
+            device.throttle_reset()
+            return device
+    for device in ready:
         device.throttle_increment()
-        return False
-    device.last_period, device.last_used_at = period, now
-    device.throttle_reset()
-    return True
+    return None
 
 
 def _spend_recovery_code(user: User, code: str, actor: Actor, now: datetime) -> Device | None:

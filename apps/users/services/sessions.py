@@ -222,10 +222,14 @@ def revoke_staff_session(*, session_id: UUID, reason: str, actor: Actor, now: da
 
 
 def revoke_by_refresh_token(*, refresh: str, origin: Origin, now: datetime) -> None:
-    """Revoke the session whose newest refresh token this is; an unknown one changes nothing (RFC 7009)."""
+    """Revoke the session of a refresh token; an unknown one changes nothing (RFC 7009).
+
+    One that was exchanged before counts as well: another tab may have been quicker, and whoever copied it may end the
+    session by using it, too.
+    """
     with transaction.atomic():
         token = _lock(refresh)
-        if token is not None and token.replaced_at is None and token.session.revoked_at is None:
+        if token is not None and token.session.revoked_at is None:
             _revoke(token.session, _actor(token.session, origin), now, reason="signed_out")
 
 

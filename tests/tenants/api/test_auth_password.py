@@ -13,7 +13,7 @@ from apps.users.services import add_totp_device
 from tests.backoffice.staff import code_of
 from tests.conftest import client_for
 from tests.factories.tenants import make_member
-from tests.factories.users import PASSWORD
+from tests.factories.users import PASSWORD, make_password_reset
 from tests.sandbox_process import SandboxProcess
 from tests.tenants.api.calls import field_errors, problem, sign_in, signed_in
 from tests.tenants.records import actions, leaves
@@ -60,6 +60,15 @@ def test_guesses_of_the_current_one_count_towards_the_lockout(ada: User) -> None
     assert problem(change(client))[:2] == (429, "locked_out")
     assert sign_in("ada").status_code == 429
     assert_unchanged(ada)
+
+
+def test_letters_that_are_out_are_void_with_the_old_password(ada: User) -> None:
+    token = make_password_reset(ada)
+    assert change(signed_in("ada")).status_code == 204
+    body = {"token": token, "password": "whoever reads old letters"}
+    answer = client_for().post(f"{CHANGE}/reset/confirm", body, format="json")
+    assert problem(answer)[:2] == (400, "invalid_password_reset")
+    assert sign_in("ada", NEW).status_code == 200
 
 
 def test_a_success_forgets_the_guesses(ada: User) -> None:
