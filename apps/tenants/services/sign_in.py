@@ -46,7 +46,8 @@ def sign_in(
         factor = users.check_second_factor(
             request=request, user=user, otp=otp, tenant_id=tenant_id, origin=origin, now=now
         )
-    opened = users.start_session(user=user, tenant_id=tenant_id, origin=origin, now=now, factor=factor)
+        # Within the name's turn: a change of the password or of a factor ends this session, too, or comes first.
+        opened = users.start_session(user=user, tenant_id=tenant_id, origin=origin, now=now, factor=factor)
     return _pair(opened, now)
 
 

@@ -20,14 +20,19 @@ def one_attempt_at_a_time(username: str) -> Iterator[None]:
     """
     refusal: DomainError | ValidationError | None = None
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_turn_of(username)])
+        take_turn(username)
         try:
             yield
         except (DomainError, ValidationError) as raised:
             refusal = raised
     if refusal is not None:
         raise refusal
+
+
+def take_turn(username: str) -> None:
+    """Wait until nobody signs in with a name, and keep everybody from it until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_turn_of(username)])
 
 
 def _turn_of(username: str) -> int:

@@ -13,6 +13,7 @@ from apps.core.scope import staff_scope
 from apps.users import selectors
 from apps.users.errors import LastSecondFactor, NoSecondFactor, TooManyFactors, WrongCode
 from apps.users.models import Authenticator, RecoveryCodes, User
+from apps.users.services.attempts import take_turn
 from apps.users.services.factors import (
     FACTOR_ADDED,
     FACTOR_REMOVED,
@@ -125,6 +126,8 @@ def renew_recovery_codes(*, user_id: UUID, keep: UUID | None, actor: Actor, now:
 
 
 def _locked(user_id: UUID) -> User:
+    # Whoever signs in meanwhile does so before, and the session ends with the others, or after, with the new factors.
+    take_turn(User.objects.values_list("username", flat=True).get(id=user_id))
     return User.objects.select_for_update(no_key=True).get(id=user_id)
 
 

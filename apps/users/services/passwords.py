@@ -18,7 +18,7 @@ from apps.core.scope import staff_scope
 from apps.users.errors import InvalidPasswordReset
 from apps.users.models import PasswordReset, User
 from apps.users.selectors import find_password_reset
-from apps.users.services.attempts import one_attempt_at_a_time
+from apps.users.services.attempts import one_attempt_at_a_time, take_turn
 from apps.users.services.identity import require_good_password
 from apps.users.services.lockout import require_not_locked_out
 from apps.users.services.sessions import end_other_sessions
@@ -90,6 +90,7 @@ def set_password(*, user: User, password: str, actor: Actor, now: datetime) -> i
     """
     require_good_password(password, user)
     with transaction.atomic():
+        take_turn(user.username)
         return _set(user, password, "password_set", keep=None, actor=actor, now=now)
 
 
