@@ -15,6 +15,7 @@ class Switch(StrictSerializer):
     engaged = serializers.BooleanField()
     seconds = serializers.IntegerField(required=False, allow_null=True, max_value=100)
     limit = DecimalText(required=False)
+    account_id = serializers.UUIDField(required=False)
 
 
 def errors_of(**body: Any) -> dict[str, list[str]]:
@@ -31,6 +32,11 @@ def test_a_boolean_is_true_or_false(value: Any) -> None:
 @pytest.mark.parametrize("value", ["5", "1E2", "", True, Decimal("1E+2"), Decimal("5.0"), [5]])
 def test_an_integer_is_a_number_without_a_fraction(value: Any) -> None:
     assert errors_of(engaged=True, seconds=value) == {"seconds": ["invalid"]}
+
+
+@pytest.mark.parametrize("value", [True, 7, Decimal(7), ["01900000-0000-7000-8000-000000000000"], "7", ""])
+def test_an_id_is_a_uuid_as_text(value: Any) -> None:
+    assert errors_of(engaged=True, account_id=value) == {"account_id": ["invalid"]}
 
 
 @pytest.mark.parametrize("value", ["1E2", "1e2", "0.5e-1", "NaN", "Infinity", True, "yes"])

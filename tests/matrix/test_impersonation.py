@@ -19,7 +19,7 @@ from apps.users.models import User
 from tests.conftest import client_for
 from tests.factories.impersonations import make_impersonation, make_token, staff_acting
 from tests.factories.users import make_user
-from tests.matrix.calls import call, good_body
+from tests.matrix.calls import call, good_body, rolled_back
 from tests.matrix.owner import Digests, Owner
 from tests.matrix.routes import BASE, METHODS, OPERATIONS, ROUTES, Route
 from tests.matrix.test_permissions import CODES
@@ -174,7 +174,8 @@ def test_globex_is_not_there(world: World, looking: Look) -> None:
     for path in READABLE:
         route = Route(path, ROUTES[0].view)
         if route.parameters:
-            assert call(looking.client, "GET", route.url(world.globex.ids)).status_code == 404, path
+            with rolled_back():  # the leaf of the look has the path, as the staff member typed it
+                assert call(looking.client, "GET", route.url(world.globex.ids)).status_code == 404, path
 
 
 def test_each_look_names_both_and_what_was_looked_at(world: World, owner: Owner, looking: Look) -> None:

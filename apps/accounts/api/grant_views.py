@@ -69,12 +69,12 @@ class MemberGrantListView(TenantListView):
         responses={201: GrantSerializer},
     )
     def post(self, request: Request, member_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            get_member(member_id)
         return run_idempotently(self, self._grant)
 
     def _grant(self) -> Response:
         member_id = self.kwargs["member_id"]
-        with tenant_scope(self.tenant_id):
-            get_member(member_id)
         body = self.parse(GrantRequestSerializer)
         grant = services.grant_object(member_id=member_id, actor=self.actor, now=clock.now(), **body)
         return Response(GrantSerializer(grant).data, status=201)

@@ -64,7 +64,7 @@ class DayText(serializers.DateField):
 class StrictSerializer(serializers.Serializer[Any]):
     """Input that refuses fields which it does not know, each by name, and what is of another JSON type than they are.
 
-    The framework's own fields take "yes", 1 and "3600" for a switch or a limit, and 7 for a text: guesses.
+    The framework's own fields take "yes", 1 and "3600" for a switch or a limit, and 7 for a text or an id: guesses.
     """
 
     def to_internal_value(self, data: Any) -> Any:
@@ -87,7 +87,7 @@ class StrictSerializer(serializers.Serializer[Any]):
                 guessed[name] = [serializers.ErrorDetail(_("true or false is expected, without quotes."), "invalid")]
             elif isinstance(field, serializers.IntegerField) and type(value) is not int:
                 guessed[name] = [serializers.ErrorDetail(_("A whole number is expected, without quotes."), "invalid")]
-            elif isinstance(field, serializers.CharField) and not isinstance(value, str):
+            elif isinstance(field, serializers.CharField | serializers.UUIDField) and not isinstance(value, str):
                 guessed[name] = [serializers.ErrorDetail(_("A string is expected."), "invalid")]
         if guessed:
             raise serializers.ValidationError(guessed)
