@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from apps.backoffice.theme import UNFOLD as UNFOLD
-from apps.core.permissions import Permission
+from apps.core import permissions
 from finops.settings import env
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -240,8 +240,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OrderModeEnum": ["paper", "live"],
         "OrderTypeEnum": ["market", "limit", "stop", "stop_limit"],
         "EndpointStatusEnum": "apps.webhooks.enums.EndpointStatus",
-        "PermissionEnum": [str(permission) for permission in Permission],
+        "PermissionEnum": [str(permission) for permission in permissions.Permission],
         "RoleEnum": "apps.tenants.enums.Role.values",
+        "GrantablePermissionEnum": sorted(permissions.GRANTABLE),
+        "GrantedTypeEnum": ["account", "connection"],
+        "SubjectTypeEnum": ["user", "api_key"],
     },
 }
 
