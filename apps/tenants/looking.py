@@ -60,4 +60,6 @@ def look(request: HttpRequest, principal: Principal, status: int) -> None:
         f"{name}={value}" if _UUID.fullmatch(str(value)) else name for name, value in request.GET.items()
     )
     text = f"{request.method} {request.path}" + (f" ({parameters})" if parameters else "")
-    record_look(principal=principal, request=text[:500], status=status, now=clock.now())
+    # PostgreSQL keeps no text with a zero in it, and a look that cannot be recorded is not answered.
+    told = text.replace("\0", "\N{SYMBOL FOR NULL}")[:500]
+    record_look(principal=principal, request=told, status=status, now=clock.now())

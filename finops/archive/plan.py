@@ -22,6 +22,7 @@ LEFT_OUT = {
     "idempotency_record": "ephemeral: answers kept for replay, some of them secret",
     "jobs_job": "work in progress belongs to the installation that does it",
     "users_session": "sessions end where they were begun",
+    "tenants_impersonation": "staff's own, and it names them; the audit log, which goes along, tells of each",
     "core_readonlyswitch": "a switch of the installation that it stands in",
 }
 # Columns that stay behind, and what an import puts in their place: a hash that nothing hashes to, a password that none

@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from apps.tenants.models import Tenant
 from finops.archive import plan
@@ -36,12 +38,24 @@ def import_tenant(*, folder: Path, report: Report, sha256: str = "") -> Manifest
         _require_absent(manifest)
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")  # tables refer to each other, and rows to rows
         for entry in manifest.tables:
-            _restore(folder, entry, by_name[entry.table], manifest, report)
+            with _told_of(entry.file):
+                _restore(folder, entry, by_name[entry.table], manifest, report)
         for table in by_name.values():
             for column, sequence in table.sequences:
                 cursor.execute(_advance(table.name, column, sequence))
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        with _told_of("A reference"):
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     return manifest
+
+
+@contextmanager
+def _told_of(what: str) -> Iterator[None]:
+    """Refuse rows that are malformed, or that do not go together with those that are here, in words."""
+    try:
+        yield
+    except (DatabaseError, ValueError, RecursionError) as error:
+        primary, _newline, _more = str(error).partition("\nCONTEXT:")
+        raise ArchiveRefused(f"{what} does not fit in here: {' '.join(primary.split())}") from error
 
 
 def _require_same_schema(manifest: Manifest, by_name: dict[str, plan.Table]) -> None:
@@ -71,6 +85,10 @@ def _verify(folder: Path, entry: TableEntry) -> None:
 
 
 def _require_absent(manifest: Manifest) -> None:
+    try:
+        UUID(manifest.tenant_id)
+    except ValueError as error:
+        raise ArchiveRefused(f"{NAME} names no tenant: {manifest.tenant_id!r} is no id.") from error
     if Tenant.objects.filter(id=manifest.tenant_id).exists():
         raise ArchiveRefused(f"The tenant {manifest.slug} ({manifest.tenant_id}) exists.")
     if Tenant.objects.filter(slug=manifest.slug).exists():

@@ -22,6 +22,7 @@ from apps.core.models import TenantModel
 from finops.archive import plan
 from finops.archive.manifest import Manifest, read_manifest
 from tests import databases
+from tests.factories.users import make_user
 from tests.matrix.world import World
 
 pytestmark = pytest.mark.commits
@@ -198,6 +199,66 @@ def test_rows_of_another_tenant_are_refused_and_nothing_is_written(altered: Path
         with psycopg.connect(databases.url("owner", empty)) as owner:
             assert owner.execute("SELECT count(*) FROM tenants_tenant").fetchone() == (0,)
     databases.log_in("web", world.database)
+
+
+def refit(folder: Path, table: str, content: bytes) -> None:
+    """Give a table other content, and the manifest the hashes that fit."""
+    (folder / f"{table}.jsonl").write_bytes(content)
+    tables = [
+        msgspec.structs.replace(
+            entry, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content), rows=content.count(b"\n")
+        )
+        if entry.table == table
+        else entry
+        for entry in read_manifest(folder).tables
+    ]
+    write_manifest(folder, tables=tables)
+
+
+def test_staff_are_not_the_tenants_to_take_along(archive: Path) -> None:
+    """Nor would it come back where staff of the same names are at work already."""
+    assert {row["username"] for row in rows_of(archive, "users_user")} & {"acme-support"} == set()
+    assert "acme-support" not in (archive / "users_user.jsonl").read_text()
+
+
+def test_a_name_that_somebody_else_has_here_is_refused_in_words(archive: Path, world: World) -> None:
+    with databases.cloned_database() as empty:
+        with logged_in_as_owner(empty):
+            make_user("acme-clerk")
+        with pytest.raises(
+            CommandError, match=r"Nothing was imported\. users_user\.jsonl .*acme-clerk.* already exists"
+        ):
+            restore(empty, archive)
+        with psycopg.connect(databases.url("owner", empty)) as owner:
+            assert owner.execute("SELECT count(*) FROM tenants_tenant").fetchone() == (0,)
+    databases.log_in("web", world.database)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"not json\n",
+        b"\xff\xfe\n",
+        b'{"id": "no uuid"}\n',
+        b"[" * 100_000 + b"\n",
+        b'{"id": null}\n',
+        b'{"id": "\\u0000"}\n',
+    ],
+    ids=["no json", "no utf-8", "no uuid", "deep", "empty", "nul"],
+)
+def test_rows_that_are_none_are_refused_in_words(altered: Path, world: World, content: bytes) -> None:
+    refit(altered, "users_user", content)
+    unfit = pytest.raises(CommandError, match=r"Nothing was imported\. users_user\.jsonl ")
+    with databases.cloned_database() as empty, unfit:
+        restore(empty, altered)
+    databases.log_in("web", world.database)
+
+
+@pytest.mark.parametrize("tenant_id", ["", "../acme", "00000000-0000-0000-0000-00000000000g"])
+def test_a_manifest_of_no_tenant_is_refused(altered: Path, world: World, tenant_id: str) -> None:
+    write_manifest(altered, tenant_id=tenant_id)
+    with pytest.raises(CommandError, match=r"Nothing was imported\. manifest\.json "):
+        restore(world.database, altered)
 
 
 def test_a_folder_with_something_in_it_and_an_unknown_tenant_are_refused(

@@ -134,6 +134,8 @@ def test_the_header_is_on_every_answer(world: World, looking: Look) -> None:
     answers = {
         "GET nothing": (404, {}),
         "GET accounts?wrong=1": (400, {}),
+        "GET accounts?%00=1": (400, {}),
+        "GET accounts/%00": (404, {}),
         "GET accounts/0198c5a0-0000-7000-8000-000000000001": (404, {}),
         "HEAD accounts": (200, {}),
         "OPTIONS accounts": (200, {}),

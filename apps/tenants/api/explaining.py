@@ -1,5 +1,6 @@
 """A decision explains itself: who may use a permission, and why or why not."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -13,10 +14,13 @@ from apps.core.api.serializers import DecimalText
 from apps.core.api.views import TenantView
 from apps.core.conditions import Resource
 from apps.core.decisions import Decision, StepCode, decide
+from apps.core.errors import NotFound
 from apps.core.permissions import Permission
 from apps.core.scope import tenant_scope
 from apps.tenants import explaining, selectors
 from apps.tenants.api.permissions import IsAuthenticated
+
+_READING = {"account": Permission.ACCOUNTS_READ, "order": Permission.ORDERS_READ}
 
 
 class ExplainQuery(serializers.Serializer[Any]):
@@ -88,7 +92,7 @@ class ExplainView(TenantView):
         operation_id="explain_permission",
         summary="Why somebody may do something, or may not",
         description="Of yourself always; of other members and API keys with `members:read`. It is the decision that a "
-        "request would meet at this moment.",
+        "request would meet at this moment. What you may not read yourself is answered as if it did not exist.",
         tags=["Tenant"],
         parameters=[ExplainQuery],
         responses=ExplanationSerializer,
@@ -122,10 +126,17 @@ class ExplainView(TenantView):
 
     def _resource(self, who: explaining.Explained) -> Resource | None:
         if "resource_id" in self.query:
-            return explaining.get_resource(self.query["resource_type"], self.query["resource_id"])
+            found = explaining.get_resource(self.query["resource_type"], self.query["resource_id"])
+            self._require_readable(found)
+            return found
         if "amount" in self.query:
             return explaining.order_to_place(who, self.query["amount"])
         return None
+
+    def _require_readable(self, found: Resource) -> None:
+        """Refuse what the caller may not read, like what is not there; an API key's mode bounds no reading."""
+        if not decide(self.principal, _READING[found.type], replace(found, is_live=None), now=clock.now()).allowed:
+            raise NotFound
 
 
 def _told(entry: tuple[Permission, Decision]) -> dict[str, Any]:

@@ -112,9 +112,21 @@ def test_a_grant_reaches_its_objects_alone(acme: Tenant, acme_admin: APIClient) 
     bill = signed_in("bill")
     for account, allowed in ((granted, True), (other, False)):
         about = {"resource_type": "account", "resource_id": str(account.id)}
-        for client, who in ((bill, {}), (acme_admin, {"member": member})):
-            assert explain(client, "accounts:read", **about, **who)[0] is allowed
+        assert explain(acme_admin, "accounts:read", **about, member=member)[0] is allowed
         assert (bill.get(f"/api/v1/accounts/{account.id}").status_code == 200) is allowed
+    assert explain(bill, "accounts:read", resource_type="account", resource_id=str(granted.id))[0] is True
+
+
+def test_what_somebody_may_not_read_is_not_there_for_them(acme: Tenant, acme_admin: APIClient) -> None:
+    desk = make_desk(acme)
+    order, account = make_order(desk, OrderStatus.ACCEPTED), desk.account
+    guest = make_member(acme, "gus", "billing")
+    body = {"permission": "accounts:read", "object_type": "account", "object_id": str(make_account(acme).id)}
+    assert acme_admin.post(f"/api/v1/members/{place(acme, guest)}/grants", body, format="json").status_code == 201
+    gus = signed_in("gus")
+    for type_, key in (("order", order.id), ("account", account.id), ("order", uuid4()), ("account", uuid4())):
+        answer = gus.get(EXPLAIN, {"resource_type": type_, "resource_id": str(key)})
+        assert problem(answer)[:2] == (404, "not_found")
 
 
 def test_an_api_key_with_its_mode_and_its_end(acme: Tenant, acme_admin: APIClient) -> None:
