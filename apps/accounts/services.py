@@ -20,7 +20,9 @@ from apps.accounts.events import (
 from apps.accounts.models import Account, ObjectGrant, Transaction
 from apps.audit import services as audit
 from apps.core.actor import Actor
+from apps.core.conditions import Resource
 from apps.core.db.violations import translate_violations
+from apps.core.decisions import require_conditions
 from apps.core.errors import NotFound, VersionConflict
 from apps.core.permissions import ACCOUNT, GRANTABLE, Permission
 from apps.core.scope import write_scope
@@ -46,12 +48,15 @@ def annotate_transaction(
     Saying what is already so changes nothing and leaves no record.
 
     Raises:
-        NotFound: the actor's tenant has no such transaction.
+        NotFound: the actor's tenant has no such transaction, or they may not annotate those of its account.
+        ConditionFailed: see the class.
         VersionConflict: it has another version than expected.
         TransactionRemoved: the provider no longer shows it.
     """
     with write_scope(actor):
         row = _lock(transaction_id)
+        resource = Resource(type="transaction", id=row.id, account_id=row.account_id)
+        require_conditions(actor, Permission.TRANSACTIONS_WRITE, resource, now=now)
         if expected_version is not None and row.version != expected_version:
             raise VersionConflict
         if row.status == TransactionStatus.REMOVED:

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from uuid import UUID
 
 from apps.core.conditions import Condition
+from apps.core.objects import Objects
 
 ActorKind = Literal["user", "api_key", "staff", "system"]
 _STORED = (
@@ -26,8 +27,9 @@ class Actor:
     """A principal and the request it came with.
 
     `tenant_id` is the tenant acted upon; a staff actor has none until an action names one (see `for_tenant`).
-    `impersonator_id` is the staff user behind a member. `label` is a readable name, frozen at the time. `conditions`,
-    by permission, go with whoever acts to where they can be judged (apps/core/decisions.py); they are stored nowhere.
+    `impersonator_id` is the staff user behind a member. `label` is a readable name, frozen at the time. `conditions`
+    and what was `granted` for single objects alone, by permission, go with whoever acts to where they can be judged
+    (apps/core/decisions.py); they are stored nowhere.
     """
 
     kind: ActorKind
@@ -39,6 +41,7 @@ class Actor:
     request_id: str = ""
     ip: str = ""
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict, compare=False, repr=False)
+    granted: Mapping[str, Objects] = field(default_factory=dict, compare=False, repr=False)
 
     def for_tenant(self, tenant_id: UUID) -> Self:
         """Return the same actor, acting upon this tenant."""

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.actor import Actor
 from apps.core.conditions import Asked, Condition, Resource
-from apps.core.errors import ConditionFailed, PermissionMissing
+from apps.core.errors import ConditionFailed, NotFound, PermissionMissing
+from apps.core.objects import Objects
 from apps.core.permissions import IMPLIED_BY, Permission
 from apps.core.principal import Principal
 
@@ -44,6 +46,7 @@ TEXTS: dict[tuple[StepCode, bool | None], Promise] = {
     (StepCode.ROLE, False): _("The role %(name)s does not give %(permission)s."),
     (StepCode.GRANT, True): _("%(permission)s was granted for %(count)s objects, and is limited to these."),
     (StepCode.GRANT, False): _("%(permission)s was granted for %(count)s objects, and this is none of them."),
+    (StepCode.GRANT, None): _("%(permission)s was granted for %(count)s objects: it depends on which it is about."),
     (StepCode.SCOPE, True): _("%(permission)s is among the API key's scopes."),
     (StepCode.SCOPE, False): _("%(permission)s is not among the API key's scopes."),
     (StepCode.CEILING, False): _("%(permission)s is out of reach for whoever acts as a member."),
@@ -135,13 +138,26 @@ def decide(
 
 
 def require_conditions(actor: Actor, permission: str, resource: Resource, *, now: datetime) -> None:
-    """Judge an actor's conditions where the resource is known: what a service asks that its door could not.
+    """Judge an actor's grants and conditions where the resource is known: what a service asks that its door could not.
 
     Raises:
+        NotFound: they hold the permission for single objects alone, and this belongs to none of them.
         ConditionFailed: see the class.
     """
+    require_granted(actor, permission, resource.account_id)
     steps = tuple(_conditions(actor, permission, resource, now))
     Decision(all(step.passed for step in steps), steps).require()
+
+
+def require_granted(actor: Actor, permission: str, account_id: UUID | None) -> None:
+    """Refuse an account that is not among those for which alone an actor holds a permission, as if it did not exist.
+
+    Raises:
+        NotFound: it is not; one that is not known is not, either.
+    """
+    objects = actor.granted.get(permission)
+    if objects is not None and account_id not in objects.accounts:
+        raise NotFound
 
 
 def _steps(
@@ -158,7 +174,7 @@ def _steps(
     objects = None if is_held else principal.objects_for(permission)
     if objects:
         count = len(objects.accounts) + len(objects.connections)
-        covered = resource is None or resource.account_id in objects.accounts
+        covered = None if resource and resource.account_id is None else _covers(objects, resource)
         yield Step(StepCode.GRANT, covered, {"permission": permission, "count": count})
     else:
         yield Step(StepCode.SCOPE if principal.role is None else StepCode.ROLE, is_held, told)
@@ -170,6 +186,10 @@ def _steps(
         yield Step(StepCode.KEY_MODE, not resource.is_live, {})
     if standing is not None and Permission(permission).writes:
         yield Step(StepCode.READ_ONLY, standing.read_only is None, {"reason": standing.read_only})
+
+
+def _covers(objects: Objects, resource: Resource | None) -> bool:
+    return resource is None or resource.account_id in objects.accounts
 
 
 def _conditions(actor: Actor, permission: str, resource: Resource | None, now: datetime) -> Iterator[Step]:

@@ -1,6 +1,6 @@
 """Single objects that somebody was granted a permission for, who does not hold it for all of the tenant."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,6 +17,11 @@ class Objects:
 
     def __bool__(self) -> bool:
         return bool(self.accounts or self.connections)
+
+
+def beside(permissions: Collection[str], granted: Mapping[str, Objects]) -> dict[str, Objects]:
+    """Return what a grant adds to permissions that are held for all of the tenant: those limit nothing."""
+    return {name: objects for name, objects in granted.items() if name not in permissions}
 
 
 def as_array(ids: Collection[UUID]) -> str:

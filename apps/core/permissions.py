@@ -79,14 +79,16 @@ REGISTRY: Mapping[Permission, Entry] = {
     Permission.AUDIT_READ: Entry(_RECORDS, _("See who did what.")),
 }
 
-# What members may be granted for single objects, by the types of these. Nothing that changes anything: whoever acts is
-# judged upon the whole account, and by services that see all of the tenant.
+# What members may be granted for single objects, by the types of these. To write alone what services judge with the
+# account that they have locked: every view that asks for it says so in `judged_with_resource`.
 ACCOUNT, CONNECTION = "account", "connection"
 GRANTABLE: Mapping[Permission, tuple[str, ...]] = {
     Permission.CONNECTIONS_READ: (CONNECTION,),
     Permission.ACCOUNTS_READ: (ACCOUNT, CONNECTION),
     Permission.TRANSACTIONS_READ: (ACCOUNT, CONNECTION),
+    Permission.TRANSACTIONS_WRITE: (ACCOUNT, CONNECTION),
     Permission.ORDERS_READ: (ACCOUNT, CONNECTION),
+    Permission.ORDERS_WRITE: (ACCOUNT, CONNECTION),
     Permission.POSITIONS_READ: (ACCOUNT, CONNECTION),
 }
 

@@ -14,11 +14,11 @@ class Principal:
     """An actor bound to one tenant, and the permissions that it has; the tenants room adds what it knows of it.
 
     A user has them by a `role`, an API key (`role` is None) as its scopes; the actor carries the conditions under which
-    they are held. `ceiling` is all that can be reached at most, whatever the permissions: None is no such bound.
-    `only_paper`: real money is out of reach. `rates` are requests a second and at once, by policy, where the tenant's
-    differ from the installation's. `proved_at` is when the user behind a session last proved who they are, None for
-    whoever has no session; `must_enrol`: the tenant wants a second factor that they do not have. `granted` are
-    permissions for single objects.
+    they are held, and what it was granted for single objects. `ceiling` is all that can be reached at most, whatever
+    the permissions: None is no such bound. `only_paper`: real money is out of reach. `rates` are requests a second and
+    at once, by policy, where the tenant's differ from the installation's. `proved_at` is when the user behind a session
+    last proved who they are, None for whoever has no session; `must_enrol`: the tenant wants a second factor that they
+    do not have.
     """
 
     actor: Actor
@@ -29,7 +29,6 @@ class Principal:
     rates: Mapping[str, Sequence[int]] = field(default_factory=dict)
     proved_at: datetime | None = None
     must_enrol: bool = False
-    granted: Mapping[str, Objects] = field(default_factory=dict)
 
     @property
     def reachable(self) -> frozenset[str]:
@@ -38,7 +37,8 @@ class Principal:
 
     def objects_for(self, permission: str) -> Objects:
         """Return the objects that a permission was granted for, by itself or by the one that implies it."""
-        if not self.granted:
+        granted = self.actor.granted
+        if not granted:
             return Objects()
-        by_another = self.granted.get(IMPLIED_BY.get(permission, permission), Objects())
-        return self.granted.get(permission, Objects()) | by_another
+        by_another = granted.get(IMPLIED_BY.get(permission, permission), Objects())
+        return granted.get(permission, Objects()) | by_another

@@ -17,7 +17,7 @@ from apps.core.conditions import Resource
 from apps.core.decisions import Decision, Standing, decide
 from apps.core.errors import NotFound
 from apps.core.models import ReadOnlySwitch
-from apps.core.objects import Objects
+from apps.core.objects import Objects, beside
 from apps.core.permissions import Permission
 from apps.core.principal import Principal
 from apps.core.scope import current_tenant_id
@@ -53,6 +53,11 @@ def grants_by(granted: Granted) -> None:
     _granted_by.append(granted)
 
 
+def grants_of(member_id: UUID) -> dict[str, Objects]:
+    """Return what a member was granted for single objects, by permission."""
+    return {name: objects for find in _granted_by for name, objects in find(member_id).items()}
+
+
 def get_resource(type_: str, resource_id: UUID) -> Resource:
     """Return a resource of the open scope's tenant, as conditions see it.
 
@@ -79,9 +84,9 @@ def about_member(member: Membership) -> Explained:
         tenant_id=member.tenant_id,
         user_id=member.user_id,
         conditions=remit.conditions,
+        granted=beside(remit.permissions, grants_of(member.id)),
     )
-    granted = {name: objects for find in _granted_by for name, objects in find(member.id).items()}
-    principal = Principal(actor=actor, permissions=remit.permissions, role=remit.name, granted=granted)
+    principal = Principal(actor=actor, permissions=remit.permissions, role=remit.name)
     return Explained(principal, _standing())
 
 

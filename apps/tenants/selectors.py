@@ -15,7 +15,7 @@ from apps.core.actor import Actor
 from apps.core.conditions import decode_conditions, read_conditions
 from apps.core.errors import AuthenticationRequired, DomainError, NotFound, ValidationFailed
 from apps.core.models import ReadOnlySwitch
-from apps.core.objects import Objects
+from apps.core.objects import Objects, beside
 from apps.core.permissions import Permission
 from apps.core.scope import current_tenant_id
 from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
@@ -212,6 +212,7 @@ def get_token_principal(token: str, *, ip: str, request_id: str, now: datetime) 
         request_id=request_id,
         ip=ip,
         conditions=remit.conditions,
+        granted=beside(remit.permissions, _granted(granted)) if granted and not must_enrol else {},
     )
     return Principal(
         actor=actor,
@@ -223,7 +224,6 @@ def get_token_principal(token: str, *, ip: str, request_id: str, now: datetime) 
         tenant=TenantIdentity(tenant_id, slug, tenant_name),
         role=remit.name,
         session_id=claims.session_id,
-        granted=_granted(granted) if granted else {},
     )
 
 

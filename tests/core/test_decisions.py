@@ -9,7 +9,8 @@ import pytest
 from apps.core.actor import Actor, system_actor
 from apps.core.conditions import AmountBelow, Condition, OfficeHours, OwnResource, Resource
 from apps.core.decisions import Standing, decide, require_conditions
-from apps.core.errors import ConditionFailed, PermissionMissing
+from apps.core.errors import ConditionFailed, NotFound, PermissionMissing
+from apps.core.objects import Objects
 from apps.core.permissions import REGISTRY, Permission
 from apps.core.principal import Principal
 
@@ -140,3 +141,35 @@ def test_conditions_are_stored_nowhere() -> None:
     actor = member("orders:write", orders__write=(OwnResource(),)).actor
     assert actor.as_json() == {"kind": "user", "label": "ada", "user_id": str(ADA)}
     assert "own" not in repr(actor)
+
+
+class TestGrantsForSingleObjects:
+    MINE, OTHER = UUID(int=7), UUID(int=8)
+    NIA = Actor(kind="user", label="nia", granted={"orders:write": Objects(accounts=frozenset([MINE]))})
+
+    @pytest.mark.parametrize(
+        ("resource", "allowed", "text"),
+        [
+            (None, True, "orders:write was granted for 1 objects, and is limited to these."),
+            (
+                Resource(type="order", account_id=MINE),
+                True,
+                "orders:write was granted for 1 objects, and is limited to these.",
+            ),
+            (
+                Resource(type="order", account_id=OTHER),
+                False,
+                "orders:write was granted for 1 objects, and this is none of them.",
+            ),
+            (Resource(type="order"), False, "orders:write was granted for 1 objects: it depends on which it is about."),
+        ],
+    )
+    def test_what_a_decision_says_of_them(self, resource: Resource | None, allowed: bool, text: str) -> None:
+        nia = Principal(actor=self.NIA, permissions=frozenset(), role="guest")
+        assert told(nia, "orders:write", resource) == (allowed, [text])
+
+    def test_a_service_finds_nothing_else(self) -> None:
+        require_conditions(self.NIA, "orders:write", Resource(type="order", account_id=self.MINE), now=NOON)
+        for account_id in (self.OTHER, None):
+            with pytest.raises(NotFound):
+                require_conditions(self.NIA, "orders:write", Resource(type="order", account_id=account_id), now=NOON)

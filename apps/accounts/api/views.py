@@ -107,6 +107,7 @@ class TransactionView(TenantView):
     """One transaction, and the client's words about it."""
 
     required_permissions = {"GET": Permission.TRANSACTIONS_READ, "PATCH": Permission.TRANSACTIONS_WRITE}
+    judged_with_resource = ("PATCH",)
 
     @extend_schema(
         operation_id="get_transaction",

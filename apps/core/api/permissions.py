@@ -17,7 +17,8 @@ class HasRequiredPermission(BasePermission):
     """Deny unless the view names a permission for the method and the principal has it.
 
     A view without an entry for its method is denied: forgetting one fails closed. So is a permission that depends on
-    the resource, unless the view says in `judged_with_resource` that the method's service asks. A method that the view
+    the resource, or one to write that was granted for single objects, unless the view says in `judged_with_resource`
+    that the method's service asks. A method that the view
     does not take is nobody's to be permitted: a known caller is let through to the 405.
     """
 
@@ -33,8 +34,9 @@ class HasRequiredPermission(BasePermission):
             return False
         decision = decide(principal, required, now=clock.now())
         decision.require()
+        is_judged = method in view.judged_with_resource
         if decision.is_limited:
-            # What the request reads in its tenant's scope are these objects alone; nothing is granted but to read.
+            # What the view reads in its tenant's scope are these objects alone; what is written its service judges.
             context.limit_to(principal.objects_for(required))
-            return decision.allowed and method == "GET"
-        return decision.allowed or method in view.judged_with_resource
+            return decision.allowed and (method == "GET" or is_judged)
+        return decision.allowed or is_judged

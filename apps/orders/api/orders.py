@@ -129,7 +129,8 @@ class OrderListView(TenantListView):
 
         def execute() -> Never:
             account_id = _legible_account(self.request.data)
-            account = account_id and get_account(tenant_id=self.tenant_id, account_id=account_id)
+            with tenant_scope(self.tenant_id):  # which shows granted accounts alone to whoever has only these
+                account = account_id and get_account(tenant_id=self.tenant_id, account_id=account_id)
             if account and self.principal.only_paper and account.mode != AccountMode.PAPER:
                 raise LiveAccountRefused
             raise refusal

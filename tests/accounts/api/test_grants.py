@@ -103,7 +103,7 @@ class TestGranting:
     @pytest.mark.parametrize(
         ("permission", "object_type", "status", "code"),
         [
-            ("orders:write", "account", 400, "validation_failed"),
+            ("risk:write", "account", 400, "validation_failed"),
             ("audit:read", "account", 400, "validation_failed"),
             ("accounts:read", "tenant", 400, "validation_failed"),
             ("connections:read", "account", 422, "not_grantable"),
@@ -200,10 +200,26 @@ class TestSeeing:
         for route, method in OPERATIONS:
             if route.is_tenants and method != "GET":
                 ids = dict.fromkeys(route.parameters, theirs)
-                answer = getattr(client, method.lower())(route.url(ids), {}, format="json")
-                own = route.path.startswith(("auth/", "me"))
-                assert own or answer.status_code == 403, (route.path, method)
+                # Of another account: what can be granted to write finds nothing there, and all else is refused.
+                body, headers = {"account_id": str(theirs)}, {"Idempotency-Key": f"{method} {route.path}"}
+                answer = getattr(client, method.lower())(route.url(ids), body, format="json", headers=headers)
+                own, granted = route.path.startswith(("auth/", "me")), route.path.startswith(("orders", "transactions"))
+                assert own or answer.status_code == (404 if granted else 403), (route.path, method)
         assert [action for action in actions(first.tenant.id)[len(before) :] if action.split(".")[0] != "session"] == []
+
+    def test_transactions_are_annotated_where_that_is_granted(self, acme, acme_admin, nia, desks) -> None:
+        first, second = (make_transaction(desk.account, external_id="coffee") for desk in desks)
+        grant(acme_admin, nia, "transactions:write", "account", desks[0].account.id)
+        client, before = signed_in("nia"), actions(acme.id)
+        theirs, none = (
+            client.patch(f"{API}/transactions/{id_}", {"note": "x" * 9999}, format="json")
+            for id_ in (second.id, uuid4())
+        )
+        assert problem(theirs) == problem(none)
+        assert (problem(none)[:2], actions(acme.id)) == ((404, "not_found"), before)
+        answer = client.patch(f"{API}/transactions/{first.id}", {"note": "with Ada"}, format="json")
+        assert (answer.status_code, answer.json()["note"]) == (200, "with Ada")
+        assert client.get(f"{API}/transactions/{first.id}").status_code == 403  # to read takes a grant of its own
 
     def test_whoever_has_no_grant_pays_no_query_for_them(self, acme, acme_admin, nia, desks) -> None:
         make_member(acme, "vera", "viewer")

@@ -54,23 +54,23 @@ def judge(
     return snapshot, decide(snapshot, proposal_of(new, replaces=replaces))
 
 
-def require_may_place(snapshot: Snapshot, new: NewOrder, *, actor: Actor, now: datetime) -> None:
-    """Hold an order to the conditions under which whoever asks may place orders.
+def require_may_place(snapshot: Snapshot, new: NewOrder, *, account_id: UUID, actor: Actor, now: datetime) -> None:
+    """Hold an order to the grants and conditions under which whoever asks may place orders.
 
     Its amount is its quantity at the price at which the gate values it; it is not known where that takes a quote and
     there is no fresh and orderly one.
 
     Raises:
-        ConditionFailed: see the class.
+        NotFound, ConditionFailed: see require_conditions.
     """
-    if not actor.conditions:
+    if not (actor.conditions or actor.granted):
         return
     proposal = proposal_of(new)
     ask = None if Input.QUOTE in stale_inputs(snapshot) else assess(snapshot, proposal).ask
     amount = None
     if ask is not None or is_priced(proposal):
         amount = units.to_decimal(units.product(proposal.quantity, worst_price(proposal, ask or 0)))
-    resource = Resource(type="order", made_by=actor.user_id or actor.api_key_id, amount=amount)
+    resource = Resource(type="order", account_id=account_id, made_by=actor.user_id or actor.api_key_id, amount=amount)
     require_conditions(actor, Permission.ORDERS_WRITE, resource, now=now)
 
 

@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 from apps.core import clock
 from apps.core.actor import Actor
 from apps.core.db.statements import insert
+from apps.core.decisions import require_granted
 from apps.core.errors import NotFound, ValidationFailed
+from apps.core.permissions import Permission
 from apps.core.scope import write_scope_with
 from apps.idempotency.services import bounded_wait, find_answer, keep_statement, take_statement
 from apps.idempotency.types import Answer
@@ -52,11 +54,14 @@ def place_order(placement: Placement, *, show: Show, actor: Actor, time: Clock =
     same transaction.
 
     Raises:
-        NotFound: the tenant has no such account.
+        NotFound: the tenant has no such account, or the actor may not place orders there.
         ValidationFailed: `errors` names each field.
         LiveAccountRefused, AccountNotTradable, ClientOrderIdTaken, ConditionFailed, ReadOnly: see the classes.
         IdempotencyInFlight, IdempotencyKeyReused: see the classes.
     """
+
+    # Before the key is looked up: an answer that was kept of an account is not for whoever has lost it.
+    require_granted(actor, Permission.ORDERS_WRITE, placement.account_id)
 
     def attempt(is_last_try: bool) -> tuple[Answer, bool]:
         return _place(placement, show, actor, time, is_last_try)
@@ -103,7 +108,7 @@ def _require_account(found: Reading, placement: Placement) -> None:
 def _decide(placement: Placement, found: Reading, show: Show, actor: Actor, now: datetime, is_last_try: bool) -> Answer:
     new, account_id = placement.new, placement.account_id
     snapshot, decision = judge(found, new, account_id=account_id, now=now, is_last_try=is_last_try)
-    require_may_place(snapshot, new, actor=actor, now=now)
+    require_may_place(snapshot, new, account_id=account_id, actor=actor, now=now)
     order = writing.order_of(new, decision, found, account_id=account_id, actor=actor, now=now)
     record = writing.decision_of(
         decision, snapshot, order=order, request=request_for_people(new), actor=actor, is_dry_run=placement.is_dry_run

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
+from apps.core import context
 from apps.core.actor import Actor
 from apps.core.scope import tenant_scope
 from apps.market.selectors import find_listing
@@ -38,7 +39,9 @@ def with_fresh_inputs(attempt: Callable[[bool], T], *, actor: Actor, time: Clock
         try:
             return attempt(False)
         except Missing as missing:
-            refresh(missing, actor=actor, time=time)
+            # The attempt has judged the account; the gate counts all that is at stake in it.
+            with context.whole_tenant():
+                refresh(missing, actor=actor, time=time)
     return attempt(True)
 
 

@@ -79,7 +79,7 @@ def _replace(old: Order, new: NewOrder, actor: Actor, now: datetime, is_last_try
         raise AccountNotTradable
     snapshot, decision = judge(found, new, account_id=old.account_id, replaces=old, now=now, is_last_try=is_last_try)
     # Of the old order its lock has judged; whoever asks places the new one.
-    require_may_place(snapshot, new, actor=actor, now=now)
+    require_may_place(snapshot, new, account_id=old.account_id, actor=actor, now=now)
     order = writing.order_of(new, decision, found, account_id=old.account_id, actor=actor, now=now)
     order.replaces = old
     record = writing.decision_of(decision, snapshot, order=order, request=request_for_people(new), actor=actor)
