@@ -46,6 +46,7 @@ class MemberGrantListView(TenantListView):
     """GET and POST /members/{id}/grants."""
 
     required_permissions = {"GET": Permission.MEMBERS_READ, "POST": Permission.MEMBERS_WRITE}
+    sensitive = {"POST"}
     serializer_class = GrantSerializer
 
     @extend_schema(

@@ -30,6 +30,7 @@ class EndpointListView(TenantListView):
     """GET and POST /webhooks/endpoints."""
 
     required_permissions = {"GET": Permission.WEBHOOKS_READ, "POST": Permission.WEBHOOKS_WRITE}
+    sensitive = {"POST"}
     serializer_class = EndpointSerializer
 
     @extend_schema(operation_id="list_webhook_endpoints", summary="Webhook endpoints, newest first", tags=TAGS)
@@ -72,6 +73,7 @@ class EndpointView(EndpointBaseView):
         "PATCH": Permission.WEBHOOKS_WRITE,
         "DELETE": Permission.WEBHOOKS_WRITE,
     }
+    sensitive = {"PATCH"}  # its address
 
     @extend_schema(
         operation_id="get_webhook_endpoint", summary="A webhook endpoint", tags=TAGS, responses=EndpointSerializer

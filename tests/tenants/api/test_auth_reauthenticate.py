@@ -34,11 +34,14 @@ SENSITIVE = {
     ("POST", "invitations"),
     ("POST", "members"),
     ("PATCH", "members/{member_id}"),
+    ("POST", "members/{member_id}/grants"),
     ("DELETE", "members/{member_id}"),
     ("POST", "roles"),
     ("PATCH", "roles/{role_id}"),
     ("DELETE", "roles/{role_id}"),
     ("PATCH", "tenant"),
+    ("POST", "webhooks/endpoints"),
+    ("PATCH", "webhooks/endpoints/{endpoint_id}"),
     ("POST", "webhooks/endpoints/{endpoint_id}/rotate-secret"),
 }
 
