@@ -71,7 +71,7 @@ class TestCreate:
             ({"url": "https://[fe80::1%25eth0]/"}, "url_refused", ["url"]),
             ({"url": "nonsense"}, "url_refused", ["url"]),
             ({"url": None}, "validation_failed", ["url"]),
-            ({"url": 5}, "url_refused", ["url"]),
+            ({"url": 5}, "validation_failed", ["url"]),
             ({"url": ["https://93.184.215.14/"]}, "validation_failed", ["url"]),
             ({"event_types": ["order.exploded", "x"]}, "unknown_event_type", ["event_types", "event_types"]),
             ({"event_types": "order.*"}, "validation_failed", ["event_types"]),
