@@ -7,11 +7,14 @@ from axes.models import AccessAttempt
 from axes.utils import reset
 from django.db.models import F
 
+from apps.tenants.models import Tenant
 from apps.users.errors import InvalidCredentials, LockedOut
 from apps.users.models import Lockout, User
 from apps.users.services import require_not_locked_out
 from apps.users.services.lockout import cool_down
-from tests.factories.users import make_user
+from tests.conftest import client_for
+from tests.factories.tenants import make_member
+from tests.factories.users import PASSWORD, make_user
 from tests.users.test_sign_in import a_request, attempt, fail, second_factor
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -108,3 +111,19 @@ def test_refusals_that_are_not_lockouts_stay_what_they_are(ada: User) -> None:
     with pytest.raises(InvalidCredentials):
         attempt("ada", "wrong password")
     assert not Lockout.objects.exists()
+
+
+def test_addresses_of_one_ipv6_network_count_together(acme: Tenant) -> None:
+    make_member(acme, "bob", "viewer")
+
+    def guess(address: str, password: str = "wrong") -> int:
+        body = {"username": "bob", "password": password}
+        return client_for().post("/api/v1/auth/token", body, format="json", REMOTE_ADDR=address).status_code
+
+    assert [guess(f"2001:db8:1:2::{host:x}") for host in range(5)] == [401] * 4 + [429]
+    assert guess("2001:db8:1:2:ffff::1", PASSWORD) == 429
+    assert guess("2001:db8:1:3::1", PASSWORD) == 200
+    assert guess("::ffff:192.0.2.7") == guess("::ffff:192.0.2.8") == 401
+    assert [guess("2001:db8:1:3::1") for _ in range(4)] == [401] * 4
+    assert guess("2001:db8:1:3::2", PASSWORD) == 200
+    assert [guess("2001:db8:1:3::3") for _ in range(4)] == [401] * 4

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 
 from apps.core import gcra
+from apps.core.addresses import place_of
 from apps.core.api.problems import API_PREFIX, problem_response
 from apps.core.errors import RateLimited, ServiceUnavailable, TooManyAtOnce
 from apps.core.gcra import Admission, Bucket, SharedStateAway, Slots, Tally
@@ -58,7 +59,7 @@ def charge(request: HttpRequest, principal: Principal | None, *, also: Sequence[
         TooManyAtOnce: as many requests of the caller as may be are in flight.
         ServiceUnavailable: see above.
     """
-    address = request.META.get("REMOTE_ADDR", "")
+    address = place_of(request.META.get("REMOTE_ADDR", ""))
     whose = _owners(principal) if principal else {"address": address}
     whose |= dict.fromkeys(also, address)
     rates = {name: _rate(name, principal) for name in whose}

@@ -1,4 +1,4 @@
-"""Lockouts: five failures lock a name from an address, each time for longer.
+"""Lockouts: five failures lock a name from an address, or a network of IPv6, each time for longer.
 
 django-axes counts the failures. Here stands how long a lockout lasts: a quarter of an hour, and twice as long as the
 one before when that ended less than a day ago. What is tried meanwhile is not looked at and changes nothing.
@@ -12,9 +12,11 @@ from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_client_username, get_cool_off
 from axes.models import AccessAttempt
+from axes.utils import reset
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
+from apps.core.addresses import place_of
 from apps.users.errors import LockedOut
 from apps.users.models import Lockout
 
@@ -66,6 +68,16 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]  # django-axes 
         _lockouts_of(request, credentials).delete()
         count: int = super().reset_user_attempts(request, credentials)
         return count
+
+
+def place_of_request(request: HttpRequest) -> str | None:
+    """Return where a request's attempts are counted (AXES_CLIENT_IP_CALLABLE): its address, or its network of IPv6."""
+    return place_of(request.META.get("REMOTE_ADDR") or "") or None
+
+
+def forget_failures(*, request: HttpRequest, username: str) -> None:
+    """Forget failures and lockouts of a name where the request comes from: it was the right one."""
+    reset(username=username, ip=place_of_request(request))
 
 
 def cool_down(times: int) -> timedelta:

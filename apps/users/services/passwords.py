@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from axes.utils import reset as forget_failures
 from django.db import transaction
 from django.http import HttpRequest
 from django_otp import user_has_device
@@ -20,7 +19,7 @@ from apps.users.models import PasswordReset, User
 from apps.users.selectors import find_password_reset
 from apps.users.services.attempts import one_attempt_at_a_time, take_turn
 from apps.users.services.identity import require_good_password
-from apps.users.services.lockout import require_not_locked_out
+from apps.users.services.lockout import forget_failures, require_not_locked_out
 from apps.users.services.sessions import end_other_sessions
 from apps.users.services.sign_in import check_password, check_second_factor
 from apps.users.types import Origin
@@ -50,7 +49,7 @@ def change_password(
     with one_attempt_at_a_time(user.username):
         check_password(request=request, username=user.username, password=current_password, origin=origin, now=now)
         if otp is None:
-            forget_failures(username=user.username, ip=request.META.get("REMOTE_ADDR"))
+            forget_failures(request=request, username=user.username)
         else:
             assert actor.tenant_id is not None
             check_second_factor(request=request, user=user, otp=otp, tenant_id=actor.tenant_id, origin=origin, now=now)

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
 
-from axes.utils import reset as forget_failures
 from django.contrib import auth
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
@@ -21,7 +20,7 @@ from apps.core.scope import staff_scope, write_scope
 from apps.users.errors import InvalidCredentials, OtpRequired
 from apps.users.models import User
 from apps.users.services.factors import spend_code
-from apps.users.services.lockout import locked_out, met_lockout
+from apps.users.services.lockout import forget_failures, locked_out, met_lockout
 from apps.users.types import Origin
 
 SIGN_IN_REFUSED = "user.sign_in_refused"
@@ -66,7 +65,7 @@ def check_second_factor(
         if device is None:
             # Whoever knows the password must not be able to try codes without end.
             raise _failed(request, user, "code", visitor("user", origin, tenant_id=tenant_id), now)
-    forget_failures(username=user.username, ip=request.META.get("REMOTE_ADDR"))
+    forget_failures(request=request, username=user.username)
     return str(device.kind) if device else ""
 
 
