@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from apps.core.actor import Actor, system_actor
-from apps.core.errors import DomainError, NotFound, ReadOnly, ValidationFailed
+from apps.core.errors import DomainError, NotFound, PermissionMissing, ReadOnly, ValidationFailed
 from apps.core.models import ReadOnlySwitch
 from apps.core.scope import staff_scope, tenant_scope
 from apps.tenants.enums import ApiKeyMode, Role
@@ -15,6 +15,7 @@ from apps.tenants.errors import (
     ApiKeyExceedsCreator,
     ExpiryInThePast,
     InvalidNetwork,
+    OwnRole,
     SlugTaken,
     StaffOnly,
     UnknownScope,
@@ -24,8 +25,10 @@ from apps.tenants.secrets import hash_secret
 from apps.tenants.services import (
     NewApiKey,
     add_member,
+    change_role,
     create_api_key,
     create_tenant,
+    invite,
     reactivate_tenant,
     revoke_api_key,
     suspend_tenant,
@@ -129,6 +132,21 @@ class TestMembers:
         assert actions(initech.id) == ["tenant.created", "member.added"]
         add_member(user=user, role=Role.OWNER, actor=SYSTEM.for_tenant(acme.id), now=now)
 
+    @pytest.mark.parametrize("role", [Role.OWNER, Role.BILLING])
+    def test_staff_who_are_members_change_no_role_of_their_own(
+        self, role: Role, initech: Tenant, now: datetime
+    ) -> None:
+        """Nor could they place orders then, which nobody of the staff may."""
+        user = make_member(initech, "sam", Role.VIEWER)
+        actor = Actor(kind="staff", label="sam", tenant_id=initech.id, user_id=user.id)
+        with tenant_scope(initech.id):
+            member_id = Membership.objects.get(user_id=user.id).id
+        with pytest.raises(OwnRole):
+            change_role(member_id=member_id, role=role, actor=actor, now=now)
+        with tenant_scope(initech.id):
+            assert Membership.objects.get(id=member_id).role == Role.VIEWER
+        assert actions(initech.id)[-1] == "member.added"
+
 
 class TestApiKeys:
     def test_a_key_is_stored_as_a_hash_and_told_of_without_it(self, initech: Tenant, now: datetime) -> None:
@@ -220,6 +238,18 @@ class TestApiKeys:
         with pytest.raises(ApiKeyExceedsCreator):
             create_key(actor, now, **{**limits, **values})
         assert keys_of(initech) == [parent]
+
+    def test_a_key_that_was_revoked_meanwhile_makes_no_other(self, initech: Tenant, now: datetime) -> None:
+        """Its request was let in just before."""
+        by = create_key(SYSTEM.for_tenant(initech.id), now, scopes=["api_keys:write", "members:write"]).key
+        actor = Actor(kind="api_key", label=by.name, tenant_id=initech.id, api_key_id=by.id)
+        revoke_api_key(api_key_id=by.id, actor=SYSTEM.for_tenant(initech.id), now=now)
+        with pytest.raises(PermissionMissing):
+            create_key(actor, now, scopes=["api_keys:write"])
+        with pytest.raises(PermissionMissing):
+            invite(email="eve@example.com", role=Role.BILLING, actor=actor, now=now)
+        assert [key.id for key in keys_of(initech)] == [by.id]
+        assert actions(initech.id)[-1] == "api_key.revoked"
 
     def test_revoking_is_told_once(self, initech: Tenant, now: datetime) -> None:
         actor = member_actor(initech, Role.ADMIN)

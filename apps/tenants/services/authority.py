@@ -53,12 +53,15 @@ def authority_of(actor: Actor) -> Authority:
     """Return what the actor may do in the open scope's tenant, as it is stored now.
 
     Raises:
-        PermissionMissing: the actor is no member any more.
+        PermissionMissing: the actor is no member any more, or a key that was revoked meanwhile.
     """
     if actor.kind in ("staff", "system"):
         return Authority(ALL_PERMISSIONS, is_owner=True)
     if actor.api_key_id is not None:
-        return Authority(frozenset(ApiKey.objects.get(id=actor.api_key_id).scopes), is_owner=False)
+        key = ApiKey.objects.get(id=actor.api_key_id)
+        if key.revoked_at is not None:
+            raise PermissionMissing
+        return Authority(frozenset(key.scopes), is_owner=False)
     assert actor.user_id is not None
     membership = Membership.objects.filter(user_id=actor.user_id).first()
     if membership is None:
