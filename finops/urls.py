@@ -5,13 +5,14 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
+from apps.core.api.document import ServedDocument
 from apps.core.api.problems import problem_page
 from finops import health, metrics
 
 API_ROOMS = ["tenants", "providers", "market", "accounts", "orders", "webhooks", "outbox", "audit"]
 
 api: list[URLPattern | URLResolver] = [
-    path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("openapi.json", SpectacularJSONAPIView.as_view(generator_class=ServedDocument), name="openapi"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
     path("redoc", SpectacularRedocView.as_view(url_name="openapi"), name="redoc"),
     *[path("", include(f"apps.{room}.api.urls")) for room in API_ROOMS],
