@@ -59,6 +59,10 @@ def _calls(folders: tuple[str, ...], *names: str) -> set[str]:
     }
 
 
+def _is_named(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
 # The ways out.
 
 CLIENTS = ("aiohttp.ClientSession", "httpx.Client", "httpx.AsyncClient", "httpx.get", "httpx.post", "httpx.request")
@@ -221,7 +225,7 @@ def test_weak_hashes_and_home_made_ciphers_are_nowhere() -> None:
         f"{path}: {node.attr}"
         for path, nodes in _nodes(*SHIPPED)
         for node in nodes
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "hashlib" and node.attr not in strong
+        if isinstance(node, ast.Attribute) and _is_named(node.value, "hashlib") and node.attr not in strong
     }
     assert weak == set(WEAK), WEAK
     assert _importers(SHIPPED, "Crypto", "nacl", "uuid.uuid1", "uuid.uuid3") == {}
