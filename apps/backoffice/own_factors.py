@@ -53,7 +53,7 @@ def add(request: HttpRequest) -> HttpResponse:
 def confirm(request: HttpRequest, factor_id: UUID) -> HttpResponse:
     """Take the new authenticator into use once its code is right; the first one brings recovery codes. POST only."""
     _require_post(request)
-    device = selectors.find_factor(_user_id(request), factor_id, waiting=True)
+    device = selectors.find_waiting_authenticator(_user_id(request), factor_id)
     if device is None:
         return _back(request, NotFound(_("This authenticator waits no more: begin again.")))
     try:

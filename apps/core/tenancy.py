@@ -123,6 +123,8 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
     ),
     "users_authenticator": _OWN_FACTORS,
     "users_lockout": _identity(),
+    "users_passkey": _OWN_FACTORS,
+    "users_passkeychallenge": _identity(Limited(_ALL, rows=f"user_id = {_SELF}")),
     "users_passwordreset": _identity(),
     "users_recoverycodes": _OWN_FACTORS,
     "users_refreshtoken": _identity(),

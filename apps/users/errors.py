@@ -112,3 +112,22 @@ class LastSecondFactor(DomainError):
     code = "last_second_factor"
     status = 409
     title = _("The last second factor")
+
+
+class PasskeysOff(DomainError):
+    """The platform is reached by an IP address, and passkeys belong to a name: it has to be reached by one."""
+
+    code = "passkeys_off"
+    status = 409
+    title = _("Passkeys are switched off")
+
+
+class PasskeyRefused(DomainError):
+    """The new passkey is not what was asked for, or is in use already: begin again.
+
+    It has to answer this very challenge, on the platform's own pages, and to verify its user by PIN or biometrics.
+    """
+
+    code = "passkey_refused"
+    status = 400
+    title = _("The passkey was refused")

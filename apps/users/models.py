@@ -20,6 +20,7 @@ from django_otp.oath import hotp
 from apps.core import crypto
 from apps.core.models import BaseModel
 from apps.core.retention import Retention
+from apps.users.enums import PasskeyPurpose
 
 
 class User(BaseModel, AbstractBaseUser, PermissionsMixin):
@@ -343,6 +344,67 @@ class RecoveryCodes(BaseModel, Device):  # type: ignore[misc]  # django-otp has 
     def left(self) -> int:
         """Return how many are left."""
         return len(self.hashes)
+
+
+class Passkey(BaseModel, Device):  # type: ignore[misc]  # django-otp has no types
+    """A passkey (WebAuthn): the public half of a key pair, whose other half no authenticator gives away.
+
+    It stands for both factors: we take an assertion only when the authenticator has verified its user. `sign_count` is
+    the count of the last assertion; authenticators that share their keys through a cloud leave it at 0.
+    """
+
+    retention = Retention.IDENTITY
+    personal_fields = ("name",)
+    data_subject = "user_id"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", verbose_name=_("user"))
+    credential_id = models.BinaryField(max_length=1023, unique=True)
+    public_key = models.BinaryField(max_length=1023)
+    sign_count = models.BigIntegerField(_("sign count"), editable=False)
+    transports = ArrayField(models.CharField(max_length=16), verbose_name=_("transports"), editable=False)
+    created_at = models.DateTimeField(_("created at"), editable=False)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    objects: ClassVar[Any] = DeviceManager()
+
+    class Meta:
+        verbose_name = _("passkey")
+        verbose_name_plural = _("passkeys")
+
+    @property
+    def persistent_id(self) -> str:
+        """Return the name that django-otp keeps in a session; it looks devices up by a number."""
+        return device_name(self)
+
+    @property
+    def kind(self) -> str:
+        """Return what it is among the factors."""
+        return "passkey"
+
+
+class PasskeyChallenge(BaseModel):
+    """What an authenticator has to sign, once, within five minutes, for one purpose.
+
+    `user_id` is empty while nobody knows who signs in. A new passkey is bound to `session_id` as well.
+    """
+
+    retention = Retention.EPHEMERAL
+    personal_fields = ()
+    data_subject = "user_id"
+
+    purpose = models.CharField(_("purpose"), max_length=16, choices=PasskeyPurpose)
+    user_id = models.UUIDField(_("user"), null=True)
+    session_id = models.UUIDField(_("session"), null=True)
+    challenge = models.BinaryField(max_length=64)
+    expires_at = models.DateTimeField(_("expires at"))
+
+    class Meta:
+        verbose_name = _("passkey challenge")
+        verbose_name_plural = _("passkey challenges")
+        indexes = [models.Index(fields=["expires_at"], name="users_passkeychallenge_expires")]
+
+    def __str__(self) -> str:
+        return str(self.id)
 
 
 def device_name(device: Device) -> str:

@@ -6,8 +6,19 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from apps.users.models import Authenticator, PasswordReset, RecoveryCodes, Session, User
+from apps.users.enums import PasskeyPurpose
+from apps.users.models import (
+    Authenticator,
+    Passkey,
+    PasskeyChallenge,
+    PasswordReset,
+    RecoveryCodes,
+    Session,
+    User,
+)
 from apps.users.tokens import hash_token
+
+Factor = Authenticator | Passkey
 
 # Colleagues may share an address; not more of them get a letter each.
 _SAME_ADDRESS = 5
@@ -48,16 +59,41 @@ def alive_at(now: datetime) -> Q:
     return Q(revoked_at__isnull=True, expires_at__gt=now, last_used_at__gt=idle)
 
 
-def factors_of(user_id: UUID) -> list[Authenticator]:
+def factors_of(user_id: UUID) -> list[Factor]:
     """Return a user's confirmed second factors, oldest first."""
-    return list(Authenticator.objects.filter(user_id=user_id, confirmed=True).order_by("id"))
+    found = [
+        *Authenticator.objects.filter(user_id=user_id, confirmed=True),
+        *Passkey.objects.filter(user_id=user_id, confirmed=True),
+    ]
+    return sorted(found, key=lambda factor: factor.id)
 
 
-def find_factor(user_id: UUID, factor_id: UUID, *, waiting: bool = False) -> Authenticator | None:
-    """Return one of a user's factors, if need be of those alone that wait to be confirmed."""
-    found = Authenticator.objects.filter(user_id=user_id, id=factor_id)
-    factor: Authenticator | None = (found.filter(confirmed=False) if waiting else found).first()
+def find_factor(user_id: UUID, factor_id: UUID) -> Factor | None:
+    """Return one of a user's factors, also one that waits to be confirmed."""
+    own = {"user_id": user_id, "id": factor_id}
+    found: Factor | None = Authenticator.objects.filter(**own).first() or Passkey.objects.filter(**own).first()
+    return found
+
+
+def find_waiting_authenticator(user_id: UUID, factor_id: UUID) -> Authenticator | None:
+    """Return an authenticator of a user that waits to be confirmed."""
+    waiting = Authenticator.objects.filter(user_id=user_id, id=factor_id, confirmed=False)
+    factor: Authenticator | None = waiting.first()
     return factor
+
+
+def find_passkey(credential_id: bytes) -> Passkey | None:
+    """Return the passkey by the id that its authenticator knows it by."""
+    found = Passkey.objects.select_related("user").filter(credential_id=credential_id, confirmed=True)
+    passkey: Passkey | None = found.first()
+    return passkey
+
+
+def open_challenges(
+    purpose: PasskeyPurpose, *, user_id: UUID | None, session_id: UUID | None, now: datetime
+) -> QuerySet[PasskeyChallenge]:
+    """Return the challenges that may still be answered for a purpose, by this user in this session."""
+    return PasskeyChallenge.objects.filter(purpose=purpose, user_id=user_id, session_id=session_id, expires_at__gt=now)
 
 
 def find_recovery_codes(user_id: UUID) -> RecoveryCodes | None:

@@ -12,6 +12,7 @@ from django.db import transaction
 from rest_framework.test import APIClient
 
 from finops.demo_file import one_time_code
+from tests.factories.passkeys import SoftAuthenticator
 from tests.factories.users import PASSWORD
 from tests.matrix.routes import Route
 from tests.matrix.world import SEED, World
@@ -30,6 +31,12 @@ def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
         ("PATCH", "tenant"): {"require_mfa": True},
         ("POST", "auth/factors/totp"): {"name": "another phone"},
         ("POST", "auth/factors/totp/{factor_id}/confirm"): {"otp": current_code()},
+        ("POST", "auth/factors/passkeys/{challenge_id}/confirm"): {
+            "name": "another laptop",
+            "credential": SoftAuthenticator().create(world.acme.registration.options),
+        },
+        ("POST", "auth/token/passkey"): {**world.passkeys.answer(world.passkeys.sign_in), "tenant": "acme"},
+        ("POST", "auth/reauthenticate/passkey"): world.passkeys.answer(world.passkeys.proof),
         ("POST", "auth/token/refresh"): {"refresh": world.acme.refresh},
         ("POST", "auth/token/revoke"): {"refresh": world.acme.refresh},
         ("POST", "auth/password"): {

@@ -26,7 +26,8 @@ from apps.providers.types import RejectedRow, SyncCounts
 from apps.tenants.models import Membership, Tenant
 from apps.tenants.tasks import store_request_counts
 from apps.users.models import User
-from apps.users.services import add_totp_device
+from apps.users.enums import PasskeyPurpose
+from apps.users.services import Ceremony, add_totp_device, ask_for_passkey, begin_passkey
 from apps.users.services.factors import new_authenticator
 from apps.webhooks.services import send_test_event
 from tests.conftest import client_for
@@ -44,6 +45,7 @@ from tests.factories.orders import (
     make_order,
     make_position,
 )
+from tests.factories.passkeys import SoftAuthenticator, make_passkey
 from tests.factories.providers import make_connection, make_running_run
 from tests.factories.tenants import make_api_key, make_invitation, make_member, make_role, make_tenant
 from tests.factories.users import PASSWORD, make_password_reset, make_user
@@ -64,7 +66,8 @@ class Side:
 
     `access` and `refresh` are the tokens of its owner's session, who belongs to both tenants. `desk` is the access
     token of a member with a role of the tenant's own. `invitation` is the token of one that can be accepted, `reset`
-    that of a letter in which its clerk can choose a new password.
+    that of a letter in which its clerk can choose a new password. `registration` is that of a passkey: of jordan's
+    session in acme, and of globex' clerk.
     """
 
     tenant: Tenant
@@ -75,6 +78,20 @@ class Side:
     refresh: str
     invitation: str
     reset: str
+    registration: Ceremony
+
+
+@dataclass(frozen=True, slots=True)
+class Passkeys:
+    """Jordan's passkey, and the challenges that it can answer: to sign in, and to prove who it is in acme."""
+
+    laptop: SoftAuthenticator
+    sign_in: Ceremony
+    proof: Ceremony
+
+    def answer(self, ceremony: Ceremony) -> dict[str, Any]:
+        """Return the body that answers a challenge."""
+        return {"challenge_id": str(ceremony.id), "credential": self.laptop.get(ceremony.options)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +101,7 @@ class World:
     database: str
     acme: Side
     globex: Side
+    passkeys: Passkeys
     _clients: dict[str, APIClient] = field(default_factory=dict)
 
     @property
@@ -117,7 +135,8 @@ def build(database: str) -> World:
     make_user("staff", is_staff=True, is_superuser=True)
     jordan = make_user("jordan")
     make_quote(make_listing("XNAS:AAPL", venue="alpaca"), age_seconds=3600)
-    world = World(database, acme=_build_side("acme", jordan), globex=_build_side("globex", jordan))
+    acme, globex = _build_side("acme", jordan), _build_side("globex", jordan)
+    world = World(database, acme, globex, _make_passkeys(jordan, acme))
     add_totp_device(user=jordan, key=SEED.hex(), actor=system_actor("tests"), now=clock.now())  # has signed in by now
     world.sign_staff_in()
     return world
@@ -176,9 +195,13 @@ def _build_side(slug: str, jordan: User) -> Side:
     grants = [grant_object(member_id=member_id, **granted, actor=actor, now=clock.now())]
     granted |= {"object_type": "account", "object_id": desk.account.id}
     grants.append(grant_object(member_id=member_id, **granted, actor=actor, now=clock.now()))
+    bound: dict[str, Any] = {"user_id": jordan.id, "session_id": session_id}
+    bound = bound if slug == "acme" else {"user_id": clerk.id, "session_id": None}
+    registration = begin_passkey(**bound, now=_late())
     ids = {
         "account_id": desk.account.id,
         "api_key_id": UUID(key.json()["id"]),
+        "challenge_id": registration.id,
         "connection_id": connection.id,
         "delivery_id": tests[-1].id,
         "endpoint_id": endpoint.id,
@@ -193,7 +216,21 @@ def _build_side(slug: str, jordan: User) -> Side:
         "transaction_id": transactions[-1].id,
     }
     desk_access, _refresh, _session_id = _sign_in(slug, f"{slug}-desk")
-    return Side(tenant, ids, secrets, access, desk_access, refresh, token, make_password_reset(clerk))
+    return Side(tenant, ids, secrets, access, desk_access, refresh, token, make_password_reset(clerk), registration)
+
+
+def _make_passkeys(user: User, side: Side) -> Passkeys:
+    own = {"user_id": user.id, "session_id": side.ids["session_id"]}
+    return Passkeys(
+        make_passkey(user),
+        ask_for_passkey(purpose=PasskeyPurpose.SIGN_IN, now=_late()),
+        ask_for_passkey(purpose=PasskeyPurpose.PROVE, **own, now=_late()),
+    )
+
+
+def _late() -> datetime:
+    """Return when challenges begin that the matrix wants for an hour, on a slow machine."""
+    return clock.now() + timedelta(hours=1)
 
 
 def _waiting_authenticator(user: User) -> UUID:

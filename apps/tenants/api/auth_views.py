@@ -53,7 +53,7 @@ class TokenView(OpenView):
     def post(self, request: Request) -> Response:
         body = self.parse(TokenRequestSerializer)
         pair = services.sign_in(request=request._request, origin=origin_of(request), now=clock.now(), **body)
-        return _never_stored(Response(TokenPairSerializer(pair).data))
+        return never_stored(Response(TokenPairSerializer(pair).data))
 
 
 class TokenRefreshView(OpenView):
@@ -69,7 +69,7 @@ class TokenRefreshView(OpenView):
     def post(self, request: Request) -> Response:
         body = self.parse(RefreshRequestSerializer)
         pair = services.refresh_tokens(origin=origin_of(request), now=clock.now(), **body)
-        return _never_stored(Response(TokenPairSerializer(pair).data))
+        return never_stored(Response(TokenPairSerializer(pair).data))
 
 
 class TokenRevokeView(OpenView):
@@ -170,6 +170,7 @@ class SessionView(TenantView):
         return Response(status=204)
 
 
-def _never_stored(response: Response) -> Response:
+def never_stored(response: Response) -> Response:
+    """Keep an answer with tokens out of every cache."""
     response["Cache-Control"] = "no-store"  # RFC 6749, 5.1
     return response

@@ -19,11 +19,38 @@ class ConfirmSerializer(StrictSerializer):
     otp = serializers.CharField(max_length=16)
 
 
+class PasskeyRequestSerializer(StrictSerializer):
+    """A new passkey, by the name that its user gives it: `credential` is what the browser made of the options."""
+
+    name = serializers.CharField(max_length=64, required=False, default="Passkey")
+    credential = serializers.DictField()
+
+
+class PasskeyOptionsSerializer(serializers.Serializer[Any]):
+    """A challenge that is good for five minutes, once: `options` are for `PublicKeyCredential`'s `parse…FromJSON`."""
+
+    id = serializers.UUIDField()
+    options = serializers.DictField()
+
+
+class PasskeyAnswerSerializer(StrictSerializer):
+    """A passkey's answer: `challenge_id` is the challenge's, `credential` what the browser made of its options."""
+
+    challenge_id = serializers.UUIDField()
+    credential = serializers.DictField()
+
+
+class PasskeySignInSerializer(PasskeyAnswerSerializer):
+    """A sign-in by passkey. `tenant` is a slug or an id, needed by members of several tenants."""
+
+    tenant = serializers.CharField(max_length=36, required=False, allow_blank=True, default="")
+
+
 class FactorSerializer(serializers.Serializer[Any]):
     """A second factor."""
 
     id = serializers.UUIDField()
-    type = serializers.ChoiceField(["totp"], source="kind")
+    type = serializers.ChoiceField(["totp", "passkey"], source="kind")
     name = serializers.CharField()
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)

@@ -17,6 +17,8 @@ from apps.tenants.api.factor_serializers import (
     EnrolledSerializer,
     FactorsSerializer,
     NewTotpSerializer,
+    PasskeyOptionsSerializer,
+    PasskeyRequestSerializer,
     RecoveryCodesSerializer,
     TotpRequestSerializer,
 )
@@ -24,6 +26,7 @@ from apps.tenants.api.permissions import IsUser
 from apps.tenants.types import Principal
 from apps.users import selectors
 from apps.users import services as users
+from apps.users.enums import PasskeyPurpose
 
 
 class FactorView(TenantView):
@@ -42,9 +45,13 @@ class FactorView(TenantView):
     @property
     def change(self) -> dict[str, Any]:
         """What every change of a factor is told: whose, which session stays, who acts, when."""
+        return {"user_id": self.user_id, "keep": self.session_id, "actor": self.actor, "now": clock.now()}
+
+    @property
+    def session_id(self) -> UUID | None:
+        """The session that asks."""
         assert isinstance(self.principal, Principal)
-        keep = self.principal.session_id
-        return {"user_id": self.user_id, "keep": keep, "actor": self.actor, "now": clock.now()}
+        return self.principal.session_id
 
 
 class FactorListView(FactorView):
@@ -90,10 +97,47 @@ class TotpConfirmView(FactorView):
         responses=EnrolledSerializer,
     )
     def post(self, request: Request, factor_id: UUID) -> Response:
-        if selectors.find_factor(self.user_id, factor_id, waiting=True) is None:
+        if selectors.find_waiting_authenticator(self.user_id, factor_id) is None:
             raise NotFound
         otp = self.parse(ConfirmSerializer)["otp"]
         enrolled = users.confirm_totp(factor_id=factor_id, otp=otp, **self.change)
+        return Response(EnrolledSerializer({"factor": enrolled.device, "recovery_codes": enrolled.recovery_codes}).data)
+
+
+class PasskeyView(FactorView):
+    """POST /auth/factors/passkeys."""
+
+    @extend_schema(
+        operation_id="begin_passkey",
+        summary="Add a passkey: what the browser is to make it of",
+        description="The challenge is good for five minutes, once, in this session.",
+        tags=["Auth"],
+        request=None,
+        responses={201: PasskeyOptionsSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        self.parse(NoBody)
+        ceremony = users.begin_passkey(user_id=self.user_id, session_id=self.session_id, now=clock.now())
+        return Response(PasskeyOptionsSerializer(ceremony).data, status=201)
+
+
+class PasskeyConfirmView(FactorView):
+    """POST /auth/factors/passkeys/{id}/confirm."""
+
+    @extend_schema(
+        operation_id="confirm_passkey",
+        summary="Confirm a passkey with what the browser made",
+        description="Your other sessions end. With your first factor come ten recovery codes, shown once.",
+        tags=["Auth"],
+        request=PasskeyRequestSerializer,
+        responses=EnrolledSerializer,
+    )
+    def post(self, request: Request, challenge_id: UUID) -> Response:
+        asked: dict[str, Any] = {"user_id": self.user_id, "session_id": self.session_id, "now": clock.now()}
+        if not selectors.open_challenges(PasskeyPurpose.REGISTER, **asked).filter(id=challenge_id).exists():
+            raise NotFound
+        body = self.parse(PasskeyRequestSerializer)
+        enrolled = users.confirm_passkey(challenge_id=challenge_id, **body, **self.change)
         return Response(EnrolledSerializer({"factor": enrolled.device, "recovery_codes": enrolled.recovery_codes}).data)
 
 

@@ -53,7 +53,8 @@ BEGIN
         t.id, t.slug::text, t.name::text, u.id, u.username::text, m.role::text, t.tenant_rate,
         r.permissions::text[], r.conditions::text,
         s.proved_at,
-        t.require_mfa AND NOT EXISTS (SELECT FROM users_authenticator a WHERE a.user_id = u.id AND a.confirmed),
+        t.require_mfa AND NOT EXISTS (SELECT FROM users_authenticator a WHERE a.user_id = u.id AND a.confirmed)
+            AND NOT EXISTS (SELECT FROM users_passkey p WHERE p.user_id = u.id AND p.confirmed),
         (SELECT json_agg(json_build_array(g.permission, g.account_id, g.connection_id, CASE
              WHEN g.connection_id IS NOT NULL THEN ARRAY(
                  SELECT a.id FROM accounts_account a

@@ -26,7 +26,13 @@ from apps.tenants.services.plans import require_room, set_plan
 from apps.tenants.services.read_only import engage_read_only, release_read_only
 from apps.tenants.services.requests import store_request_counts
 from apps.tenants.services.roles import change_tenant_role, create_tenant_role, delete_tenant_role
-from apps.tenants.services.sign_in import reauthenticate, refresh_tokens, sign_in
+from apps.tenants.services.sign_in import (
+    reauthenticate,
+    reauthenticate_with_passkey,
+    refresh_tokens,
+    sign_in,
+    sign_in_with_passkey,
+)
 from apps.tenants.services.tenants import create_tenant, reactivate_tenant, set_require_mfa, suspend_tenant
 
 __all__ = [
@@ -55,6 +61,7 @@ __all__ = [
     "post_resets",
     "reactivate_tenant",
     "reauthenticate",
+    "reauthenticate_with_passkey",
     "record_look",
     "refresh_tokens",
     "release_read_only",
@@ -68,6 +75,7 @@ __all__ = [
     "set_require_mfa",
     "settle_impersonations",
     "sign_in",
+    "sign_in_with_passkey",
     "start_impersonation",
     "store_request_counts",
     "suspend_tenant",

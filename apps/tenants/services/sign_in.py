@@ -1,6 +1,7 @@
 """Signing in to one tenant, and staying signed in."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -12,7 +13,8 @@ from apps.tenants import selectors
 from apps.tenants.errors import NotAMember, TenantRequired, TenantSuspended
 from apps.tenants.types import MembershipChoice, TokenPair
 from apps.users import services as users
-from apps.users.errors import InvalidRefreshToken
+from apps.users.enums import PasskeyPurpose
+from apps.users.errors import InvalidCredentials, InvalidRefreshToken
 from apps.users.models import User
 from apps.users.tokens import sign_access_token
 from apps.users.types import Origin
@@ -68,6 +70,63 @@ def reauthenticate(
             request=request, user=user, otp=otp, tenant_id=actor.tenant_id, origin=origin, now=now
         )
     users.renew_proof(session_id=session_id, actor=actor, now=now)
+
+
+def sign_in_with_passkey(
+    *,
+    request: HttpRequest,
+    challenge_id: UUID,
+    credential: dict[str, Any],
+    tenant: str,
+    origin: Origin,
+    now: datetime,
+) -> TokenPair:
+    """Return tokens as `sign_in` does, to whoever answers a challenge with a passkey.
+
+    The challenge is spent first: a request that lacks something else begins with another one.
+
+    Raises:
+        InvalidCredentials, LockedOut, PasskeysOff: from the users room.
+        TenantRequired, NotAMember, TenantSuspended: see the classes.
+    """
+    answer: dict[str, Any] = {"challenge_id": challenge_id, "credential": credential, "purpose": PasskeyPurpose.SIGN_IN}
+    with users.checked_passkey(request=request, **answer, origin=origin, now=now) as passkey:
+        memberships = selectors.memberships_of(passkey.user_id)
+        if not memberships:
+            raise InvalidCredentials
+        tenant_id = _choose(memberships, tenant).tenant_id
+        user, factor = passkey.user, passkey.kind
+        opened = users.start_session(user=user, tenant_id=tenant_id, origin=origin, now=now, factor=factor)
+    return _pair(opened, now)
+
+
+def reauthenticate_with_passkey(
+    *,
+    request: HttpRequest,
+    session_id: UUID,
+    challenge_id: UUID,
+    credential: dict[str, Any],
+    actor: Actor,
+    origin: Origin,
+    now: datetime,
+) -> None:
+    """Have the user of a session prove again who they are, with a passkey.
+
+    Raises:
+        InvalidCredentials, LockedOut, PasskeysOff: from the users room.
+    """
+    assert actor.user_id is not None
+    with users.checked_passkey(
+        request=request,
+        challenge_id=challenge_id,
+        credential=credential,
+        purpose=PasskeyPurpose.PROVE,
+        user_id=actor.user_id,
+        session_id=session_id,
+        origin=origin,
+        now=now,
+    ):
+        users.renew_proof(session_id=session_id, actor=actor, now=now)
 
 
 def refresh_tokens(*, refresh: str, origin: Origin, now: datetime) -> TokenPair:

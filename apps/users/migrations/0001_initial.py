@@ -170,4 +170,39 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'recovery codes',
             },
         ),
+        migrations.CreateModel(
+            name='Passkey',
+            fields=[
+                ('name', models.CharField(help_text='The human-readable name of this device.', max_length=64)),
+                ('confirmed', models.BooleanField(default=True, help_text='Is this device ready for use?')),
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('credential_id', models.BinaryField(max_length=1023, unique=True)),
+                ('public_key', models.BinaryField(max_length=1023)),
+                ('sign_count', models.BigIntegerField(editable=False, verbose_name='sign count')),
+                ('transports', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=16), editable=False, size=None, verbose_name='transports')),
+                ('created_at', models.DateTimeField(editable=False, verbose_name='created at')),
+                ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='last used at')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+            ],
+            options={
+                'verbose_name': 'passkey',
+                'verbose_name_plural': 'passkeys',
+            },
+        ),
+        migrations.CreateModel(
+            name='PasskeyChallenge',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('purpose', models.CharField(choices=[('register', 'register'), ('sign_in', 'sign in'), ('prove', 'prove')], max_length=16, verbose_name='purpose')),
+                ('user_id', models.UUIDField(null=True, verbose_name='user')),
+                ('session_id', models.UUIDField(null=True, verbose_name='session')),
+                ('challenge', models.BinaryField(max_length=64)),
+                ('expires_at', models.DateTimeField(verbose_name='expires at')),
+            ],
+            options={
+                'verbose_name': 'passkey challenge',
+                'verbose_name_plural': 'passkey challenges',
+                'indexes': [models.Index(fields=['expires_at'], name='users_passkeychallenge_expires')],
+            },
+        ),
     ]

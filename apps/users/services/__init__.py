@@ -10,6 +10,7 @@ from apps.users.services.identity import (
     store_user,
 )
 from apps.users.services.lockout import require_not_locked_out, seconds_locked
+from apps.users.services.passkeys import Ceremony, ask_for_passkey, begin_passkey, checked_passkey, confirm_passkey
 from apps.users.services.passwords import change_password, get_user_of_reset, reset_password, set_password
 from apps.users.services.resets import (
     ResetLetter,
@@ -46,15 +47,20 @@ from apps.users.services.successors import SUCCESSORS
 __all__ = [
     "AUTHENTICATOR_SEEDS",
     "SUCCESSORS",
+    "Ceremony",
     "Enrolled",
     "OpenSession",
     "ResetLetter",
     "add_totp_device",
+    "ask_for_passkey",
     "ask_for_reset",
+    "begin_passkey",
     "begin_totp",
     "change_password",
     "check_password",
     "check_second_factor",
+    "checked_passkey",
+    "confirm_passkey",
     "confirm_totp",
     "create_user",
     "discard_reset",

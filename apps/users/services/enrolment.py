@@ -29,9 +29,9 @@ MOST_FACTORS = 10
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """A confirmed authenticator, and the user's recovery codes when they are the first."""
+    """A factor that counts, and the user's recovery codes when it is the first."""
 
-    device: Authenticator
+    device: selectors.Factor
     recovery_codes: list[str] | None
 
 
@@ -42,9 +42,7 @@ def begin_totp(*, user_id: UUID, name: str, now: datetime) -> Authenticator:
         TooManyFactors: see the class.
     """
     with staff_scope():
-        user = _locked(user_id)
-        if len(selectors.factors_of(user_id)) >= MOST_FACTORS:
-            raise TooManyFactors
+        user = lock_for_another(user_id)
         Authenticator.objects.filter(user=user, confirmed=False).delete()
         return new_authenticator(user=user, name=name, confirmed=False, now=now)
 
@@ -60,7 +58,7 @@ def confirm_totp(
     """
     with staff_scope():
         user = _locked(user_id)
-        device = Authenticator.objects.filter(user=user, id=factor_id, confirmed=False).first()
+        device = selectors.find_waiting_authenticator(user_id, factor_id)
         if device is None:
             raise NotFound
         accepted = accept_code([device], otp, now) is not None
@@ -123,6 +121,18 @@ def renew_recovery_codes(*, user_id: UUID, keep: UUID | None, actor: Actor, now:
         codes = make_recovery_codes(user, actor, now)
         _end_others(user_id, keep, actor, now)
     return codes
+
+
+def lock_for_another(user_id: UUID) -> User:
+    """Lock a user to whom a factor is to be added.
+
+    Raises:
+        TooManyFactors: see the class.
+    """
+    user = _locked(user_id)
+    if len(selectors.factors_of(user_id)) >= MOST_FACTORS:
+        raise TooManyFactors
+    return user
 
 
 def _locked(user_id: UUID) -> User:

@@ -29,6 +29,8 @@ SENSITIVE = {
     ("POST", "api-keys/{api_key_id}/roll"),
     ("POST", "auth/factors/totp"),
     ("POST", "auth/factors/totp/{factor_id}/confirm"),
+    ("POST", "auth/factors/passkeys"),
+    ("POST", "auth/factors/passkeys/{challenge_id}/confirm"),
     ("POST", "auth/factors/recovery-codes"),
     ("DELETE", "auth/factors/{factor_id}"),
     ("POST", "invitations"),
