@@ -11,8 +11,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from apps.core import clock
-from apps.core.actor import system_actor
-from apps.users import services as users
 from apps.users.models import Passkey, User
 
 ORIGIN = "http://testserver"
@@ -38,12 +36,16 @@ class SoftAuthenticator:
         self.count, self.step = 0, 0
         self.origin, self.rp_id, self.type = ORIGIN, "", ""
 
+    @property
+    def public_key(self) -> bytes:
+        """The public half of its key, as a COSE key (RFC 9053, 7.1)."""
+        numbers = self.key.public_key().public_numbers()
+        return cbor2.dumps({1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)})
+
     def create(self, options: dict[str, Any]) -> dict[str, Any]:
         """Answer registration options, as `PublicKeyCredential.toJSON()` does."""
         self.user_handle = base64.urlsafe_b64decode(options["user"]["id"] + "==")
-        numbers = self.key.public_key().public_numbers()
-        cose = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)})
-        attested = bytes(16) + len(self.credential_id).to_bytes(2) + self.credential_id + cose
+        attested = bytes(16) + len(self.credential_id).to_bytes(2) + self.credential_id + self.public_key
         data = self._data(options["rp"]["id"], ATTESTED) + attested
         attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
         response = {
@@ -80,17 +82,16 @@ class SoftAuthenticator:
 
 
 def make_passkey(user: User, name: str = "laptop") -> SoftAuthenticator:
-    """Give a user a passkey, and return the authenticator that has it."""
-    authenticator, now = SoftAuthenticator(), clock.now()
-    ceremony = users.begin_passkey(user_id=user.id, session_id=None, now=now)
-    users.confirm_passkey(
-        user_id=user.id,
-        challenge_id=ceremony.id,
+    """Give a user a passkey, and return the authenticator that has it; sessions go on."""
+    authenticator = SoftAuthenticator()
+    authenticator.user_handle = user.id.bytes
+    Passkey.objects.create(
+        user=user,
         name=name,
-        credential=authenticator.create(ceremony.options),
-        keep=None,
-        actor=system_actor("tests"),
-        now=now,
+        credential_id=authenticator.credential_id,
+        public_key=authenticator.public_key,
+        sign_count=0,
+        transports=["internal"],
+        created_at=clock.now(),
     )
-    assert Passkey.objects.filter(user=user, name=name).exists()
     return authenticator

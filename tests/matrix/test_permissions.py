@@ -38,7 +38,7 @@ POST    auth/password/reset/confirm              204  204    204   204     204  
 POST    auth/passkeys/challenge                  201  201    201   201     201      201   201       201
 POST    auth/reauthenticate                      403  403    403   200     403      401   401       200
 POST    auth/reauthenticate/challenge            403  403    403   201     403      401   401       201
-POST    auth/reauthenticate/passkey              403  403    403   200     403      401   401       401:invalid_credentials
+POST    auth/reauthenticate/passkey              403  403    403   200     403   401   401    401:invalid_credentials
 GET     auth/sessions                            403  403    403   200     403      401   401       200
 DELETE  auth/sessions                            403  403    403   204     403      401   401       204
 DELETE  auth/sessions/{session_id}               403  403    403   204     403      401   401       404

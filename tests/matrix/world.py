@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -25,8 +26,8 @@ from apps.providers.services import delete_connection, finish_run, request_sync
 from apps.providers.types import RejectedRow, SyncCounts
 from apps.tenants.models import Membership, Tenant
 from apps.tenants.tasks import store_request_counts
-from apps.users.models import User
 from apps.users.enums import PasskeyPurpose
+from apps.users.models import User
 from apps.users.services import Ceremony, add_totp_device, ask_for_passkey, begin_passkey
 from apps.users.services.factors import new_authenticator
 from apps.webhooks.services import send_test_event

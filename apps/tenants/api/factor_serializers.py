@@ -19,11 +19,48 @@ class ConfirmSerializer(StrictSerializer):
     otp = serializers.CharField(max_length=16)
 
 
+class CredentialSerializer(serializers.Serializer[Any]):
+    """What `PublicKeyCredential.toJSON()` gives; what we have no use for may be in it (WebAuthn Level 3, 5.1)."""
+
+    id = serializers.CharField(max_length=2048)
+    rawId = serializers.CharField(max_length=2048)  # noqa: N815  (W3C's name)
+    type = serializers.ChoiceField(["public-key"])
+
+
+class AttestationSerializer(serializers.Serializer[Any]):
+    """The response of a new credential; binary values are base64url."""
+
+    clientDataJSON = serializers.CharField(max_length=16_384)  # noqa: N815  (W3C's name)
+    attestationObject = serializers.CharField(max_length=65_536)  # noqa: N815  (W3C's name)
+    transports = serializers.ListField(child=serializers.CharField(max_length=32), max_length=16, required=False)
+
+
+class AssertionSerializer(serializers.Serializer[Any]):
+    """The response of a credential that signs; binary values are base64url."""
+
+    clientDataJSON = serializers.CharField(max_length=16_384)  # noqa: N815  (W3C's name)
+    authenticatorData = serializers.CharField(max_length=16_384)  # noqa: N815  (W3C's name)
+    signature = serializers.CharField(max_length=4096)
+    userHandle = serializers.CharField(max_length=128, required=False, allow_null=True)  # noqa: N815  (W3C's name)
+
+
+class NewCredentialSerializer(CredentialSerializer):
+    """A new credential."""
+
+    response = AttestationSerializer()
+
+
+class SigningCredentialSerializer(CredentialSerializer):
+    """A credential that signs."""
+
+    response = AssertionSerializer()
+
+
 class PasskeyRequestSerializer(StrictSerializer):
     """A new passkey, by the name that its user gives it: `credential` is what the browser made of the options."""
 
     name = serializers.CharField(max_length=64, required=False, default="Passkey")
-    credential = serializers.DictField()
+    credential = NewCredentialSerializer()
 
 
 class PasskeyOptionsSerializer(serializers.Serializer[Any]):
@@ -37,7 +74,7 @@ class PasskeyAnswerSerializer(StrictSerializer):
     """A passkey's answer: `challenge_id` is the challenge's, `credential` what the browser made of its options."""
 
     challenge_id = serializers.UUIDField()
-    credential = serializers.DictField()
+    credential = SigningCredentialSerializer()
 
 
 class PasskeySignInSerializer(PasskeyAnswerSerializer):

@@ -75,10 +75,14 @@ def test_open_sessions_without_a_factor_are_reduced_at_once_on_every_route(owner
         ("GET", "me"),
         ("GET", "auth/factors"),
         ("DELETE", "auth/factors/{factor_id}"),
+        ("POST", "auth/factors/passkeys"),
+        ("POST", "auth/factors/passkeys/{challenge_id}/confirm"),
         ("POST", "auth/factors/recovery-codes"),
         ("POST", "auth/factors/totp"),
         ("POST", "auth/factors/totp/{factor_id}/confirm"),
         ("POST", "auth/reauthenticate"),
+        ("POST", "auth/reauthenticate/challenge"),
+        ("POST", "auth/reauthenticate/passkey"),
     }
     assert client.get("/api/v1/me").json()["permissions"] == []
 
