@@ -65,3 +65,14 @@ def test_the_text_of_a_ring_comes_back() -> None:
 def test_an_id_names_one_key() -> None:
     with pytest.raises(ValueError, match="the id 'k1' is given to two keys"):
         parse_keys(f"{OLD},{OLD}")
+
+
+@pytest.mark.parametrize(
+    "ring", ["{secret}", "{secret}:k2", "k1:{good},k2:{secret}x", "{secret}:", "k2,{secret}", "k2:é"]
+)
+def test_what_is_malformed_is_not_quoted(ring: str) -> None:
+    secret = OLD.partition(":")[2]
+    with pytest.raises(ValueError, match=r"key number [12] must be id:base64 of 32 bytes") as refusal:
+        parse_keys(ring.format(secret=secret, good=secret))
+    assert secret not in str(refusal.value)
+    assert refusal.value.__cause__ is None
