@@ -18,7 +18,7 @@ from apps.core.actor import Actor
 from apps.core.conditions import Asked, Condition, Resource
 from apps.core.errors import ConditionFailed, NotFound, PermissionMissing
 from apps.core.objects import Objects
-from apps.core.permissions import IMPLIED_BY, Permission
+from apps.core.permissions import Permission, held_as
 from apps.core.principal import Principal
 
 
@@ -168,19 +168,18 @@ def _steps(
         yield Step(StepCode.TENANT, not standing.is_suspended, {})
         if actor.api_key_id is not None:
             yield Step(StepCode.CREDENTIAL, not standing.is_credential_dead, {})
-    held = permission if permission in principal.permissions else IMPLIED_BY.get(permission, permission)
-    is_held = held in principal.permissions
+    held = held_as(permission, principal.permissions)
     told = {"name": principal.role or "", "permission": permission}
-    objects = None if is_held else principal.objects_for(permission)
+    objects = None if held else principal.objects_for(permission)
     if objects:
         count = len(objects.accounts) + len(objects.connections)
         covered = None if resource and resource.account_id is None else _covers(objects, resource)
         yield Step(StepCode.GRANT, covered, {"permission": permission, "count": count})
     else:
-        yield Step(StepCode.SCOPE if principal.role is None else StepCode.ROLE, is_held, told)
+        yield Step(StepCode.SCOPE if principal.role is None else StepCode.ROLE, held is not None, told)
     if principal.ceiling is not None and permission not in principal.ceiling:
         yield Step(StepCode.CEILING, False, told)
-    if is_held:
+    if held:
         yield from _conditions(actor, held, resource, now)
     if principal.only_paper and resource is not None and resource.is_live is not None:
         yield Step(StepCode.KEY_MODE, not resource.is_live, {})

@@ -1,6 +1,6 @@
 """The registry of permissions: what each lets one do, where it belongs, and which conditions a role may set on it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -94,3 +94,8 @@ GRANTABLE: Mapping[Permission, tuple[str, ...]] = {
 
 # What somebody may do who holds another permission, under that one's conditions.
 IMPLIED_BY: Mapping[str, Permission] = {Permission.POSITIONS_READ: Permission.ORDERS_READ}
+
+
+def held_as(permission: str, held: Collection[str]) -> str | None:
+    """Return by which of the permissions held somebody has this one: itself, or the one that implies it; or None."""
+    return next((name for name in (permission, IMPLIED_BY.get(permission)) if name in held), None)

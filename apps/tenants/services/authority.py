@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from apps.core.actor import Actor
 from apps.core.conditions import AnyCondition
 from apps.core.errors import PermissionMissing
-from apps.core.permissions import IMPLIED_BY, Permission
+from apps.core.permissions import Permission, held_as
 from apps.core.scope import current_tenant_id
 from apps.tenants.enums import Role
 from apps.tenants.errors import OwnersOnly, RoleExceedsGranter
@@ -33,8 +33,8 @@ class Authority:
         return sorted(str(name) for name in permissions if not self._covers(name, conditions.get(name, ())))
 
     def _covers(self, name: str, conditions: Collection[AnyCondition]) -> bool:
-        held = name if name in self.permissions else IMPLIED_BY.get(name, name)
-        return held in self.permissions and set(self.conditions.get(held, ())) <= set(conditions)
+        held = held_as(name, self.permissions)
+        return held is not None and set(self.conditions.get(held, ())) <= set(conditions)
 
     def require_may_grant(self, remit: Remit) -> None:
         """Refuse a role that can do what the actor cannot.

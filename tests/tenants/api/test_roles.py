@@ -50,7 +50,7 @@ class TestPermissions:
             "area": "Orders and risk",
             "description": "Place, replace and cancel orders.",
             "conditions": ["own", "amount_below", "hours"],
-            "grantable_for": [],
+            "grantable_for": ["account", "connection"],
             "roles": ["owner", "admin", "trader"],
         }
 
