@@ -10,6 +10,7 @@ from django.db.models.expressions import RawSQL
 from apps.accounts.enums import AccountStatus, TransactionStatus
 from apps.accounts.models import Account, Holding, ObjectGrant, Transaction
 from apps.core.errors import NotFound
+from apps.core.scope import of_granted_accounts
 from apps.market.models import Listing
 from apps.tenants.selectors import get_member
 
@@ -48,7 +49,7 @@ def transactions_for(
     Removed ones are left out unless `status` asks for them. `search` finds text, whatever its case, in description,
     counterparty and note.
     """
-    rows = Transaction.objects.filter(tenant_id=tenant_id)
+    rows = of_granted_accounts(Transaction.objects.filter(tenant_id=tenant_id))
     rows = rows.filter(status=status) if status else rows.exclude(status=TransactionStatus.REMOVED)
     if account_id:
         rows = rows.filter(account_id=account_id)

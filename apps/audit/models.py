@@ -61,6 +61,7 @@ class AuditEntry(BaseModel):
             models.Index(fields=["tenant_id", "action", "at", "id"], name="audit_entry_action_at"),
             models.Index(fields=["tenant_id", "actor_id", "at", "id"], name="audit_entry_actor_at"),
             models.Index(fields=["tenant_id", "target_id", "at", "id"], name="audit_entry_target_at"),
+            models.Index(fields=["tenant_id", "target_type", "at", "id"], name="audit_entry_target_type_at"),
         ]
 
     def __str__(self) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Model, QuerySet
 from psycopg.pq import TransactionStatus
 
 from apps.core import context, wake
@@ -24,6 +25,8 @@ from apps.core.objects import Objects, as_array
 Role = Literal[
     "finops_app", "finops_staff", "finops_staff_limited", "finops_system", "finops_impersonator", "finops_grantee"
 ]
+
+T = TypeVar("T", bound=Model)
 
 _BEGIN, _COMMIT = Statement("BEGIN"), Statement("COMMIT")
 _ENTER = "SELECT set_config('role', %s, true), set_config('app.tenant_id', %s, true)"
@@ -98,6 +101,27 @@ def tenant_scope(tenant_id: UUID) -> Iterator[Scope]:
     role: Role = "finops_app" if context.current().objects is None else "finops_grantee"
     with _scope("finops_impersonator" if context.is_impersonated() else role, tenant_id, writable=False) as scope:
         yield scope
+
+
+def of_granted_accounts(rows: QuerySet[T]) -> QuerySet[T]:
+    """Say in a scope that reads single objects alone which accounts they are.
+
+    The policies let nothing else through; but what an array in a setting holds is nothing that the planner can know
+    (a page of an account with 24,000 of 376,000 rows: 15,318 blocks instead of 60).
+    """
+    scope, objects = _current.get(), context.current().objects
+    if scope is None or scope.role != "finops_grantee" or objects is None:
+        return rows
+    return rows.filter(account_id__in=sorted(objects.accounts))
+
+
+def of_reach(rows: QuerySet[T]) -> QuerySet[T]:
+    """Say in a scope that is limited to some tenants which they are, for the planner; see `of_granted_accounts`."""
+    scope = _current.get()
+    has_tenant = any(field.attname == "tenant_id" for field in rows.model._meta.concrete_fields)
+    if scope is None or scope.reach is None or not has_tenant:
+        return rows
+    return rows.filter(tenant_id__in=sorted(scope.reach.tenants))
 
 
 @contextmanager

@@ -173,6 +173,7 @@ class Order(TenantModel, VersionedModel):
                 fields=["tenant_id", "replaces"], condition=Q(replaces__isnull=False), name="orders_order_replaced"
             ),
             models.Index(fields=["tenant_id", "status", "-id"], name="orders_order_by_status"),
+            models.Index(fields=["tenant_id", "instrument", "-id"], name="orders_order_by_instrument"),
         ]
 
     def __str__(self) -> str:
@@ -310,6 +311,7 @@ class RiskDecision(TenantModel):
             models.Index(
                 fields=["tenant_id", "order"], condition=Q(order__isnull=False), name="orders_riskdecision_order"
             ),
+            models.Index(fields=["tenant_id", "outcome", "-id"], name="orders_riskdecision_outcome"),
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from apps.core.tenancy import DEFINER_FUNCTIONS
+from tests.matrix import definers
 from tests.matrix.cells import ROLES, VERBS, Table, complaints, look_at
 from tests.matrix.owner import Owner
 from tests.matrix.world import World
@@ -84,4 +86,23 @@ def test_every_mutant_is_noticed(world: World, owner: Owner) -> None:
     tables = [look_at(name, world, owner) for name in owner.tenant_tables]
     assert sum(len(list(mutants_of(table, owner))) for table in tables) > 800
     unnoticed = [mutant for table in tables for mutant in survivors(table, world, owner)]
+    assert not unnoticed, "\n".join(unnoticed)
+
+
+@pytest.mark.parametrize("function", sorted(DEFINER_FUNCTIONS))
+def test_a_function_answers_whom_it_should_and_refuses_the_others(function: str, world: World, owner: Owner) -> None:
+    named = definers.names(owner.connection)
+    assert list(definers.complaints(function, named, world, owner.connection)) == []
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("function", sorted(DEFINER_FUNCTIONS))
+def test_a_function_without_one_of_its_checks_is_noticed(function: str, world: World, owner: Owner) -> None:
+    named = definers.names(owner.connection)
+    unnoticed = []
+    for mutant, definition in definers.weakened(function, owner.connection):
+        with owner.connection.transaction(force_rollback=True):
+            owner.connection.execute(definition)
+            if next(definers.complaints(function, named, world, owner.connection), None) is None:
+                unnoticed.append(mutant)
     assert not unnoticed, "\n".join(unnoticed)

@@ -285,6 +285,10 @@ class Migration(migrations.Migration):
             model_name='order',
             index=models.Index(fields=['tenant_id', 'status', '-id'], name='orders_order_by_status'),
         ),
+        migrations.AddIndex(
+            model_name='order',
+            index=models.Index(fields=['tenant_id', 'instrument', '-id'], name='orders_order_by_instrument'),
+        ),
         migrations.AddConstraint(
             model_name='order',
             constraint=models.UniqueConstraint(fields=('tenant_id', 'id'), name='orders_order_tenant_id_id'),
@@ -384,6 +388,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='riskdecision',
             index=models.Index(condition=models.Q(('order__isnull', False)), fields=['tenant_id', 'order'], name='orders_riskdecision_order'),
+        ),
+        migrations.AddIndex(
+            model_name='riskdecision',
+            index=models.Index(fields=['tenant_id', 'outcome', '-id'], name='orders_riskdecision_outcome'),
         ),
         migrations.AddConstraint(
             model_name='riskdecision',
