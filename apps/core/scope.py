@@ -21,6 +21,7 @@ from apps.core.actor import Actor
 from apps.core.db.statements import Statement, run_in_one_trip
 from apps.core.errors import ImpersonationReads, NotFound, PermissionMissing, ReadOnly
 from apps.core.objects import Objects, as_array
+from apps.core.tenancy import GLOBAL_TABLES
 
 Role = Literal[
     "finops_app", "finops_staff", "finops_staff_limited", "finops_system", "finops_impersonator", "finops_grantee"
@@ -118,8 +119,11 @@ def of_granted_accounts(rows: QuerySet[T]) -> QuerySet[T]:
 def of_reach(rows: QuerySet[T]) -> QuerySet[T]:
     """Say in a scope that is limited to some tenants which they are, for the planner; see `of_granted_accounts`."""
     scope = _current.get()
-    has_tenant = any(field.attname == "tenant_id" for field in rows.model._meta.concrete_fields)
-    if scope is None or scope.reach is None or not has_tenant:
+    meta = rows.model._meta
+    is_theirs = meta.db_table not in GLOBAL_TABLES and any(
+        field.attname == "tenant_id" for field in meta.concrete_fields
+    )
+    if scope is None or scope.reach is None or not is_theirs:
         return rows
     return rows.filter(tenant_id__in=sorted(scope.reach.tenants))
 
