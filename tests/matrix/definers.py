@@ -264,10 +264,10 @@ def complaints(
 def _answer(function: str, cell: Cell, named: dict[str, str], world: World, connection: psycopg.Connection[Any]) -> str:
     with connection.transaction(force_rollback=True):
         if cell.changes:
-            connection.execute(cell.changes.format(**named))  # type: ignore[call-overload]  # several statements
+            connection.execute(cell.changes.format(**named))
         try:
             with in_role(ROLES[function], world, connection):
-                rows = connection.execute(cell.call.format(**named)).fetchall()  # type: ignore[call-overload]
+                rows = connection.execute(cell.call.format(**named)).fetchall()
         except psycopg.Error as refusal:
             return refusal.sqlstate or "?"
     return ", ".join(sorted(str(row[0]) for row in rows)) if rows else _HIDDEN
