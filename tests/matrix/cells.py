@@ -152,9 +152,13 @@ def _privileges(table: Table, world: World, connection: psycopg.Connection[Any])
     """What a role may do, it can; what it may not, it cannot. No row is touched: privileges are looked at first."""
     for (role, verb), columns in table.may.items():
         for column in columns or [table.tenant_column]:
-            statement = _nothing(verb, table.name, column)
-            if _is_refused(role, statement, [], world, connection) == bool(columns):
+            if can(role, verb, table.name, column, world, connection) != bool(columns):
                 yield f"{role} {'can' if not columns else 'cannot'} {verb} {column} of {table.name}"
+
+
+def can(role: str, verb: str, table: str, column: str, world: World, connection: psycopg.Connection[Any]) -> bool:
+    """Tell whether a role can do a verb to a column of a table; no row is touched."""
+    return not _is_refused(role, _nothing(verb, table, column), [], world, connection)
 
 
 def _nothing(verb: str, table: str, column: str) -> str:
