@@ -12,109 +12,119 @@ from tests.matrix.world import World
 
 # The API keys have their role's permissions; acme_user is acme's owner with an access token, staff have signed in
 # to the admin, which is nothing to the API. acme_desk is a member with a role of the tenant's own: it may read members,
-# accounts and orders, and trade only what it placed itself and what is worth next to nothing. A refusal's code is the
-# status's, unless the cell names it.
-CAST = ("acme_admin", "acme_trader", "acme_viewer", "acme_user", "globex_admin", "staff", "anonymous", "acme_desk")
+# accounts and orders, and trade only what it placed itself and what is worth next to nothing. acme_grantee was granted
+# one account, to read it and to trade there. A refusal's code is the status's, unless the cell names it.
+CAST = (
+    "acme_admin",
+    "acme_trader",
+    "acme_viewer",
+    "acme_user",
+    "globex_admin",
+    "staff",
+    "anonymous",
+    "acme_grantee",
+    "acme_desk",
+)
 MATRIX = """
-                                               admin trader viewer user   globex   staff anonymous  desk
-GET     accounts                                 200  200    200   200     200      401   401       200
-GET     accounts/{account_id}                    200  200    200   200     404      401   401       200
-GET     api-keys                                 200  403    403   200     200      401   401       403
-POST    api-keys                                 201  403    403   201     201      401   401       403
-GET     api-keys/{api_key_id}                    200  403    403   200     404      401   401       403
-DELETE  api-keys/{api_key_id}                    204  403    403   204     404      401   401       403
-POST    api-keys/{api_key_id}/roll               201  403    403   201     404      401   401       403
-GET     audit/entries                            200  403    403   200     200      401   401       403
-GET     auth/factors                             403  403    403   200     403      401   401       200
-DELETE  auth/factors/{factor_id}                 403  403    403   204     403      401   401       404
-POST    auth/factors/passkeys                    403  403    403   201     403      401   401       201
-POST    auth/factors/passkeys/{challenge_id}/confirm 403 403 403   200     403      401   401       404
-POST    auth/factors/recovery-codes              403  403    403   201     403      401   401       409:no_second_factor
-POST    auth/factors/totp                        403  403    403   201     403      401   401       201
-POST    auth/factors/totp/{factor_id}/confirm    403  403    403   200     403      401   401       404
-POST    auth/password                            403  403    403   204     403      401   401       204
-POST    auth/password/reset                      202  202    202   202     202      202   202       202
-POST    auth/password/reset/confirm              204  204    204   204     204      204   204       204
-POST    auth/passkeys/challenge                  201  201    201   201     201      201   201       201
-POST    auth/reauthenticate                      403  403    403   200     403      401   401       200
-POST    auth/reauthenticate/challenge            403  403    403   201     403      401   401       201
-POST    auth/reauthenticate/passkey              403  403    403   200     403   401   401    401:invalid_credentials
-GET     auth/sessions                            403  403    403   200     403      401   401       200
-DELETE  auth/sessions                            403  403    403   204     403      401   401       204
-DELETE  auth/sessions/{session_id}               403  403    403   204     403      401   401       404
-POST    auth/token                               200  200    200   200     200      200   200       200
-POST    auth/token/passkey                       200  200    200   200     200      200   200       200
-POST    auth/token/refresh                       200  200    200   200     200      200   200       200
-POST    auth/token/revoke                        204  204    204   204     204      204   204       204
-GET     connections                              200  200    200   200     200      401   401       403
-POST    connections                              201  403    403   201     201      401   401       403
-GET     connections/{connection_id}              200  200    200   200     404      401   401       403
-DELETE  connections/{connection_id}              204  403    403   204     404      401   401       403
-GET     connections/{connection_id}/runs         200  200    200   200     404      401   401       403
-POST    connections/{connection_id}/sync         202  403    403   202     404      401   401       403
-GET     docs                                     200  200    200   200     200      200   200       200
-GET     events                                   200  200    200   200     200      401   401       403
-GET     fills                                    200  200    200   200     200      401   401       200
-GET     holdings                                 200  200    200   200     200      401   401       200
-GET     instruments                              200  200    200   200     200      401   401       403
-GET     instruments/{instrument_key}             200  200    200   200     200      401   401       403
-GET     invitations                              200  403    403   200     200      401   401       200
-POST    invitations                              201  403    403   201     201      401   401       403
-POST    invitations/accept                       201  201    201   201     201      201   201       201
-GET     invitations/{invitation_id}              200  403    403   200     404      401   401       200
-DELETE  invitations/{invitation_id}              204  403    403   204     404      401   401       403
-POST    invitations/{invitation_id}/resend       200  403    403   200     404      401   401       403
-GET     kill-switch                              200  200    200   200     200      401   401       403
-PUT     kill-switch                              200  200    403   200     200      401   401       403
-GET     me                                       200  200    200   200     200      401   401       200
-GET     members                                  200  403    403   200     200      401   401       200
-POST    members                                  403  403    403   201     403      401   401       403
-GET     members/{member_id}                      200  403    403   200     404      401   401       200
-PATCH   members/{member_id}                      200  403    403   200     404      401   401       403
-DELETE  members/{member_id}                      204  403    403   204     404      401   401       403
-GET     members/{member_id}/grants               200  403    403   200     404      401   401       200
-POST    members/{member_id}/grants               201  403    403   201     404      401   401       403
-DELETE  members/{member_id}/grants/{grant_id}    204  403    403   204     404      401   401       403
-GET     openapi.json                             200  200    200   200     200      200   200       200
-GET     orders                                   200  200    200   200     200      401   401       200
-POST    orders                                   201  201    403   201     404      401   401       403:condition_failed
-GET     orders/{order_id}                        200  200    200   200     404      401   401       200
-PATCH   orders/{order_id}                        200  200    403   200     404      401   401       403:condition_failed
-POST    orders/{order_id}/cancel                 202  202    403   202     404      401   401       403:condition_failed
-GET     orders/{order_id}/events                 200  200    200   200     404      401   401       200
-GET     permissions                              200  200    200   200     200      401   401       200
-GET     permissions/explain                      200  200    200   200     200      401   401       200
-GET     positions                                200  200    200   200     200      401   401       200
-GET     providers                                200  200    200   200     200      401   401       403
-GET     quotes/{instrument_key}                  200  200    200   200     200      401   401       403
-GET     redoc                                    200  200    200   200     200      200   200       200
-GET     risk/decisions                           200  200    200   200     200      401   401       403
-GET     risk/limits/{account_id}                 200  200    200   200     404      401   401       403
-PUT     risk/limits/{account_id}                 200  403    403   200     404      401   401       403
-GET     roles                                    200  403    403   200     200      401   401       200
-POST    roles                                    201  403    403   201     201      401   401       403
-GET     roles/{role_id}                          200  403    403   200     404      401   401       200
-PATCH   roles/{role_id}                          200  403    403   200     404      401   401       403
-DELETE  roles/{role_id}                          204  403    403   204     404      401   401       403
-GET     sync-runs/{run_id}                       200  200    200   200     404      401   401       403
-GET     tenant                                   200  200    200   200     200      401   401       403
-PATCH   tenant                                   403  403    403   200     403      401   401       403
-GET     transactions                             200  200    200   200     200      401   401       403
-GET     transactions/{transaction_id}            200  200    200   200     404      401   401       403
-PATCH   transactions/{transaction_id}            200  200    403   200     404      401   401       403
-GET     usage                                    200  200    200   200     200      401   401       403
-GET     webhooks/deliveries                      200  403    403   200     200      401   401       403
-GET     webhooks/deliveries/{delivery_id}        200  403    403   200     404      401   401       403
-POST    webhooks/deliveries/{delivery_id}/retry  202  403    403   202     404      401   401       403
-GET     webhooks/endpoints                       200  403    403   200     200      401   401       403
-POST    webhooks/endpoints                       201  403    403   201     201      401   401       403
-GET     webhooks/endpoints/{endpoint_id}         200  403    403   200     404      401   401       403
-PATCH   webhooks/endpoints/{endpoint_id}         200  403    403   200     404      401   401       403
-DELETE  webhooks/endpoints/{endpoint_id}         204  403    403   204     404      401   401       403
-POST    webhooks/endpoints/{endpoint_id}/recover  202 403    403   202     404      401   401       403
-POST    webhooks/endpoints/{endpoint_id}/rotate-secret 200 403 403 200     404      401   401       403
-POST    webhooks/endpoints/{endpoint_id}/test    202  403    403   202     404      401   401       403
-GET     webhooks/event-types                     200  403    403   200     200      401   401       403
+                                               admin trader viewer user   globex   staff anon grantee desk
+GET     accounts                                 200  200    200   200     200      401   401 200   200
+GET     accounts/{account_id}                    200  200    200   200     404      401   401 200   200
+GET     api-keys                                 200  403    403   200     200      401   401 403   403
+POST    api-keys                                 201  403    403   201     201      401   401 403   403
+GET     api-keys/{api_key_id}                    200  403    403   200     404      401   401 403   403
+DELETE  api-keys/{api_key_id}                    204  403    403   204     404      401   401 403   403
+POST    api-keys/{api_key_id}/roll               201  403    403   201     404      401   401 403   403
+GET     audit/entries                            200  403    403   200     200      401   401 403   403
+GET     auth/factors                             403  403    403   200     403      401   401 200   200
+DELETE  auth/factors/{factor_id}                 403  403    403   204     403      401   401 404   404
+POST    auth/factors/passkeys                    403  403    403   201     403      401   401 201   201
+POST    auth/factors/passkeys/{challenge_id}/confirm 403 403 403   200     403      401   401 404   404
+POST    auth/factors/recovery-codes 403 403 403 201 403 401 401 409:no_second_factor 409:no_second_factor
+POST    auth/factors/totp                        403  403    403   201     403      401   401 201   201
+POST    auth/factors/totp/{factor_id}/confirm    403  403    403   200     403      401   401 404   404
+POST    auth/password                            403  403    403   204     403      401   401 204   204
+POST    auth/password/reset                      202  202    202   202     202      202   202 202   202
+POST    auth/password/reset/confirm              204  204    204   204     204      204   204 204   204
+POST    auth/passkeys/challenge                  201  201    201   201     201      201   201 201   201
+POST    auth/reauthenticate                      403  403    403   200     403      401   401 200   200
+POST    auth/reauthenticate/challenge            403  403    403   201     403      401   401 201   201
+POST    auth/reauthenticate/passkey 403 403 403 200 403 401 401 401:invalid_credentials 401:invalid_credentials
+GET     auth/sessions                            403  403    403   200     403      401   401 200   200
+DELETE  auth/sessions                            403  403    403   204     403      401   401 204   204
+DELETE  auth/sessions/{session_id}               403  403    403   204     403      401   401 404   404
+POST    auth/token                               200  200    200   200     200      200   200 200   200
+POST    auth/token/passkey                       200  200    200   200     200      200   200 200   200
+POST    auth/token/refresh                       200  200    200   200     200      200   200 200   200
+POST    auth/token/revoke                        204  204    204   204     204      204   204 204   204
+GET     connections                              200  200    200   200     200      401   401 403   403
+POST    connections                              201  403    403   201     201      401   401 403   403
+GET     connections/{connection_id}              200  200    200   200     404      401   401 403   403
+DELETE  connections/{connection_id}              204  403    403   204     404      401   401 403   403
+GET     connections/{connection_id}/runs         200  200    200   200     404      401   401 403   403
+POST    connections/{connection_id}/sync         202  403    403   202     404      401   401 403   403
+GET     docs                                     200  200    200   200     200      200   200 200   200
+GET     events                                   200  200    200   200     200      401   401 403   403
+GET     fills                                    200  200    200   200     200      401   401 200   200
+GET     holdings                                 200  200    200   200     200      401   401 200   200
+GET     instruments                              200  200    200   200     200      401   401 403   403
+GET     instruments/{instrument_key}             200  200    200   200     200      401   401 403   403
+GET     invitations                              200  403    403   200     200      401   401 403   200
+POST    invitations                              201  403    403   201     201      401   401 403   403
+POST    invitations/accept                       201  201    201   201     201      201   201 201   201
+GET     invitations/{invitation_id}              200  403    403   200     404      401   401 403   200
+DELETE  invitations/{invitation_id}              204  403    403   204     404      401   401 403   403
+POST    invitations/{invitation_id}/resend       200  403    403   200     404      401   401 403   403
+GET     kill-switch                              200  200    200   200     200      401   401 403   403
+PUT     kill-switch                              200  200    403   200     200      401   401 403   403
+GET     me                                       200  200    200   200     200      401   401 200   200
+GET     members                                  200  403    403   200     200      401   401 403   200
+POST    members                                  403  403    403   201     403      401   401 403   403
+GET     members/{member_id}                      200  403    403   200     404      401   401 403   200
+PATCH   members/{member_id}                      200  403    403   200     404      401   401 403   403
+DELETE  members/{member_id}                      204  403    403   204     404      401   401 403   403
+GET     members/{member_id}/grants               200  403    403   200     404      401   401 403   200
+POST    members/{member_id}/grants               201  403    403   201     404      401   401 403   403
+DELETE  members/{member_id}/grants/{grant_id}    204  403    403   204     404      401   401 403   403
+GET     openapi.json                             200  200    200   200     200      200   200 200   200
+GET     orders                                   200  200    200   200     200      401   401 200   200
+POST    orders                                   201  201    403   201     404      401   401 201   403:condition_failed
+GET     orders/{order_id}                        200  200    200   200     404      401   401 200   200
+PATCH   orders/{order_id}                        200  200    403   200     404      401   401 200   403:condition_failed
+POST    orders/{order_id}/cancel                 202  202    403   202     404      401   401 202   403:condition_failed
+GET     orders/{order_id}/events                 200  200    200   200     404      401   401 200   200
+GET     permissions                              200  200    200   200     200      401   401 200   200
+GET     permissions/explain                      200  200    200   200     200      401   401 200   200
+GET     positions                                200  200    200   200     200      401   401 200   200
+GET     providers                                200  200    200   200     200      401   401 403   403
+GET     quotes/{instrument_key}                  200  200    200   200     200      401   401 403   403
+GET     redoc                                    200  200    200   200     200      200   200 200   200
+GET     risk/decisions                           200  200    200   200     200      401   401 403   403
+GET     risk/limits/{account_id}                 200  200    200   200     404      401   401 403   403
+PUT     risk/limits/{account_id}                 200  403    403   200     404      401   401 403   403
+GET     roles                                    200  403    403   200     200      401   401 403   200
+POST    roles                                    201  403    403   201     201      401   401 403   403
+GET     roles/{role_id}                          200  403    403   200     404      401   401 403   200
+PATCH   roles/{role_id}                          200  403    403   200     404      401   401 403   403
+DELETE  roles/{role_id}                          204  403    403   204     404      401   401 403   403
+GET     sync-runs/{run_id}                       200  200    200   200     404      401   401 403   403
+GET     tenant                                   200  200    200   200     200      401   401 200   403
+PATCH   tenant                                   403  403    403   200     403      401   401 403   403
+GET     transactions                             200  200    200   200     200      401   401 403   403
+GET     transactions/{transaction_id}            200  200    200   200     404      401   401 403   403
+PATCH   transactions/{transaction_id}            200  200    403   200     404      401   401 403   403
+GET     usage                                    200  200    200   200     200      401   401 200   403
+GET     webhooks/deliveries                      200  403    403   200     200      401   401 403   403
+GET     webhooks/deliveries/{delivery_id}        200  403    403   200     404      401   401 403   403
+POST    webhooks/deliveries/{delivery_id}/retry  202  403    403   202     404      401   401 403   403
+GET     webhooks/endpoints                       200  403    403   200     200      401   401 403   403
+POST    webhooks/endpoints                       201  403    403   201     201      401   401 403   403
+GET     webhooks/endpoints/{endpoint_id}         200  403    403   200     404      401   401 403   403
+PATCH   webhooks/endpoints/{endpoint_id}         200  403    403   200     404      401   401 403   403
+DELETE  webhooks/endpoints/{endpoint_id}         204  403    403   204     404      401   401 403   403
+POST    webhooks/endpoints/{endpoint_id}/recover  202 403    403   202     404      401   401 403   403
+POST    webhooks/endpoints/{endpoint_id}/rotate-secret 200 403 403 200     404      401   401 403   403
+POST    webhooks/endpoints/{endpoint_id}/test    202  403    403   202     404      401   401 403   403
+GET     webhooks/event-types                     200  403    403   200     200      401   401 403   403
 """
 CODES = {
     401: "authentication_required",

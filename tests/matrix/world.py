@@ -59,6 +59,8 @@ ROLES = ("admin", "trader", "viewer")
 # A role of the tenant's own: it reads some, and trades only what is its own and worth next to nothing.
 DESK = ("members:read", "accounts:read", "orders:read", "orders:write")
 DESK_CONDITIONS = {"orders:write": [{"type": "own"}, {"type": "amount_below", "amount": "0.01"}]}
+# What a member holds for the trading account alone.
+GRANTED = ("accounts:read", "orders:read", "orders:write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,9 @@ class Side:
     """One tenant. `ids` are its rows by the name that a path gives them; `secrets` its API keys by role.
 
     `access` and `refresh` are the tokens of its owner's session, who belongs to both tenants. `desk` is the access
-    token of a member with a role of the tenant's own. `invitation` is the token of one that can be accepted, `reset`
-    that of a letter in which its clerk can choose a new password. `registration` is that of a passkey: of jordan's
-    session in acme, and of globex' clerk.
+    token of a member with a role of the tenant's own, `grantee` of one who was granted one account. `invitation` is the
+    token of one that can be accepted, `reset` that of a letter in which its clerk can choose a new password.
+    `registration` is that of a passkey: of jordan's session in acme, and of globex' clerk.
     """
 
     tenant: Tenant
@@ -76,6 +78,7 @@ class Side:
     secrets: Mapping[str, str]
     access: str
     desk: str
+    grantee: str
     refresh: str
     invitation: str
     reset: str
@@ -114,6 +117,7 @@ class World:
             "acme_viewer": self.acme.secrets["viewer"],
             "acme_user": self.acme.access,
             "acme_desk": self.acme.desk,
+            "acme_grantee": self.acme.grantee,
             "globex_admin": self.globex.secrets["admin"],
             "globex_user": self.globex.access,
             "staff": "",
@@ -159,6 +163,7 @@ def _build_side(slug: str, jordan: User) -> Side:
     role = make_role(tenant, "night-desk", ["orders:read"])
     make_role(tenant, "desk", DESK, conditions=DESK_CONDITIONS)
     make_member(tenant, f"{slug}-desk", "desk")
+    grantee = make_member(tenant, f"{slug}-grantee", "billing")
     secrets = {role: make_api_key(tenant, role) for role in ROLES}
     _sign_in(slug)
     access, refresh, session_id = _sign_in(slug)
@@ -192,10 +197,13 @@ def _build_side(slug: str, jordan: User) -> Side:
     invitation, token = make_invitation(tenant, f"second@{slug}.example.com")
     with write_scope(actor):
         member_id = Membership.objects.get(user_id=clerk.id).id
+        grantee_id = Membership.objects.get(user_id=grantee.id).id
     granted: dict[str, Any] = {"permission": "accounts:read", "object_type": "connection", "object_id": connection.id}
     grants = [grant_object(member_id=member_id, **granted, actor=actor, now=clock.now())]
     granted |= {"object_type": "account", "object_id": desk.account.id}
     grants.append(grant_object(member_id=member_id, **granted, actor=actor, now=clock.now()))
+    for permission in GRANTED:
+        grant_object(member_id=grantee_id, **granted | {"permission": permission}, actor=actor, now=clock.now())
     bound: dict[str, Any] = {"user_id": jordan.id, "session_id": session_id}
     bound = bound if slug == "acme" else {"user_id": clerk.id, "session_id": None}
     registration = begin_passkey(**bound, now=_late())
@@ -217,7 +225,9 @@ def _build_side(slug: str, jordan: User) -> Side:
         "transaction_id": transactions[-1].id,
     }
     desk_access, _refresh, _session_id = _sign_in(slug, f"{slug}-desk")
-    return Side(tenant, ids, secrets, access, desk_access, refresh, token, make_password_reset(clerk), registration)
+    grantee_access, _refresh, _session_id = _sign_in(slug, f"{slug}-grantee")
+    reset = make_password_reset(clerk)
+    return Side(tenant, ids, secrets, access, desk_access, grantee_access, refresh, token, reset, registration)
 
 
 def _make_passkeys(user: User, side: Side) -> Passkeys:
