@@ -216,7 +216,9 @@ class ExpiryInThePast(DomainError):
 
 
 class CannotBeImpersonated(DomainError):
-    """Staff look only as members who could sign in themselves: active ones, of an active tenant, who are no staff."""
+    """Staff look only as members who could sign in themselves and see something: active ones, of an active tenant, who
+    are no staff, have the second factor that the tenant wants, and were granted no single accounts or connections.
+    """
 
     code = "cannot_be_impersonated"
     status = 409

@@ -8,7 +8,8 @@ from uuid import UUID
 from django.db import connection as database
 
 import apps.accounts.tasks  # noqa: F401  (registers the handler)
-from apps.accounts.models import Account, Holding, Transaction
+from apps.accounts.models import Account, Holding, ObjectGrant, Transaction
+from apps.accounts.services import grant_object
 from apps.core import clock
 from apps.core.actor import system_actor
 from apps.core.ids import new_id
@@ -17,7 +18,8 @@ from apps.jobs.runner import run_next
 from apps.providers.models import Connection, SyncRun
 from apps.providers.services import create_connection, request_sync
 from apps.providers.types import SYNC_CONNECTION
-from apps.tenants.models import Tenant
+from apps.tenants.models import Membership, Tenant
+from apps.users.models import User
 
 
 def make_connection(tenant: Tenant, label: str, *, now: datetime | None = None) -> Connection:
@@ -128,3 +130,18 @@ def transactions_of(account: Account | UUID) -> dict[str, Transaction]:
     """Return an account's rows by external id; call it in the tenant's scope."""
     account_id = account if isinstance(account, UUID) else account.id
     return {row.external_id: row for row in Transaction.objects.filter(account_id=account_id)}
+
+
+def make_grant(tenant: Tenant, member: User, permission: str, account: Account) -> ObjectGrant:
+    """Grant a member a permission for one account."""
+    actor = system_actor("tests", tenant_id=tenant.id)
+    with write_scope(actor):
+        member_id = Membership.objects.get(user_id=member.id).id
+    return grant_object(
+        member_id=member_id,
+        permission=permission,
+        object_type="account",
+        object_id=account.id,
+        actor=actor,
+        now=clock.now(),
+    )

@@ -31,13 +31,16 @@ from apps.tenants.services import (
     end_impersonations_of_staff,
     record_look,
     remove_member,
+    set_require_mfa,
     settle_impersonations,
     start_impersonation,
     suspend_tenant,
 )
 from apps.tenants.types import Principal
 from apps.users.models import User
+from apps.users.services import add_totp_device
 from tests import databases
+from tests.factories.accounts import make_account, make_grant
 from tests.factories.impersonations import make_impersonation, make_token, staff_acting
 from tests.factories.tenants import make_member, make_tenant
 from tests.factories.users import make_user
@@ -130,6 +133,28 @@ def test_nobody_looks_as_staff_as_the_deactivated_or_into_a_suspended_tenant(
         with pytest.raises(CannotBeImpersonated):
             make_impersonation(tenant, member, staff, now=now)
         assert_nothing_began(tenant)
+
+
+def test_nobody_looks_as_a_member_who_has_yet_to_enrol(acme: Tenant, dana: User, staff: User, now: datetime) -> None:
+    set_require_mfa(tenant_id=acme.id, require_mfa=True, actor=system_actor("tests", tenant_id=acme.id), now=now)
+    with pytest.raises(CannotBeImpersonated, match="wants a second factor that they do not have yet"):
+        make_impersonation(acme, dana, staff, now=now)
+    assert_nothing_began(acme)
+    add_totp_device(user=dana, key=b"seed".hex(), actor=system_actor("tests"), now=now)
+    assert make_impersonation(acme, dana, staff, now=now).ended_at is None
+
+
+def test_nobody_looks_as_a_member_who_was_granted_single_accounts(
+    acme: Tenant, dana: User, staff: User, now: datetime
+) -> None:
+    quinn, account = make_member(acme, "quinn", "billing"), make_account(acme)
+    for member in (dana, quinn):
+        make_grant(acme, member, "accounts:read", account)
+    with pytest.raises(CannotBeImpersonated, match="were granted single accounts or connections"):
+        make_impersonation(acme, quinn, staff, now=now)
+    assert_nothing_began(acme)
+    # Dana has it by her role: the grant adds nothing to what she sees.
+    assert make_impersonation(acme, dana, staff, now=now).ended_at is None
 
 
 def test_a_member_of_another_tenant_is_not_found(acme: Tenant, dana: User, staff: User, now: datetime) -> None:

@@ -12,22 +12,26 @@ from uuid import UUID
 import msgspec
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.core.actor import Actor, system_actor
 from apps.core.canonical import jsonable
 from apps.core.db.violations import translate_violations
 from apps.core.errors import NotFound, ValidationFailed
+from apps.core.objects import beside
 from apps.core.scope import request_wake, staff_scope, system_scope, tenant_scope, write_scope
 from apps.outbox import services as outbox
 from apps.tenants import events, selectors
 from apps.tenants.enums import Ending, TenantStatus
 from apps.tenants.errors import AlreadyImpersonating, CannotBeImpersonated, ImpersonationOver, StaffOnly
+from apps.tenants.explaining import grants_of
 from apps.tenants.impersonation import new_token
 from apps.tenants.models import IMPERSONATION_LASTS, Impersonation, Membership, Tenant
 from apps.tenants.secrets import hash_secret
 from apps.tenants.types import Principal
 from apps.users.models import User
+from apps.users.selectors import factors_of
 
 _RECORD = "SELECT tenants_record_look(%s)"
 _LEAF = ("action", "actor", "target_type", "target_id", "changes", "request_id", "traceparent", "schema_version")
@@ -53,6 +57,7 @@ def start_impersonation(*, member_id: UUID, reason: str, ticket: str, actor: Act
         _settle_former(actor.user_id, now)
         with write_scope(actor, even_if_read_only=True):
             member = selectors.get_member(member_id)
+            _require_same_sight(member)
         _require_fit(member)
         begun.user_id, begun.member_name = member.user_id, member.name
         with write_scope(actor, even_if_read_only=True):
@@ -81,8 +86,24 @@ def _require_fit(member: Membership) -> None:
     with staff_scope():
         user = User.objects.get(pk=member.user_id)
         tenant = Tenant.objects.get(pk=member.tenant_id)
+        has_factor = bool(factors_of(user.pk))
     if user.is_staff or not user.is_active or tenant.status != TenantStatus.ACTIVE:
         raise CannotBeImpersonated
+    if tenant.require_mfa and not has_factor:
+        raise CannotBeImpersonated(
+            _("They see nothing themselves: their tenant wants a second factor that they do not have yet.")
+        )
+
+
+def _require_same_sight(member: Membership) -> None:
+    """Refuse a member whose grants show single objects: the role that staff look in shows a table or does not."""
+    if beside(selectors.get_remit(member.role).permissions, grants_of(member.pk)):
+        raise CannotBeImpersonated(
+            _(
+                "They were granted single accounts or connections, which staff cannot see as they do. Look at these in "
+                "the admin; the member's page lists them."
+            )
+        )
 
 
 def issue_impersonation_token(*, impersonation_id: UUID, actor: Actor, now: datetime) -> str:
