@@ -9,6 +9,7 @@ from rest_framework import serializers
 from apps.core import clock
 from apps.core.api.permissions import Permission
 from apps.core.api.serializers import StrictSerializer, TimeText
+from apps.core.permissions import GRANTABLE
 from apps.tenants.enums import ApiKeyMode, InvitationStatus, Meter, Plan, TenantStatus
 from apps.tenants.models import Invitation
 from apps.users.devices import device_name
@@ -98,14 +99,23 @@ class TenantReferenceSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+class GrantedSerializer(serializers.Serializer[Any]):
+    """A permission that is held for single objects alone; a connection's accounts are among the accounts."""
+
+    permission = serializers.ChoiceField(list(GRANTABLE))
+    accounts = serializers.ListField(child=serializers.UUIDField())
+    connections = serializers.ListField(child=serializers.UUIDField())
+
+
 class MeSerializer(serializers.Serializer[Any]):
-    """Who asks. A user has a `role`, an API key a `mode`."""
+    """Who asks. A user has a `role`, an API key a `mode`; `grants` are what the role does not give."""
 
     principal = PrincipalSerializer()
     tenant = TenantReferenceSerializer()
     role = serializers.CharField(allow_null=True)
     mode = serializers.ChoiceField(ApiKeyMode.values, allow_null=True)
     permissions = serializers.ListField(child=serializers.ChoiceField(list(Permission)))
+    grants = GrantedSerializer(many=True)
 
 
 class TenantSerializer(serializers.Serializer[Any]):

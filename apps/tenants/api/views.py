@@ -54,6 +54,14 @@ class MeView(TenantView):
                     "role": principal.role,
                     "mode": principal.mode,
                     "permissions": sorted(principal.reachable),
+                    "grants": [
+                        {
+                            "permission": permission,
+                            "accounts": sorted(objects.accounts),
+                            "connections": sorted(objects.connections),
+                        }
+                        for permission, objects in sorted(actor.granted.items())
+                    ],
                 }
             ).data
         )

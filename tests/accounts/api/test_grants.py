@@ -221,6 +221,18 @@ class TestSeeing:
         assert (answer.status_code, answer.json()["note"]) == (200, "with Ada")
         assert client.get(f"{API}/transactions/{first.id}").status_code == 403  # to read takes a grant of its own
 
+    def test_ones_own_are_among_who_one_is(self, acme, acme_admin, nia, desks) -> None:
+        first, second = desks
+        grant(acme_admin, nia, "orders:write", "account", first.account.id)
+        grant(acme_admin, nia, "orders:read", "connection", second.connection.id)
+        grant(acme_admin, nia, "orders:read", "account", first.account.id)
+        accounts = sorted(str(desk.account.id) for desk in desks)
+        assert signed_in("nia").get(f"{API}/me").json()["grants"] == [
+            {"permission": "orders:read", "accounts": accounts, "connections": [str(second.connection.id)]},
+            {"permission": "orders:write", "accounts": [str(first.account.id)], "connections": []},
+        ]
+        assert acme_admin.get(f"{API}/me").json()["grants"] == []
+
     def test_whoever_has_no_grant_pays_no_query_for_them(self, acme, acme_admin, nia, desks) -> None:
         make_member(acme, "vera", "viewer")
         counts = []
