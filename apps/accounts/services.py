@@ -159,7 +159,7 @@ def grant_object(
         return grant
 
 
-def revoke_grant(*, member_id: UUID, grant_id: UUID, actor: Actor, now: datetime) -> None:
+def revoke_grant(*, member_id: UUID, grant_id: UUID, reason: str = "", actor: Actor, now: datetime) -> None:
     """Take a permission for a single object back from a member, also while writing is switched off.
 
     Raises:
@@ -171,14 +171,15 @@ def revoke_grant(*, member_id: UUID, grant_id: UUID, actor: Actor, now: datetime
         grant = ObjectGrant.objects.filter(id=grant_id, member_id=member_id).first()
         if grant is None:
             raise NotFound
-        _tell_of(grant, GRANT_REVOKED, actor, now)
+        _tell_of(grant, GRANT_REVOKED, actor, now, reason)
         ObjectGrant.objects.filter(id=grant.id).delete()
 
 
-def _tell_of(grant: ObjectGrant, action: str, actor: Actor, now: datetime) -> None:
+def _tell_of(grant: ObjectGrant, action: str, actor: Actor, now: datetime, reason: str = "") -> None:
     event = grant_event(action, grant)
     is_new = action == GRANT_CREATED
     told = {name: getattr(grant, name) for name in ("member_id", "permission", "object_type", "object_id")}
     changes = {name: [None, value] if is_new else [value, None] for name, value in told.items()}
+    changes |= {"reason": [None, reason]} if reason else {}
     audit.record(action=action, actor=actor, target_type="grant", target_id=grant.id, now=now, changes=changes)
     outbox.emit(event, actor=actor, now=now)

@@ -90,6 +90,7 @@ NAVIGATION = [
         _item(_("Tenants"), "apartment", "tenants.tenant"),
         _item(_("Members"), "groups", "tenants.membership"),
         _item(_("Roles"), "policy", "tenants.tenantrole"),
+        _item(_("Object grants"), "key", "accounts.objectgrant"),
         _item(_("Invitations"), "mail", "tenants.invitation"),
         _item(_("Users"), "person", "users.user"),
         _item(_("Sessions"), "devices", "users.session"),

@@ -21,7 +21,7 @@ from apps.providers.models import Connection
 from apps.users.models import Authenticator
 from tests.backoffice.desk import ENDPOINT_SECRET
 from tests.backoffice.world import SECRET, TOKEN_IN_TRACEBACK, World
-from tests.factories.accounts import make_account, make_transaction, make_transactions
+from tests.factories.accounts import make_account, make_grant, make_transaction, make_transactions
 from tests.factories.impersonations import make_impersonation
 from tests.factories.tenants import make_invitation, make_role
 
@@ -30,6 +30,7 @@ from tests.factories.tenants import make_invitation, make_role
 # page's own.
 BASELINES = {
     "accounts.account": (10, 9),
+    "accounts.objectgrant": (10, 8),
     "accounts.transaction": (9, 8),
     "audit.auditentry": (9, 8),
     "axes.accessattempt": (8, 8),
@@ -54,7 +55,7 @@ BASELINES = {
     "tenants.apikey": (9, 8),
     "tenants.impersonation": (9, 9),
     "tenants.invitation": (9, 8),
-    "tenants.membership": (9, 8),
+    "tenants.membership": (9, 9),
     "tenants.tenant": (7, 19),
     "users.authenticator": (7, 7),
     "tenants.tenantrole": (9, 9),
@@ -104,6 +105,7 @@ def others(acme, staff, world: World):
     make_impersonation(acme, world.acme.member, staff)
     make_invitation(acme, "neo@example.com")
     make_role(acme, "night-desk", ["orders:read"])
+    make_grant(acme, world.acme.member, "accounts:read", make_account(acme))
     every = IntervalSchedule.objects.create(every=2, period="seconds")
     AccessAttempt.objects.create(
         username="somebody", ip_address="127.0.0.8", failures_since_start=5, post_data="password=hunter2-hunter2"
