@@ -21,6 +21,7 @@ from apps.core.scope import staff_scope
 from apps.core.seals import Row, SealedTable
 from apps.users import recovery
 from apps.users.models import Authenticator, Passkey, RecoveryCodes, User
+from apps.users.services.attempts import take_turn
 from apps.users.services.sessions import end_other_sessions
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ def make_recovery_codes(user: User, actor: Actor, now: datetime) -> list[str]:
 def remove_all_factors(*, user: User, actor: Actor, now: datetime) -> int:
     """Take every second factor and recovery code of a user away, and end their sessions; return how many factors."""
     with staff_scope():
+        take_turn(user.username)
         removed: int = Authenticator.objects.filter(user=user).delete()[0]
         removed += Passkey.objects.filter(user=user).delete()[0]
         RecoveryCodes.objects.filter(user=user).delete()

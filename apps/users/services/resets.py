@@ -84,4 +84,6 @@ def write_letter(*, reset_id: UUID, now: datetime) -> ResetLetter | None:
     if not fresh.update(token_hash=tokens.hash_token(token), expires_at=until):
         return None
     user = User.objects.get(id__in=fresh.values("user_id"))
+    # Earlier letters are void: of several that lie about, the one that was asked for last counts.
+    PasswordReset.objects.filter(user_id=user.id, id__lt=reset_id, token_hash__isnull=False).delete()
     return ResetLetter(user, token, until)

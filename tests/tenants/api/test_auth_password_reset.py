@@ -89,7 +89,8 @@ def test_a_letter_gives_a_new_password_and_ends_all_sessions(ada: User, acme: Te
 def test_a_token_works_once_for_thirty_minutes_and_a_later_letter_makes_it_void(ada: User) -> None:
     now = clock.now()
     old = make_password_reset(ada, now=now - timedelta(minutes=30))
-    used = make_password_reset(ada)
+    earlier, used = make_password_reset(ada), make_password_reset(ada)
+    assert problem(confirm(earlier))[:2] == (400, "invalid_password_reset")
     assert confirm(used).status_code == 204
     for token in (old, used, "fow_" + "A" * 43, "junk"):
         assert problem(confirm(token, "fifteen letters!")) == (
