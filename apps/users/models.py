@@ -296,7 +296,7 @@ class Authenticator(BaseModel, ThrottlingMixin, Device):  # type: ignore[misc]  
 
     def period_of(self, code: str, now: datetime) -> int | None:
         """Return the period that a code is good for, if it may still be used."""
-        seed, text = self.seed, code.strip().encode()
+        seed, text = self.seed, "".join(code.split()).encode()  # apps show them as 123 456
         current = int(now.timestamp()) // self.PERIOD_SECONDS
         for period in range(current - self.DRIFT_PERIODS, current + self.DRIFT_PERIODS + 1):
             right = f"{hotp(seed, period, self.DIGITS):0{self.DIGITS}d}".encode()

@@ -45,6 +45,12 @@ def test_a_clock_may_be_one_period_off(ahead: int, accepted: bool) -> None:
     assert (spend(user, code_of(device, ahead=ahead)) == device) is accepted
 
 
+def test_a_code_may_be_typed_as_apps_show_it() -> None:
+    user, device = enrolled()
+    code = code_of(device)
+    assert spend(user, f" {code[:3]} {code[3:]} ") == device
+
+
 def test_a_code_and_every_earlier_one_is_used_up() -> None:
     user, device = enrolled()
     wait_for_fresh_period(device)
