@@ -8,16 +8,17 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from psycopg.errors import QueryCanceled
 from unfold.sites import UnfoldAdminSite
 
-from apps.backoffice import as_member, confirming, kill_switch, own_factors, password, selectors, services
+from apps.backoffice import as_member, confirming, kill_switch, own_factors, passkeys, password, selectors, services
 from apps.backoffice.forms import StaffLoginForm
 from apps.backoffice.lockout import not_now
 from apps.backoffice.reach import reach_of
@@ -33,6 +34,7 @@ from apps.core.errors import DomainError
 from apps.core.scope import current_scope, staff_scope
 from apps.tenants.models import Tenant
 from apps.tenants.services import end_impersonations_of_staff
+from apps.users.errors import InvalidCredentials, LockedOut
 from apps.users.services.staff_sessions import note_use
 
 View = Callable[..., HttpResponse]
@@ -97,8 +99,12 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
             path("factors/", self.admin_view(own_factors.page), name="own_factors"),
             path("factors/add/", self.admin_view(own_factors.add), name="own_factors_add"),
             path("factors/codes/", self.admin_view(own_factors.renew_codes), name="own_factors_codes"),
+            path("factors/passkey/", self.admin_view(passkeys.add), name="own_factors_passkey"),
+            path("factors/passkey/confirm/", self.admin_view(passkeys.confirm), name="own_factors_passkey_confirm"),
             path("factors/<uuid:factor_id>/confirm/", self.admin_view(own_factors.confirm), name="own_factors_confirm"),
             path("factors/<uuid:factor_id>/remove/", self.admin_view(own_factors.remove), name="own_factors_remove"),
+            path("login/passkey/", self.login_with_passkey, name="login_passkey"),
+            path("login/passkey/ask/", self.ask_for_passkey, name="login_passkey_ask"),
             path("kill-switch/", self.admin_view(kill_switch.page), name="kill_switch"),
             path("kill-switch/<slug:scope>/", switch, name="kill_switch_installation"),
             path("kill-switch/<slug:scope>/<uuid:key>/", switch, name="kill_switch_change"),
@@ -122,20 +128,56 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
                 limits.charge(request, None, also=(limits.SIGN_IN,))
             except DomainError as refusal:
                 return not_now(request, refusal)
-        response: HttpResponse = super().login(request, extra_context)
+        shown = {"passkeys": own_factors.standing(request), **(extra_context or {})}
+        response: HttpResponse = super().login(request, shown)
         if request.method != "POST":
             return response
         form = (getattr(response, "context_data", None) or {}).get("form")
         if form is None:
-            note_use(request, now=clock.now(), at_once=True)
-            mark_proved(request, now=clock.now())
-            user: Any = request.user
-            services.record_sign_in(actor=staff_actor(request), factor=user.otp_device.kind, now=clock.now())
+            _entered(request)
         elif form.refusal:
             username = form.cleaned_data.get("username", "")
             user = get_user_model().objects.filter(username=username, is_staff=True).first()
             services.record_refused_sign_in(request=request, user=user, reason=form.refusal, now=clock.now())
         return response
+
+    @method_decorator(never_cache)
+    def ask_for_passkey(self, request: HttpRequest) -> HttpResponse:
+        """Answer what the browser is to sign for whoever signs in; limited like an attempt. POST only."""
+        try:
+            limits.charge(request, None, also=(limits.SIGN_IN,))
+        except DomainError as refusal:
+            return JsonResponse({"message": str(refusal.message)}, status=refusal.status)
+        return passkeys.ask(request)
+
+    @method_decorator(never_cache)
+    def login_with_passkey(self, request: HttpRequest) -> HttpResponse:
+        """Sign a staff user in who answers with a passkey; it stands for password and code. POST only."""
+        page = reverse("admin:login")
+        if request.method != "POST":
+            return HttpResponseRedirect(page)
+        wanted = request.POST.get("next", "")
+        target = wanted if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) else reverse("admin:index")
+        try:
+            limits.charge(request, None, also=(limits.SIGN_IN,))
+            passkeys.sign_in(request)
+        except (InvalidCredentials, LockedOut) as refusal:
+            return self._ask_again(request, target, refusal)
+        except DomainError as refusal:
+            return not_now(request, refusal)
+        _entered(request)
+        return HttpResponseRedirect(target)
+
+    def _ask_again(self, request: HttpRequest, target: str, refusal: DomainError) -> HttpResponse:
+        context = {
+            **self.each_context(request),
+            "form": self.login_form(request),
+            "app_path": f"{reverse('admin:login')}?{urlencode({'next': target})}",
+            "next": target,
+            "passkeys": own_factors.standing(request),
+            "passkey_refusal": _("The passkey was not accepted. Try again, or sign in with password and code."),
+        }
+        return TemplateResponse(request, self.login_template, context, status=refusal.status)
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sign the staff user out; audited."""
@@ -180,6 +222,14 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     def tenant_choices(self) -> list[tuple[UUID, str]]:
         """Return the tenants that a filter offers: (id, slug), by slug."""
         return list(Tenant.objects.order_by("slug").values_list("pk", "slug")[:_TENANTS_IN_A_FILTER])
+
+
+def _entered(request: HttpRequest) -> None:
+    """Note that a staff user has just signed in, and by which factor."""
+    user: Any = request.user
+    note_use(request, now=clock.now(), at_once=True)
+    mark_proved(request, now=clock.now())
+    services.record_sign_in(actor=staff_actor(request), factor=user.otp_device.kind, now=clock.now())
 
 
 def _rendered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
