@@ -21,7 +21,9 @@ DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 StartTime = Annotated[str, msgspec.Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
 # 24:00 is a day's end.
 EndTime = Annotated[str, msgspec.Meta(pattern=r"\A(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)\Z")]
-ZoneName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*\Z", max_length=64)]
+# The same place on every machine: not this one's own clock, nor what few machines have.
+_PLACE = r"\A(?!(localtime|posixrules|Factory)\Z|(posix|right)/)[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*\Z"
+ZoneName = Annotated[str, msgspec.Meta(pattern=_PLACE, max_length=64)]
 PositiveAmount = Annotated[str, msgspec.Meta(pattern=r"\A(?=.*[1-9])[0-9]{1,20}(\.[0-9]{1,18})?\Z")]
 
 

@@ -3,8 +3,11 @@
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
+from apps.tenants.models import Tenant
+from apps.users.models import User
 from tests.backoffice.test_pages import BASELINES, list_url
 from tests.backoffice.world import World
 
@@ -45,6 +48,12 @@ def test_a_list_is_filtered_by_nothing_but_its_filters(world: World, staff_clien
         assert staff_client.get("/admin/users/user/", query)["Location"] == "/admin/users/user/?e=1"
         assert staff_client.get("/admin/users/user/", {**query, "live": ""}).status_code != 200
     assert staff_client.get("/admin/users/user/", {"is_staff__exact": "1"}).status_code == 200
+
+
+def test_nothing_is_viewed_on_a_site(staff_client: Client) -> None:
+    for model in (Tenant, User):
+        kind = ContentType.objects.get_for_model(model)
+        assert staff_client.get(f"/admin/r/{kind.pk}/2/").status_code == 404
 
 
 @pytest.mark.parametrize("username", ["x" * 300, "a\x00b", "é" * 151])

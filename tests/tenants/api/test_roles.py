@@ -107,6 +107,7 @@ class TestDefining:
             ({"orders:read": [AT_NIGHT, AT_NIGHT]}, "conditions.orders:read", "repeated"),
             ({"orders:read": [{**AT_NIGHT, "time_zone": "Europe/Atlantis"}]}, "conditions", "invalid"),
             ({"orders:read": [{**AT_NIGHT, "time_zone": "../../etc/passwd"}]}, "conditions", "invalid"),
+            ({"orders:read": [{**AT_NIGHT, "time_zone": "localtime"}]}, "conditions", "invalid"),
             ({"orders:read": [{**AT_NIGHT, "days": []}]}, "conditions", "invalid"),
             ({"orders:read": [{**AT_NIGHT, "from": "9:00"}]}, "conditions", "invalid"),
             ({"orders:read": [{**AT_NIGHT, "until": "now"}]}, "conditions", "invalid"),
