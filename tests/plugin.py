@@ -78,11 +78,19 @@ END $$
 """
 
 
+_EXPLAINED = [
+    f"auto_explain.log_{name}"
+    for name in ("min_duration", "analyze", "buffers", "timing", "nested_statements", "format", "level")
+]
+
+
 def _prepare_roles(superuser: psycopg.Connection[Any], home: Home) -> None:
     # Dropping a database ends what is still connected to it, as another role than the owner.
     superuser.execute("GRANT pg_signal_backend TO finops_owner WITH INHERIT TRUE")
     # Rows of append-only tables are deleted between tests, past the triggers that forbid it.
     superuser.execute("GRANT SET ON PARAMETER session_replication_role TO finops_owner")
+    # The proof of plans has the server tell how it ran each statement.
+    superuser.execute(f"GRANT SET ON PARAMETER session_preload_libraries, {', '.join(_EXPLAINED)} TO finops_owner")
     # The mutation proof changes the schema and looks at it as each role, inside one transaction that it rolls back.
     superuser.execute(_LET_OWNER_BE_ANY_ROLE)
     # Thousands of connections are opened, each of which would compute its proof for milliseconds.
