@@ -21,7 +21,7 @@ CSRF_TRUSTED_ORIGINS = [BASE_URL]
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",  # the plain one puts its own site in the place of ours
     "apps.backoffice.apps.StaffAdminConfig",
-    "apps.users",  # before Django's own users: the first app with a `changepassword` has it
+    "apps.users",  # before Django's own users: the first app with a command of a name has it
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

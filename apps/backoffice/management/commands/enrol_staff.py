@@ -24,9 +24,7 @@ class Command(BaseCommand):
         username: str = options["username"]
         user = User.objects.filter(username=username).first()
         if user is None:
-            raise CommandError(
-                f"There is no user {username!r}. Create one: manage.py createsuperuser --username {username}"
-            )
+            raise CommandError(f"There is no user {username!r}. Create one: manage.py createsuperuser {username}")
         if not (user.is_staff and user.is_active):
             raise CommandError(f"{username!r} is not active staff, so an authenticator would not let them in.")
         device = services.enrol_authenticator(user=user, actor=system_actor("enrol_staff"), now=clock.now())

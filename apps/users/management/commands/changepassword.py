@@ -2,14 +2,14 @@
 
 import sys
 from argparse import ArgumentParser
-from getpass import getpass
-from typing import Any, TextIO
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.core import clock
 from apps.core.actor import system_actor
 from apps.core.errors import DomainError
+from apps.users.management.passwords import read_password
 from apps.users.models import User
 from apps.users.services import set_password
 
@@ -26,19 +26,9 @@ class Command(BaseCommand):
         user = User.objects.filter(username=username).first()
         if user is None:
             raise CommandError(f"There is no user {username!r}.")
-        password = _read(options.get("stdin") or sys.stdin)
+        password = read_password(options.get("stdin") or sys.stdin)
         try:
             ended = set_password(user=user, password=password, actor=system_actor("changepassword"), now=clock.now())
         except DomainError as error:
             raise CommandError(str(error.message)) from error
         self.stdout.write(f"The password of {username!r} is changed; {ended} of their sessions ended.")
-
-
-def _read(stdin: TextIO) -> str:
-    # Never from the command line, which other users of the machine can read.
-    if not stdin.isatty():
-        return stdin.readline().rstrip("\n")
-    password = getpass("New password: ")
-    if getpass("Once more: ") != password:
-        raise CommandError("The two are not the same: nothing has changed.")
-    return password
