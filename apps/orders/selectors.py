@@ -44,7 +44,7 @@ def orders_for(
 ) -> QuerySet[Order]:
     """Return the tenant's orders, narrowed down, with their instruments; `since` is inclusive, `until` exclusive."""
     rows = Order.objects.filter(tenant_id=tenant_id).select_related("instrument")
-    if not is_open:  # what is open is little, and has an index of its own
+    if not is_open and status not in OPEN_STATES:  # what is open is little, and has indexes of its own
         rows = of_granted_accounts(rows)
     if is_open is not None:
         rows = rows.filter(status__in=OPEN_STATES) if is_open else rows.exclude(status__in=OPEN_STATES)
