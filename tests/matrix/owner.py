@@ -60,18 +60,20 @@ class Owner:
 
     def texts_of(self, tenant_id: UUID) -> set[str]:
         """Return every string in the tenant's rows, and in those of users who belong to no other tenant: theirs, and of
-        their authenticators."""
+        their authenticators and challenges."""
         texts: set[str] = set()
         for table, column in self._tenant_of.items():
             for row in self.column(f"SELECT to_jsonb(t) FROM {table} t WHERE {column} = %s", tenant_id):
                 texts.update(_strings(row))
         own_users = """SELECT to_jsonb(u) FROM users_user u WHERE EXISTS (
             SELECT FROM tenants_membership m WHERE m.user_id = u.id HAVING bool_and(m.tenant_id = %s))"""
-        authenticators = (
-            f"SELECT to_jsonb(a) FROM users_authenticator a JOIN ({own_users}) AS own(u) ON u->>'id' = user_id::text"
-        )
-        for row in [*self.column(own_users, tenant_id), *self.column(authenticators, tenant_id)]:
-            texts.update(_strings(row))
+        of_them = [
+            f"SELECT to_jsonb(a) FROM {table} a JOIN ({own_users}) AS own(u) ON u->>'id' = user_id::text"
+            for table in ("users_authenticator", "users_passkeychallenge")
+        ]
+        for query in (own_users, *of_them):
+            for row in self.column(query, tenant_id):
+                texts.update(_strings(row))
         return texts
 
     def _digests(self, conditions: dict[str, str]) -> Digests:
