@@ -74,7 +74,8 @@ def roll_api_key(
 ) -> NewApiKey:
     """Replace an API key by one with the same name, mode, scopes, networks and expiry, and a secret of its own.
 
-    The old key works for `overlap_seconds` yet, never longer than it would have anyway.
+    The old key works for `overlap_seconds` yet, never longer than it would have anyway. The overlap before that ends:
+    a key has two secrets that work at most, or rolling on and on would make any number of them.
 
     Raises:
         NotFound: the tenant has no such key.
@@ -87,6 +88,8 @@ def roll_api_key(
             raise ApiKeyNotActive
         if old.replaced_by is not None:
             raise ApiKeyReplaced
+        for older in ApiKey.objects.select_for_update().filter(replaced_by=old.id, revoked_at=None):
+            _revoke(older, actor, now)
         same = {field: getattr(old, field) for field in _TOLD}
         created = _add(ApiKey(**same), actor, now)
         end = now + timedelta(seconds=overlap_seconds)
@@ -108,11 +111,15 @@ def revoke_api_key(*, api_key_id: UUID, actor: Actor, now: datetime) -> ApiKey:
     with write_scope(actor, even_if_read_only=True):
         key = _locked(api_key_id)
         if key.revoked_at is None:
-            key.revoked_at = key.updated_at = now
-            key.version += 1
-            key.save(update_fields=["revoked_at", "version", "updated_at"])
-            _tell(key, events.API_KEY_REVOKED, {"revoked_at": [None, now]}, actor, now)
+            _revoke(key, actor, now)
     return key
+
+
+def _revoke(key: ApiKey, actor: Actor, now: datetime) -> None:
+    key.revoked_at = key.updated_at = now
+    key.version += 1
+    key.save(update_fields=["revoked_at", "version", "updated_at"])
+    _tell(key, events.API_KEY_REVOKED, {"revoked_at": [None, now]}, actor, now)
 
 
 def _add(key: ApiKey, actor: Actor, now: datetime) -> NewApiKey:

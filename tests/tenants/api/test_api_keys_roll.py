@@ -90,6 +90,16 @@ def test_an_overlap_gives_the_old_key_no_more_time_than_it_had(acme: Tenant, now
     assert set(stored(acme)) == {old, created.key.id}
 
 
+def test_rolling_on_ends_the_overlap_before_so_that_two_secrets_work_at_most(
+    acme_admin: APIClient, acme: Tenant, robot: dict[str, Any]
+) -> None:
+    second = roll(acme_admin, robot["id"], overlap_seconds=604_800).json()
+    third = roll(acme_admin, second["id"], overlap_seconds=604_800).json()
+    first, second_key, third_key = (stored(acme)[UUID(key["id"])] for key in (robot, second, third))
+    assert (first.revoked_at is None, second_key.revoked_at, third_key.revoked_at) == (False, None, None)
+    assert actions(acme.id)[-3:] == ["api_key.revoked", "api_key.created", "api_key.rolled"]
+
+
 def test_both_keys_are_told_of_and_neither_secret_is(
     acme: Tenant, acme_admin: APIClient, robot: dict[str, Any]
 ) -> None:
