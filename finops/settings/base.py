@@ -246,6 +246,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "GrantablePermissionEnum": sorted(permissions.GRANTABLE),
         "GrantedTypeEnum": ["account", "connection"],
         "SubjectTypeEnum": ["user", "api_key"],
+        "CredentialTypeEnum": ["public-key"],
     },
 }
 

@@ -178,6 +178,7 @@ class TestProof:
             if action.sensitive
         }
         assert asking == {
+            "accounts.objectgrant.revoke",
             "orders.riskaccount.limits",
             "tenants.membership.change_role",
             "tenants.membership.impersonate",

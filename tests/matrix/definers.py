@@ -156,13 +156,15 @@ CELLS: dict[str, list[Cell]] = {
         Cell("UPDATE tenants_tenant SET status = 'suspended'", _SESSION, "suspended acme jordan"),
         Cell("DELETE FROM tenants_membership WHERE user_id = '{user}' AND tenant_id = '{acme}'", _SESSION, _HIDDEN),
         Cell(
-            "UPDATE tenants_tenant SET require_mfa = true; UPDATE users_authenticator SET confirmed = false",
+            "UPDATE tenants_tenant SET require_mfa = true; UPDATE users_authenticator SET confirmed = false;"
+            " UPDATE users_passkey SET confirmed = false",
             _SESSION.replace("concat(refusal, ' ', tenant_slug, ' ', label)", "must_enrol::text"),
             "true",
         ),
         Cell(
             "UPDATE tenants_tenant SET require_mfa = true;"
-            " UPDATE users_authenticator SET user_id = '{clerk}' WHERE user_id = '{user}'",
+            " UPDATE users_authenticator SET user_id = '{clerk}' WHERE user_id = '{user}';"
+            " UPDATE users_passkey SET user_id = '{clerk}' WHERE user_id = '{user}'",
             _SESSION.replace("concat(refusal, ' ', tenant_slug, ' ', label)", "must_enrol::text"),
             "true",
         ),

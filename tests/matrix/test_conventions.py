@@ -138,21 +138,22 @@ def test_bad_cursors(route: Route, world: World, contract: Contract) -> None:
 
 @pytest.mark.parametrize("route", LISTS, ids=operation_id)
 def test_pages_are_the_list(route: Route, world: World, contract: Contract) -> None:
-    """One row a page, in the same order, without a gap or a repetition; null ends it."""
+    """One row a page, in the same order, without a gap or a repetition; null ends it. Of long lists the beginning."""
     url, client = route.url(world.acme.ids), world.client("acme_user")
     whole = client.get(url, {"limit": 200}).json()
     assert list(whole) == ["data", "next_cursor"]
-    assert whole["next_cursor"] is None
     paged: list[Any] = []
     query: dict[str, Any] = {"limit": 1}
-    while True:
+    while len(paged) < 20:
         answer = client.get(url, query)
         contract.check(answer, route, "GET")
         paged += answer.json()["data"]
-        if answer.json()["next_cursor"] is None or len(paged) > 200:
+        if answer.json()["next_cursor"] is None:
+            assert whole["next_cursor"] is None
+            assert len(paged) == len(whole["data"])
             break
         query["cursor"] = answer.json()["next_cursor"]
-    assert paged == whole["data"]
+    assert paged == whole["data"][: len(paged)]
 
 
 BY_ID = [route for route in ROUTES if route.parameters and not route.is_shared]

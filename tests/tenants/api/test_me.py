@@ -34,6 +34,7 @@ def test_an_api_key(acme: Tenant, django_assert_num_queries) -> None:
         "role": None,
         "mode": "test",
         "permissions": ["accounts:read", "tenant:read"],
+        "grants": [],
     }
 
 
@@ -48,6 +49,7 @@ def test_a_user(acme: Tenant, django_assert_num_queries) -> None:
         "role": "viewer",
         "mode": None,
         "permissions": VIEWER,
+        "grants": [],
     }
 
 
