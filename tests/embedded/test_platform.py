@@ -89,7 +89,7 @@ def running(home: Path, *, port: int, sandbox_port: int) -> Iterator[RunningPlat
 
 
 @pytest.mark.long
-def test_the_platform_survives_deaths_resumes_and_ends_without_a_trace(home_path: Path) -> None:
+def test_the_platform_serves_the_tour_and_ends_without_a_trace(home_path: Path) -> None:
     ports = {"port": choose(), "sandbox_port": choose()}
     with running(home_path, **ports) as platform:
         demo = json.loads((home_path / "demo.json").read_text())
@@ -105,6 +105,20 @@ def test_the_platform_survives_deaths_resumes_and_ends_without_a_trace(home_path
         assert tour.returncode == 0, tour.stdout + tour.stderr
         assert "webhook order.filled received, its signature verified" in tour.stdout
 
+        before = platform.descendants()
+        assert len(before) > 15
+        assert platform.end(signal.SIGTERM) == 0
+        assert [line for pid, line in before.items() if is_alive(pid)] == []
+        stopped = [line.split(" ")[0] for line in platform.said if line.endswith("│ stopping\n")]
+        assert stopped == ["beat", "stream", "sender", "router", "worker", "web", "sandbox"]
+    assert {entry.name for entry in home_path.iterdir() if not is_content(entry.name)} == {MARKER, *LOCKS}
+
+
+@pytest.mark.prove
+def test_the_platform_survives_deaths_and_resumes(home_path: Path) -> None:
+    ports = {"port": choose(), "sandbox_port": choose()}
+    with running(home_path, **ports) as platform:
+        demo = json.loads((home_path / "demo.json").read_text())
         worker = platform.main_process_of("worker")
         assert worker
         os.kill(worker, signal.SIGKILL)
@@ -119,11 +133,7 @@ def test_the_platform_survives_deaths_resumes_and_ends_without_a_trace(home_path
     with running(home_path, **ports) as platform:
         assert json.loads((home_path / "demo.json").read_text()) == demo
         assert not any("Migrating" in line or "Loading" in line for line in platform.said)
-        before = platform.descendants()
         assert platform.end(signal.SIGTERM) == 0
-        assert [line for pid, line in before.items() if is_alive(pid)] == []
-        stopped = [line.split(" ")[0] for line in platform.said if line.endswith("│ stopping\n")]
-        assert stopped == ["beat", "stream", "sender", "router", "worker", "web", "sandbox"]
     assert {entry.name for entry in home_path.iterdir() if not is_content(entry.name)} == {MARKER, *LOCKS}
 
 

@@ -72,7 +72,9 @@ def faulty(world: World, member: str, route: Route, method: str, fault: Fault, u
 @pytest.mark.parametrize(("route", "method"), CHANGES, ids=operation_id)
 def test_who_asks_comes_before_what_is_asked(route: Route, method: str, fault: Fault, world: World) -> None:
     url = route.url(world.acme.ids)
-    for member, cell in zip(CAST, ROWS[route.path, method], strict=True):
+    cells = dict(zip(CAST, ROWS[route.path, method], strict=True))
+    # One member for each refusal: who is refused is the table's own test.
+    for cell, member in {cell: member for member, cell in cells.items()}.items():
         if cell.status in (401, 403) and cell.code not in TOLD_BY_THE_BODY:
             assert faulty(world, member, route, method, fault, url) == cell, member
 
