@@ -104,7 +104,7 @@ def _all_succeeded(jobs: int) -> bool:
     return _states() == {"succeeded": jobs}
 
 
-@pytest.mark.long
+@pytest.mark.prove
 def test_a_wiped_broker_loses_nothing_and_a_stopping_worker_finishes_its_job(
     worker: WorkerProcess, valkey_url: str
 ) -> None:

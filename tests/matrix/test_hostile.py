@@ -98,9 +98,10 @@ def test_what_is_no_json(route: Route, method: str, world: World, contract: Cont
 
 @pytest.mark.parametrize(("route", "method"), WITH_BODY, ids=operation_id)
 def test_what_is_no_value(route: Route, method: str, world: World, contract: Contract, owner: Owner) -> None:
+    """Half of the values in each field, the other half in the next one."""
     before = owner.everything()
-    for name in contract.request_fields(route, method):
-        for label, value in NEVER_VALID.items():
+    for index, name in enumerate(contract.request_fields(route, method)):
+        for label, value in list(NEVER_VALID.items())[index % 2 :: 2]:
             if VALID_AFTER_ALL.get((route.path, name)) == label:
                 continue
             answer = send(world, route, method, with_value(world, route, method, name, value))

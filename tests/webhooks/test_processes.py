@@ -62,6 +62,7 @@ def all_succeeded(endpoint: Endpoint, count: int) -> bool:
     return statuses_of(endpoint) == ["succeeded"] * count
 
 
+@pytest.mark.prove
 def test_two_senders_share_a_queue_and_one_that_is_told_to_stop_settles_what_is_on_the_wire(
     acme, globex, worker: WorkerProcess, process_environment: dict[str, str]
 ) -> None:
