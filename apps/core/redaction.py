@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from apps.core.tokens import TokenKind
+
 MASK = "[redacted]"
 
 _SECRET_NAMES = re.compile(
@@ -13,7 +15,8 @@ _SECRET_NAMES = re.compile(
 # Ours (API keys, tokens of sessions, invitations, impersonations and resets, webhook secrets), JWTs, Teller tokens, and
 # what stands behind a scheme.
 _SECRET_VALUES = re.compile(
-    r"(fop_(?:live|test)_[A-Za-z0-9]+|fo[irsw]_[A-Za-z0-9_-]{20,}|whsec_[A-Za-z0-9+/=]+|test_tkn_[A-Za-z0-9_-]+"
+    rf"((?:{'|'.join(TokenKind)})[A-Za-z0-9_-]{{20,}}|fop_(?:live|test)_[A-Za-z0-9]+"
+    r"|whsec_[A-Za-z0-9+/=]+|test_tkn_[A-Za-z0-9_-]+"
     r"|token_[a-z0-9]{12,}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
     r"|(?i:(?<=bearer )|(?<=basic ))[\w.~+/=-]{16,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"

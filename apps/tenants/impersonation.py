@@ -1,12 +1,11 @@
 """What an impersonation may reach, and the form of its bearer token."""
 
 import re
-import secrets
 
 from apps.core.permissions import Permission
+from apps.core.tokens import TokenKind
 
-TOKEN_PREFIX = "fos_"  # noqa: S105  (a prefix)
-_FORM = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
+_FORM = re.compile(rf"{TokenKind.IMPERSONATION}[A-Za-z0-9_-]{{43}}")
 
 # All that a member's permissions are cut down to. Whatever is new is out until it stands here, and until the database
 # lets finops_impersonator read what is behind it (`impersonator=True` in the migrations). Orders, members, API keys,
@@ -21,11 +20,6 @@ CEILING = frozenset(
         Permission.POSITIONS_READ,
     }
 )
-
-
-def new_token() -> str:
-    """Return a bearer token with 256 random bits."""
-    return TOKEN_PREFIX + secrets.token_urlsafe(32)
 
 
 def is_token(text: str) -> bool:

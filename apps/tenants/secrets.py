@@ -1,33 +1,28 @@
-"""The form of an API key, and of an invitation's token.
+"""The form of an API key.
 
 A key is `fop_<mode>_`, 43 random base62 characters (256 bits), 6 characters of CRC32. The checksum lets typos and
 truncated keys be refused without a query, and secret scanners be sure of a hit.
 """
 
-import hashlib
 import re
 import secrets
 import string
 import zlib
 
+from apps.core.tokens import TokenKind
 from apps.tenants.enums import ApiKeyMode
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM_LENGTH = 43
 _CHECKSUM_LENGTH = 6
-_PREFIX_LENGTH = len("fop_live_") + 6
-_FORM = re.compile(rf"fop_(?:live|test)_[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}")
+_PREFIX_LENGTH = len(f"{TokenKind.API_KEY}live_") + 6
+_FORM = re.compile(rf"{TokenKind.API_KEY}(?:live|test)_[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}")
 
 
 def new_secret(mode: ApiKeyMode) -> str:
     """Return a new API key."""
-    body = f"fop_{mode.value}_" + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
+    body = f"{TokenKind.API_KEY}{mode.value}_" + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
     return body + checksum(body)
-
-
-def new_invitation_token() -> str:
-    """Return a token with 256 random bits."""
-    return "foi_" + secrets.token_urlsafe(32)
 
 
 def is_well_formed(secret: str) -> bool:
@@ -35,11 +30,6 @@ def is_well_formed(secret: str) -> bool:
     if _FORM.fullmatch(secret) is None:
         return False
     return checksum(secret[:-_CHECKSUM_LENGTH]) == secret[-_CHECKSUM_LENGTH:]
-
-
-def hash_secret(secret: str) -> bytes:
-    """Return the SHA-256 under which an API key or a token is stored; 256 random bits need no slow hash."""
-    return hashlib.sha256(secret.encode()).digest()
 
 
 def shown_prefix(secret: str) -> str:

@@ -18,12 +18,13 @@ from apps.core.models import ReadOnlySwitch
 from apps.core.objects import Objects, beside
 from apps.core.permissions import Permission
 from apps.core.scope import current_tenant_id
+from apps.core.tokens import hash_token
 from apps.tenants.enums import ApiKeyMode, Role, TenantStatus
 from apps.tenants.errors import AddressNotAllowed, TenantSuspended
 from apps.tenants.impersonation import CEILING
 from apps.tenants.models import ApiKey, Invitation, Membership, Tenant, TenantRole
 from apps.tenants.roles import Remit, built_in, own_remit, roles_with
-from apps.tenants.secrets import hash_secret, is_well_formed
+from apps.tenants.secrets import is_well_formed
 from apps.tenants.types import Impersonator, Invited, MembershipChoice, Principal, TenantIdentity
 from apps.users.tokens import read_access_token
 
@@ -137,7 +138,7 @@ def get_invitation(invitation_id: UUID) -> Invitation:
 
 def find_invitation(token: str, *, now: datetime) -> Invited | None:
     """Return which invitation a token is good for; None whatever is wrong with it."""
-    rows = _rows(_INVITATION, [hash_secret(token), now])
+    rows = _rows(_INVITATION, [hash_token(token), now])
     if not rows:
         return None
     invitation_id, email, tenant_id, slug, name, status = rows[0]
@@ -169,7 +170,7 @@ def get_api_key_principal(secret: str, *, ip: str, request_id: str, now: datetim
     """
     if not is_well_formed(secret):
         raise AuthenticationRequired(_("The API key is mistyped or incomplete."))
-    rows = _rows(_API_KEY, [hash_secret(secret), ip or None, now])
+    rows = _rows(_API_KEY, [hash_token(secret), ip or None, now])
     if not rows:
         raise AuthenticationRequired(_("The API key is not known."))
     refusal, tenant_id, slug, tenant_name, api_key_id, label, mode, scopes, tenant_rate, key_rate = rows[0]
@@ -241,7 +242,7 @@ def find_impersonation(
     *, token: str | None = None, staff_id: UUID | None = None, ip: str, request_id: str, now: datetime
 ) -> Principal | None:
     """Return whom a token, or a staff user, sees a tenant as at this time; one query."""
-    rows = _rows(_IMPERSONATION, [hash_secret(token) if token else None, staff_id, now])
+    rows = _rows(_IMPERSONATION, [hash_token(token) if token else None, staff_id, now])
     if not rows:
         return None
     impersonation_id, tenant_id, slug, tenant_name, tenant_rate, user_id, member, *held, staff, name = rows[0][:-2]

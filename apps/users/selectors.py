@@ -6,6 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from apps.core.tokens import hash_token
 from apps.users.enums import PasskeyPurpose
 from apps.users.models import (
     Authenticator,
@@ -16,7 +17,6 @@ from apps.users.models import (
     Session,
     User,
 )
-from apps.users.tokens import hash_token
 
 Factor = Authenticator | Passkey
 

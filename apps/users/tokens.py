@@ -1,7 +1,5 @@
-"""The two tokens of a session: an opaque refresh token and a short-lived signed access token."""
+"""The access token of a session: short-lived and signed. Its refresh token is an opaque one."""
 
-import hashlib
-import secrets
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,30 +13,11 @@ from apps.core.keyrings import keys_of
 from apps.users.models import Session
 from apps.users.types import AccessClaims
 
-REFRESH_PREFIX, RESET_PREFIX = "for_", "fow_"
 ISSUER = "finops"
 AUDIENCE = "finops:api"
 TOKEN_TYPE = "at+jwt"  # noqa: S105  (RFC 9068)
 _ALGORITHM = "HS256"
 _CLAIMS = ["iss", "aud", "sub", "tenant", "sid", "iat", "exp"]
-
-
-def new_refresh_token() -> str:
-    """Return a refresh token with 256 random bits."""
-    return REFRESH_PREFIX + secrets.token_urlsafe(32)
-
-
-def new_reset_token() -> str:
-    """Return the token of a letter about a new password, with 256 random bits."""
-    return RESET_PREFIX + secrets.token_urlsafe(32)
-
-
-def hash_token(token: str) -> bytes:
-    """Return the SHA-256 under which a token is stored.
-
-    A slow hash would protect nothing: 256 random bits cannot be guessed.
-    """
-    return hashlib.sha256(token.encode()).digest()
 
 
 def sign_access_token(session: Session, *, now: datetime) -> str:

@@ -9,6 +9,7 @@ from apps.core.actor import Actor, system_actor
 from apps.core.errors import DomainError, NotFound, PermissionMissing, ReadOnly, ValidationFailed
 from apps.core.models import ReadOnlySwitch
 from apps.core.scope import staff_scope, tenant_scope
+from apps.core.tokens import hash_token
 from apps.tenants.enums import ApiKeyMode, Role
 from apps.tenants.errors import (
     AlreadyAMember,
@@ -21,7 +22,6 @@ from apps.tenants.errors import (
     UnknownScope,
 )
 from apps.tenants.models import ApiKey, Membership, Tenant
-from apps.tenants.secrets import hash_secret
 from apps.tenants.services import (
     NewApiKey,
     add_member,
@@ -159,7 +159,7 @@ class TestApiKeys:
             expires_at=now + timedelta(days=1),
         )
         (stored,) = keys_of(initech)
-        assert bytes(stored.secret_hash) == hash_secret(created.secret)
+        assert bytes(stored.secret_hash) == hash_token(created.secret)
         assert (stored.name, stored.mode, stored.prefix) == ("robot", "test", created.secret[:15])
         assert stored.scopes == ["accounts:read", "tenant:read"]
         assert stored.allowed_networks == ["192.0.2.0/24", "2001:db8::1/128"]

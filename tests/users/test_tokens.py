@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from apps.core.errors import AuthenticationRequired
+from apps.core.tokens import TokenKind, hash_token, new_token
 from apps.users import tokens
 from apps.users.models import Session
 from apps.users.types import AccessClaims
@@ -64,11 +65,11 @@ def old_key(settings: Any) -> None:
 
 
 def test_a_refresh_token_is_opaque_and_has_256_bits() -> None:
-    token = tokens.new_refresh_token()
+    token = new_token(TokenKind.REFRESH)
     assert token.startswith("for_")
     assert len(base64.urlsafe_b64decode(token.removeprefix("for_") + "=")) == 32
-    assert token != tokens.new_refresh_token()
-    assert tokens.hash_token(token) == hashlib.sha256(token.encode()).digest()
+    assert token != new_token(TokenKind.REFRESH)
+    assert hash_token(token) == hashlib.sha256(token.encode()).digest()
 
 
 def test_an_access_token_says_who_where_and_until_when() -> None:

@@ -1,10 +1,8 @@
 """Signing in, staying signed in, signing out. These endpoints take no Idempotency-Key."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -19,8 +17,6 @@ from apps.tenants import services
 from apps.tenants.api.authentication import BearerAuthentication, origin_of, principal_of
 from apps.tenants.api.permissions import IsUser
 from apps.tenants.api.serializers import (
-    ProofSerializer,
-    ReauthenticateSerializer,
     RefreshRequestSerializer,
     RevokeRequestSerializer,
     SessionSerializer,
@@ -93,37 +89,6 @@ class TokenRevokeView(OpenView):
             raise AuthenticationRequired
         users.revoke_session(session_id=session_id, actor=authenticated[1].actor, now=now)
         return Response(status=204)
-
-
-class ReauthenticateView(TenantView):
-    """POST /auth/reauthenticate."""
-
-    permission_classes = [IsUser]
-    limited_by = (SIGN_IN,)
-    open_while_enrolling = True
-
-    @extend_schema(
-        operation_id="renew_proof",
-        summary="Prove again who you are, before a sensitive change",
-        description="What asks for it answers 403 `reauthentication_required`. Signing in counts as well.",
-        tags=["Auth"],
-        request=ReauthenticateSerializer,
-        responses=ProofSerializer,
-    )
-    def post(self, request: Request) -> Response:
-        body, now = self.parse(ReauthenticateSerializer), clock.now()
-        session_id = principal_of(request).session_id
-        assert session_id is not None
-        services.reauthenticate(
-            request=request._request,
-            session_id=session_id,
-            actor=self.actor,
-            origin=origin_of(request),
-            now=now,
-            **body,
-        )
-        until = now + timedelta(seconds=settings.REAUTHENTICATION_SECONDS)
-        return Response(ProofSerializer({"proved_at": now, "good_until": until}).data)
 
 
 class SessionListView(ListView):

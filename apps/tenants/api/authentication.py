@@ -11,12 +11,10 @@ from rest_framework.request import Request
 
 from apps.core import clock, context
 from apps.core.errors import AuthenticationRequired
+from apps.core.tokens import TokenKind
 from apps.tenants import selectors
-from apps.tenants.impersonation import TOKEN_PREFIX
 from apps.tenants.types import Principal
 from apps.users.types import Origin
-
-_KEY_PREFIX = "fop_"
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -35,9 +33,9 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _space, credentials = header.partition(" ")
         if scheme.lower() != "bearer" or not credentials:
             raise AuthenticationRequired(_("Send credentials as: Authorization: Bearer <API key or access token>."))
-        if credentials.startswith(TOKEN_PREFIX):
+        if credentials.startswith(TokenKind.IMPERSONATION):
             raise AuthenticationRequired(_("The impersonation is over, or there is none with this token."))
-        origin, is_api_key = origin_of(request), credentials.startswith(_KEY_PREFIX)
+        origin, is_api_key = origin_of(request), credentials.startswith(TokenKind.API_KEY)
         find = selectors.get_api_key_principal if is_api_key else selectors.get_token_principal
         return None, find(credentials, ip=origin.ip, request_id=origin.request_id, now=clock.now())
 

@@ -101,7 +101,7 @@ class TotpConfirmView(FactorView):
             raise NotFound
         otp = self.parse(ConfirmSerializer)["otp"]
         enrolled = users.confirm_totp(factor_id=factor_id, otp=otp, **self.change)
-        return Response(EnrolledSerializer({"factor": enrolled.device, "recovery_codes": enrolled.recovery_codes}).data)
+        return enrolled_response(enrolled)
 
 
 class PasskeyView(FactorView):
@@ -138,7 +138,7 @@ class PasskeyConfirmView(FactorView):
             raise NotFound
         body = self.parse(PasskeyRequestSerializer)
         enrolled = users.confirm_passkey(challenge_id=challenge_id, **body, **self.change)
-        return Response(EnrolledSerializer({"factor": enrolled.device, "recovery_codes": enrolled.recovery_codes}).data)
+        return enrolled_response(enrolled)
 
 
 class FactorRemovalView(FactorView):
@@ -171,3 +171,8 @@ class RecoveryCodesView(FactorView):
         self.parse(NoBody)
         codes = users.renew_recovery_codes(**self.change)
         return Response(RecoveryCodesSerializer({"recovery_codes": codes}).data, status=201)
+
+
+def enrolled_response(enrolled: users.Enrolled) -> Response:
+    """Tell of a new factor, and of the recovery codes that came with the first one."""
+    return Response(EnrolledSerializer({"factor": enrolled.device, "recovery_codes": enrolled.recovery_codes}).data)

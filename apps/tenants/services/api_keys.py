@@ -13,6 +13,7 @@ from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.errors import NotFound, VersionConflict
 from apps.core.scope import current_tenant_id, write_scope
+from apps.core.tokens import hash_token
 from apps.outbox import services as outbox
 from apps.tenants import events, secrets
 from apps.tenants.enums import ApiKeyMode, Meter
@@ -126,7 +127,7 @@ def _add(key: ApiKey, actor: Actor, now: datetime) -> NewApiKey:
     """Store a key, with a new secret, unless it can do more than the actor; and tell of it."""
     secret = secrets.new_secret(ApiKeyMode(key.mode))
     key.tenant_id, key.created_by = current_tenant_id(), actor.label
-    key.prefix, key.secret_hash = secrets.shown_prefix(secret), secrets.hash_secret(secret)
+    key.prefix, key.secret_hash = secrets.shown_prefix(secret), hash_token(secret)
     key.created_at = key.updated_at = now
     _require_within_creator(key, actor)
     key.save(force_insert=True)

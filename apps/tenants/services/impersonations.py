@@ -21,14 +21,13 @@ from apps.core.db.violations import translate_violations
 from apps.core.errors import NotFound, ValidationFailed
 from apps.core.objects import beside
 from apps.core.scope import request_wake, staff_scope, system_scope, tenant_scope, write_scope
+from apps.core.tokens import TokenKind, hash_token, new_token
 from apps.outbox import services as outbox
 from apps.tenants import events, selectors
 from apps.tenants.enums import Ending, TenantStatus
 from apps.tenants.errors import AlreadyImpersonating, CannotBeImpersonated, ImpersonationOver, StaffOnly
 from apps.tenants.explaining import grants_of
-from apps.tenants.impersonation import new_token
 from apps.tenants.models import IMPERSONATION_LASTS, Impersonation, Membership, Tenant
-from apps.tenants.secrets import hash_secret
 from apps.tenants.types import Principal
 from apps.users.models import User
 from apps.users.selectors import factors_of
@@ -119,8 +118,8 @@ def issue_impersonation_token(*, impersonation_id: UUID, actor: Actor, now: date
             raise NotFound
         if not found.is_live_at(now):
             raise ImpersonationOver
-        token = new_token()
-        found.token_hash = hash_secret(token)
+        token = new_token(TokenKind.IMPERSONATION)
+        found.token_hash = hash_token(token)
         found.save(update_fields=["token_hash"])
         _record(found, "impersonation.token_issued", {}, actor, now)
     return token

@@ -20,10 +20,11 @@ from apps.core.db.violations import translate_violations
 from apps.core.errors import NotFound, RateLimited, VersionConflict
 from apps.core.scope import current_tenant_id, tenant_scope, write_scope
 from apps.core.seals import Row, SealedTable, key_id_in
+from apps.core.tokens import TokenKind, hash_token, new_token
 from apps.jobs import services as jobs
 from apps.jobs.types import Lease
 from apps.outbox import services as outbox
-from apps.tenants import events, secrets
+from apps.tenants import events
 from apps.tenants.enums import InvitationStatus, Meter
 from apps.tenants.errors import AlreadyAMember, AlreadyInvited, InvitationClosed
 from apps.tenants.models import Invitation, Membership, Tenant
@@ -196,8 +197,8 @@ def _require_letter(now: datetime) -> None:
 
 
 def _give_token(invitation: Invitation, now: datetime) -> None:
-    token = secrets.new_invitation_token()
-    invitation.token_hash = secrets.hash_secret(token)
+    token = new_token(TokenKind.INVITATION)
+    invitation.token_hash = hash_token(token)
     invitation.sealed_token = crypto.encrypt(token.encode(), bound_to=_bound_to(invitation))
     invitation.expires_at, invitation.updated_at, invitation.sent_at = now + LIFE, now, None
     invitation.letters += 1

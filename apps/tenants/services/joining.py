@@ -9,8 +9,9 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.scope import write_scope
+from apps.core.tokens import hash_token
 from apps.outbox import services as outbox
-from apps.tenants import events, secrets, selectors
+from apps.tenants import events, selectors
 from apps.tenants.enums import InvitationStatus
 from apps.tenants.errors import InvalidInvitation, TenantSuspended
 from apps.tenants.models import Invitation, Membership, Tenant
@@ -63,7 +64,7 @@ def accept_invitation(*, token: str, by: UUID | NewUser, origin: Origin, now: da
             Tenant.objects.select_for_update(no_key=True).get(id=invited.tenant.id)
             invitation = Invitation.objects.select_for_update().get(id=invited.id)
             if (
-                bytes(invitation.token_hash) != secrets.hash_secret(token)
+                bytes(invitation.token_hash) != hash_token(token)
                 or invitation.status_at(now) != InvitationStatus.PENDING
             ):
                 raise InvalidInvitation

@@ -12,7 +12,8 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core import wake
-from apps.users import selectors, tokens
+from apps.core.tokens import TokenKind, hash_token, new_token
+from apps.users import selectors
 from apps.users.models import PasswordReset, User
 from apps.users.types import Origin
 
@@ -78,10 +79,10 @@ def write_letter(*, reset_id: UUID, now: datetime) -> ResetLetter | None:
 
     The token is made here, where it is sent from, so that nothing but its hash is ever stored.
     """
-    token = tokens.new_reset_token()
+    token = new_token(TokenKind.PASSWORD_RESET)
     until = now + LIFE
     fresh = PasswordReset.objects.filter(id=reset_id, created_at__gt=now - PATIENCE)
-    if not fresh.update(token_hash=tokens.hash_token(token), expires_at=until):
+    if not fresh.update(token_hash=hash_token(token), expires_at=until):
         return None
     user = User.objects.get(id__in=fresh.values("user_id"))
     # Earlier letters are void: of several that lie about, the one that was asked for last counts.

@@ -17,7 +17,8 @@ from apps.core import crypto
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
 from apps.core.scope import staff_scope, write_scope
-from apps.users import selectors, tokens
+from apps.core.tokens import TokenKind, hash_token, new_token
+from apps.users import selectors
 from apps.users.models import RefreshToken, Session, StaffSession, User
 from apps.users.types import Origin
 
@@ -38,7 +39,7 @@ def start_session(*, user: User, tenant_id: UUID, origin: Origin, now: datetime,
 
     `factor` is the second one that was proved.
     """
-    refresh = tokens.new_refresh_token()
+    refresh = new_token(TokenKind.REFRESH)
     session = Session(
         user=user,
         tenant_id=tenant_id,
@@ -94,7 +95,7 @@ def refresh_session(*, refresh: str, origin: Origin, now: datetime) -> OpenSessi
 
 def _lock(refresh: str) -> RefreshToken | None:
     """Lock a token's session, then read the token: of two exchanges at once the second sees what the first did."""
-    found = RefreshToken.objects.filter(token_hash=tokens.hash_token(refresh))
+    found = RefreshToken.objects.filter(token_hash=hash_token(refresh))
     session_id = found.values_list("session_id", flat=True).first()
     if session_id is None:
         return None
@@ -109,7 +110,7 @@ def _is_alive(session: Session, now: datetime) -> bool:
 
 
 def _replace(token: RefreshToken, now: datetime) -> str:
-    following = tokens.new_refresh_token()
+    following = new_token(TokenKind.REFRESH)
     token.replaced_at = now
     token.successor = crypto.encrypt(following.encode(), bound_to=token.successor_bound_to())
     token.save(update_fields=["replaced_at", "successor"])
@@ -131,7 +132,7 @@ def _successor(token: RefreshToken) -> str:
 
 
 def _store(session: Session, refresh: str) -> None:
-    RefreshToken(session=session, token_hash=tokens.hash_token(refresh)).save(force_insert=True)
+    RefreshToken(session=session, token_hash=hash_token(refresh)).save(force_insert=True)
 
 
 def revoke_session(*, session_id: UUID, actor: Actor, now: datetime) -> None:

@@ -4,7 +4,6 @@ The key in the cookie is kept as a hash alone. A session ends when nobody has us
 SESSION_COOKIE_AGE in any case; what a page fetches by itself is no use.
 """
 
-import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.core import clock
+from apps.core.tokens import hash_token
 from apps.users.models import StaffSession
 from apps.users.selectors import staff_alive_at
 from apps.users.services.sessions import forget_sessions
@@ -37,7 +37,7 @@ class SessionStore(SessionBase):
 
     def exists(self, session_key: str) -> bool:
         """Tell whether a key is taken."""
-        return StaffSession.objects.filter(key_hash=_hash(session_key)).exists()
+        return StaffSession.objects.filter(key_hash=hash_token(session_key)).exists()
 
     def create(self) -> None:
         """Start a session under a new key."""
@@ -59,7 +59,7 @@ class SessionStore(SessionBase):
             if self.exists(self.session_key):
                 raise CreateError
             times = {"created_at": now, "last_used_at": now}
-            self.row = StaffSession.objects.create(key_hash=_hash(self.session_key), **values, **times)
+            self.row = StaffSession.objects.create(key_hash=hash_token(self.session_key), **values, **times)
         elif not self._rows().filter(revoked_at__isnull=True).update(**values):
             raise UpdateError
         return None
@@ -71,7 +71,7 @@ class SessionStore(SessionBase):
             self.create()
         else:
             self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]
-            StaffSession.objects.filter(id=row.id).update(key_hash=_hash(self._session_key))
+            StaffSession.objects.filter(id=row.id).update(key_hash=hash_token(self._session_key))
         self._session_cache = held
         self.modified = True
 
@@ -79,7 +79,7 @@ class SessionStore(SessionBase):
         """End the session; its row stays, without what it held."""
         key = session_key or self.session_key
         if key is not None:
-            ended = StaffSession.objects.filter(key_hash=_hash(key), revoked_at__isnull=True)
+            ended = StaffSession.objects.filter(key_hash=hash_token(key), revoked_at__isnull=True)
             ended.update(revoked_at=clock.now(), session_data="")
 
     @classmethod
@@ -96,7 +96,7 @@ class SessionStore(SessionBase):
             row.save(update_fields=["last_used_at", "ip", "user_agent"])
 
     def _rows(self) -> QuerySet[StaffSession]:
-        return StaffSession.objects.filter(key_hash=_hash(self.session_key or ""))
+        return StaffSession.objects.filter(key_hash=hash_token(self.session_key or ""))
 
 
 def note_use(request: HttpRequest, *, now: datetime, at_once: bool = False) -> None:
@@ -110,8 +110,3 @@ def session_id_of(request: HttpRequest) -> UUID | None:
     """Return the id of the session that a request of the admin came with."""
     assert isinstance(request.session, SessionStore)
     return request.session.row.id if request.session.row else None
-
-
-def _hash(session_key: str) -> bytes:
-    # 165 random bits, which need no slow hash.
-    return hashlib.sha256(session_key.encode()).digest()
