@@ -1,6 +1,6 @@
-"""What the request limits add to a request: both buckets and both slots of a caller, taken and given back in two trips.
+"""What the request limits add to a request: both buckets and both slots of a caller.
 
-The peer is one bare INCR in Valkey.
+They are taken in one trip, and given back without waiting for an answer. The peer is one bare INCR in Valkey.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -55,7 +55,6 @@ for i, arrival in ipairs(arrivals) do answer[i + 2] = math.ceil(arrival - now) e
 return answer
 """
 _TAKE_TALLY = "local all = redis.call('HGETALL', KEYS[1]) redis.call('DEL', KEYS[1]) return all"
-_RELEASE = "for _, key in ipairs(KEYS) do redis.call('ZREM', key, ARGV[1]) end return 0"
 _PAUSE = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -151,7 +150,7 @@ def admit(
 def release(slots: Sequence[Slots], lease: str, *, part: str) -> None:
     """Give slots back; what Valkey does not hear of, it takes back itself when the lease runs out."""
     if not _local.release(slots, lease):
-        shared_state().run(part, _RELEASE, keys=[one.key for one in slots], args=[lease])
+        shared_state().tell(part, *(("ZREM", one.key, lease) for one in slots))
 
 
 def pause(bucket: Bucket, seconds: float, *, part: str) -> None:

@@ -21,7 +21,7 @@ _PAUSE_SECONDS = 2.0
 
 
 class SharedState:
-    """Runs Lua scripts in Valkey; None instead of an answer means that Valkey is not there."""
+    """Runs Lua scripts in Valkey, and tells it what needs no answer; None instead of one means that it is not there."""
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(
@@ -43,6 +43,28 @@ class SharedState:
                 self._down_until = time.monotonic() + _PAUSE_SECONDS
         SHARED_STATE_LOST.labels(part).inc()
         return None
+
+    def tell(self, part: str, *commands: Sequence[str]) -> None:
+        """Send commands whose answers nobody needs, without waiting for them: a quarter of a round trip's time.
+
+        What the same thread asks next is asked behind them. Through a proxy that answers all the same, the pool finds
+        the answers left over and connects anew: slower, and still right.
+        """
+        if time.monotonic() < self._down_until:
+            SHARED_STATE_LOST.labels(part).inc()
+            return
+        pool = self._client.connection_pool
+        try:
+            connection = pool.get_connection()
+            try:
+                unanswered = [words for command in commands for words in (("CLIENT", "REPLY", "SKIP"), command)]
+                packed = connection.pack_commands(unanswered)  # type: ignore[no-untyped-call]
+                connection.send_packed_command(packed)  # type: ignore[no-untyped-call]
+            finally:
+                pool.release(connection)
+        except redis.RedisError:
+            self._down_until = time.monotonic() + _PAUSE_SECONDS
+            SHARED_STATE_LOST.labels(part).inc()
 
     def _script(self, text: str) -> Script:
         if text not in self._scripts:
