@@ -202,6 +202,9 @@ def test_the_real_beat_finds_jobs_that_nobody_woke(
         _restart_broker(engines)
         make_job(kind=WORK, now=clock.now())
         wait_until(lambda: _all_succeeded(2), what="the next job, after the broker's restart", seconds=40)
+    except AssertionError as error:
+        said = "\n".join(f"{log}:\n{log.read_text()[-3000:]}" for log in (worker.log, tmp_path / "beat.log"))
+        raise AssertionError(f"{error}\n{said}") from error
     finally:
         beat_process.terminate()
         assert beat_process.wait(timeout=10) == 0
