@@ -24,12 +24,19 @@ from apps.core.objects import Objects, as_array
 from apps.core.tenancy import GLOBAL_TABLES
 
 Role = Literal[
-    "finops_app", "finops_staff", "finops_staff_limited", "finops_system", "finops_impersonator", "finops_grantee"
+    "finops_app",
+    "finops_staff",
+    "finops_staff_limited",
+    "finops_system",
+    "finops_impersonator",
+    "finops_grantee",
+    "finops_verifier",
 ]
 
 T = TypeVar("T", bound=Model)
 
 _BEGIN, _COMMIT = Statement("BEGIN"), Statement("COMMIT")
+_BEGIN_SNAPSHOT = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _ENTER = "SELECT set_config('role', %s, true), set_config('app.tenant_id', %s, true)"
 _LIMIT = ", set_config('app.staff_id', %s, true), set_config('app.tenant_ids', %s, true)"
 _OBJECTS = ", set_config('app.account_ids', %s, true), set_config('app.connection_ids', %s, true)"
@@ -216,6 +223,22 @@ def system_scope() -> Iterator[Scope]:
 
 
 @contextmanager
+def snapshot_scope() -> Iterator[Scope]:
+    """Read every row of the installation as finops_verifier, as all of it was at one instant; nothing can be written.
+
+    What every commit leaves true is true in here, whatever is being written meanwhile. Keep it short: the server
+    cannot clean up behind an open snapshot.
+
+    Raises:
+        RuntimeError: a transaction is open, whose snapshot would be an older one; a programming error.
+    """
+    if connection.in_atomic_block:
+        raise RuntimeError("a snapshot begins outside of any transaction")
+    with _scope("finops_verifier", None, writable=False) as scope:
+        yield scope
+
+
+@contextmanager
 def _scope(
     role: Role,
     tenant_id: UUID | None,
@@ -274,7 +297,8 @@ def _enter(scope: Scope, *, ask_switch: bool, first: Sequence[Statement]) -> Non
     if session.info.transaction_status == TransactionStatus.IDLE:
         # psycopg would send its BEGIN ahead and wait for it (measured: a third of a scoped read's time).
         session.autocommit = True
-        _begun, [entered], *scope.first_rows = run_in_one_trip([_BEGIN, *statements])
+        begin = _BEGIN_SNAPSHOT if scope.role == "finops_verifier" else _BEGIN
+        _begun, [entered], *scope.first_rows = run_in_one_trip([begin, *statements])
     else:
         [entered], *scope.first_rows = run_in_one_trip(statements)
     if ask_switch and entered[-1] is not None:

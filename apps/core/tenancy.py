@@ -27,7 +27,7 @@ class GlobalTable:
 
     `login` are the login roles outside of any scope (finops_web and finops_worker), `staff` the admin,
     `app` and `system` the scoped runtime roles. `impersonator` lets staff who look as a member, and
-    members who read single objects alone, read it. Without
+    members who read single objects alone, read it. The verifier reads every table. Without
     `limited` the table, and its pages in the admin, are out of reach for staff limited to some tenants.
     """
 

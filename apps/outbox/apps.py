@@ -8,3 +8,9 @@ class OutboxConfig(AppConfig):
     name = "apps.outbox"
     label = "outbox"
     verbose_name = _("Outbox")
+
+    def ready(self) -> None:
+        """Plug in what proves the room."""
+        from apps.outbox.verification import register_checks
+
+        register_checks()

@@ -10,4 +10,5 @@ GRANT TEMPORARY ON DATABASE finops TO finops_owner, finops_app, finops_system;
 
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public
-    TO finops_app, finops_staff, finops_staff_limited, finops_impersonator, finops_grantee, finops_system, finops_web, finops_worker;
+    TO finops_app, finops_staff, finops_staff_limited, finops_impersonator, finops_grantee, finops_system, finops_verifier,
+       finops_web, finops_worker;

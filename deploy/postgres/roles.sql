@@ -11,6 +11,7 @@
 --   finops_impersonator   one tenant's rows, few tables, reading only: staff who look as a member
 --   finops_grantee        single accounts and connections of one tenant, reading only: members who were granted these
 --   finops_system         the queues: relay, sequencer, leasing of jobs, retention
+--   finops_verifier       every row of every table, reading only: manage.py verify
 --   finops_web            login of the web processes
 --   finops_worker         login of worker and beat
 --
@@ -24,7 +25,7 @@ DECLARE
 BEGIN
     FOREACH role IN ARRAY ARRAY[
         'finops_owner', 'finops_app', 'finops_staff', 'finops_staff_limited', 'finops_impersonator', 'finops_grantee',
-        'finops_system', 'finops_web', 'finops_worker']
+        'finops_system', 'finops_verifier', 'finops_web', 'finops_worker']
     LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I', role);
@@ -44,7 +45,7 @@ BEGIN
     FOREACH membership SLICE 1 IN ARRAY ARRAY[
         ['finops_app', 'finops_web'], ['finops_staff', 'finops_web'], ['finops_staff_limited', 'finops_web'],
         ['finops_impersonator', 'finops_web'], ['finops_grantee', 'finops_web'],
-        ['finops_app', 'finops_worker'], ['finops_system', 'finops_worker']]
+        ['finops_app', 'finops_worker'], ['finops_system', 'finops_worker'], ['finops_verifier', 'finops_worker']]
     LOOP
         EXECUTE format('GRANT %I TO %I%s', membership[1], membership[2], options);
     END LOOP;

@@ -69,6 +69,7 @@ def test_no_role_has_more_than_it_needs(engines: Engines) -> None:
         ("finops_staff", False, False, False),
         ("finops_staff_limited", False, False, False),
         ("finops_system", False, False, False),
+        ("finops_verifier", False, False, False),
         ("finops_web", True, False, False),
         ("finops_worker", True, False, False),
     ]
@@ -80,6 +81,7 @@ def test_no_role_has_more_than_it_needs(engines: Engines) -> None:
         ("finops_web", "finops_staff_limited", False, True, False),
         ("finops_worker", "finops_app", False, True, False),
         ("finops_worker", "finops_system", False, True, False),
+        ("finops_worker", "finops_verifier", False, True, False),
     ]
 
 

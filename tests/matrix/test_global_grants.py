@@ -30,6 +30,7 @@ def allowed(table: str, role: str) -> set[str]:
         "finops_system": entry.system,
         "finops_impersonator": reads,
         "finops_grantee": reads,
+        "finops_verifier": "SELECT",
     }
     return {verb for verb in given[role].split(", ") if verb}
 

@@ -34,6 +34,7 @@ def _statements(table: str, entry: GlobalTable) -> list[str]:
         "finops_system": entry.system,
         "finops_impersonator": "SELECT" if entry.impersonator else "",
         "finops_grantee": "SELECT" if entry.impersonator else "",
+        "finops_verifier": "SELECT",
     }
     statements = [f"REVOKE ALL ON {table} FROM {', '.join(grants)}"]
     statements += [f"GRANT {what} ON {table} TO {role}" for role, what in grants.items() if what]
