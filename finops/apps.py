@@ -9,7 +9,8 @@ class FinopsConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers the system checks, and installs the hook that wakes workers after a commit.
-        from finops import celery, checks, resources, usage  # noqa: F401
+        from finops import celery, checks, resources, usage, verification  # noqa: F401
 
         usage.install()
         resources.install()
+        verification.register_checks()

@@ -6,7 +6,7 @@ A room declares its table with a `SealedTable`; `finops/seals.py` lists them all
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -45,7 +45,8 @@ class SealedTable:
     `key_id` is the SQL expression of a row's key, `held` the condition on rows that hold a value; finops_system may
     read what both name. `reseal` puts one row under the current key, in a scope of its own, and returns whether it did:
     what cannot be opened, or belongs to a tenant that is switched to read-only, is passed over and logged. A global
-    table is read by the login role.
+    table is read by the login role. `value` is the column of what is sealed, `bound_to` the SQL expression of what that
+    is bound to: verification opens it by these.
     """
 
     name: str
@@ -54,6 +55,9 @@ class SealedTable:
     key_id: str = "key_id"
     held: str = "true"
     is_global: bool = False
+    _: KW_ONLY
+    bound_to: str
+    value: str = "ciphertext"
 
     def count(self) -> dict[str, int]:
         """Return how many rows are under each key."""

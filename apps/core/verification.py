@@ -54,6 +54,12 @@ class Subject:
     now: datetime
 
     @property
+    def tenant(self) -> UUID:
+        """Return the tenant, where a check is for tenants alone."""
+        assert self.tenant_id is not None, "the check is not for the installation"
+        return self.tenant_id
+
+    @property
     def condition(self) -> tuple[str, list[UUID]]:
         """Return what a query says of the rows in question, and its parameters."""
         return ("tenant_id IS NULL", []) if self.tenant_id is None else ("tenant_id = %s", [self.tenant_id])

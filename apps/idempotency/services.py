@@ -175,4 +175,6 @@ KEPT_ANSWERS = SealedTable(
     reseal_answer,
     key_id=key_id_in("body"),
     held="body_expires_at IS NOT NULL AND body IS NOT NULL",
+    bound_to="concat('idempotency_record:', tenant_id, ':', key)",
+    value="body",
 )

@@ -44,4 +44,9 @@ def reseal_credentials(sealed: Row, now: datetime) -> bool:
     return True
 
 
-CREDENTIALS = SealedTable("credentials", "providers_credentials", reseal_credentials)
+CREDENTIALS = SealedTable(
+    "credentials",
+    "providers_credentials",
+    reseal_credentials,
+    bound_to="concat('providers_credentials:', tenant_id, ':', connection_id)",
+)

@@ -240,4 +240,6 @@ WAITING_LETTERS = SealedTable(
     reseal_token,
     key_id=key_id_in("sealed_token"),
     held="sealed_token IS NOT NULL",
+    bound_to="concat('tenants_invitation:', tenant_id, ':', id)",
+    value="sealed_token",
 )

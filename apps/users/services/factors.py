@@ -148,4 +148,11 @@ def reseal_seed(sealed: Row, _now: datetime) -> bool:
     return True
 
 
-AUTHENTICATOR_SEEDS = SealedTable("authenticator seeds", "users_authenticator", reseal_seed, is_global=True)
+AUTHENTICATOR_SEEDS = SealedTable(
+    "authenticator seeds",
+    "users_authenticator",
+    reseal_seed,
+    is_global=True,
+    bound_to="concat('users_authenticator:', user_id, ':', id)",
+    value="sealed_seed",
+)

@@ -44,4 +44,6 @@ SUCCESSORS = SealedTable(
     key_id=key_id_in("successor"),
     held="successor IS NOT NULL",
     is_global=True,
+    bound_to="concat('users_refreshtoken:', session_id, ':', id)",
+    value="successor",
 )

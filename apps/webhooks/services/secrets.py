@@ -129,4 +129,9 @@ def _reseal(secret: EndpointSecret, actor: Actor, now: datetime) -> None:
     )
 
 
-WEBHOOK_SECRETS = SealedTable("webhook secrets", "webhooks_endpointsecret", reseal_secret)
+WEBHOOK_SECRETS = SealedTable(
+    "webhook secrets",
+    "webhooks_endpointsecret",
+    reseal_secret,
+    bound_to="concat('webhooks_endpointsecret:', tenant_id, ':', endpoint_id)",
+)

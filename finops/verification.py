@@ -1,0 +1,90 @@
+"""Proves what no room can prove by itself: all that is sealed opens, and every job that died has called somebody."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from django.utils.translation import gettext_lazy as _
+
+from apps.core import crypto, keyrings
+from apps.core.seals import SealedTable
+from apps.core.verification import Check, Finding, Over, Row, Seen, Subject, Text, look_in_batches, register
+from apps.jobs.events import JOB_DEAD
+from finops.seals import SEALED_TABLES
+
+# A handler that gives up by itself has a code of its own, and says where it belongs what a person must do.
+_CALLS_SOMEBODY = ["unexpected_error", "retry_later", "worker_lost"]
+_SEALED = """
+SELECT id, {tenant} AS tenant_id, {key_id} AS key_id, {value} AS value, {bound_to} AS bound_to
+  FROM {table} WHERE {held} AND id > %s ORDER BY id LIMIT %s
+"""
+_DEAD = """
+SELECT id, EXISTS (SELECT FROM incidents_incident AS incident WHERE incident.tenant_id = job.tenant_id
+                      AND incident.kind = %s AND incident.key = job.id::text) AS has_incident
+  FROM jobs_job AS job WHERE tenant_id = %s AND state = 'dead' AND last_error_code = ANY(%s)
+   AND id > %s ORDER BY id LIMIT %s
+"""
+
+
+def _walk_seals(_subject: Subject) -> Iterator[Seen | Finding]:
+    for sealed in SEALED_TABLES:
+        tenant = "NULL::uuid" if sealed.is_global else "tenant_id"
+        words = {"key_id": sealed.key_id, "value": sealed.value, "bound_to": sealed.bound_to, "held": sealed.held}
+        query = _SEALED.format(table=sealed.table, tenant=tenant, **words)
+        yield from look_in_batches(query, [], partial(_open, sealed))
+
+
+def _open(sealed: SealedTable, row: Row) -> Iterator[Finding]:
+    def wrong(problem: Text, expected: str, found: str, remedy: Text) -> Finding:
+        return Finding(sealed.table, str(row["id"]), problem, expected, found, remedy, row["tenant_id"])
+
+    ring, key_id = keyrings.keys_of("FIELD_KEYS"), crypto.key_id_of(row["value"])
+    if key_id not in ring:
+        remedy = _("Put the key back into FINOPS_FIELD_KEYS, behind the current one, and run manage.py rotate_keys.")
+        problem = _("A sealed value is under a key that is not on the ring.")
+        yield wrong(problem, f"one of {', '.join(ring)}", f"key {key_id}", remedy)
+        return
+    if key_id != row["key_id"]:
+        remedy = _("It was changed past the platform: correct the row's key id.")
+        yield wrong(_("A row names another key than its value is under."), key_id, row["key_id"], remedy)
+    try:
+        crypto.decrypt(row["value"], bound_to=row["bound_to"])
+    except crypto.DecryptionFailed:
+        remedy = _("It was altered, or moved from another row. Restore it, or enter what it held anew.")
+        yield wrong(_("A sealed value does not open."), "a value that opens", "one that does not", remedy)
+
+
+def _walk_dead_jobs(subject: Subject) -> Iterator[Seen | Finding]:
+    return look_in_batches(_DEAD, [JOB_DEAD, subject.tenant, _CALLS_SOMEBODY], _unheard)
+
+
+def _unheard(job: Row) -> Iterator[Finding]:
+    if not job["has_incident"]:
+        yield Finding(
+            "jobs_job",
+            str(job["id"]),
+            _("A job died and nobody was told."),
+            "an incident",
+            "none",
+            _("Open the job, remove what its error names, then replay it or discard it with a reason."),
+        )
+
+
+def register_checks() -> None:
+    """Register the project's checks."""
+    register(
+        Check(
+            "seals.open",
+            _("Everything that is sealed opens"),
+            _("Each sealed value is under a key of the ring, and opens in the row that it stands in."),
+            _("sealed values"),
+            _walk_seals,
+            Over.INSTALLATION,
+        ),
+        Check(
+            "jobs.deaths",
+            _("Every job that died called somebody"),
+            _("Each job that failed for good has an incident."),
+            _("dead jobs"),
+            _walk_dead_jobs,
+        ),
+    )
