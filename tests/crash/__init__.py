@@ -1,0 +1,1 @@
+"""Crashes at every statement: whatever a POST was doing, sending it again makes it happen once."""
