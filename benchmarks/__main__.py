@@ -14,7 +14,10 @@ def main() -> None:
     """Print each result as soon as it is known."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", choices=["sync", "list", "orders", "rls", "webhooks", "limits", []], help="all by default"
+        "names",
+        nargs="*",
+        choices=["sync", "list", "orders", "rls", "webhooks", "limits", "jobs", []],
+        help="all by default",
     )
     names = parser.parse_args().names
     with platform() as environment:
@@ -30,6 +33,7 @@ def _benchmarks() -> dict[str, Benchmark]:
     import django
 
     django.setup()
+    from benchmarks.jobs import jobs_benchmark
     from benchmarks.limits import limits_benchmark
     from benchmarks.listing import list_benchmark
     from benchmarks.orders import orders_benchmark
@@ -44,6 +48,7 @@ def _benchmarks() -> dict[str, Benchmark]:
         "rls": rls_benchmark,
         "webhooks": webhooks_benchmark,
         "limits": limits_benchmark,
+        "jobs": jobs_benchmark,
     }
 
 

@@ -108,6 +108,12 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
         )
     ),
     "guardian_userobjectpermission": _OWN_PERMISSIONS,
+    "jobs_queue": GlobalTable(
+        "a queue is the installation's, and so are its bounds",
+        login="SELECT, INSERT",
+        staff="SELECT, UPDATE",
+        system="SELECT",
+    ),
     "market_instrument": _MARKET,
     "market_listing": _MARKET,
     "market_listingimport": _MARKET,

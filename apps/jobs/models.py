@@ -11,6 +11,28 @@ from apps.core.retention import Retention
 from apps.jobs.enums import ACTIVE_STATES, JobState
 
 
+class Queue(models.Model):
+    """A queue's bounds, which staff may change: how many of its jobs run at once, in all and of one tenant.
+
+    None: as many as there are workers. 0: none, the queue is held.
+    """
+
+    retention = Retention.CONFIGURATION
+
+    name = models.CharField(_("queue"), max_length=40, primary_key=True)
+    max_running = models.PositiveIntegerField(_("at once"), null=True, blank=True)
+    max_running_per_tenant = models.PositiveIntegerField(_("at once of one tenant"), null=True, blank=True)
+    changed_at = models.DateTimeField(_("changed at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("queue")
+        verbose_name_plural = _("queues")
+        ordering: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Job(TenantModel):
     """A piece of work of one tenant.
 
@@ -72,11 +94,13 @@ class Job(TenantModel):
             models.Index(
                 models.F("queue"),
                 models.F("priority").desc(),
+                models.F("tenant_id"),
                 models.F("run_at"),
                 models.F("id"),
                 condition=Q(state=JobState.QUEUED),
-                name="jobs_job_due",
+                name="jobs_job_turn",
             ),
+            models.Index(fields=["queue", "run_at"], condition=Q(state=JobState.QUEUED), name="jobs_job_due"),
             models.Index(fields=["leased_until"], condition=Q(state=JobState.LEASED), name="jobs_job_leased"),
             models.Index(fields=["-id"], condition=Q(state=JobState.DEAD), name="jobs_job_dead"),
             models.Index(

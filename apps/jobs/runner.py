@@ -20,6 +20,7 @@ from apps.jobs.enums import JobState
 from apps.jobs.errors import LeaseLost, WorkerLost
 from apps.jobs.heartbeat import Heartbeat
 from apps.jobs.services import leasing
+from apps.jobs.turns import turns_of
 from apps.jobs.types import Lease
 
 logger = logging.getLogger(__name__)
@@ -36,26 +37,28 @@ def run_next(queue: str, *, worker: str, now: datetime | None = None, random: Ra
     `now` stops the clock at an instant (tests); without it each step reads the time.
     """
     tick: Clock = clock.now if now is None else lambda: now
-    with system_scope():
-        lease = leasing.lease_next(queue=queue, kinds=registry.kinds_on(queue), worker=worker, now=tick())
-    if lease is None:
-        return False
-    with context.use(_context_of(lease)):
+    lease = _lease(queue, worker, tick())
+    if lease is not None:
         _run(lease, tick, random)
-    return True
+    return lease is not None
 
 
 def drain(queue: str, *, worker: str, stopping: Callable[[], bool], seconds: float = DRAIN_SECONDS) -> int:
     """Run a queue's due jobs one by one, for about `seconds`, and return how many.
 
-    If more is due after the first is chosen, one more wake goes out, so that idle workers join one by one and
-    the work goes on when this one's time is up. Each drain sends at most that one: wakes cannot multiply.
+    If more is due after the first is leased, one more wake goes out, so that idle workers join one by one and
+    the work goes on when this one's time is up. Each drain sends at most that one, and one that could lease nothing
+    sends none: wakes cannot multiply. On a queue with bounds those who come too early have gone again, so there
+    another wake hands the place over at the end.
     """
     count, deadline = 0, time.monotonic() + seconds
-    _pass_on(queue)
-    while not stopping() and run_next(queue, worker=worker):
+    while not stopping() and (lease := _lease(queue, worker, clock.now())):
+        if not count:
+            _pass_on(queue)
+        _run(lease, clock.now, _jitter)
         count += 1
         if time.monotonic() >= deadline:
+            _pass_on(queue, only_if_bounded=True)
             break
     return count
 
@@ -77,13 +80,26 @@ def _context_of(lease: Lease) -> Context:
     return Context(lease.actor.request_id, context.continue_trace(lease.traceparent), lease.actor)
 
 
-def _pass_on(queue: str) -> None:
+def _lease(queue: str, worker: str, now: datetime) -> Lease | None:
+    kinds = registry.kinds_on(queue)
     with system_scope():
-        if leasing.has_several_due(queue, now=clock.now()):
+        return leasing.lease_next(queue=queue, kinds=kinds, worker=worker, now=now, turns=turns_of(queue))
+
+
+def _pass_on(queue: str, *, only_if_bounded: bool = False) -> None:
+    with system_scope():
+        if only_if_bounded and not leasing.is_bounded(queue):
+            return
+        if leasing.queues_with_due_jobs([queue], now=clock.now()):
             request_wake(f"jobs:{queue}")
 
 
 def _run(lease: Lease, tick: Clock, random: Random) -> None:
+    with context.use(_context_of(lease)):
+        _carry_out(lease, tick, random)
+
+
+def _carry_out(lease: Lease, tick: Clock, random: Random) -> None:
     started = time.monotonic()
     outcome = "succeeded"
     try:

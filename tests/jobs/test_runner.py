@@ -1,10 +1,8 @@
 """Leasing and running, on real commits, as the worker's login."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
-from django.db import connection
 
 from apps.core import context
 from apps.core.actor import Actor, system_actor
@@ -13,7 +11,6 @@ from apps.incidents.models import Incident
 from apps.jobs import runner
 from apps.jobs.enums import JobState
 from apps.jobs.errors import LeaseLost
-from apps.jobs.models import Job
 from apps.jobs.services import leasing, settle
 from apps.jobs.types import JobKind, Lease
 from tests.factories.incidents import make_incident
@@ -138,10 +135,22 @@ def test_a_drain_runs_what_is_due_and_passes_the_wake_on_once(now: datetime) -> 
     for _ in range(3):
         make_job(now=now)
     with system_scope() as scope:
-        assert leasing.has_several_due("test", now=now) is True
+        scope.wakes.clear()
         assert runner.drain("test", worker="w1", stopping=lambda: False) == 3
         assert scope.wakes == {"jobs:test"}
     assert len(seen) == 3
+
+
+def test_a_drain_of_one_job_or_of_none_that_it_may_have_wakes_nobody(now: datetime) -> None:
+    make_handler()
+    make_job(now=now)
+    make_job(now=now, kind=JobKind("test.unknown", queue="test"), tenant_id=OTHER_TENANT)
+    with system_scope() as scope:
+        assert runner.drain("test", worker="w1", stopping=lambda: False) == 1
+        assert scope.wakes == {"jobs:test"}, "another worker may know the kind that is left"
+        scope.wakes.clear()
+        assert runner.drain("test", worker="w1", stopping=lambda: False) == 0
+        assert scope.wakes == set()
 
 
 def test_a_drain_leases_nothing_once_the_worker_is_stopping(now: datetime) -> None:
@@ -157,27 +166,3 @@ def test_the_platform_role_cannot_read_a_tenants_business_rows_while_leasing(now
     assert lease_job(now).tenant_id == OTHER_TENANT
     with system_scope(), pytest.raises(Exception, match="permission denied"):
         Incident.objects.count()
-
-
-def test_leasing_reads_the_partial_index_and_no_more(now: datetime) -> None:
-    with write_scope(ACTOR):
-        Job.objects.bulk_create(
-            Job(
-                tenant_id=TENANT,
-                kind="test.note",
-                queue="test",
-                state=JobState.QUEUED if number % 40 == 0 else JobState.SUCCEEDED,
-                run_at=now + timedelta(seconds=number),
-                max_attempts=3,
-                lease_seconds=60,
-                created_at=now,
-            )
-            for number in range(4000)
-        )
-    plan_of = "EXPLAIN (ANALYZE, FORMAT TEXT) " + leasing._LEASE
-    values: dict[str, Any] = {"queue": "test", "kinds": ["test.note"], "worker": "w1", "now": now + timedelta(hours=1)}
-    with system_scope(), connection.cursor() as cursor:
-        cursor.execute(plan_of, values)
-        plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "Index Scan using jobs_job_due" in plan, plan
-    assert "Seq Scan" not in plan

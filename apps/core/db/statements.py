@@ -21,7 +21,7 @@ _json = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with `%s` placeholders, and their values."""
+    """SQL with `%s` placeholders, and their values. In one trip the server's own `$1` may stand in their place."""
 
     sql: str
     params: Sequence[Any] = ()

@@ -15,6 +15,20 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Queue',
+            fields=[
+                ('name', models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name='queue')),
+                ('max_running', models.PositiveIntegerField(blank=True, null=True, verbose_name='at once')),
+                ('max_running_per_tenant', models.PositiveIntegerField(blank=True, null=True, verbose_name='at once of one tenant')),
+                ('changed_at', models.DateTimeField(blank=True, null=True, verbose_name='changed at')),
+            ],
+            options={
+                'verbose_name': 'queue',
+                'verbose_name_plural': 'queues',
+                'ordering': ['name'],
+            },
+        ),
+        migrations.CreateModel(
             name='Job',
             fields=[
                 ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
@@ -48,7 +62,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'jobs',
                 'ordering': ['-id'],
                 'abstract': False,
-                'indexes': [models.Index(models.F('queue'), models.OrderBy(models.F('priority'), descending=True), models.F('run_at'), models.F('id'), condition=models.Q(('state', 'queued')), name='jobs_job_due'), models.Index(condition=models.Q(('state', 'leased')), fields=['leased_until'], name='jobs_job_leased'), models.Index(condition=models.Q(('state', 'dead')), fields=['-id'], name='jobs_job_dead'), models.Index(condition=models.Q(('finished_at__isnull', False)), fields=['finished_at', 'kind'], name='jobs_job_finished'), models.Index(fields=['tenant_id', '-id'], name='jobs_job_of_tenant')],
+                'indexes': [models.Index(models.F('queue'), models.OrderBy(models.F('priority'), descending=True), models.F('tenant_id'), models.F('run_at'), models.F('id'), condition=models.Q(('state', 'queued')), name='jobs_job_turn'), models.Index(condition=models.Q(('state', 'queued')), fields=['queue', 'run_at'], name='jobs_job_due'), models.Index(condition=models.Q(('state', 'leased')), fields=['leased_until'], name='jobs_job_leased'), models.Index(condition=models.Q(('state', 'dead')), fields=['-id'], name='jobs_job_dead'), models.Index(condition=models.Q(('finished_at__isnull', False)), fields=['finished_at', 'kind'], name='jobs_job_finished'), models.Index(fields=['tenant_id', '-id'], name='jobs_job_of_tenant')],
                 'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='jobs_job_tenant_id_id'), models.UniqueConstraint(condition=models.Q(models.Q(('unique_key', ''), _negated=True), ('state__in', ('queued', 'leased'))), fields=('tenant_id', 'kind', 'unique_key'), name='jobs_job_one_active_per_key'), models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'leased', 'succeeded', 'dead', 'discarded'])), name='jobs_job_state_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('leased_until__isnull', False), ('state', 'leased')), models.Q(models.Q(('state', 'leased'), _negated=True), ('leased_until__isnull', True)), _connector='OR'), name='jobs_job_leased_until_iff_leased')],
             },
         ),
