@@ -6,12 +6,12 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.models import TenantModel
+from apps.core.models import BaseModel, TenantModel
 from apps.core.retention import Retention
 from apps.jobs.enums import ACTIVE_STATES, JobState
 
 
-class Queue(models.Model):
+class Queue(BaseModel):
     """A queue's bounds, which staff may change: how many of its jobs run at once, in all and of one tenant.
 
     None: as many as there are workers. 0: none, the queue is held.
@@ -19,7 +19,7 @@ class Queue(models.Model):
 
     retention = Retention.CONFIGURATION
 
-    name = models.CharField(_("queue"), max_length=40, primary_key=True)
+    name = models.CharField(_("queue"), max_length=40, unique=True)
     max_running = models.PositiveIntegerField(_("at once"), null=True, blank=True)
     max_running_per_tenant = models.PositiveIntegerField(_("at once of one tenant"), null=True, blank=True)
     changed_at = models.DateTimeField(_("changed at"), null=True, blank=True)

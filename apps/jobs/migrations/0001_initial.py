@@ -17,7 +17,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Queue',
             fields=[
-                ('name', models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name='queue')),
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=40, unique=True, verbose_name='queue')),
                 ('max_running', models.PositiveIntegerField(blank=True, null=True, verbose_name='at once')),
                 ('max_running_per_tenant', models.PositiveIntegerField(blank=True, null=True, verbose_name='at once of one tenant')),
                 ('changed_at', models.DateTimeField(blank=True, null=True, verbose_name='changed at')),
