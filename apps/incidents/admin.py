@@ -80,7 +80,11 @@ REMEDIES: Mapping[str, Promise] = {
         "agree."
     ),
     "webhook_endpoint.disabled": gettext_lazy(
-        "Tell the client. Once their receiver is back, enable the endpoint on its page and recover what was discarded."
+        "Tell the client. Once their receiver is back, enable the endpoint on its page and replay what it has missed."
+    ),
+    "webhook_endpoint.failing": gettext_lazy(
+        "Open the endpoint: its page says what the receiver answers. Its owners were told by e-mail; the first "
+        "delivery that arrives resolves this. After five days of failure and three notices the endpoint is disabled."
     ),
 }
 _TONES = {"critical": "bad", "warning": "warn", "info": "info"}

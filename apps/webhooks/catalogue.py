@@ -81,6 +81,7 @@ EVENT_TYPES: Mapping[str, Promise] = {
     webhooks.ENDPOINT_UPDATED: _("A webhook endpoint has changed."),
     webhooks.ENDPOINT_DELETED: _("A webhook endpoint was deleted."),
     webhooks.ENDPOINT_DISABLED: _("The platform has disabled a webhook endpoint."),
+    webhooks.ENDPOINT_FAILING: _("Nothing has arrived at a webhook endpoint for hours or days: `notice` 1 to 3."),
     webhooks.ENDPOINT_SECRET_ROTATED: _("A webhook endpoint has a new secret."),
     webhooks.TEST: _("A test that was asked for; it is sent whatever an endpoint subscribes to."),
 }

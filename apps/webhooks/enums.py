@@ -18,3 +18,15 @@ class DeliveryStatus(models.TextChoices):
     SUCCEEDED = "succeeded", _("Succeeded")
     FAILED = "failed", _("Failed")
     DISCARDED = "discarded", _("Discarded")
+
+
+class RecoveryStatus(models.TextChoices):
+    """A recovery runs until all that was lost is queued again, or its endpoint is disabled."""
+
+    RUNNING = "running", _("Running")
+    FINISHED = "finished", _("Finished")
+
+
+# Why the platform has disabled an endpoint: it answered 410, or nothing has arrived there for days.
+DISABLED_AS_GONE, DISABLED_AS_FAILING = "gone", "failing"
+LOST_STATUSES = (DeliveryStatus.FAILED, DeliveryStatus.DISCARDED)

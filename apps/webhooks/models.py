@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.db import TenantForeignKey
 from apps.core.models import TenantModel, VersionedModel
 from apps.core.retention import Retention
-from apps.webhooks.enums import DeliveryStatus, EndpointStatus
+from apps.webhooks.enums import LOST_STATUSES, DeliveryStatus, EndpointStatus, RecoveryStatus
 
 _PENDING = Q(status=DeliveryStatus.PENDING)
 
@@ -31,10 +31,17 @@ class Endpoint(TenantModel, VersionedModel):
     status = models.CharField(
         _("status"), max_length=10, choices=EndpointStatus.choices, default=EndpointStatus.ENABLED
     )
-    # A code, where the platform has disabled it: "gone" after a 410. Empty where a person has.
+    # A code, where the platform has disabled it: "gone" after a 410, "failing" after days. Empty where a person has.
     disabled_reason = models.CharField(_("disabled because"), max_length=80, blank=True)
     last_sequence = models.BigIntegerField(_("last sequence"), default=0, editable=False)
     last_delivery_id = models.UUIDField(_("last delivery"), null=True, editable=False)
+    # The first failure after which nothing has arrived. Kept while the platform has it disabled, for the replay.
+    failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
+    # How often its owners were told of this failure; `noticed_at` stays until the incident is resolved.
+    notices = models.PositiveSmallIntegerField(_("notices"), default=0, editable=False)
+    noticed_at = models.DateTimeField(_("last notice"), null=True, blank=True, editable=False)
+    # After it was given up as failing, what happens is kept for it until then, as discarded.
+    held_until = models.DateTimeField(_("kept for it until"), null=True, blank=True, editable=False)
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True)
 
     class Meta(TenantModel.Meta):
@@ -50,6 +57,13 @@ class Endpoint(TenantModel, VersionedModel):
                 name="webhooks_endpoint_deleted_is_disabled",
             ),
             TenantForeignKey(field="tenant_id", to="tenants.Tenant", name="webhooks_endpoint_tenant"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                condition=Q(failing_since__isnull=False) | Q(noticed_at__isnull=False),
+                name="webhooks_endpoint_watched",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -169,6 +183,11 @@ class Delivery(TenantModel):
                 condition=~Q(status=DeliveryStatus.SUCCEEDED),
                 name="webhooks_delivery_unfinished",
             ),
+            models.Index(
+                fields=["tenant_id", "endpoint", "sequence"],
+                condition=Q(status__in=LOST_STATUSES),
+                name="webhooks_delivery_lost",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -208,3 +227,47 @@ class DeliveryAttempt(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.status_code or self.error}"
+
+
+class Recovery(TenantModel):
+    """One sending again of what an endpoint missed: what was lost `until` it began, of what was made `since` a time.
+
+    It goes on in batches, the oldest first; `total` is what there was to do.
+    """
+
+    retention = Retention.OPERATIONAL
+
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.CASCADE, related_name="recoveries", db_constraint=False, db_index=False
+    )
+    since = models.DateTimeField(_("since"))
+    until = models.DateTimeField(_("until"))
+    total = models.PositiveIntegerField(_("to send again"))
+    queued_again = models.PositiveIntegerField(_("queued again"), default=0)
+    begun_at = models.DateTimeField(_("begun at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("webhook recovery")
+        verbose_name_plural = _("webhook recoveries")
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["tenant_id", "endpoint"],
+                condition=Q(finished_at=None),
+                name="webhooks_recovery_one_at_work",
+            ),
+            TenantForeignKey(
+                field="endpoint", to="webhooks.Endpoint", name="webhooks_recovery_endpoint", on_delete="CASCADE"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant_id", "endpoint", "-id"], name="webhooks_recovery_of_endpoint")]
+
+    def __str__(self) -> str:
+        return f"{self.queued_again} of {self.total}"
+
+    @property
+    def status(self) -> str:
+        """Whether it is still at work, as `RecoveryStatus` has it."""
+        return RecoveryStatus.RUNNING if self.finished_at is None else RecoveryStatus.FINISHED

@@ -1,11 +1,17 @@
 """What travels between queue, sender and log."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from apps.core.ids import new_id
+from apps.jobs.types import JobKind
+
+# A letter about an endpoint is of use for days: half a day of trying, then staff see why.
+SEND_NOTICE = JobKind("webhook_notice.send", queue="default", max_attempts=15, backoff_seconds=10)
+# A batch of a recovery; see `services.continue_recovery`.
+RECOVER = JobKind("webhook_recovery.continue", queue="default", max_attempts=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +27,8 @@ class Message:
 
 # A receiver's word that it wants nothing more (Standard Webhooks; RFC 9110 15.5.11).
 GONE_STATUS = 410
+# The error of an attempt that was not made, since no secret of its endpoint could be opened.
+SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105  (a code)
 
 
 class Share(NamedTuple):
@@ -59,3 +67,8 @@ class Attempt:
     response_excerpt: str = ""
     retry_after: float | None = None
     id: UUID = field(default_factory=new_id)
+
+    @property
+    def ended_at(self) -> datetime:
+        """When its outcome was known."""
+        return self.at + timedelta(milliseconds=self.duration_ms)

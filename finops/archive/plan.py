@@ -51,6 +51,8 @@ REWRITTEN: Mapping[tuple[str, str], str] = {
     ("webhooks_endpoint", "status"): "'disabled'",
     ("webhooks_endpoint", "disabled_reason"): "CASE WHEN status = 'enabled' THEN 'secret_left_out' "
     "ELSE disabled_reason END",
+    ("webhooks_endpoint", "held_until"): "NULL::timestamptz",
+    ("webhooks_recovery", "finished_at"): "coalesce(finished_at, begun_at)",
     ("webhooks_delivery", "status"): "CASE WHEN status = 'pending' THEN 'discarded' ELSE status END",
     ("webhooks_delivery", "next_attempt_at"): "NULL::timestamptz",
     ("webhooks_delivery", "leased_until"): "NULL::timestamptz",

@@ -14,7 +14,7 @@ from apps.orders.services.alarms import (
 )
 from apps.orders.services.drift import POSITION_DRIFT
 from apps.providers.services.runs import INCIDENT_KIND
-from apps.webhooks.services.endpoints import DISABLED_INCIDENT
+from apps.webhooks.events import DISABLED_INCIDENT, FAILING_INCIDENT
 from tests.backoffice.test_actions import press
 from tests.backoffice.test_pages import get
 from tests.backoffice.world import World
@@ -24,6 +24,7 @@ LIST = "/admin/incidents/incident/"
 KINDS = {
     ANOTHER_ORDER,
     DISABLED_INCIDENT,
+    FAILING_INCIDENT,
     FILL_REFUSED,
     FOUND_AFTER_LOST,
     INCIDENT_KIND,

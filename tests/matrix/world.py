@@ -30,7 +30,7 @@ from apps.users.enums import PasskeyPurpose
 from apps.users.models import User
 from apps.users.services import Ceremony, add_totp_device, ask_for_passkey, begin_passkey
 from apps.users.services.factors import new_authenticator
-from apps.webhooks.services import send_test_event
+from apps.webhooks.services import recover, send_test_event
 from tests.conftest import client_for
 from tests.factories.accounts import make_account, make_holding, make_transaction
 from tests.factories.impersonations import make_impersonation
@@ -192,6 +192,8 @@ def _build_side(slug: str, jordan: User) -> Side:
     actor = system_actor("tests", tenant_id=tenant.id)
     make_endpoint(tenant, f"https://93.184.215.14/{slug}/second")
     tests = [send_test_event(endpoint_id=endpoint.id, actor=actor, now=clock.now()) for _ in range(2)]
+    for _ in range(2):
+        recover(endpoint_id=endpoint.id, since=clock.now(), actor=actor, now=clock.now())
     desk, order = _make_desk(tenant)
     make_invitation(tenant, f"first@{slug}.example.com", "desk")
     invitation, token = make_invitation(tenant, f"second@{slug}.example.com")

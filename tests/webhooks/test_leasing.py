@@ -302,7 +302,7 @@ def test_recovery_queues_again_what_did_not_arrive_since_a_time(acme, now: datet
     assert sorted(statuses_of(endpoint)) == ["failed"] * 3 + ["succeeded"] * 2
     lost = [d for d in deliveries_of(endpoint) if d.status == "failed" and d.created_at >= now + hour]
     later = now + 11 * hour
-    assert recover(endpoint_id=endpoint.id, since=now + hour, actor=actor, now=later) == len(lost)
+    assert recover(endpoint_id=endpoint.id, since=now + hour, actor=actor, now=later).queued_again == len(lost)
     _require_queued(lost, endpoint)
     assert sequences(claimed(later)) == [lost[0].sequence]
 
@@ -319,5 +319,5 @@ def test_recovery_brings_back_what_disabling_threw_out(acme, now: datetime) -> N
     for status in ("disabled", "enabled"):
         update_endpoint(endpoint_id=endpoint.id, status=status, actor=actor, now=now)
     assert statuses_of(endpoint) == ["discarded"] * 3
-    assert recover(endpoint_id=endpoint.id, since=now, actor=actor, now=now) == 3
+    assert recover(endpoint_id=endpoint.id, since=now, actor=actor, now=now).queued_again == 3
     assert sequences(claimed(now)) == [1, 2, 3]

@@ -1,7 +1,9 @@
 """What staff can do about an endpoint."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_noop as message
 
@@ -13,6 +15,10 @@ from apps.webhooks.models import Endpoint
 
 TESTED = Outcome(message("%(count)s test event is on its way"), message("%(count)s test events are on their way"))
 ENABLED = Outcome(message("%(count)s endpoint enabled"), message("%(count)s endpoints enabled"))
+REPLAYED = Outcome(
+    message("%(count)s endpoint enabled; what it has missed since its first failure is on its way"),
+    message("%(count)s endpoints enabled; what they have missed since their first failure is on its way"),
+)
 DISABLED = Outcome(
     message("%(count)s endpoint disabled, what waited for it discarded"),
     message("%(count)s endpoints disabled, what waited for them discarded"),
@@ -37,6 +43,20 @@ def _enable(endpoint: Endpoint, actor: Actor, now: datetime, reason: str) -> Out
     return ENABLED
 
 
+def _replay(endpoint: Endpoint, actor: Actor, now: datetime, reason: str) -> Outcome:
+    _enabled, recovery = services.enable_endpoint(endpoint_id=endpoint.pk, reason=reason, actor=actor, now=now)
+    return REPLAYED if recovery else ENABLED
+
+
+def _foretell_replay(endpoints: Sequence[Endpoint]) -> Sequence[str]:
+    return [
+        _("%(url)s: what was lost since %(since)s UTC is sent again, the oldest first.")
+        % {"url": endpoint.url, "since": f"{endpoint.failing_since:%Y-%m-%d %H:%M}"}
+        for endpoint in endpoints
+        if endpoint.failing_since is not None
+    ]
+
+
 def _disable(endpoint: Endpoint, actor: Actor, now: datetime, reason: str) -> Outcome:
     status = EndpointStatus.DISABLED
     services.update_endpoint(endpoint_id=endpoint.pk, status=status, reason=reason, actor=actor, now=now)
@@ -45,8 +65,8 @@ def _disable(endpoint: Endpoint, actor: Actor, now: datetime, reason: str) -> Ou
 
 def _recover(endpoint: Endpoint, actor: Actor, now: datetime, hours: str) -> Outcome:
     since = now - timedelta(hours=int(hours))
-    found = services.recover(endpoint_id=endpoint.pk, since=since, actor=actor, now=now)
-    return RECOVERED if found else NOTHING_LOST
+    recovery = services.recover(endpoint_id=endpoint.pk, since=since, actor=actor, now=now)
+    return RECOVERED if recovery.total else NOTHING_LOST
 
 
 def _is_enabled(endpoint: Endpoint) -> bool:
@@ -55,6 +75,10 @@ def _is_enabled(endpoint: Endpoint) -> bool:
 
 def _may_be_enabled(endpoint: Endpoint) -> bool:
     return endpoint.deleted_at is None and not _is_enabled(endpoint)
+
+
+def _has_something_to_replay(endpoint: Endpoint) -> bool:
+    return _may_be_enabled(endpoint) and endpoint.failing_since is not None
 
 
 ACTIONS = (
@@ -66,11 +90,23 @@ ACTIONS = (
         available=_is_enabled,
     ),
     ServiceAction(
+        name="replay",
+        label=gettext_lazy("Enable and replay"),
+        icon="replay",
+        run=_replay,
+        confirm=gettext_lazy("It is sent what it has missed since its first failure, and what happens from now on."),
+        foretell=_foretell_replay,
+        needs_reason=True,
+        available=_has_something_to_replay,
+    ),
+    ServiceAction(
         name="enable",
         label=gettext_lazy("Enable"),
         icon="play_arrow",
         run=_enable,
-        confirm=gettext_lazy("It is sent what happens from now on; what it missed meanwhile can then be recovered."),
+        confirm=gettext_lazy(
+            "It is sent what happens from now on. What it has missed is not sent; it can be recovered afterwards."
+        ),
         needs_reason=True,
         available=_may_be_enabled,
     ),

@@ -41,10 +41,9 @@ from apps.core.admin.panels import Tone
 from apps.webhooks.admin import display
 from apps.webhooks.admin.deliveries import attempts_of
 from apps.webhooks.admin.endpoint_actions import ACTIONS
-from apps.webhooks.enums import EndpointStatus
+from apps.webhooks.enums import DISABLED_AS_FAILING, DISABLED_AS_GONE, EndpointStatus
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.selectors.records import IN_A_ROW, Attempts, Record, records_of
-from apps.webhooks.services import GONE
 
 _LATEST = 15
 
@@ -166,9 +165,11 @@ class EndpointAdmin(StaffModelAdmin):
         """Say why nothing is sent, or what fails."""
         if endpoint.deleted_at is not None:
             return Notice(_("The client deleted this endpoint"), _("Its deliveries are kept."), tone="info")
-        if endpoint.disabled_reason == GONE:
+        if endpoint.disabled_reason == DISABLED_AS_GONE:
             text = _("It answered 410 Gone, which asks us to stop.")
-            return Notice(_("Disabled by the platform"), text, _("Ask the client; then enable and recover."), "bad")
+            return Notice(_("Disabled by the platform"), text, _("Ask the client; then enable and replay."), "bad")
+        if endpoint.disabled_reason == DISABLED_AS_FAILING:
+            return _given_up(endpoint)
         if endpoint.status == EndpointStatus.DISABLED:
             return Notice(_("Disabled"), _("Nothing is sent, and nothing is queued."), tone="warn")
         return _trouble(endpoint.record)
@@ -226,6 +227,15 @@ class EndpointAdmin(StaffModelAdmin):
             (_("Incidents"), about_url("incidents.incident", endpoint)),
             (_("Audit log"), about_url("audit.auditentry", endpoint)),
         )
+
+
+def _given_up(endpoint: Endpoint) -> Notice:
+    text = _("Nothing has arrived since %(since)s UTC. What happens is kept for it until %(until)s UTC.") % {
+        "since": f"{endpoint.failing_since:%Y-%m-%d %H:%M}" if endpoint.failing_since else "?",
+        "until": f"{endpoint.held_until:%Y-%m-%d %H:%M}" if endpoint.held_until else "?",
+    }
+    remedy = _("Its owners were told by e-mail. Once their server is well again: enable and replay; nothing is lost.")
+    return Notice(_("Disabled after days of failure"), text, remedy, "bad")
 
 
 def _in_a_row(attempts: Attempts) -> str:

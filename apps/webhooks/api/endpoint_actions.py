@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -9,17 +10,21 @@ from rest_framework.response import Response
 from apps.core import clock
 from apps.core.api.permissions import Permission
 from apps.core.api.serializers import NoBody
-from apps.core.api.views import IF_MATCH
+from apps.core.api.views import IF_MATCH, TenantListView, etag
 from apps.idempotency.http import run_idempotently
-from apps.webhooks import services
+from apps.webhooks import selectors, services
 from apps.webhooks.api.one_endpoint import EndpointBaseView, response_with_secret
 from apps.webhooks.api.serializers import (
     DeliverySerializer,
+    EnabledEndpointSerializer,
+    EnablingSerializer,
+    EndpointSerializer,
     EndpointWithSecretSerializer,
-    RecoveredSerializer,
+    RecoveryRequestSerializer,
     RecoverySerializer,
     RotationSerializer,
 )
+from apps.webhooks.models import Recovery
 
 TAGS = ["Webhooks"]
 
@@ -87,16 +92,69 @@ class EndpointRecoveryView(EndpointBaseView):
     @extend_schema(
         operation_id="recover_webhook_endpoint",
         summary="Send again what failed or was discarded since a time",
-        description="The oldest first, 10,000 at a time; each keeps its id.",
+        description=(
+            "The oldest first; each keeps its id. The first 500 are queued at once, the rest in batches: see "
+            "`GET .../recoveries` for how far it is."
+        ),
         tags=TAGS,
-        request=RecoverySerializer,
-        responses={202: RecoveredSerializer},
+        request=RecoveryRequestSerializer,
+        responses={202: RecoverySerializer},
     )
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         self.require_endpoint(endpoint_id)
         return run_idempotently(self, lambda: self._recover(endpoint_id))
 
     def _recover(self, endpoint_id: UUID) -> Response:
-        body = self.parse(RecoverySerializer)
-        count = services.recover(endpoint_id=endpoint_id, actor=self.actor, now=clock.now(), **body)
-        return Response({"queued_again": count}, status=202)
+        body = self.parse(RecoveryRequestSerializer)
+        recovery = services.recover(endpoint_id=endpoint_id, actor=self.actor, now=clock.now(), **body)
+        return Response(RecoverySerializer(recovery).data, status=202)
+
+
+class EndpointRecoveryListView(TenantListView):
+    """GET /webhooks/endpoints/{id}/recoveries."""
+
+    required_permissions = {"GET": Permission.WEBHOOKS_READ}
+    serializer_class = RecoverySerializer
+
+    @extend_schema(operation_id="list_webhook_recoveries", summary="An endpoint's recoveries, newest first", tags=TAGS)
+    def get(self, request: Request, **path: object) -> Response:
+        return super().get(request, **path)
+
+    def rows(self) -> QuerySet[Recovery]:
+        endpoint = selectors.get_endpoint(tenant_id=self.tenant_id, endpoint_id=self.kwargs["endpoint_id"])
+        return selectors.recoveries_of(endpoint)
+
+
+class EndpointEnablingView(EndpointBaseView):
+    """POST /webhooks/endpoints/{id}/enable."""
+
+    required_permissions = {"POST": Permission.WEBHOOKS_WRITE}
+
+    @extend_schema(
+        operation_id="enable_webhook_endpoint",
+        summary="Enable an endpoint and send again what it has missed since its first failure",
+        description=(
+            "For one that the platform has disabled. After days of failure what happened meanwhile was kept, too, for "
+            "30 days, and is sent in its order. An endpoint that is enabled is left as it is."
+        ),
+        tags=TAGS,
+        parameters=[IF_MATCH],
+        request=EnablingSerializer,
+        responses=EnabledEndpointSerializer,
+    )
+    def post(self, request: Request, endpoint_id: UUID) -> Response:
+        self.require_endpoint(endpoint_id)
+        return run_idempotently(self, lambda: self._enable(endpoint_id))
+
+    def _enable(self, endpoint_id: UUID) -> Response:
+        body = self.parse(EnablingSerializer)
+        endpoint, recovery = services.enable_endpoint(
+            endpoint_id=endpoint_id,
+            expected_version=self.expected_version(),
+            actor=self.actor,
+            now=clock.now(),
+            **body,
+        )
+        told = RecoverySerializer(recovery).data if recovery else None
+        data = {**EndpointSerializer(endpoint).data, "recovery": told}
+        return Response(data, headers={"ETag": etag(endpoint.version)})

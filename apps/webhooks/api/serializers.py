@@ -5,9 +5,9 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.api.serializers import PageQuery, StrictSerializer, TimeText
-from apps.webhooks.enums import DeliveryStatus, EndpointStatus
+from apps.webhooks.enums import DeliveryStatus, EndpointStatus, RecoveryStatus
 from apps.webhooks.events import endpoint_data
-from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint
+from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint, Recovery
 from apps.webhooks.services import LONGEST_GRACE_SECONDS
 
 
@@ -42,14 +42,17 @@ class RotationSerializer(StrictSerializer):
     )
 
 
-class RecoverySerializer(StrictSerializer):
+class RecoveryRequestSerializer(StrictSerializer):
     """Since when to send again what did not arrive."""
 
     since = TimeText()
 
 
 class EndpointSerializer(serializers.Serializer[Endpoint]):
-    """An endpoint. `disabled_reason` says why the platform has disabled it: `gone` after a 410."""
+    """An endpoint. `disabled_reason` says why the platform has disabled it: `gone` after a 410, `failing` after days.
+
+    `failing_since` is the first failure after which nothing has arrived.
+    """
 
     id = serializers.UUIDField()
     url = serializers.CharField()
@@ -57,6 +60,7 @@ class EndpointSerializer(serializers.Serializer[Endpoint]):
     description = serializers.CharField()
     status = serializers.ChoiceField(EndpointStatus.choices)
     disabled_reason = serializers.CharField(allow_null=True)
+    failing_since = serializers.DateTimeField(allow_null=True)
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -111,10 +115,29 @@ class DeliveryQuery(PageQuery):
     event_type = serializers.CharField(required=False, max_length=100)
 
 
-class RecoveredSerializer(serializers.Serializer[Any]):
-    """How many deliveries were queued again; 10,000 means that there may be more."""
+class EnablingSerializer(StrictSerializer):
+    """Whether what was missed since the first failure is sent again."""
 
+    replay = serializers.BooleanField(required=False, default=True)
+
+
+class RecoverySerializer(serializers.Serializer[Recovery]):
+    """A recovery: how many of the `total` are queued again. It may have been asked for more than once."""
+
+    id = serializers.UUIDField()
+    endpoint_id = serializers.UUIDField()
+    since = serializers.DateTimeField()
+    status = serializers.ChoiceField(RecoveryStatus.choices)
+    total = serializers.IntegerField()
     queued_again = serializers.IntegerField()
+    begun_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class EnabledEndpointSerializer(EndpointSerializer):
+    """An endpoint, and the recovery that has begun; null where nothing was missed."""
+
+    recovery = RecoverySerializer(allow_null=True)
 
 
 class EventTypeSerializer(serializers.Serializer[Any]):

@@ -17,6 +17,8 @@ urlpatterns = [
     ),
     path(f"{ENDPOINT}/test", endpoint_actions.EndpointTestView.as_view(), name="webhook-endpoint-test"),
     path(f"{ENDPOINT}/recover", endpoint_actions.EndpointRecoveryView.as_view(), name="webhook-endpoint-recovery"),
+    path(f"{ENDPOINT}/recoveries", endpoint_actions.EndpointRecoveryListView.as_view(), name="webhook-recoveries"),
+    path(f"{ENDPOINT}/enable", endpoint_actions.EndpointEnablingView.as_view(), name="webhook-endpoint-enabling"),
     path("webhooks/deliveries", deliveries.DeliveryListView.as_view(), name="webhook-deliveries"),
     path(DELIVERY, deliveries.DeliveryView.as_view(), name="webhook-delivery"),
     path(f"{DELIVERY}/retry", deliveries.DeliveryRetryView.as_view(), name="webhook-delivery-retry"),

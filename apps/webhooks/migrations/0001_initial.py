@@ -32,12 +32,17 @@ class Migration(migrations.Migration):
                 ('disabled_reason', models.CharField(blank=True, max_length=80, verbose_name='disabled because')),
                 ('last_sequence', models.BigIntegerField(default=0, editable=False, verbose_name='last sequence')),
                 ('last_delivery_id', models.UUIDField(editable=False, null=True, verbose_name='last delivery')),
+                ('failing_since', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='failing since')),
+                ('notices', models.PositiveSmallIntegerField(default=0, editable=False, verbose_name='notices')),
+                ('noticed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='last notice')),
+                ('held_until', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='kept for it until')),
                 ('deleted_at', models.DateTimeField(blank=True, null=True, verbose_name='deleted')),
             ],
             options={
                 'verbose_name': 'webhook endpoint',
                 'verbose_name_plural': 'webhook endpoints',
                 'abstract': False,
+                'indexes': [models.Index(condition=models.Q(('failing_since__isnull', False), ('noticed_at__isnull', False), _connector='OR'), fields=['id'], name='webhooks_endpoint_watched')],
                 'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='webhooks_endpoint_tenant_id_id'), models.CheckConstraint(condition=models.Q(('status__in', ['enabled', 'disabled'])), name='webhooks_endpoint_status_is_known'), models.CheckConstraint(condition=models.Q(('deleted_at', None), ('status', 'disabled'), _connector='OR'), name='webhooks_endpoint_deleted_is_disabled'), apps.core.db.TenantForeignKey(field='tenant_id', name='webhooks_endpoint_tenant', to='tenants.Tenant')],
             },
         ),
@@ -107,6 +112,28 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='webhooks_deliveryattempt_tenant_id_id'), apps.core.db.TenantForeignKey(field='delivery', name='webhooks_deliveryattempt_delivery', to='webhooks.Delivery')],
             },
         ),
+        migrations.CreateModel(
+            name='Recovery',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(editable=False)),
+                ('since', models.DateTimeField(verbose_name='since')),
+                ('until', models.DateTimeField(verbose_name='until')),
+                ('total', models.PositiveIntegerField(verbose_name='to send again')),
+                ('queued_again', models.PositiveIntegerField(default=0, verbose_name='queued again')),
+                ('begun_at', models.DateTimeField(verbose_name='begun at')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
+                ('endpoint', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='recoveries', to='webhooks.endpoint')),
+            ],
+            options={
+                'verbose_name': 'webhook recovery',
+                'verbose_name_plural': 'webhook recoveries',
+                'ordering': ['-id'],
+                'abstract': False,
+                'indexes': [models.Index(fields=['tenant_id', 'endpoint', '-id'], name='webhooks_recovery_of_endpoint')],
+                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='webhooks_recovery_tenant_id_id'), models.UniqueConstraint(condition=models.Q(('finished_at', None)), fields=('tenant_id', 'endpoint'), name='webhooks_recovery_one_at_work'), apps.core.db.TenantForeignKey(field='endpoint', name='webhooks_recovery_endpoint', on_delete='CASCADE', to='webhooks.Endpoint')],
+            },
+        ),
         migrations.AddIndex(
             model_name='delivery',
             index=models.Index(condition=models.Q(('status', 'pending'), ('next_attempt_at__isnull', False)), fields=['tenant_id', 'endpoint', 'next_attempt_at', 'sequence'], name='webhooks_delivery_due'),
@@ -126,6 +153,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='delivery',
             index=models.Index(condition=models.Q(('status', 'succeeded'), _negated=True), fields=['tenant_id', 'status', 'id'], name='webhooks_delivery_unfinished'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('status__in', ('failed', 'discarded'))), fields=['tenant_id', 'endpoint', 'sequence'], name='webhooks_delivery_lost'),
         ),
         migrations.AddConstraint(
             model_name='delivery',
@@ -174,10 +205,10 @@ class Migration(migrations.Migration):
         SecureTenantTable(
             "webhooks_endpoint",
             app="SELECT, INSERT, UPDATE (url, event_types, description, status, disabled_reason, last_sequence, "
-            "last_delivery_id, version, updated_at, deleted_at)",
+            "last_delivery_id, failing_since, notices, noticed_at, held_until, version, updated_at, deleted_at)",
             staff="SELECT",
-            # The relay gives the sequences of an endpoint.
-            system="SELECT, UPDATE (last_sequence, last_delivery_id)",
+            # The relay gives the sequences of an endpoint, and the sender says since when it fails.
+            system="SELECT, UPDATE (last_sequence, last_delivery_id, failing_since, notices)",
         ),
         # Staff has no privilege on secrets; the sender signs with them.
         SecureTenantTable(
@@ -192,6 +223,11 @@ class Migration(migrations.Migration):
             staff="SELECT",
             system="SELECT, INSERT, "
             "UPDATE (status, attempt_count, next_attempt_at, leased_until, fence, finished_at)",
+        ),
+        SecureTenantTable(
+            "webhooks_recovery",
+            app="SELECT, INSERT, UPDATE (since, until, total, queued_again, finished_at)",
+            staff="SELECT",
         ),
         SecureTenantTable("webhooks_deliveryattempt", app="SELECT", staff="SELECT", system="SELECT, INSERT"),
         AppendOnly("webhooks_deliveryattempt"),

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from apps.core.errors import NotFound
 from apps.webhooks.enums import DeliveryStatus
-from apps.webhooks.models import Delivery, Endpoint
+from apps.webhooks.models import Delivery, Endpoint, Recovery
 
 
 def endpoints_for(*, tenant_id: UUID) -> QuerySet[Endpoint]:
@@ -25,6 +25,11 @@ def get_endpoint(*, tenant_id: UUID, endpoint_id: UUID) -> Endpoint:
     if endpoint is None:
         raise NotFound
     return endpoint
+
+
+def recoveries_of(endpoint: Endpoint) -> QuerySet[Recovery]:
+    """Return an endpoint's recoveries."""
+    return Recovery.objects.filter(tenant_id=endpoint.tenant_id, endpoint_id=endpoint.id)
 
 
 def deliveries_for(

@@ -11,7 +11,7 @@ from apps.core import egress
 from apps.core.redaction import redact_text
 from apps.core.retry_after import parse_retry_after
 from apps.webhooks.signing import sign
-from apps.webhooks.types import GONE_STATUS, Attempt, Claim
+from apps.webhooks.types import GONE_STATUS, SECRET_UNREADABLE, Attempt, Claim
 
 EXCERPT_BYTES: Final = 1_024
 # What is read of an answer so that the connection can be used again; a longer one costs its sender the connection.
@@ -25,7 +25,7 @@ async def send(session: aiohttp.ClientSession, claim: Claim, *, at: datetime) ->
     excerpt, error, retry_after = b"", "", None
     try:
         if not claim.keys:
-            error = "secret_unreadable"
+            error = SECRET_UNREADABLE
         else:
             url = egress.check_url(claim.url)
             request = session.post(url, data=claim.body, headers=_headers(claim, at), allow_redirects=False)

@@ -1,30 +1,32 @@
 """Every write of the webhooks room."""
 
-from apps.webhooks.services.deliveries import recover, retry_delivery, send_test_event
+from apps.webhooks.services.deliveries import retry_delivery, send_test_event
 from apps.webhooks.services.endpoints import (
-    GONE,
     NewEndpoint,
     create_endpoint,
     delete_endpoint,
-    disable_gone_endpoint,
     update_endpoint,
     url_refused,
 )
+from apps.webhooks.services.failing import disable_gone_endpoint, look_after, watched_endpoints
 from apps.webhooks.services.fanout import fan_out
 from apps.webhooks.services.leasing import claim, settle
+from apps.webhooks.services.recovery import continue_recovery, enable_endpoint, recover
 from apps.webhooks.services.secrets import LONGEST_GRACE_SECONDS, WEBHOOK_SECRETS, forget_secrets, rotate_secret
 
 __all__ = [
-    "GONE",
     "LONGEST_GRACE_SECONDS",
     "WEBHOOK_SECRETS",
     "NewEndpoint",
     "claim",
+    "continue_recovery",
     "create_endpoint",
     "delete_endpoint",
     "disable_gone_endpoint",
+    "enable_endpoint",
     "fan_out",
     "forget_secrets",
+    "look_after",
     "recover",
     "retry_delivery",
     "rotate_secret",
@@ -32,4 +34,5 @@ __all__ = [
     "settle",
     "update_endpoint",
     "url_refused",
+    "watched_endpoints",
 ]

@@ -1,10 +1,9 @@
-"""What people ask of deliveries: a test, one again, or all that did not arrive."""
+"""What people ask of deliveries: a test, or one again."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
 from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
@@ -13,14 +12,10 @@ from apps.core.errors import NotFound
 from apps.core.ids import new_id
 from apps.core.scope import current_tenant_id, request_wake, write_scope
 from apps.webhooks import events
-from apps.webhooks.enums import DeliveryStatus
-from apps.webhooks.models import Delivery, Endpoint
+from apps.webhooks.models import Delivery
 from apps.webhooks.services import queueing
 from apps.webhooks.services.fanout import message
 from apps.webhooks.services.locking import locked_enabled_endpoint
-
-# A bound on one transaction; whoever has more calls again.
-RECOVER_AT_MOST = 10_000
 
 
 def send_test_event(*, endpoint_id: UUID, actor: Actor, now: datetime) -> Delivery:
@@ -65,51 +60,13 @@ def retry_delivery(*, delivery_id: UUID, actor: Actor, now: datetime) -> Deliver
         locked_enabled_endpoint(found)
         delivery = Delivery.objects.select_for_update(no_key=True).get(id=delivery_id)
         before = delivery.status
-        _queue_again(Delivery.objects.filter(id=delivery_id), now)
+        queueing.queue_again(Delivery.objects.filter(id=delivery_id), now=now)
         delivery.refresh_from_db()
         _record(
             events.DELIVERY_RETRIED, "webhook_delivery", delivery.id, {"status": [before, delivery.status]}, actor, now
         )
         request_wake("webhooks")
     return delivery
-
-
-def recover(*, endpoint_id: UUID, since: datetime, actor: Actor, now: datetime) -> int:
-    """Queue again what failed or was discarded since a time, the oldest first, up to 10,000; return how many.
-
-    Raises:
-        NotFound, EndpointDisabled: see `locked_enabled_endpoint`.
-    """
-    with write_scope(actor):
-        endpoint = locked_enabled_endpoint(endpoint_id)
-        lost = _lost_since(endpoint, since)
-        chosen = list(lost.order_by("sequence").values_list("id", flat=True)[:RECOVER_AT_MOST])
-        _queue_again(Delivery.objects.filter(id__in=chosen), now)
-        changes = {"since": [None, since], "queued_again": [None, len(chosen)]}
-        _record(events.ENDPOINT_RECOVERED, "webhook_endpoint", endpoint.id, changes, actor, now)
-        request_wake("webhooks")
-    return len(chosen)
-
-
-def _lost_since(endpoint: Endpoint, since: datetime) -> Any:
-    lost = (DeliveryStatus.FAILED, DeliveryStatus.DISCARDED)
-    return Delivery.objects.filter(
-        tenant_id=endpoint.tenant_id, endpoint_id=endpoint.id, status__in=lost, created_at__gte=since
-    )
-
-
-def _queue_again(deliveries: Any, now: datetime) -> None:
-    """Put deliveries back at the schedule's beginning, each in its place of its lane.
-
-    One that is on the wire right now stays leased: its sender settles it.
-    """
-    deliveries.filter(status=DeliveryStatus.PENDING).update(next_attempt_at=None)
-    deliveries.exclude(status=DeliveryStatus.PENDING).update(
-        status=DeliveryStatus.PENDING, attempt_count=0, fence=F("fence") + 1, finished_at=None
-    )
-    lanes = list(deliveries.values_list("endpoint_id", "entity_id"))
-    if lanes:
-        queueing.arm(lanes, now=now)
 
 
 def _record(

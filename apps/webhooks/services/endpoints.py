@@ -1,21 +1,15 @@
 """The life of an endpoint."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.utils.translation import gettext as _
-
-from apps.audit import services as audit
 from apps.core import egress
 from apps.core.actor import Actor
 from apps.core.scope import current_tenant_id, write_scope
 from apps.core.unset import UNSET, Unset
-from apps.incidents import services as incidents
-from apps.incidents.enums import Severity
-from apps.outbox import services as outbox
 from apps.tenants.enums import Meter
 from apps.tenants.services import require_room
 from apps.webhooks import catalogue, events
@@ -23,12 +17,9 @@ from apps.webhooks.enums import EndpointStatus
 from apps.webhooks.errors import UnknownEventType, UrlRefused
 from apps.webhooks.models import Endpoint
 from apps.webhooks.services import queueing, secrets
+from apps.webhooks.services.changing import save, tell
+from apps.webhooks.services.failing import forget_failure
 from apps.webhooks.services.locking import locked_endpoint
-
-# The incident that stands for an endpoint which the platform has disabled; its key is the endpoint's id.
-DISABLED_INCIDENT = "webhook_endpoint.disabled"
-# Why the platform disables an endpoint: it answered 410.
-GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,7 @@ def create_endpoint(
         endpoint.save(force_insert=True)
         secret = secrets.create_secret(endpoint, now=now)
         changes = {name: [None, getattr(endpoint, name)] for name in ("url", "event_types", "description", "status")}
-        _tell(events.ENDPOINT_CREATED, endpoint, changes, actor, now)
+        tell(events.ENDPOINT_CREATED, endpoint, changes, actor, now)
     return NewEndpoint(endpoint, secret)
 
 
@@ -107,11 +98,14 @@ def update_endpoint(
         for name, change in changes.items():
             setattr(endpoint, name, change[1])
         endpoint.require_valid_fields()
+        columns = [*changes]
         if "status" in changes:
-            _switch(endpoint, actor, now)
-        _save(endpoint, [*changes, "disabled_reason"], now)
+            columns += _switch(endpoint, actor, now)
+        elif "url" in changes and endpoint.status == EndpointStatus.ENABLED:
+            columns += forget_failure(endpoint, actor, now)
+        save(endpoint, columns, now)
         why = {"reason": [None, reason]} if reason else {}
-        _tell(events.ENDPOINT_UPDATED, endpoint, changes | why, actor, now)
+        tell(events.ENDPOINT_UPDATED, endpoint, changes | why, actor, now)
     return endpoint
 
 
@@ -126,41 +120,9 @@ def delete_endpoint(*, endpoint_id: UUID, expected_version: int | None = None, a
         changes = {"deleted_at": [None, now], "discarded": [None, queueing.discard_pending(endpoint.id, now=now)]}
         endpoint.status, endpoint.disabled_reason, endpoint.deleted_at = EndpointStatus.DISABLED, "", now
         secrets.destroy_secrets(endpoint)
-        _resolve_incident(endpoint, actor, now)
-        _save(endpoint, ["status", "disabled_reason", "deleted_at"], now)
-        _tell(events.ENDPOINT_DELETED, endpoint, changes, actor, now)
-
-
-def disable_gone_endpoint(*, endpoint_id: UUID, actor: Actor, now: datetime) -> None:
-    """Disable an endpoint that answered 410, discard what waits for it and open an incident; twice is once.
-
-    Also while writing is switched off, since sending goes on then: a receiver that is gone must not be asked again.
-    """
-    with write_scope(actor, even_if_read_only=True):
-        rows = Endpoint.objects.select_for_update(no_key=True)
-        endpoint = rows.filter(id=endpoint_id, status=EndpointStatus.ENABLED).first()
-        if endpoint is None:
-            return
-        discarded = queueing.discard_pending(endpoint.id, now=now)
-        endpoint.status, endpoint.disabled_reason = EndpointStatus.DISABLED, GONE
-        _save(endpoint, ["status", "disabled_reason"], now)
-        changes = {
-            "status": [EndpointStatus.ENABLED, EndpointStatus.DISABLED],
-            "disabled_reason": ["", GONE],
-            "discarded": [None, discarded],
-        }
-        _tell(events.ENDPOINT_DISABLED, endpoint, changes, actor, now)
-        incidents.open_incident(
-            kind=DISABLED_INCIDENT,
-            key=str(endpoint.id),
-            title=_("A webhook endpoint is gone and was disabled: %(url)s") % {"url": endpoint.url},
-            severity=Severity.WARNING,
-            target_type="webhook_endpoint",
-            target_id=endpoint.id,
-            detail={"url": endpoint.url, "reason": GONE, "discarded": discarded},
-            actor=actor,
-            now=now,
-        )
+        forgotten = forget_failure(endpoint, actor, now)
+        save(endpoint, ["status", "disabled_reason", "deleted_at", *forgotten], now)
+        tell(events.ENDPOINT_DELETED, endpoint, changes, actor, now)
 
 
 def url_refused(refusal: egress.EgressRefused) -> UrlRefused:
@@ -168,28 +130,12 @@ def url_refused(refusal: egress.EgressRefused) -> UrlRefused:
     return UrlRefused(errors=[{"field": "url", "code": "url_refused", "message": str(refusal.message)}])
 
 
-def _switch(endpoint: Endpoint, actor: Actor, now: datetime) -> None:
+def _switch(endpoint: Endpoint, actor: Actor, now: datetime) -> list[str]:
+    """Do what follows from another status; return the columns that are to be stored with it."""
     endpoint.disabled_reason = ""
     if endpoint.status == EndpointStatus.DISABLED:
         queueing.discard_pending(endpoint.id, now=now)
-    else:
-        _resolve_incident(endpoint, actor, now)
-
-
-def _resolve_incident(endpoint: Endpoint, actor: Actor, now: datetime) -> None:
-    incidents.resolve_incident(kind=DISABLED_INCIDENT, key=str(endpoint.id), actor=actor, now=now)
-
-
-def _save(endpoint: Endpoint, fields: list[str], now: datetime) -> None:
-    endpoint.version, endpoint.updated_at = endpoint.version + 1, now
-    endpoint.save(update_fields=[*fields, "version", "updated_at"])
-
-
-def _tell(what: str, endpoint: Endpoint, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
-    audit.record(
-        action=what, actor=actor, target_type="webhook_endpoint", target_id=endpoint.id, now=now, changes=changes
-    )
-    outbox.emit(events.endpoint_event(what, endpoint), actor=actor, now=now)
+    return ["disabled_reason", *forget_failure(endpoint, actor, now)]
 
 
 def _checked_url(url: str) -> str:

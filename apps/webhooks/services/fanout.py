@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection
+from django.db.models import Q
 
 from apps.core.canonical import jsonable
 from apps.core.scope import request_wake
@@ -23,14 +24,18 @@ _PATIENCE = "SET LOCAL lock_timeout = '500ms'"
 
 
 def fan_out(batch: RelayedBatch) -> None:
-    """Queue a batch of events for every enabled endpoint that has subscribed to them; a hook of the outbox."""
-    enabled = Endpoint.objects.filter(tenant_id=batch.tenant_id, status=EndpointStatus.ENABLED)
-    if not enabled.exists():
+    """Queue a batch of events for every enabled endpoint that has subscribed to them; a hook of the outbox.
+
+    For one that was given up as failing they are kept.
+    """
+    is_open = Q(status=EndpointStatus.ENABLED) | Q(held_until__gt=batch.now)
+    listening = Endpoint.objects.filter(is_open, tenant_id=batch.tenant_id)
+    if not listening.exists():
         return
     with connection.cursor() as cursor:
         cursor.execute(_PATIENCE)
     # By id, as everyone locks them who locks several.
-    endpoints = list(enabled.order_by("id").select_for_update(no_key=True))
+    endpoints = list(listening.order_by("id").select_for_update(no_key=True))
     wanted = [
         (endpoint.id, index)
         for endpoint in endpoints
@@ -41,7 +46,8 @@ def fan_out(batch: RelayedBatch) -> None:
         return
     tails = {endpoint.id: queueing.Tail(endpoint.last_sequence, endpoint.last_delivery_id) for endpoint in endpoints}
     messages = [message_of(event) for event in batch.events]
-    queueing.add(messages, wanted, tenant_id=batch.tenant_id, tails=tails, now=batch.now)
+    held = {endpoint.id for endpoint in endpoints if endpoint.status != EndpointStatus.ENABLED}
+    queueing.add(messages, wanted, tenant_id=batch.tenant_id, tails=tails, held=held, now=batch.now)
     request_wake("webhooks")
 
 

@@ -21,7 +21,7 @@ from apps.core.scope import system_scope
 from apps.webhooks import signing
 from apps.webhooks.retrying import next_attempt
 from apps.webhooks.services import queueing
-from apps.webhooks.types import GONE_STATUS, Attempt, Claim, Share
+from apps.webhooks.types import GONE_STATUS, SECRET_UNREADABLE, Attempt, Claim, Share
 
 # Longer than a request may take, with room for the settling; a killed sender's claims come back after this.
 LEASE_SECONDS = 30
@@ -99,7 +99,19 @@ SELECT endpoint.id, endpoint.tenant_id, endpoint.url,
    AND (secret.expires_at IS NULL OR secret.expires_at > %(now)s)
  WHERE endpoint.id = ANY(%(endpoint_ids)s) GROUP BY endpoint.id
 """
-_LOCK = "SELECT FROM webhooks_endpoint WHERE id = ANY(%(endpoint_ids)s) ORDER BY id FOR NO KEY UPDATE"
+# Those whose queues change, and those that begin to fail. An attempt that arrived ends its delivery, so its endpoint is
+# among the first.
+_LOCK = """
+SELECT id, failing_since FROM webhooks_endpoint
+ WHERE id = ANY(%(endpoint_ids)s) AND (id = ANY(%(ended)s) OR failing_since IS NULL)
+ ORDER BY id FOR NO KEY UPDATE
+"""
+_FARE = """
+UPDATE webhooks_endpoint AS endpoint
+   SET failing_since = fares.since, notices = CASE WHEN fares.since IS NULL THEN endpoint.notices ELSE 0 END
+  FROM unnest(%(ids)s::uuid[], %(sinces)s::timestamptz[]) AS fares (id, since)
+ WHERE endpoint.id = fares.id AND endpoint.status = 'enabled'
+"""
 # Whatever ends a claim moves the fence on, this statement too: settling again what a broken connection left in doubt
 # changes nothing.
 _SETTLE = """
@@ -177,12 +189,40 @@ def settle(attempts: Sequence[Attempt], *, random: Random, now: datetime) -> Non
     ended = [a.claim for a, verdict in zip(attempts, verdicts, strict=True) if verdict.status != "pending"]
     parameters = _columns(attempts, verdicts, now)
     with system_scope(), connection.cursor() as cursor:
-        if ended:
-            cursor.execute(_LOCK, {"endpoint_ids": list({claim.endpoint_id for claim in ended})})
+        cursor.execute(
+            _LOCK,
+            {
+                "endpoint_ids": list({attempt.claim.endpoint_id for attempt in attempts}),
+                "ended": list({claim.endpoint_id for claim in ended}),
+            },
+        )
+        fares = changed_health(attempts, dict(cursor.fetchall()))
+        if fares:
+            cursor.execute(_FARE, {"ids": list(fares), "sinces": list(fares.values())})
         cursor.execute(_SETTLE, parameters)
         cursor.execute(_LOG, parameters)
         if ended:
             queueing.arm([(claim.endpoint_id, claim.entity_id) for claim in ended], now=now)
+
+
+def changed_health(
+    attempts: Sequence[Attempt], failing_since: Mapping[UUID, datetime | None]
+) -> dict[UUID, datetime | None]:
+    """Return since when the endpoints fail for which that changes, by the end of each attempt; None: they do not.
+
+    What fails for want of a secret is our failure, not theirs.
+    """
+    now = dict(failing_since)
+    for attempt in sorted(attempts, key=lambda attempt: attempt.ended_at):
+        endpoint_id = attempt.claim.endpoint_id
+        if endpoint_id not in now or attempt.error == SECRET_UNREADABLE:
+            continue
+        since = now[endpoint_id]
+        if attempt.error:
+            now[endpoint_id] = since or attempt.at
+        elif since is not None and since <= attempt.ended_at:
+            now[endpoint_id] = None
+    return {key: since for key, since in now.items() if since != failing_since[key]}
 
 
 def judge(attempt: Attempt, *, random: Random) -> Verdict:
@@ -191,10 +231,9 @@ def judge(attempt: Attempt, *, random: Random) -> Verdict:
         return Verdict("succeeded", None)
     if attempt.status_code == GONE_STATUS:
         return Verdict("failed", None)
-    # From its end: a time-out takes longer than the first pause.
-    failed_at = attempt.at + timedelta(milliseconds=attempt.duration_ms)
     failures = attempt.claim.attempt_count + 1
-    at = next_attempt(attempt_count=failures, at=failed_at, retry_after=attempt.retry_after, random=random)
+    # From its end: a time-out takes longer than the first pause.
+    at = next_attempt(attempt_count=failures, at=attempt.ended_at, retry_after=attempt.retry_after, random=random)
     return Verdict("failed" if at is None else "pending", at)
 
 

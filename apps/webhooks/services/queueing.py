@@ -5,15 +5,18 @@ whoever ends a delivery arms the next one of its lane; without the lock each cou
 would wait for a turn that nobody gives it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import F, QuerySet
 
 from apps.core.ids import new_id
+from apps.webhooks.enums import DeliveryStatus
+from apps.webhooks.models import Delivery
 from apps.webhooks.types import Message
 
 
@@ -33,16 +36,18 @@ Lane = tuple[UUID, UUID]
 # delivery is not older than it.
 _INSERT = """
 INSERT INTO webhooks_delivery (id, tenant_id, endpoint_id, event_id, event_type, entity_id, sequence, previous_id,
-                               body, status, attempt_count, fence, created_at, next_attempt_at)
+                               body, status, attempt_count, fence, created_at, next_attempt_at, finished_at)
 SELECT new.id, %(tenant_id)s, new.endpoint_id, message.event_id, message.event_type, message.entity_id, new.sequence,
-       new.previous_id, message.body, 'pending', 0, 0, greatest(%(now)s, message.occurred_at),
-       CASE WHEN new.leads AND (
+       new.previous_id, message.body, CASE WHEN new.held THEN 'discarded' ELSE 'pending' END, 0, 0,
+       greatest(%(now)s, message.occurred_at),
+       CASE WHEN new.leads AND NOT new.held AND (
            SELECT earlier.id FROM webhooks_delivery AS earlier
             WHERE earlier.endpoint_id = new.endpoint_id AND earlier.entity_id = message.entity_id
-              AND earlier.status = 'pending' ORDER BY earlier.sequence LIMIT 1) IS NULL THEN %(now)s::timestamptz END
+              AND earlier.status = 'pending' ORDER BY earlier.sequence LIMIT 1) IS NULL THEN %(now)s::timestamptz END,
+       CASE WHEN new.held THEN %(now)s::timestamptz END
   FROM unnest(%(ids)s::uuid[], %(endpoint_ids)s::uuid[], %(sequences)s::bigint[], %(previous_ids)s::uuid[],
-              %(numbers)s::int[], %(leads)s::boolean[])
-       AS new (id, endpoint_id, sequence, previous_id, number, leads)
+              %(numbers)s::int[], %(leads)s::boolean[], %(held)s::boolean[])
+       AS new (id, endpoint_id, sequence, previous_id, number, leads, held)
   JOIN unnest(%(event_ids)s::uuid[], %(event_types)s::text[], %(entity_ids)s::uuid[], %(times)s::timestamptz[],
               %(bodies)s::text[])
        WITH ORDINALITY AS message (event_id, event_type, entity_id, occurred_at, body, number)
@@ -75,9 +80,12 @@ def add(
     *,
     tenant_id: UUID,
     tails: Mapping[UUID, Tail],
+    held: Collection[UUID] = (),
     now: datetime,
 ) -> list[UUID]:
     """Queue messages; `wanted` are pairs of an endpoint and the index of a message, in the order of sending.
+
+    What is for a `held` endpoint is kept as discarded, in its place, until a recovery queues it.
 
     Each gets its endpoint's next sequence and refers to the one before; `tails` move along. Returns the deliveries'
     ids. One INSERT, one UPDATE.
@@ -87,10 +95,11 @@ def add(
     for endpoint_id, index in wanted:
         tail, delivery_id = tails[endpoint_id], new_id()
         lane = (endpoint_id, messages[index].entity_id)
-        rows.append((delivery_id, endpoint_id, tail.sequence + 1, tail.delivery_id, index + 1, lane not in lanes))
+        place = (delivery_id, endpoint_id, tail.sequence + 1, tail.delivery_id, index + 1)
+        rows.append((*place, lane not in lanes, endpoint_id in held))
         lanes.add(lane)
         tail.sequence, tail.delivery_id = tail.sequence + 1, delivery_id
-    names = ("ids", "endpoint_ids", "sequences", "previous_ids", "numbers", "leads")
+    names = ("ids", "endpoint_ids", "sequences", "previous_ids", "numbers", "leads", "held")
     moved = {endpoint_id: tails[endpoint_id] for endpoint_id, _index in wanted}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -129,3 +138,17 @@ def discard_pending(endpoint_id: UUID, *, now: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_DISCARD, {"endpoint_id": endpoint_id, "now": now})
         return int(cursor.rowcount)
+
+
+def queue_again(deliveries: QuerySet[Delivery], *, now: datetime) -> None:
+    """Put deliveries back at the schedule's beginning, each in its place of its lane.
+
+    One that is on the wire right now stays leased: its sender settles it.
+    """
+    deliveries.filter(status=DeliveryStatus.PENDING).update(next_attempt_at=None)
+    deliveries.exclude(status=DeliveryStatus.PENDING).update(
+        status=DeliveryStatus.PENDING, attempt_count=0, fence=F("fence") + 1, finished_at=None
+    )
+    lanes = list(deliveries.values_list("endpoint_id", "entity_id"))
+    if lanes:
+        arm(lanes, now=now)

@@ -10,9 +10,9 @@ from apps.core.actor import Actor, system_actor
 from apps.core.errors import ReadOnly
 from apps.core.scope import system_scope, write_scope
 from apps.core.seals import Row, SealedTable
-from apps.outbox import services as outbox
 from apps.webhooks import events, signing
 from apps.webhooks.models import Endpoint, EndpointSecret
+from apps.webhooks.services.changing import save, tell
 from apps.webhooks.services.locking import locked_endpoint
 
 logger = logging.getLogger(__name__)
@@ -59,17 +59,9 @@ def rotate_secret(
         until = now + timedelta(seconds=grace_seconds)
         secrets.filter(expires_at=None).update(expires_at=until)
         secret = create_secret(endpoint, now=now)
-        endpoint.version, endpoint.updated_at = endpoint.version + 1, now
-        endpoint.save(update_fields=["version", "updated_at"])
-        audit.record(
-            action=events.ENDPOINT_SECRET_ROTATED,
-            actor=actor,
-            target_type="webhook_endpoint",
-            target_id=endpoint.id,
-            now=now,
-            changes={"old_one_valid_until": [None, until]},
-        )
-        outbox.emit(events.endpoint_event(events.ENDPOINT_SECRET_ROTATED, endpoint), actor=actor, now=now)
+        save(endpoint, [], now)
+        changes = {"old_one_valid_until": [None, until]}
+        tell(events.ENDPOINT_SECRET_ROTATED, endpoint, changes, actor, now)
     return endpoint, secret
 
 

@@ -209,9 +209,14 @@ class TestRecovery:
             acme_admin.patch(f"{URL}/{made['id']}", {"status": status}, format="json")
         later = (clock.now() + timedelta(hours=1)).isoformat()
         none = post(acme_admin, {"since": later}, f"/{made['id']}/recover")
-        assert (none.status_code, none.json()) == (202, {"queued_again": 0})
+        assert (none.status_code, none.json()["queued_again"]) == (202, 0)
         both = post(acme_admin, {"since": "2026-01-01T00:00:00Z"}, f"/{made['id']}/recover")
-        assert (both.status_code, both.json()) == (202, {"queued_again": 2})
+        assert (both.status_code, both.json()["queued_again"], both.json()["status"]) == (202, 2, "finished")
+        told = acme_admin.get(f"{URL}/{made['id']}/recoveries").json()["data"]
+        assert [(one["id"], one["total"], one["queued_again"]) for one in told] == [
+            (both.json()["id"], 2, 2),
+            (none.json()["id"], 0, 0),
+        ]
         with tenant_scope(acme.id):
             endpoint = Endpoint.objects.get()
         assert statuses_of(endpoint) == ["pending", "pending"]

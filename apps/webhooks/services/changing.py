@@ -1,0 +1,32 @@
+"""What every change of an endpoint ends with: its row, its leaf, its event."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from apps.audit import services as audit
+from apps.core.actor import Actor
+from apps.outbox import services as outbox
+from apps.webhooks import events
+from apps.webhooks.models import Endpoint
+
+
+def save(endpoint: Endpoint, fields: Sequence[str], now: datetime) -> None:
+    """Store the columns named, as a new version."""
+    endpoint.version, endpoint.updated_at = endpoint.version + 1, now
+    endpoint.save(update_fields=[*dict.fromkeys(fields), "version", "updated_at"])
+
+
+def tell(
+    what: str,
+    endpoint: Endpoint,
+    changes: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    told: Mapping[str, Any] | None = None,
+) -> None:
+    """Leave the leaf and the event of a change; `told` stands in the event beside the endpoint."""
+    audit.record(
+        action=what, actor=actor, target_type="webhook_endpoint", target_id=endpoint.id, now=now, changes=changes
+    )
+    outbox.emit(events.endpoint_event(what, endpoint, told or {}), actor=actor, now=now)

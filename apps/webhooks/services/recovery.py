@@ -1,0 +1,148 @@
+"""Sending again what an endpoint missed: in batches, the oldest first, with a row that tells how far it is."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Min, QuerySet
+
+from apps.audit import services as audit
+from apps.core.actor import Actor
+from apps.core.scope import current_tenant_id, request_wake, write_scope
+from apps.jobs import services as jobs
+from apps.jobs.types import Lease
+from apps.webhooks import events
+from apps.webhooks.enums import LOST_STATUSES, EndpointStatus
+from apps.webhooks.models import Delivery, Endpoint, Recovery
+from apps.webhooks.services import queueing
+from apps.webhooks.services.endpoints import update_endpoint
+from apps.webhooks.services.locking import locked_enabled_endpoint, locked_endpoint
+from apps.webhooks.types import RECOVER
+
+# One transaction's share: it holds the endpoint's lock, for which the relay waits half a second.
+BATCH = 500
+
+
+def recover(*, endpoint_id: UUID, since: datetime, actor: Actor, now: datetime) -> Recovery:
+    """Queue again what failed or was discarded of the deliveries made since a time, the oldest first.
+
+    The first 500 at once, the rest by a job. Asked again while that is at work, the same recovery goes on, from
+    the earlier of both times; afterwards, what has arrived or is waiting is not touched.
+
+    Raises:
+        NotFound, EndpointDisabled: see `locked_enabled_endpoint`.
+    """
+    with write_scope(actor):
+        endpoint = locked_enabled_endpoint(endpoint_id)
+        recovery = _begin(endpoint, since, now)
+        changes = {"since": [None, recovery.since], "to_send_again": [None, recovery.total - recovery.queued_again]}
+        audit.record(
+            action=events.ENDPOINT_RECOVERED,
+            actor=actor,
+            target_type="webhook_endpoint",
+            target_id=endpoint.id,
+            now=now,
+            changes=changes,
+        )
+        if not _queue_batch(endpoint, recovery, now):
+            _enqueue(recovery, actor, now)
+    return recovery
+
+
+def continue_recovery(lease: Lease, *, now: datetime) -> None:
+    """Queue the next batch of a recovery; settles the lease with it. One that was stopped ends where it is."""
+    with write_scope(lease.actor):
+        endpoint = locked_endpoint(UUID(lease.payload["endpoint_id"]))
+        recovery = Recovery.objects.filter(id=lease.payload["recovery_id"], finished_at=None).first()
+        if recovery is not None and not _queue_batch(endpoint, recovery, now):
+            _enqueue(recovery, lease.actor, now)
+        jobs.settle(lease, now=now)
+
+
+def enable_endpoint(
+    *,
+    endpoint_id: UUID,
+    replay: bool = True,
+    reason: str = "",
+    expected_version: int | None = None,
+    actor: Actor,
+    now: datetime,
+) -> tuple[Endpoint, Recovery | None]:
+    """Enable an endpoint, and send again what it has missed since it began to fail; the first failure goes first.
+
+    Of an endpoint that is enabled already nothing is changed. Without a failure there is nothing to replay.
+
+    Raises:
+        NotFound, VersionConflict: see `locked_endpoint`.
+    """
+    with write_scope(actor):
+        endpoint = locked_endpoint(endpoint_id, expected_version=expected_version)
+        if endpoint.status == EndpointStatus.ENABLED:
+            return endpoint, None
+        since = _first_loss(endpoint) if replay else None
+        endpoint = update_endpoint(
+            endpoint_id=endpoint_id, status=EndpointStatus.ENABLED, reason=reason, actor=actor, now=now
+        )
+        if since is None:
+            return endpoint, None
+        return endpoint, recover(endpoint_id=endpoint_id, since=since, actor=actor, now=now)
+
+
+def _begin(endpoint: Endpoint, since: datetime, now: datetime) -> Recovery:
+    """Return the endpoint's recovery, a new one or the one at work, with what there is to do."""
+    recovery = Recovery.objects.filter(endpoint_id=endpoint.id, finished_at=None).first()
+    is_new = recovery is None
+    recovery = recovery or Recovery(tenant_id=current_tenant_id(), endpoint=endpoint, since=since, begun_at=now)
+    recovery.since, recovery.until = min(recovery.since, since), now
+    recovery.total = recovery.queued_again + _lost(endpoint, recovery).count()
+    if is_new:
+        recovery.save(force_insert=True)
+    else:
+        recovery.save(update_fields=["since", "until", "total"])
+    return recovery
+
+
+def _queue_batch(endpoint: Endpoint, recovery: Recovery, now: datetime) -> bool:
+    """Queue one batch under the endpoint's lock, and tell whether it was the last."""
+    chosen: list[UUID] = []
+    if endpoint.status == EndpointStatus.ENABLED:
+        lost = _lost(endpoint, recovery).order_by("sequence")
+        chosen = list(lost.values_list("id", flat=True)[:BATCH])
+        queueing.queue_again(Delivery.objects.filter(id__in=chosen), now=now)
+        request_wake("webhooks")
+    recovery.queued_again += len(chosen)
+    if len(chosen) < BATCH:
+        recovery.finished_at = now
+    recovery.save(update_fields=["queued_again", "finished_at"])
+    return recovery.finished_at is not None
+
+
+def _enqueue(recovery: Recovery, actor: Actor, now: datetime) -> None:
+    # How far it has come makes the key: a batch's job stands beside its successor for a moment.
+    key = f"{recovery.id}:{recovery.queued_again}"
+    payload = {"recovery_id": str(recovery.id), "endpoint_id": str(recovery.endpoint_id)}
+    jobs.enqueue(kind=RECOVER, payload=payload, unique_key=key, actor=actor, now=now)
+
+
+def _lost(endpoint: Endpoint, recovery: Recovery) -> QuerySet[Delivery]:
+    """Return what is to be queued. What fails again after `until` is not: a recovery comes to an end."""
+    return Delivery.objects.filter(
+        tenant_id=endpoint.tenant_id,
+        endpoint_id=endpoint.id,
+        status__in=LOST_STATUSES,
+        created_at__gte=recovery.since,
+        finished_at__lte=recovery.until,
+    )
+
+
+def _first_loss(endpoint: Endpoint) -> datetime | None:
+    """Return when the oldest of the deliveries was made that were lost since the endpoint began to fail."""
+    if endpoint.failing_since is None:
+        return None
+    lost = Delivery.objects.filter(
+        tenant_id=endpoint.tenant_id,
+        endpoint_id=endpoint.id,
+        status__in=LOST_STATUSES,
+        finished_at__gte=endpoint.failing_since,
+    )
+    at: datetime | None = lost.aggregate(at=Min("created_at"))["at"]
+    return at
