@@ -29,3 +29,8 @@ def entries_for(
     }
     given = {name: value for name, value in filters.items() if value is not None}
     return AuditEntry.objects.filter(tenant_id=tenant_id, **given)
+
+
+def numbered_from(entries: QuerySet[AuditEntry], *, first: int) -> QuerySet[AuditEntry]:
+    """Return those of the entries that have a place in the log from `first` on, in the log's order."""
+    return entries.filter(sequence__gte=first).order_by("sequence")

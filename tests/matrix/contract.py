@@ -54,7 +54,9 @@ class Contract:
             check_problem(answer)
             return
         response = responses[str(answer.status_code)]
-        if "content" in response:
+        if "content" in response and answer["Content-Type"] != "application/json":
+            assert answer["Content-Type"] in response["content"]  # a file, or a text for people and programs
+        elif "content" in response:
             self._check_body(answer, response, "application/json")
             check_notation(answer)
         else:

@@ -5,10 +5,13 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.audit.models import AuditEntry
-from apps.core.api.serializers import PageQuery, TimeText
+from apps.core.api.serializers import PageQuery, TimeText, WholeNumberText
+
+# Entries of one answer: about ten megabytes, made in about a second.
+EXPORT_LIMIT = 10_000
 
 
-class AuditEntryQuery(PageQuery):
+class AuditFilters(serializers.Serializer[Any]):
     """Filters of the audit log. `actor` is the id of a user or an API key; `until` is exclusive."""
 
     action = serializers.CharField(required=False)
@@ -17,6 +20,18 @@ class AuditEntryQuery(PageQuery):
     target_id = serializers.CharField(required=False)
     since = TimeText(required=False)
     until = TimeText(required=False)
+
+
+class AuditEntryQuery(AuditFilters, PageQuery):
+    """A page of the audit log."""
+
+
+class AuditExportQuery(AuditFilters):
+    """A part of the audit log, as a file."""
+
+    format = serializers.ChoiceField(choices=["jsonl", "csv"], default="jsonl")
+    from_sequence = WholeNumberText(min_value=1, max_value=2**63 - 1, default=1)
+    limit = WholeNumberText(min_value=1, max_value=EXPORT_LIMIT, default=EXPORT_LIMIT)
 
 
 class AuditTargetSerializer(serializers.Serializer[Any]):

@@ -1,15 +1,27 @@
 """The tenant's audit log."""
 
+from pathlib import Path
+
 from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.audit import selectors
-from apps.audit.api.serializers import AuditEntryQuery, AuditEntrySerializer
+from apps.audit.api.serializers import EXPORT_LIMIT, AuditEntryQuery, AuditEntrySerializer, AuditExportQuery
+from apps.audit.exporting import as_lines, as_table
 from apps.audit.models import AuditEntry
 from apps.core.api.permissions import Permission
-from apps.core.api.views import TenantListView
+from apps.core.api.views import ApiView, TenantListView, TenantView
+from apps.core.scope import tenant_scope
+
+LINES, CSV, PYTHON = "application/jsonl", "text/csv; charset=utf-8", "text/x-python; charset=utf-8"
+ROWS_AT_ONCE = 1_000
+# The one place where it is: people who read the source find what they download.
+VERIFIER = Path(__file__).resolve().parents[1] / "finops_verify.py"
 
 
 class AuditEntryListView(TenantListView):
@@ -35,13 +47,78 @@ class AuditEntryListView(TenantListView):
         return super().get(request, **path)
 
     def rows(self) -> QuerySet[AuditEntry]:
-        query = self.query
-        return selectors.entries_for(
-            tenant_id=self.tenant_id,
-            action=query.get("action"),
-            actor_id=query.get("actor"),
-            target_type=query.get("target_type"),
-            target_id=query.get("target_id"),
-            since=query.get("since"),
-            until=query.get("until"),
-        )
+        return _matching(self)
+
+
+class AuditExportView(TenantView):
+    """The log as a file: for verification offline, and for people."""
+
+    required_permissions = {"GET": Permission.AUDIT_READ}
+    query_serializer = AuditExportQuery
+
+    @extend_schema(
+        operation_id="export_audit_entries",
+        tags=["Audit"],
+        summary="Export audit entries",
+        description=(
+            "The entries that have their place in the log, in its order: as JSON Lines, which `finops_verify.py` "
+            f"verifies offline, or as CSV for people. One answer holds at most {EXPORT_LIMIT:,} entries; while there "
+            'are more, `Link` names the next part (`rel="next"`, with its `from_sequence`). Parts of one export '
+            "are verified together, in their order; an export with filters has gaps, and can be verified line by line "
+            "only."
+        ),
+        responses={(200, LINES): OpenApiTypes.STR, (200, CSV): OpenApiTypes.STR},
+    )
+    def get(self, request: Request, **_path: object) -> HttpResponse:
+        query, limit = self.query, self.query["limit"]
+        media_type, written = (CSV, as_table) if query["format"] == "csv" else (LINES, as_lines)
+        with tenant_scope(self.tenant_id):
+            rows = selectors.numbered_from(_matching(self), first=query["from_sequence"])
+            body = b"".join(written(rows[:limit].iterator(chunk_size=ROWS_AT_ONCE)))
+            following = rows.values_list("sequence", flat=True)[limit : limit + 1]
+            answer = HttpResponse(body, content_type=media_type)
+            for sequence in following:
+                parameters = request.query_params.copy()
+                parameters["from_sequence"] = str(sequence)
+                answer["Link"] = f'<{request.path}?{parameters.urlencode()}>; rel="next"'
+        name = f"audit-from-{query['from_sequence']}.{query['format']}"
+        answer["Content-Disposition"] = f'attachment; filename="{name}"'
+        return answer
+
+
+class AuditVerifierView(ApiView):
+    """The program that verifies the log offline."""
+
+    permission_classes = [AllowAny]
+    open_under_ceiling = True
+
+    @extend_schema(
+        operation_id="download_audit_verifier",
+        tags=["Audit"],
+        summary="Download finops_verify.py",
+        description=(
+            "One file of Python, which needs nothing but its standard library, for anybody: it verifies entries, "
+            "proofs, the continuity of checkpoints and whole exports offline. Whoever does not trust this server takes "
+            "it from the source code, where it is `apps/audit/finops_verify.py`."
+        ),
+        auth=[],
+        responses={(200, PYTHON): OpenApiTypes.STR},
+    )
+    def get(self, _request: Request) -> HttpResponse:
+        answer = HttpResponse(VERIFIER.read_bytes(), content_type=PYTHON)
+        answer["Content-Disposition"] = f'attachment; filename="{VERIFIER.name}"'
+        return answer
+
+
+def _matching(view: TenantView) -> QuerySet[AuditEntry]:
+    """Return the tenant's entries that match the filters in a view's query."""
+    query = view.query
+    return selectors.entries_for(
+        tenant_id=view.tenant_id,
+        action=query.get("action"),
+        actor_id=query.get("actor"),
+        target_type=query.get("target_type"),
+        target_id=query.get("target_id"),
+        since=query.get("since"),
+        until=query.get("until"),
+    )

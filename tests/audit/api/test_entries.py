@@ -13,23 +13,15 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from apps.audit.selectors import entries_for
-from apps.audit.services import sequence_entries
 from apps.core.actor import Actor
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope
 from tests import databases
+from tests.audit.sequencing import sequence_as_worker
 from tests.factories.audit import make_entry
 
 URL = "/api/v1/audit/entries"
 USER = UUID("0198c5a0-0000-7000-8000-000000000002")
-
-
-def _sequence(now: datetime) -> None:
-    """Number what is pending, as the sequencer's worker login does, and come back to the web login."""
-    name = connection.settings_dict["NAME"]
-    databases.log_in("worker", name)
-    sequence_entries(now=now)
-    databases.log_in("web", name)
 
 
 def _get(client: APIClient, **query: Any) -> list[dict[str, Any]]:
@@ -82,7 +74,7 @@ def test_a_client_recomputes_the_leaf_hash_from_the_answer(
 def test_the_sequencer_numbers_the_log_without_a_gap(acme: Any, acme_admin: APIClient, now: datetime) -> None:
     for _ in range(3):
         make_entry(acme.id, now=now)
-    _sequence(now)
+    sequence_as_worker(now)
     sequences = sorted(entry["sequence"] for entry in _get(acme_admin))
     assert sequences == list(range(1, len(sequences) + 1))
     assert len(sequences) >= 3

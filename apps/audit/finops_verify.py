@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+"""Verify a finops audit log offline, with Python 3.9 or later and its standard library alone.
+
+    finops_verify.py entry       ENTRIES
+    finops_verify.py proof       PROOF [ENTRY] --checkpoint CHECKPOINT --key KEY
+    finops_verify.py consistency PROOF --checkpoint OLD --checkpoint NEW --key KEY
+    finops_verify.py export      EXPORT [EXPORT ...] --checkpoint CHECKPOINT [--checkpoint ...] --key KEY
+
+All are files with what GET /api/v1/audit/{entries, proof/ID, consistency, export, checkpoint, public-key} answered.
+Keep the key, and every checkpoint that you get (a witness does): what you kept is what the log is held to.
+Exit code 0: verified. 1: it does NOT verify. 2: it cannot be judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import itertools
+import json
+import re
+import sys
+from collections.abc import Sequence
+from hashlib import sha256, sha512
+from pathlib import Path
+from typing import Any
+
+Point = tuple[int, int]
+Keys = dict[tuple[str, bytes], bytes]  # public keys by name and id
+Checkpoint = tuple[int, bytes, str, Path]  # size, root, origin, file
+
+
+class Forged(Exception):
+    """What was given does not verify. Any other exception: it cannot be judged."""
+
+
+# Ed25519 (RFC 8032, section 5.1): verification alone, so there is no secret that time could tell.
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, P) % P
+ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
+
+
+def decode_point(encoded: bytes) -> Point | None:
+    """Return the point, or None if these bytes encode none (section 5.1.3)."""
+    number = int.from_bytes(encoded, "little")
+    sign, y = number >> 255, number & ((1 << 255) - 1)
+    u, v = (y * y - 1) % P, (D * y * y + 1) % P
+    x = u * v**3 * pow(u * v**7, (P - 5) // 8, P) % P
+    if v * x * x % P != u:
+        x = x * ROOT_OF_MINUS_ONE % P
+    if len(encoded) != 32 or y >= P or v * x * x % P != u or (x == 0 and sign):
+        return None
+    return (x if x & 1 == sign else P - x), y
+
+
+def add_points(p: Point, q: Point) -> Point:
+    """Return p + q: the addition law, which holds for all points of the curve (section 5.1.4)."""
+    (a, b), (c, d) = p, q
+    e = D * a * b * c * d % P
+    return (a * d + b * c) * pow(1 + e, -1, P) % P, (b * d + a * c) * pow(1 - e, -1, P) % P
+
+
+def multiply(scalar: int, point: Point) -> Point:
+    result = (0, 1)
+    while scalar:
+        if scalar & 1:
+            result = add_points(result, point)
+        point, scalar = add_points(point, point), scalar >> 1
+    return result
+
+
+BASE = decode_point(bytes.fromhex("58" + "66" * 31))
+
+
+def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Tell whether the signature is the key's over the message (section 5.1.7)."""
+    key, s = decode_point(public), int.from_bytes(signature[32:], "little")
+    if key is None or BASE is None or len(signature) != 64 or s >= ORDER:
+        return False
+    k = int.from_bytes(sha512(signature[:32] + public + message).digest(), "little") % ORDER
+    x, y = add_points(multiply(s, BASE), multiply(k, (P - key[0], key[1])))
+    return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
+
+
+# Merkle trees (RFC 9162, section 2.1).
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return sha256(b"\x01" + left + right).digest()
+
+
+class Tree:
+    """The hashes of a growing log's perfect subtrees, the largest first: all that its root needs."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.peaks: list[tuple[int, bytes]] = []  # number of leaves, hash
+
+    def add(self, leaves: Sequence[bytes]) -> None:
+        """Append leaf hashes: each time the largest perfect subtree that fits, level by level."""
+        while leaves:
+            count = 1 << (len(leaves).bit_length() - 1)
+            count = min(count, (self.size & -self.size) or count)
+            level, leaves, self.size = leaves[:count], leaves[count:], self.size + count
+            while len(level) > 1:
+                level = list(map(node_hash, level[::2], level[1::2]))
+            top = level[0]
+            while self.peaks and self.peaks[-1][0] == count:
+                count, top = 2 * count, node_hash(self.peaks.pop()[1], top)
+            self.peaks.append((count, top))
+
+    def root(self) -> bytes:
+        root = self.peaks[-1][1] if self.peaks else sha256(b"").digest()
+        for _, peak in reversed(self.peaks[:-1]):
+            root = node_hash(peak, root)
+        return root
+
+
+def climb(place: int, last: int, start: bytes, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Follow a proof from a node: to the root of the log that ended with it (2.1.4.2), and of that of now (2.1.3.2)."""
+    if not 0 <= place <= last:
+        raise Forged(f"number {place} is not in a log that ends with number {last}")
+    was = now = start
+    for step in path:
+        if last == 0:
+            raise Forged("the proof has more hashes than its place in the log asks for")
+        if place & 1 or place == last:
+            was, now = node_hash(step, was), node_hash(step, now)
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
+        else:
+            now = node_hash(now, step)
+        place, last = place >> 1, last >> 1
+    if last:
+        raise Forged("the proof has fewer hashes than its place in the log asks for")
+    return was, now
+
+
+def check_consistency(old_size: int, old: bytes, new_size: int, new: bytes, path: Sequence[bytes]) -> None:
+    """Check that the log of the new size continues that of the old one (section 2.1.4.2)."""
+    if old_size > new_size:
+        raise Forged(f"the log shrank from {old_size} to {new_size} entries: it was TRUNCATED")
+    place, last = old_size - 1, new_size - 1
+    while place > 0 and place & 1:
+        place, last = place >> 1, last >> 1
+    steps = path if place > 0 else [old, *path]  # where the old root is a node of the new log, the proof leaves it out
+    if 0 < old_size < new_size:
+        is_good = len(steps) > 0 and climb(place, last, steps[0], steps[1:]) == (old, new)
+    else:
+        is_good = not path and old == (new if old_size == new_size else sha256(b"").digest())
+    if not is_good:
+        raise Forged(f"the log of {new_size} entries does not continue that of {old_size}: it was REWRITTEN or FORKED")
+
+
+# What the API answers.
+def canonical(value: Any) -> str:
+    """Return the RFC 8785 text of what entries hold: objects, lists, text, whole numbers, true, false and null."""
+    if isinstance(value, dict):
+        names = sorted(value, key=lambda name: name.encode("utf-16-be"))
+        return "{" + ",".join(canonical(name) + ":" + canonical(value[name]) for name in names) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if isinstance(value, float):
+        raise Forged(f"no entry can hold the number {value}")
+    return json.dumps(value, ensure_ascii=False)
+
+
+def hash_of_entry(entry: dict[str, Any]) -> bytes:
+    """Return the leaf hash of an entry of GET /audit/entries, recomputed from its content."""
+    content = {name: value for name, value in entry.items() if name not in ("sequence", "leaf_hash")}
+    found = sha256(b"\x00" + canonical(content).encode()).digest()
+    if found.hex() != entry["leaf_hash"]:
+        raise Forged(f"entry {entry['id']} was ALTERED: it hashes to {found.hex()}, not to {entry['leaf_hash']}")
+    return found
+
+
+def read_keys(path: Path) -> Keys:
+    """Return the public keys that a file names in the notation of C2SP signed notes: name+id+base64."""
+    found = re.findall(r'([^\s"+]+)\+([0-9a-f]{8})\+(A[Q-Za-f][A-Za-z0-9+/]{42})', path.read_text())
+    keys = {(name, bytes.fromhex(number)): base64.b64decode(encoded)[1:] for name, number, encoded in found}
+    if not keys:
+        raise ValueError(f"{path} names no Ed25519 key as name+id+base64")
+    return keys
+
+
+def read_checkpoint(path: Path, keys: Keys) -> Checkpoint:
+    """Return what a checkpoint (C2SP tlog-checkpoint) says, once its signature is found to be a known key's."""
+    text, _, signatures = path.read_bytes().decode().rpartition("\n\n")
+    origin, size, root, *_ = [*text.split("\n"), "", "", ""]
+    if not re.fullmatch(r"(0|[1-9][0-9]{0,18})\n[A-Za-z0-9+/]{43}=", f"{size}\n{root}"):
+        raise ValueError(f"{path} is no checkpoint: origin, size, root, an empty line, signatures")
+    for name, encoded in re.findall(r"^— (\S+) ([A-Za-z0-9+/=]+)$", signatures, re.MULTILINE):
+        signature = base64.b64decode(encoded)
+        public = keys.get((name, signature[:4]))
+        if public and is_signed(public, f"{text}\n".encode(), signature[4:]):
+            print(f"signed: {path}: {origin}, {int(size):,} entries, root {base64.b64decode(root).hex()}")
+            return int(size), base64.b64decode(root), origin, path
+    raise Forged(f"{path} is NOT SIGNED by a key that you gave ({', '.join(name for name, _ in keys)})")
+
+
+# The export: a line is {"sequence":…,"leaf_hash":"…","leaf":⇥…⇥,"opened":⇥…⇥}, with tabs where JSON allows blanks.
+# Canonical JSON has no tab inside, so what stands between the first two is, byte for byte, what was hashed.
+BATCH = 2048  # lines at once, which fit into a processor's cache
+LINE = re.compile(rb'{"sequence":([1-9]\d*),"leaf_hash":"(\w+)","leaf":\t([^\t]*)\t,"opened":\t([^\t]*)\t}\n')
+
+
+def hash_lines(lines: Sequence[bytes], first: int) -> list[bytes]:
+    """Return the leaf hashes of an export's lines; all around the leaves has to be what it must be."""
+    pieces = b"".join(lines).split(b"\t")
+    hashes = [sha256(b"\x00" + leaf).digest() for leaf in pieces[1::4]]
+    heads = [b'}\n{"sequence":%d,"leaf_hash":"%s","leaf":' % (n, h.hex().encode()) for n, h in enumerate(hashes, first)]
+    if [b"}\n" + pieces[0], *pieces[4::4]] != [*heads, b"}\n"] or set(pieces[2::4]) != {b',"opened":'}:
+        explain(lines, first)
+    return hashes
+
+
+def explain(lines: Sequence[bytes], first: int) -> None:
+    """Say what is wrong with the first line that is not as it has to be."""
+    for expected, line in enumerate(lines, first):
+        if not (found := LINE.fullmatch(line)):
+            raise ValueError(f"line {expected} is cut off, or not as GET /audit/export has it: {line[:60]!r}")
+        number, claimed, computed = int(found[1]), found[2].decode(), sha256(b"\x00" + found[3]).hexdigest()
+        if number > expected == 1:
+            raise ValueError(f"the export begins with entry {number}: give the parts before it, too, in their order")
+        if number != expected:
+            raise Forged(f"entry {number} stands where {expected} has to: entries are MISSING, ADDED or REORDERED")
+        if claimed != computed:
+            raise Forged(f"entry {number} was ALTERED: it hashes to {computed}, not to {claimed}")
+    raise ValueError(f"lines {first} to {first + len(lines) - 1} are not as GET /audit/export has them")
+
+
+def verify_export(paths: Sequence[Path], checkpoints: Sequence[Checkpoint]) -> None:
+    """Hash the whole export and hold it to each checkpoint."""
+    tree, waiting = Tree(), sorted(checkpoints)
+    latest = waiting[-1][0]
+    lines = itertools.chain.from_iterable(path.open("rb") for path in paths)
+    for batch in iter(lambda: list(itertools.islice(lines, BATCH)), []):
+        hashes = hash_lines(batch, tree.size + 1)
+        while waiting and waiting[0][0] <= tree.size + len(hashes):
+            size, root, _, path = waiting.pop(0)
+            known, hashes = hashes[: size - tree.size], hashes[size - tree.size :]
+            tree.add(known)
+            if tree.root() != root:
+                raise Forged(f"the first {size:,} entries hash to {tree.root().hex()}, not to the root of {path}")
+            print(f"verified: the first {size:,} entries are those of {path}")
+        tree.add(hashes)
+    if waiting:
+        raise Forged(f"{tree.size:,} entries, of {waiting[0][0]:,} in {waiting[0][3]}: TRUNCATED, or not all is here")
+    if tree.size > latest:
+        print(f"not proven: entries from {latest + 1:,} on, which are later than every checkpoint")
+
+
+def verify(command: str, files: Sequence[Path], checkpoints: Sequence[Checkpoint]) -> None:
+    """Verify the files in the way that the command names."""
+    if len({checkpoint[2] for checkpoint in checkpoints}) > 1:
+        raise ValueError("these checkpoints are of different logs")
+    answer = {} if command == "export" else json.loads(files[0].read_bytes())
+    path = [bytes.fromhex(step) for step in answer.get("path", [])]
+    if command == "export":
+        verify_export(files, checkpoints)
+    elif command == "entry":
+        print("recomputed:", len([hash_of_entry(entry) for entry in answer.get("data", [answer])]), "leaf hashes")
+    elif command == "consistency":
+        check_consistency(*checkpoints[0][:2], *checkpoints[1][:2], path)
+    else:
+        (size, root, _, name), leaf = checkpoints[0], bytes.fromhex(answer["leaf_hash"])
+        if files[1:] and hash_of_entry(json.loads(files[1].read_bytes())) != leaf:
+            raise Forged(f"{files[0]} is the proof of another entry than {files[1]}")
+        if answer["tree_size"] != size:
+            raise ValueError(f"{files[0]} is for a log of {answer['tree_size']:,} entries, {name} has {size:,}")
+        if climb(answer["index"], size - 1, leaf, path)[1] != root:
+            raise Forged(f"{files[0]} does not lead to the root of {name}: the entry is NOT in that log")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=("entry", "proof", "consistency", "export"))
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--checkpoint", action="append", default=[], type=Path)
+    parser.add_argument("--key", type=Path)
+    given = parser.parse_args()
+    wanted = {"entry": 0, "consistency": 2}.get(given.command, 1)
+    if len(given.checkpoint) < wanted or (wanted and not given.key):
+        parser.error(f"{given.command} needs --key and --checkpoint{' twice' * (wanted == 2)}")
+    try:
+        keys = read_keys(given.key) if given.key else {}
+        verify(given.command, given.files, [read_checkpoint(path, keys) for path in given.checkpoint])
+    except Forged as error:
+        print(f"DOES NOT VERIFY: {error}", file=sys.stderr)
+        return 1
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        print(f"cannot be judged: {error!r}", file=sys.stderr)
+        return 2
+    print("VERIFIED")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
