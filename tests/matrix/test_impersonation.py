@@ -44,7 +44,7 @@ READABLE = {
     "transactions",
     "transactions/{transaction_id}",
 }
-OPEN = {"docs", "redoc", "openapi.json"}
+OPEN = {"docs", "redoc", "openapi.json", "audit/verifier"}
 READABLE_TABLES = {
     "accounts_account",
     "accounts_holding",

@@ -76,7 +76,7 @@ def test_filters_narrow_and_stay_in_the_link(acme: Any, acme_admin: APIClient, n
     for action in ("order.submitted", "order.filled", "order.submitted"):
         make_entry(acme.id, action=action, now=now)
     sequence_as_worker(now)
-    answer = acme_admin.get(URL, {"action": "order.submitted", "limit": 1})
+    answer = acme_admin.get(f"{URL}?action=order.submitted&limit=1")
     (first,) = answer.content.splitlines()
     assert json.loads(first)["leaf"]["action"] == "order.submitted"
     following = json.loads(first)["sequence"] + 2
