@@ -20,11 +20,12 @@ def grant_global_tables(**_signal: Any) -> None:
         existing = set(connection.introspection.table_names(cursor))
         for table, entry in sorted(GLOBAL_TABLES.items()):
             if table in existing:
-                for statement in _statements(table, entry):
+                for statement in statements_for(table, entry):
                     cursor.execute(statement)
 
 
-def _statements(table: str, entry: GlobalTable) -> list[str]:
+def statements_for(table: str, entry: GlobalTable) -> list[str]:
+    """Return the statements that put a global table under what the list says of it."""
     grants = {
         "finops_web": entry.login,
         "finops_worker": entry.login,
