@@ -7,16 +7,21 @@ from django.core.checks import ERROR, Tags, run_checks
 from django.db import OperationalError, connection
 
 from apps.core.db.login import UnsafeLogin, assert_safe_login
+from apps.core.keyrings import keys_of
 
 logger = logging.getLogger(__name__)
 
 
-def refuse_unsafe_start() -> None:
+def refuse_unsafe_start(*, signs: bool = False) -> None:
     """End the process with one line per problem when settings are invalid or the login role is unsafe.
+
+    What `signs` checkpoints needs the keys for it.
 
     A database that cannot be reached is not a reason to end: readiness reports it, and no role can be misused.
     """
     problems = [str(message) for message in run_checks(tags=[Tags.security, "finops"]) if message.level >= ERROR]
+    if signs:
+        problems += _missing_audit_keys()
     try:
         if not problems:
             assert_safe_login()
@@ -31,3 +36,11 @@ def refuse_unsafe_start() -> None:
             connection.close_pool()  # type: ignore[attr-defined]  # the PostgreSQL wrapper has it
     if problems:
         sys.exit("finops does not start:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+def _missing_audit_keys() -> list[str]:
+    try:
+        keys_of("AUDIT_KEYS")
+    except ValueError as error:
+        return [f"FINOPS_AUDIT_KEYS: {error}; workers of the queue `default` sign checkpoints with it."]
+    return []

@@ -74,7 +74,7 @@ def _use_our_logging(**_signal: Any) -> None:
 
 
 @signals.worker_init.connect
-def _prepare_worker(**_signal: Any) -> None:
+def _prepare_worker(sender: Any, **_signal: Any) -> None:
     """Check settings and login before any child is forked, without a pool: its threads would not survive the fork."""
     from apps.jobs import registry
     from finops.boot import refuse_unsafe_start
@@ -82,7 +82,7 @@ def _prepare_worker(**_signal: Any) -> None:
 
     with _or_exit():
         settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
-        refuse_unsafe_start()
+        refuse_unsafe_start(signs=DEFAULT_QUEUE in sender.app.amqp.queues.consume_from)
         registry.on_every_death(open_incident_for_dead_job)
 
 

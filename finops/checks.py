@@ -23,10 +23,10 @@ def check_environment(**_options: Any) -> list[CheckMessage]:
 def check_keys(**_options: Any) -> list[CheckMessage]:
     """Report key rings that cannot be parsed (finops.E002)."""
     messages: list[CheckMessage] = []
-    for name in ("FIELD_KEYS", "TOKEN_KEYS"):
+    for name in ("FIELD_KEYS", "TOKEN_KEYS", "AUDIT_KEYS"):
         value = getattr(settings, name)
         try:
-            if value:  # absence is E001's
+            if value:  # absence is E001's, and of AUDIT_KEYS the worker's
                 parse_keys(value)
         except ValueError as error:
             messages.append(Error(f"FINOPS_{name}: {error}.", id="finops.E002"))

@@ -36,6 +36,11 @@ class RingFile:
         return Path(named) if ours else None
 
     @property
+    def is_here(self) -> bool:
+        """Whether this process has been given the ring: the one that signs checkpoints is the workers' alone."""
+        return bool(getattr(settings, self.ring) or getattr(settings, f"{self.ring}_FILE"))
+
+    @property
     def key_ids(self) -> list[str]:
         """The ids of its keys, the current one first."""
         return list(keys_of(self.ring))
@@ -64,6 +69,7 @@ class RingFile:
 RINGS = (
     RingFile("field", "FIELD_KEYS", "FINOPS_FIELD_KEYS"),
     RingFile("token", "TOKEN_KEYS", "FINOPS_TOKEN_KEYS"),
+    RingFile("audit", "AUDIT_KEYS", "FINOPS_AUDIT_KEYS"),
 )
 
 

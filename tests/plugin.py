@@ -34,6 +34,7 @@ SETTINGS = {
     "FINOPS_SECRET_KEY": "a-secret-key-for-the-test-suite-alone-0123456789-abcdefghijklmnop",
     "FINOPS_FIELD_KEYS": "t1:" + base64.b64encode(b"field-key-for-the-test-suite-001").decode(),
     "FINOPS_TOKEN_KEYS": "t1:" + base64.b64encode(b"token-key-for-the-test-suite-001").decode(),
+    "FINOPS_AUDIT_KEYS": "t1:" + base64.b64encode(b"audit-key-for-the-test-suite-001").decode(),
     "FINOPS_BASE_URL": "http://testserver",
 }
 

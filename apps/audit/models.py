@@ -69,7 +69,86 @@ class AuditEntry(BaseModel):
 
 
 class AuditCounter(SequenceCounter):
-    """The last sequence of a tenant's audit log."""
+    """The last sequence of a tenant's audit log, and how much of it the last checkpoint covers.
+
+    What is covered stands here for the sequencer alone, which has the row at hand; the proof of it is the checkpoint.
+    """
+
+    checkpoint_size = models.BigIntegerField(default=0, db_default=0, editable=False)
+    checkpoint_at = models.DateTimeField(null=True, editable=False)
 
     class Meta(SequenceCounter.Meta):
         db_table = "audit_counter"
+
+
+class AuditTile(BaseModel):
+    """256 neighbouring hashes of one level of a log's tree, stored once they are complete and never changed.
+
+    Level 0 holds leaf hashes, level n the roots of the tiles of level n - 1. What is not in a tile yet is read from the
+    entries, or from the roots of the tiles below: so nothing of a tree is ever updated.
+    """
+
+    retention = Retention.EVIDENCE
+
+    tenant_id = models.UUIDField(null=True, editable=False)
+    level = models.PositiveSmallIntegerField()
+    index = models.BigIntegerField()
+    hashes = models.BinaryField()
+    root_hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        db_table = "audit_tile"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "level", "index"], name="audit_tile_one_per_place", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level}/{self.index}"
+
+
+class AuditCheckpoint(BaseModel):
+    """A tree head that was signed and told: a log of so many leaves has this root. One a size; none is ever changed."""
+
+    retention = Retention.EVIDENCE
+
+    tenant_id = models.UUIDField(null=True, editable=False)
+    size = models.BigIntegerField()
+    root_hash = models.BinaryField(max_length=32)
+    note = models.TextField()
+    signed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "audit_checkpoint"
+        verbose_name = _("checkpoint")
+        verbose_name_plural = _("checkpoints")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "size"], name="audit_checkpoint_one_per_size", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.size}"
+
+
+class CheckpointKey(BaseModel):
+    """The public half of a key that has signed checkpoints, kept for as long as these have to verify.
+
+    `key_id` is its id in the ring. It is current until another one has signed first.
+    """
+
+    retention = Retention.EVIDENCE
+
+    key_id = models.CharField(max_length=64)
+    public_key = models.BinaryField(max_length=32, unique=True)
+    first_used_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "audit_checkpointkey"
+        verbose_name = _("checkpoint key")
+        verbose_name_plural = _("checkpoint keys")
+
+    def __str__(self) -> str:
+        return self.key_id

@@ -1,11 +1,20 @@
-"""Reading the audit log of a tenant."""
+"""Reading the audit log of a tenant, and what proves it. The log of `tenant_id` None is the installation's."""
 
 from datetime import datetime
+from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
-from apps.audit.models import AuditEntry
+from apps.audit import tree
+from apps.audit.errors import NotInCheckpointYet
+from apps.audit.merkle import consistency_path, inclusion_path
+from apps.audit.models import AuditCheckpoint, AuditEntry, CheckpointKey
+from apps.audit.notes import VerifierKey
+from apps.audit.types import ConsistencyProof, InclusionProof, PublicKey
+from apps.core.errors import NotFound, ValidationFailed
 
 
 def entries_for(
@@ -34,3 +43,74 @@ def entries_for(
 def numbered_from(entries: QuerySet[AuditEntry], *, first: int) -> QuerySet[AuditEntry]:
     """Return those of the entries that have a place in the log from `first` on, in the log's order."""
     return entries.filter(sequence__gte=first).order_by("sequence")
+
+
+def origin_of(tenant_id: UUID | None) -> str:
+    """Return the name of a log: the first line of its checkpoints, and the name of the keys that sign them."""
+    return f"{urlsplit(settings.BASE_URL).netloc}/audit/{tenant_id or 'installation'}"
+
+
+def latest_checkpoint(tenant_id: UUID | None) -> AuditCheckpoint:
+    """Return the newest checkpoint of a log.
+
+    Raises:
+        NotInCheckpointYet: it has none yet.
+    """
+    checkpoint = AuditCheckpoint.objects.filter(tenant_id=tenant_id).order_by("-size").first()
+    if checkpoint is None:
+        raise NotInCheckpointYet(retry_after=1)
+    return checkpoint
+
+
+def public_keys(tenant_id: UUID | None) -> list[PublicKey]:
+    """Return the keys that have signed checkpoints, as a log's verifiers take them, the newest first."""
+    rows = list(CheckpointKey.objects.order_by("-first_used_at", "-id"))
+    replaced_at = [None, *[row.first_used_at for row in rows]]
+    origin = origin_of(tenant_id)
+    return [
+        PublicKey(row.key_id, VerifierKey(origin, bytes(row.public_key)), row.first_used_at, until)
+        for row, until in zip(rows, replaced_at, strict=False)
+    ]
+
+
+def prove_inclusion(*, tenant_id: UUID, entry_id: UUID, tree_size: int | None = None) -> InclusionProof:
+    """Return the proof that an entry is in the tree of a size, by default that of the latest checkpoint.
+
+    Raises:
+        NotFound: the tenant has no such entry.
+        NotInCheckpointYet: no checkpoint covers it yet.
+        ValidationFailed: the log has no tree of this size, or the entry came later; `errors` names `tree_size`.
+    """
+    entry = AuditEntry.objects.filter(tenant_id=tenant_id, id=entry_id).only("sequence", "leaf_hash").first()
+    if entry is None:
+        raise NotFound
+    latest = latest_checkpoint(tenant_id).size
+    if entry.sequence is None or entry.sequence > latest:
+        raise NotInCheckpointYet(retry_after=1)
+    size = latest if tree_size is None else tree_size
+    _require(size <= latest, "tree_size", _("The latest checkpoint has %(size)s entries.") % {"size": latest})
+    _require(entry.sequence <= size, "tree_size", _("The entry is not in a tree of this size; it came later."))
+    index, leaf = entry.sequence - 1, bytes(entry.leaf_hash)
+    *path, root = tree.read_ranges(tenant_id, size, [*inclusion_path(index, size), (0, size)])
+    return InclusionProof(entry_id, index, size, leaf, path, root)
+
+
+def prove_consistency(*, tenant_id: UUID, older: int, newer: int | None = None) -> ConsistencyProof:
+    """Return the proof that the log of a size begins with its tree of another, by default up to the latest checkpoint.
+
+    Raises:
+        NotInCheckpointYet: the log has no checkpoint yet.
+        ValidationFailed: the log has no trees of these sizes; `errors` names `from` or `to`.
+    """
+    latest = latest_checkpoint(tenant_id).size
+    size = latest if newer is None else newer
+    _require(size <= latest, "to", _("The latest checkpoint has %(size)s entries.") % {"size": latest})
+    _require(older <= size, "from", _("It is larger than `to`, %(size)s.") % {"size": size})
+    spans = [*consistency_path(older, size), (0, older), (0, size)]
+    *path, older_root, newer_root = tree.read_ranges(tenant_id, size, spans)
+    return ConsistencyProof(older, size, path, older_root, newer_root)
+
+
+def _require(holds: bool, field: str, message: str) -> None:
+    if not holds:
+        raise ValidationFailed(errors=[{"field": field, "code": "out_of_range", "message": message}])

@@ -16,7 +16,7 @@ from django.conf import settings
 
 logger = logging.getLogger(__name__)
 
-Ring = Literal["FIELD_KEYS", "TOKEN_KEYS"]
+Ring = Literal["FIELD_KEYS", "TOKEN_KEYS", "AUDIT_KEYS"]
 
 
 class _Seen(NamedTuple):

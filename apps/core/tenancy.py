@@ -77,6 +77,14 @@ _MARKET = GlobalTable(
 )
 
 GLOBAL_TABLES: dict[str, GlobalTable] = {
+    "audit_checkpointkey": GlobalTable(
+        "public keys: the same key signs the checkpoints of every log",
+        login="SELECT",
+        staff="SELECT",
+        limited=Limited(),
+        app="SELECT",
+        system="SELECT, INSERT",
+    ),
     "axes_accessattempt": _identity(),
     "axes_accessattemptexpiration": _identity(),
     "axes_accessfailurelog": _identity(),

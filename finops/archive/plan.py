@@ -23,6 +23,7 @@ LEFT_OUT = {
     "jobs_job": "work in progress belongs to the installation that does it",
     "users_session": "sessions end where they were begun",
     "tenants_impersonation": "staff's own, and it names them; the audit log, which goes along, tells of each",
+    "audit_checkpoint": "signed in the name of the installation that it leaves; the other one signs the same leaves",
     "core_readonlyswitch": "a switch of the installation that it stands in",
 }
 # Columns that stay behind, and what an import puts in their place: a hash that nothing hashes to, a password that none
@@ -32,10 +33,12 @@ WITHHELD = {
     ("tenants_apikey", "secret_hash"): _NOTHING_HASHES_TO_IT,
     ("tenants_invitation", "token_hash"): _NOTHING_HASHES_TO_IT,
 }
-OPEN_BYTES = {("audit_entry", "leaf_hash")}
+OPEN_BYTES = {("audit_entry", "leaf_hash"), ("audit_tile", "hashes"), ("audit_tile", "root_hash")}
 # What is written in the place of a column's value: SQL over the row.
 _IS_LIVE_CONNECTION, _RUNS = "status <> 'disabled'", "status IN ('queued', 'running')"
 REWRITTEN: Mapping[tuple[str, str], str] = {
+    ("audit_counter", "checkpoint_size"): "0",
+    ("audit_counter", "checkpoint_at"): "NULL::timestamptz",
     ("tenants_apikey", "revoked_at"): "coalesce(revoked_at, transaction_timestamp())",
     ("providers_connection", "status"): f"CASE WHEN {_IS_LIVE_CONNECTION} THEN 'needs_attention' ELSE status END",
     ("providers_connection", "status_code"): f"CASE WHEN {_IS_LIVE_CONNECTION} THEN 'credentials_left_out' "

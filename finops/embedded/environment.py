@@ -16,8 +16,14 @@ EMBEDDED_SETTINGS = {"finops.settings.embedded", "finops.settings.test"}
 OWNER_ONLY = {"DATABASE_OWNER_URL"}
 # Connections of one web process at most; its threads are fewer, and idle ones are given back.
 WEB_POOL_SIZE = "8"
-KEY_FILES = {"FINOPS_FIELD_KEYS": "field_keys", "FINOPS_TOKEN_KEYS": "token_keys"}
-PLATFORM_PREFIXES = ("DATABASE_", "REDIS_", "BROKER_", "FINOPS_SECRET", "FINOPS_FIELD", "FINOPS_TOKEN")
+KEY_FILES = {
+    "FINOPS_FIELD_KEYS": "field_keys",
+    "FINOPS_TOKEN_KEYS": "token_keys",
+    "FINOPS_AUDIT_KEYS": "audit_keys",
+}
+# Web verifies no checkpoint and signs none.
+WORKER_ONLY = {"FINOPS_AUDIT_KEYS", "FINOPS_AUDIT_KEYS_FILE"}
+PLATFORM_PREFIXES = ("DATABASE_", "REDIS_", "BROKER_", "FINOPS_SECRET", "FINOPS_FIELD", "FINOPS_TOKEN", "FINOPS_AUDIT")
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
@@ -103,8 +109,9 @@ def for_command(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def for_web(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the web processes: a command's, and a pool for each of them."""
-    return {"FINOPS_DB_POOL_SIZE": WEB_POOL_SIZE, **for_command(environment)}
+    """Return the environment of the web processes: a command's without what workers sign with, and a pool for each."""
+    own = {name: value for name, value in for_command(environment).items() if name not in WORKER_ONLY}
+    return {"FINOPS_DB_POOL_SIZE": WEB_POOL_SIZE, **own}
 
 
 def for_worker(environment: Mapping[str, str]) -> dict[str, str]:

@@ -180,6 +180,10 @@ FIELD_KEYS = env.text("FINOPS_FIELD_KEYS", required=True)
 FIELD_KEYS_FILE = env.file_of("FINOPS_FIELD_KEYS")
 TOKEN_KEYS = env.text("FINOPS_TOKEN_KEYS", required=True)
 TOKEN_KEYS_FILE = env.file_of("FINOPS_TOKEN_KEYS")
+# Sign the checkpoints of audit logs: the seeds of Ed25519 keys. Workers alone have them; the public halves are rows.
+AUDIT_KEYS = env.text("FINOPS_AUDIT_KEYS")
+AUDIT_KEYS_FILE = env.file_of("FINOPS_AUDIT_KEYS")
+AUDIT_WAIT_SECONDS = 1  # how long a proof waits for the checkpoint that covers a new entry
 ACCESS_TOKEN_SECONDS = 600
 SESSION_SECONDS = 30 * 24 * 3600
 SESSION_IDLE_SECONDS = 7 * 24 * 3600  # without a refresh

@@ -9,6 +9,7 @@ SYNC_INTERVAL_SECONDS = 3600
 WHITENOISE_AUTOREFRESH = True  # looks a file up when it is asked for: every test client would list them all
 RATE_LIMITS = dict.fromkeys(RATE_LIMITS, (10_000, 100_000))  # all tests share an address
 BREACHED_PASSWORDS = False  # the tests of it switch it on, with the sandbox
+AUDIT_WAIT_SECONDS = 0  # no sequencer runs beside the tests
 EGRESS_ALLOW_LOOPBACK = True
 EGRESS_NAME_SERVERS = []  # nobody is asked: no name resolves but localhost
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

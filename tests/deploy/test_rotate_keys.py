@@ -50,6 +50,7 @@ def home(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Home
     monkeypatch.setenv("FINOPS_HOME", str(tmp_path))
     settings.FIELD_KEYS_FILE = str(home.key_file("field_keys", lambda: OLD))
     settings.TOKEN_KEYS_FILE = str(home.key_file("token_keys", lambda: OLD))
+    settings.AUDIT_KEYS_FILE = str(home.key_file("audit_keys", lambda: OLD))
     return home
 
 
@@ -124,6 +125,7 @@ def test_a_rotation_from_its_first_command_to_its_last(acme: Tenant, home: Home)
     assert said == (
         f"FINOPS_FIELD_KEYS: {new} is the current key of every process from now on.\n"
         f"FINOPS_TOKEN_KEYS: {new} is the current key of every process from now on.\n"
+        f"FINOPS_AUDIT_KEYS: {new} is the current key of every process from now on.\n"
         "Next: manage.py rotate_keys\n"
     )
     code, said = rotate_keys("--status")
@@ -147,10 +149,10 @@ def test_a_rotation_from_its_first_command_to_its_last(acme: Tenant, home: Home)
         rotate_keys("--retire")
     pass_overlap(home)
     _code, said = rotate_keys("--retire")
-    assert said.count("k1 is retired. Backups from before still need it.") == 2
-    assert list(keys_of("FIELD_KEYS")) == list(keys_of("TOKEN_KEYS")) == [new]
+    assert said.count("k1 is retired. Backups from before still need it.") == 3
+    assert list(keys_of("FIELD_KEYS")) == list(keys_of("TOKEN_KEYS")) == list(keys_of("AUDIT_KEYS")) == [new]
     assert open_all() == everything
-    assert rotate_keys()[1].count("nothing to retire") == 2
+    assert rotate_keys()[1].count("nothing to retire") == 3
 
 
 def test_what_is_passed_over_is_counted_and_the_exit_code_says_so(acme: Tenant, home: Home) -> None:
@@ -167,6 +169,12 @@ def test_what_is_passed_over_is_counted_and_the_exit_code_says_so(acme: Tenant, 
 def test_one_ring_may_be_rotated_alone(home: Home) -> None:
     rotate_keys("--new", "--only", "token")
     assert (len(keys_of("TOKEN_KEYS")), len(keys_of("FIELD_KEYS"))) == (2, 1)
+
+
+def test_a_process_without_the_ring_that_signs_checkpoints_rotates_the_others(home: Home, settings: Any) -> None:
+    settings.AUDIT_KEYS = settings.AUDIT_KEYS_FILE = ""
+    assert "AUDIT" not in rotate_keys("--new")[1]
+    assert "AUDIT" not in rotate_keys()[1]
 
 
 def test_rings_of_a_secret_store_go_to_a_file_of_their_owner_and_never_into_a_pipe(
@@ -197,8 +205,8 @@ def test_djangos_secret_is_replaced_and_the_old_one_still_accepted(home: Home, s
     assert stored["secret_key_fallbacks"] == settings.SECRET_KEY
 
 
-# What a passkey's public key and its challenge are: told to anybody who asks.
-PUBLIC = {"users_passkey", "users_passkeychallenge"}
+# What a passkey's public key and its challenge are: told to anybody who asks. Hashes of a tree, and who signs it.
+PUBLIC = {"users_passkey", "users_passkeychallenge", "audit_tile", "audit_checkpointkey"}
 
 
 def test_every_column_of_bytes_is_a_hash_or_public_or_its_table_is_listed() -> None:

@@ -40,12 +40,14 @@ def test_keys_are_generated_once_and_addresses_follow_the_ports(home: Home) -> N
     assert first["FINOPS_SANDBOX_URL"] == "http://127.0.0.1:8010"
     assert first["DJANGO_SETTINGS_MODULE"] == "finops.settings.embedded"
     assert first["FINOPS_HOME"] == str(home.path)
-    rings = [Path(first[name]) for name in ("FINOPS_FIELD_KEYS_FILE", "FINOPS_TOKEN_KEYS_FILE")]
-    assert [ring.stat().st_mode & 0o777 for ring in rings] == [0o600, 0o600]
+    rings = [
+        Path(first[name]) for name in ("FINOPS_FIELD_KEYS_FILE", "FINOPS_TOKEN_KEYS_FILE", "FINOPS_AUDIT_KEYS_FILE")
+    ]
+    assert [ring.stat().st_mode & 0o777 for ring in rings] == [0o600, 0o600, 0o600]
     for ring in rings:
         identifier, _, key = ring.read_text().partition(":")
         assert (identifier, len(base64.b64decode(key))) == ("k1", 32)
-    assert rings[0].read_text() != rings[1].read_text()
+    assert len({ring.read_text() for ring in rings}) == 3
     assert platform_environment({"FINOPS_PORT": "9000", **URLS}, home) == first
 
 
@@ -74,6 +76,12 @@ def test_each_process_logs_in_as_its_role(home: Home) -> None:
     assert for_worker(environment)["DATABASE_URL"] == URLS["DATABASE_WORKER_URL"]
     assert "DATABASE_OWNER_URL" not in for_web(environment)
     assert "DATABASE_OWNER_URL" not in for_worker(environment)
+
+
+def test_web_has_no_key_to_sign_checkpoints_with(home: Home) -> None:
+    for environment in (platform_environment(URLS, home), platform_environment({"FINOPS_AUDIT_KEYS": "k1:x"}, home)):
+        assert any(name.startswith("FINOPS_AUDIT_KEYS") for name in for_worker({**URLS, **environment}))
+        assert not any(name.startswith("FINOPS_AUDIT_KEYS") for name in for_web(environment))
 
 
 def test_only_web_has_a_pool_unless_the_caller_says_otherwise(home: Home) -> None:

@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
+
 from apps.audit.models import AuditEntry
-from apps.audit.services import record
+from apps.audit.services import record, sequence_entries
 from apps.core.actor import Actor, system_actor
 from apps.core.ids import new_id
 from apps.core.scope import write_scope
+from tests import databases
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -36,3 +39,20 @@ def make_entry(
             changes=changes,
         )
         return AuditEntry.objects.filter(tenant_id=tenant_id).latest("position")
+
+
+def make_entries(tenant_id: UUID, count: int, *, now: datetime = NOW) -> None:
+    """Record many entries in one write scope."""
+    actor = system_actor("tests", tenant_id=tenant_id)
+    with write_scope(actor):
+        for number in range(count):
+            record(action="order.submitted", actor=actor, target_type="order", target_id=str(number), now=now)
+
+
+def run_sequencer(now: datetime = NOW) -> None:
+    """Number what is pending, as the sequencer's worker login does, and come back to the web login."""
+    name = connection.settings_dict["NAME"]
+    databases.log_in("worker", name)
+    while sequence_entries(now=now):
+        pass
+    databases.log_in("web", name)

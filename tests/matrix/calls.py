@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 import msgspec
@@ -107,6 +108,8 @@ def call(
 def good_call(world: World, member: str, route: Route, method: str, ids: Mapping[str, UUID] | None = None) -> Any:
     """Make the operation's good call as a cast member, upon acme's rows unless `ids` says otherwise."""
     url = route.url(world.acme.ids if ids is None else ids)
+    if route.required_query:
+        url += f"?{urlencode(route.required_query)}"
     return call(world.client(member), method, url, good_body(world, route, method))
 
 

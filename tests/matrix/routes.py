@@ -18,6 +18,8 @@ BASE = "/api/v1/"
 # What belongs to the installation or the world: there is nothing of a tenant in it, and all see the same.
 SHARED = {"providers", "instruments", "quotes"}
 SHARED_IDS = {"instrument_key": "XNAS:AAPL"}
+# Query parameters that have to be there.
+REQUIRED_QUERY: dict[str, dict[str, int]] = {"audit/consistency": {"from": 1}}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -59,6 +61,11 @@ class Route:
         """The query parameters of GET, with their fields."""
         serializer: type[Serializer[Any]] = getattr(self.view, "query_serializer", NoQuery)
         return dict(serializer().fields)
+
+    @property
+    def required_query(self) -> dict[str, int]:
+        """Values for the query parameters that GET cannot do without."""
+        return REQUIRED_QUERY.get(self.path, {})
 
     def url(self, ids: Mapping[str, UUID | str]) -> str:
         """Return the URL with these ids in the path."""

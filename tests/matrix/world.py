@@ -33,6 +33,7 @@ from apps.users.services.factors import new_authenticator
 from apps.webhooks.services import recover, send_test_event
 from tests.conftest import client_for
 from tests.factories.accounts import make_account, make_holding, make_transaction
+from tests.factories.audit import make_entries, make_entry
 from tests.factories.impersonations import make_impersonation
 from tests.factories.incidents import make_incident
 from tests.factories.market import make_listing, make_quote
@@ -216,6 +217,7 @@ def _build_side(slug: str, jordan: User) -> Side:
         "connection_id": connection.id,
         "delivery_id": tests[-1].id,
         "endpoint_id": endpoint.id,
+        "entry_id": make_entry(tenant.id, target_id=order.id).id,
         "factor_id": _waiting_authenticator(jordan if slug == "acme" else clerk),
         "grant_id": grants[-1].id,
         "invitation_id": invitation.id,
@@ -226,6 +228,7 @@ def _build_side(slug: str, jordan: User) -> Side:
         "session_id": session_id,
         "transaction_id": transactions[-1].id,
     }
+    make_entries(tenant.id, 256)  # a tile of the log's tree
     desk_access, _refresh, _session_id = _sign_in(slug, f"{slug}-desk")
     grantee_access, _refresh, _session_id = _sign_in(slug, f"{slug}-grantee")
     reset = make_password_reset(clerk)

@@ -19,6 +19,8 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(editable=False, null=True)),
                 ('last_sequence', models.BigIntegerField(default=0, editable=False)),
+                ('checkpoint_size', models.BigIntegerField(db_default=0, default=0, editable=False)),
+                ('checkpoint_at', models.DateTimeField(editable=False, null=True)),
             ],
             options={
                 'db_table': 'audit_counter',
@@ -76,5 +78,74 @@ class Migration(migrations.Migration):
                 "DROP POLICY audit_entry_staff_writes ON audit_entry",
             ],
         ),
-        SecureTenantTable("audit_counter", staff="SELECT", system="SELECT, INSERT, UPDATE (last_sequence)"),
+        SecureTenantTable(
+            "audit_counter",
+            staff="SELECT",
+            system="SELECT, INSERT, UPDATE (last_sequence, checkpoint_size, checkpoint_at)",
+        ),
+        migrations.CreateModel(
+            name='AuditTile',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(editable=False, null=True)),
+                ('level', models.PositiveSmallIntegerField()),
+                ('index', models.BigIntegerField()),
+                ('hashes', models.BinaryField()),
+                ('root_hash', models.BinaryField(max_length=32)),
+            ],
+            options={
+                'db_table': 'audit_tile',
+                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'level', 'index'), name='audit_tile_one_per_place', nulls_distinct=False)],
+            },
+        ),
+        migrations.CreateModel(
+            name='AuditCheckpoint',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(editable=False, null=True)),
+                ('size', models.BigIntegerField()),
+                ('root_hash', models.BinaryField(max_length=32)),
+                ('note', models.TextField()),
+                ('signed_at', models.DateTimeField()),
+            ],
+            options={
+                'verbose_name': 'checkpoint',
+                'verbose_name_plural': 'checkpoints',
+                'db_table': 'audit_checkpoint',
+                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'size'), name='audit_checkpoint_one_per_size', nulls_distinct=False)],
+            },
+        ),
+        migrations.CreateModel(
+            name='CheckpointKey',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('key_id', models.CharField(max_length=64)),
+                ('public_key', models.BinaryField(max_length=32, unique=True)),
+                ('first_used_at', models.DateTimeField()),
+            ],
+            options={
+                'verbose_name': 'checkpoint key',
+                'verbose_name_plural': 'checkpoint keys',
+                'db_table': 'audit_checkpointkey',
+            },
+        ),
+        # Hashes do not compress: nobody is to try.
+        migrations.RunSQL(
+            [
+                "ALTER TABLE audit_tile ALTER COLUMN hashes SET STORAGE EXTERNAL",
+                "ALTER TABLE audit_tile ADD CONSTRAINT audit_tile_whole "
+                "CHECK (octet_length(hashes) = 8192 AND octet_length(root_hash) = 32)",
+                "ALTER TABLE audit_checkpoint ADD CONSTRAINT audit_checkpoint_whole CHECK (octet_length(root_hash) = 32)",
+            ],
+            [
+                "ALTER TABLE audit_checkpoint DROP CONSTRAINT audit_checkpoint_whole",
+                "ALTER TABLE audit_tile DROP CONSTRAINT audit_tile_whole",
+                "ALTER TABLE audit_tile ALTER COLUMN hashes SET STORAGE EXTENDED",
+            ],
+        ),
+        SecureTenantTable("audit_tile", app="SELECT", staff="SELECT", system="SELECT, INSERT"),
+        AppendOnly("audit_tile"),
+        SecureTenantTable("audit_checkpoint", app="SELECT", staff="SELECT", system="SELECT, INSERT"),
+        AppendOnly("audit_checkpoint"),
+        AppendOnly("audit_checkpointkey"),
     ]

@@ -47,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--to", type=Path, help="where rings of a secret store go: a new file for its owner alone")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        rings = [ring for ring in RINGS if options["only"] in (None, ring.name)]
+        rings = [ring for ring in RINGS if ring.is_here and options["only"] in (None, ring.name)]
         if options["only"] == "secret":
             self._make_secret(options)
         elif options["new"]:
@@ -99,7 +99,7 @@ class Command(BaseCommand):
             role = "current" if key_id == current else "old" if key_id in others else "not in the ring: opens no more"
             told = ", ".join(f"{count:,} {name}" for name, count in rows.items()) or "nothing"
             self.stdout.write(f"field {key_id} ({role}): {told}")
-        for ring in RINGS:
+        for ring in filter(lambda ring: ring.is_here, RINGS):
             self.stdout.write(self._outlook(ring, left=_left(counts, current) if ring is FIELD else 0))
         if _left(counts, current):
             sys.exit(1)

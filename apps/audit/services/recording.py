@@ -7,16 +7,13 @@ from uuid import UUID
 
 from apps.audit import merkle
 from apps.audit.leaf import compute_leaf_hash
-from apps.audit.models import AuditCounter, AuditEntry
+from apps.audit.models import AuditEntry
 from apps.core import context
 from apps.core.actor import Actor
 from apps.core.canonical import jsonable
 from apps.core.db.statements import Statement, insert
 from apps.core.redaction import redact
 from apps.core.scope import current_scope, request_wake
-from apps.core.sequencing import Stream, sequence_pending
-
-AUDIT_LOG = Stream(rows=AuditEntry, counters=AuditCounter, happened_at="at")
 
 
 def record(
@@ -113,8 +110,3 @@ def record_batch(
         now=now,
         changes={**summary, "batch": batch},
     )
-
-
-def sequence_entries(*, now: datetime) -> int:
-    """Number one batch of pending entries in every tenant's log; return how many were numbered."""
-    return sequence_pending(AUDIT_LOG, now=now)

@@ -1,0 +1,16 @@
+"""Every write of the audit room."""
+
+from apps.audit.services.growing import CHECKPOINT_INTERVAL, sign_due_checkpoints
+from apps.audit.services.numbering import AUDIT_LOG, sequence_entries
+from apps.audit.services.recording import new_entry, record, record_batch, record_statement
+
+__all__ = [
+    "AUDIT_LOG",
+    "CHECKPOINT_INTERVAL",
+    "new_entry",
+    "record",
+    "record_batch",
+    "record_statement",
+    "sequence_entries",
+    "sign_due_checkpoints",
+]

@@ -1,0 +1,40 @@
+"""What is handed to those who verify a log."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from apps.audit.notes import VerifierKey
+
+
+@dataclass(frozen=True, slots=True)
+class InclusionProof:
+    """That the leaf at `index` is in the tree of `tree_size` leaves with this root; hashes of RFC 9162."""
+
+    entry_id: UUID
+    index: int
+    tree_size: int
+    leaf_hash: bytes
+    path: list[bytes]
+    root_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyProof:
+    """That the tree of `newer` leaves begins with that of `older` leaves."""
+
+    older: int
+    newer: int
+    path: list[bytes]
+    older_root: bytes
+    newer_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key that has signed checkpoints. From `until` on, a newer one has signed all of them, too."""
+
+    key_id: str
+    verifier: VerifierKey
+    since: datetime
+    until: datetime | None
