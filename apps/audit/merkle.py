@@ -23,16 +23,39 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+class Frontier:
+    """What the root of a growing tree needs: its perfect subtrees, the largest first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._peaks: list[tuple[int, bytes]] = []
+
+    def add(self, leaf: bytes) -> None:
+        """Append a leaf hash."""
+        height, node = 0, leaf
+        while self._peaks and self._peaks[-1][0] == height:
+            node = node_hash(self._peaks.pop()[1], node)
+            height += 1
+        self._peaks.append((height, node))
+        self.size += 1
+
+    @property
+    def peaks(self) -> list[bytes]:
+        """The roots of the perfect subtrees."""
+        return [node for _height, node in self._peaks]
+
+    @property
+    def root(self) -> bytes:
+        """The root over all leaves."""
+        return root_of_peaks(self.peaks)
+
+
 def peaks_of(hashes: Iterable[bytes]) -> list[bytes]:
     """Return the roots of the perfect subtrees that neighbouring hashes of one height make up, the largest first."""
-    peaks: list[tuple[int, bytes]] = []
-    for leaf in hashes:
-        height, node = 0, leaf
-        while peaks and peaks[-1][0] == height:
-            node = node_hash(peaks.pop()[1], node)
-            height += 1
-        peaks.append((height, node))
-    return [node for _height, node in peaks]
+    frontier = Frontier()
+    for one in hashes:
+        frontier.add(one)
+    return frontier.peaks
 
 
 def root_of_peaks(peaks: Sequence[bytes]) -> bytes:

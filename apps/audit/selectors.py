@@ -114,3 +114,8 @@ def prove_consistency(*, tenant_id: UUID, older: int, newer: int | None = None) 
 def _require(holds: bool, field: str, message: str) -> None:
     if not holds:
         raise ValidationFailed(errors=[{"field": field, "code": "out_of_range", "message": message}])
+
+
+def keys_known() -> list[bytes]:
+    """Return the public halves of all keys that have signed checkpoints."""
+    return [bytes(key) for key in CheckpointKey.objects.values_list("public_key", flat=True)]

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.audit.leaf import compute_leaf_hash
 from apps.audit.models import AuditEntry
 from apps.audit.services import AUDIT_LOG
+from apps.audit.walking import walk_tree
 from apps.core.scope import snapshot_scope
 from apps.core.sequence_check import walk_sequences
 from apps.core.verification import BATCH_ROWS, Check, Finding, Over, Seen, Subject, register
@@ -40,6 +41,10 @@ def _altered(entry: AuditEntry) -> Finding | None:
     return Finding("audit_entry", str(entry.id), _PROBLEM, f"leaf hash {computed}", f"leaf hash {stored}", _REMEDY)
 
 
+def _walk_tree(subject: Subject) -> Iterator[Seen | Finding]:
+    return walk_tree(subject.tenant_id)
+
+
 def register_checks() -> None:
     """Register the room's checks."""
     register(
@@ -57,6 +62,17 @@ def register_checks() -> None:
             _("Each entry's leaf hash, computed again from what the entry says now, is the one that was stored."),
             _("entries"),
             _walk_leaves,
+            Over.BOTH,
+        ),
+        Check(
+            "audit.tree",
+            _("Every log is the one that was signed"),
+            _(
+                "Leaf hashes, tiles and roots of each log's tree lead to every checkpoint, each checkpoint is signed "
+                "by a key that is known, and what was covered is still there."
+            ),
+            _("leaves"),
+            _walk_tree,
             Over.BOTH,
         ),
     )
