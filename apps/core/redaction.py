@@ -16,7 +16,7 @@ _SECRET_NAMES = re.compile(
 # what stands behind a scheme.
 _SECRET_VALUES = re.compile(
     rf"((?:{'|'.join(TokenKind)})[A-Za-z0-9_-]{{20,}}|fop_(?:live|test)_[A-Za-z0-9]+"
-    r"|whsec_[A-Za-z0-9+/=]+|test_tkn_[A-Za-z0-9_-]+"
+    r"|wh(?:sec|sk)_[A-Za-z0-9+/=]+|test_tkn_[A-Za-z0-9_-]+"
     r"|token_[a-z0-9]{12,}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
     r"|(?i:(?<=bearer )|(?<=basic ))[\w.~+/=-]{16,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"

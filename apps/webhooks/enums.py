@@ -20,6 +20,21 @@ class DeliveryStatus(models.TextChoices):
     DISCARDED = "discarded", _("Discarded")
 
 
+class Signing(models.TextChoices):
+    """How an endpoint's requests are signed: by a secret that both sides know, or so that anybody can check it."""
+
+    SYMMETRIC = "symmetric", _("Symmetric (HMAC-SHA256)")
+    ASYMMETRIC = "asymmetric", _("Asymmetric (Ed25519)")
+
+
+class SecretKind(models.TextChoices):
+    """What a sealed value of an endpoint is."""
+
+    SYMMETRIC = "symmetric", _("HMAC-SHA256 key")
+    ASYMMETRIC = "asymmetric", _("Ed25519 private key")
+    HEADERS = "headers", _("Values of custom headers")
+
+
 class RecoveryStatus(models.TextChoices):
     """A recovery runs until all that was lost is queued again, or its endpoint is disabled."""
 

@@ -27,6 +27,19 @@ class UrlRefused(DomainError):
     title = _("The URL is refused")
 
 
+class HeaderRefused(DomainError):
+    """A custom header cannot be sent; `errors` says which, and why.
+
+    Names are tokens of up to 64 characters, values printable ASCII of up to 1,024; 20 headers are the most. What
+    carries the request itself (`Host`, `Content-*`, `Connection` and its kin), tells whom it comes from
+    (`Forwarded`, `X-Forwarded-*`), or begins with `webhook-` or `finops-` is the platform's own.
+    """
+
+    code = "header_refused"
+    status = 400
+    title = _("The header is refused")
+
+
 class EndpointDisabled(DomainError):
     """Nothing is sent to a disabled endpoint: enable it first."""
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.db import TenantForeignKey
 from apps.core.models import TenantModel, VersionedModel
 from apps.core.retention import Retention
-from apps.webhooks.enums import LOST_STATUSES, DeliveryStatus, EndpointStatus, RecoveryStatus
+from apps.webhooks.enums import LOST_STATUSES, DeliveryStatus, EndpointStatus, RecoveryStatus, SecretKind, Signing
 
 _PENDING = Q(status=DeliveryStatus.PENDING)
 
@@ -28,6 +28,11 @@ class Endpoint(TenantModel, VersionedModel):
     url = models.CharField(_("URL"), max_length=2000)
     event_types = ArrayField(models.CharField(max_length=100), default=list, blank=True, verbose_name=_("event types"))
     description = models.CharField(_("description"), max_length=500, blank=True)
+    # The names of the headers of its own; the values are sealed.
+    header_names = ArrayField(models.CharField(max_length=64), default=list, blank=True, verbose_name=_("headers"))
+    signing = models.CharField(_("signing"), max_length=10, choices=Signing.choices, default=Signing.SYMMETRIC)
+    # As its client checks Ed25519 signatures with it: `whpk_` and base64. Empty where a secret signs.
+    public_key = models.CharField(_("public key"), max_length=60, blank=True)
     status = models.CharField(
         _("status"), max_length=10, choices=EndpointStatus.choices, default=EndpointStatus.ENABLED
     )
@@ -53,6 +58,11 @@ class Endpoint(TenantModel, VersionedModel):
                 condition=Q(status__in=EndpointStatus.values), name="webhooks_endpoint_status_is_known"
             ),
             models.CheckConstraint(
+                condition=Q(signing=Signing.SYMMETRIC, public_key="")
+                | Q(signing=Signing.ASYMMETRIC, public_key__startswith="whpk_"),
+                name="webhooks_endpoint_asymmetric_has_public_key",
+            ),
+            models.CheckConstraint(
                 condition=Q(deleted_at=None) | Q(status=EndpointStatus.DISABLED),
                 name="webhooks_endpoint_deleted_is_disabled",
             ),
@@ -71,13 +81,17 @@ class Endpoint(TenantModel, VersionedModel):
 
 
 class EndpointSecret(TenantModel):
-    """A signing secret, encrypted and bound to its endpoint: the current one, or the one before it in its grace."""
+    """What an endpoint's requests need and nobody may read, encrypted and bound to the endpoint.
+
+    A signing key: the current one, or the one before it in its grace. Or the values of its headers, as one JSON object.
+    """
 
     retention = Retention.EPHEMERAL
 
     endpoint = models.ForeignKey(
         Endpoint, on_delete=models.CASCADE, related_name="secrets", db_constraint=False, db_index=False
     )
+    kind = models.CharField(max_length=10, choices=SecretKind.choices, default=SecretKind.SYMMETRIC)
     ciphertext = models.BinaryField()
     key_id = models.CharField(max_length=50, editable=False)
     created_at = models.DateTimeField(editable=False)
@@ -90,8 +104,16 @@ class EndpointSecret(TenantModel):
             *TenantModel.Meta.constraints,
             models.UniqueConstraint(
                 fields=["tenant_id", "endpoint"],
-                condition=Q(expires_at=None),
+                condition=Q(expires_at=None) & ~Q(kind=SecretKind.HEADERS),
                 name="webhooks_endpointsecret_one_current",
+            ),
+            models.UniqueConstraint(
+                fields=["tenant_id", "endpoint"],
+                condition=Q(kind=SecretKind.HEADERS),
+                name="webhooks_endpointsecret_one_of_headers",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=SecretKind.values), name="webhooks_endpointsecret_kind_is_known"
             ),
             TenantForeignKey(
                 field="endpoint", to="webhooks.Endpoint", name="webhooks_endpointsecret_endpoint", on_delete="CASCADE"
@@ -103,9 +125,9 @@ class EndpointSecret(TenantModel):
         return f"secret of {self.endpoint_id}"
 
     @staticmethod
-    def bound_to(tenant_id: UUID, endpoint_id: UUID) -> str:
+    def bound_to(tenant_id: UUID, endpoint_id: UUID, kind: str) -> str:
         """Return what the ciphertext is bound to."""
-        return f"webhooks_endpointsecret:{tenant_id}:{endpoint_id}"
+        return f"webhooks_endpointsecret:{tenant_id}:{endpoint_id}:{kind}"
 
 
 class Delivery(TenantModel):

@@ -1,5 +1,6 @@
 """What travels between queue, sender and log."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -31,6 +32,13 @@ GONE_STATUS = 410
 SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105  (a code)
 
 
+class SigningKey(NamedTuple):
+    """A key that signs: `kind` is "symmetric" (32 bytes for HMAC-SHA256) or "asymmetric" (an Ed25519 seed)."""
+
+    kind: str
+    key: bytes
+
+
 class Share(NamedTuple):
     """How many of a sender's slots a tenant holds; `after`: the endpoint behind which its next turn begins."""
 
@@ -40,14 +48,18 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A delivery that one sender holds until its lease ends. `keys` sign it, the current one first."""
+    """A delivery that one sender holds until its lease ends. `keys` sign it, the current one first.
+
+    `headers` are the endpoint's own.
+    """
 
     id: UUID
     tenant_id: UUID
     endpoint_id: UUID
     entity_id: UUID
     url: str
-    keys: tuple[bytes, ...]
+    keys: tuple[SigningKey, ...]
+    headers: Mapping[str, str]
     body: bytes
     sequence: int
     previous_id: UUID | None

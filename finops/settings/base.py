@@ -245,6 +245,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OrderModeEnum": ["paper", "live"],
         "OrderTypeEnum": ["market", "limit", "stop", "stop_limit"],
         "EndpointStatusEnum": "apps.webhooks.enums.EndpointStatus",
+        "RecoveryStatusEnum": "apps.webhooks.enums.RecoveryStatus",
+        "SigningEnum": "apps.webhooks.enums.Signing",
         "PermissionEnum": [str(permission) for permission in permissions.Permission],
         "RoleEnum": "apps.tenants.enums.Role.values",
         "GrantablePermissionEnum": sorted(permissions.GRANTABLE),

@@ -31,6 +31,7 @@ from apps.users.services.factors import new_authenticator
 from apps.users.types import Origin
 from apps.webhooks import signing
 from apps.webhooks.models import EndpointSecret
+from apps.webhooks.types import SigningKey
 from finops import seals
 from finops.embedded.home import Home
 from tests.factories.providers import make_connection
@@ -92,13 +93,15 @@ def seal_one_of_each(tenant: Tenant) -> Callable[[], dict[str, str]]:
         seed = Authenticator.objects.get(id=device.id).seed.decode()
         with tenant_scope(tenant.id):
             secret = EndpointSecret.objects.get(endpoint_id=endpoint.endpoint.id)
-            owner = {"tenant_id": tenant.id, "endpoint_id": endpoint.endpoint.id}
+            owner: dict[str, Any] = {"tenant_id": tenant.id, "endpoint_id": endpoint.endpoint.id, "kind": secret.kind}
             answer = find_answer(key="once", fingerprint=b"f" * 32, now=now)
             assert answer is not None
             successor = crypto.decrypt(bytes(replaced.successor), bound_to=replaced.successor_bound_to()).decode()
             return {
                 "credentials": open_sealed(Credentials.objects.get(connection=made))["access_token"],
-                "webhook secrets": signing.shown(signing.open_sealed(secret.ciphertext, **owner)),
+                "webhook secrets": signing.shown(
+                    SigningKey(secret.kind, signing.open_sealed(secret.ciphertext, **owner))
+                ),
                 "authenticator seeds": seed,
                 "refresh successors": "the next" if successor == following.refresh else successor,
                 "waiting letters": open_token(Invitation.objects.get(id=invitation.id)),

@@ -28,12 +28,14 @@ def make_endpoint(
     event_types: Sequence[str] = ("order.*",),
     description: str = "",
     now: datetime | None = None,
+    **options: Any,
 ) -> NewEndpoint:
     """Create an endpoint that asks for what happens to orders; return it with its secret."""
     return create_endpoint(
         url=url,
         event_types=event_types,
         description=description,
+        **options,
         actor=system_actor("tests", tenant_id=tenant.id),
         now=now or clock.now(),
     )

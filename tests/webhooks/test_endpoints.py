@@ -26,6 +26,7 @@ from apps.webhooks.services import (
     update_endpoint,
 )
 from apps.webhooks.signing import open_sealed, shown
+from apps.webhooks.types import SigningKey
 from tests.factories.webhooks import deliveries_of, make_endpoint, statuses_of, stored_endpoint
 
 
@@ -50,8 +51,11 @@ def secrets_of(endpoint: Endpoint) -> list[tuple[str, datetime | None]]:
     """Return an endpoint's secrets as its client knows them, and when they expire, the current one first."""
     with tenant_scope(endpoint.tenant_id):
         rows = list(EndpointSecret.objects.filter(endpoint_id=endpoint.id).order_by("-created_at", "-id"))
-    owner = {"tenant_id": endpoint.tenant_id, "endpoint_id": endpoint.id}
-    return [(shown(open_sealed(row.ciphertext, **owner)), row.expires_at) for row in rows]
+    owner: dict[str, Any] = {"tenant_id": endpoint.tenant_id, "endpoint_id": endpoint.id}
+    return [
+        (shown(SigningKey(row.kind, open_sealed(row.ciphertext, **owner, kind=row.kind))), row.expires_at)
+        for row in rows
+    ]
 
 
 def make_pending(endpoint: Endpoint, actor: Actor, now: datetime, count: int = 2) -> list[Delivery]:
@@ -193,6 +197,27 @@ def test_a_rotation_keeps_the_old_secret_for_its_grace(acme, actor: Actor, now: 
     assert secrets_of(endpoint) == [(second, None), (made.secret, later + timedelta(seconds=600))]
     assert leaves_of(endpoint)[-1][0] == events_of(endpoint)[-1] == "webhook_endpoint.secret_rotated"
     assert second not in str(leaves_of(endpoint))
+
+
+def test_a_rotation_may_change_the_way_of_signing(acme, actor: Actor, now: datetime) -> None:
+    made = make_endpoint(acme, now=now)
+    assert (made.endpoint.signing, made.endpoint.public_key) == ("symmetric", "")
+    endpoint, secret = rotate_secret(
+        endpoint_id=made.endpoint.id, grace_seconds=600, signing="asymmetric", actor=actor, now=now
+    )
+    assert (secret, endpoint.signing, endpoint.public_key[:5]) == ("", "asymmetric", "whpk_")
+    assert leaves_of(endpoint)[-1][1] == {
+        "old_one_valid_until": [None, "2026-03-02T12:10:00Z"],
+        "signing": ["symmetric", "asymmetric"],
+        "public_key": ["", endpoint.public_key],
+    }
+    again, secret = rotate_secret(endpoint_id=endpoint.id, actor=actor, now=now)
+    assert (secret, again.public_key != endpoint.public_key) == ("", True)
+    back, secret = rotate_secret(endpoint_id=endpoint.id, signing="symmetric", actor=actor, now=now)
+    assert (secret[:6], back.signing, back.public_key) == ("whsec_", "symmetric", "")
+    with pytest.raises(ValidationFailed):
+        rotate_secret(endpoint_id=endpoint.id, signing="none", actor=actor, now=now)
+    assert stored_endpoint(endpoint).version == 4
 
 
 def test_a_rotation_ends_the_grace_before(acme, actor: Actor, now: datetime) -> None:

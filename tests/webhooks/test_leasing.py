@@ -233,7 +233,8 @@ def test_a_claim_knows_its_target_and_its_keys(acme, now: datetime) -> None:
     relay(acme, now=now)
     (one,) = claimed(now)
     assert (one.url, one.tenant_id, one.endpoint_id) == (made.endpoint.url, acme.id, made.endpoint.id)
-    assert [len(key) for key in one.keys] == [32]
+    assert [(kind, len(key)) for kind, key in one.keys] == [("symmetric", 32)]
+    assert one.headers == {}
 
 
 def test_a_new_url_holds_for_what_waits(acme, now: datetime) -> None:

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from apps.core.scope import tenant_scope
 from apps.webhooks.models import Endpoint, EndpointSecret
 from apps.webhooks.services import WEBHOOK_SECRETS, forget_secrets, rotate_secret
 from apps.webhooks.signing import open_sealed, shown
+from apps.webhooks.types import SigningKey
 from tests.factories.webhooks import make_endpoint
 
 pytestmark = pytest.mark.worker_login
@@ -25,8 +27,10 @@ def secrets_of(endpoint: Endpoint) -> dict[str, str]:
     """Return {secret as its client knows it: id of the key that it is under}."""
     with tenant_scope(endpoint.tenant_id):
         rows = list(EndpointSecret.objects.filter(endpoint_id=endpoint.id))
-    owner = {"tenant_id": endpoint.tenant_id, "endpoint_id": endpoint.id}
-    return {shown(open_sealed(row.ciphertext, **owner)): row.key_id for row in rows}
+    owner: dict[str, Any] = {"tenant_id": endpoint.tenant_id, "endpoint_id": endpoint.id}
+    return {
+        shown(SigningKey(row.kind, open_sealed(row.ciphertext, **owner, kind=row.kind))): row.key_id for row in rows
+    }
 
 
 def test_secrets_move_under_the_new_key(acme, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ def claim_for(tenant_id: UUID, endpoint: int) -> Claim:
         entity_id=new_id(),
         url="https://93.184.215.14/",
         keys=(),
+        headers={},
         body=b"{}",
         sequence=1,
         previous_id=None,

@@ -94,6 +94,7 @@ class EndpointAdmin(StaffModelAdmin):
     empty_hint = gettext_lazy("Clients make endpoints through POST /api/v1/webhooks/endpoints.")
     facts = (
         (gettext_lazy("Endpoint"), ("url", "description", "asks_for", "last_sequence", "version", "id")),
+        (gettext_lazy("Requests"), ("signing", "public_key", "own_headers")),
         (gettext_lazy("Times"), ("created_at", "updated_at", "deleted_at")),
     )
     service_actions = ACTIONS
@@ -120,6 +121,10 @@ class EndpointAdmin(StaffModelAdmin):
     @column(gettext_lazy("asks for"))
     def asks_for(self, endpoint: Endpoint) -> str:
         return ", ".join(endpoint.event_types[:3]) + (" …" if len(endpoint.event_types) > 3 else "") or _("everything")
+
+    @column(gettext_lazy("headers of its own"))
+    def own_headers(self, endpoint: Endpoint) -> str:
+        return ", ".join(f"{name}: ••••" for name in endpoint.header_names) or NOTHING
 
     @column(gettext_lazy("arrived in 24 h"))
     def rate_figure(self, endpoint: Any) -> str:

@@ -38,7 +38,10 @@ class EndpointRotationView(EndpointBaseView):
     @extend_schema(
         operation_id="rotate_webhook_secret",
         summary="Give an endpoint a new secret, which is shown once",
-        description="For `grace_seconds` (a day, if not said) requests carry a signature by the old one, too.",
+        description=(
+            "For `grace_seconds` (a day, if not said) requests carry a signature by the old one, too. `signing` "
+            "changes how requests are signed."
+        ),
         tags=TAGS,
         parameters=[IF_MATCH],
         request=RotationSerializer,

@@ -46,7 +46,9 @@ class EndpointListView(TenantListView):
         description=(
             "Requests follow the [Standard Webhooks](https://www.standardwebhooks.com) specification and are signed "
             "with the secret. Events of one entity arrive in their order; answer 2xx within 15 seconds. `event_types` "
-            "takes types, `order.*` for all about orders, and `*` for all, as does an empty list."
+            "takes types, `order.*` for all about orders, and `*` for all, as does an empty list. `headers` are sent "
+            "with every request; their values are kept sealed and never shown. With `signing` asymmetric there is no "
+            "secret: requests carry Ed25519 signatures (`v1a`), which anybody can check with the `public_key`."
         ),
         tags=TAGS,
         request=NewEndpointSerializer,

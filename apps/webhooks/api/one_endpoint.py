@@ -33,7 +33,7 @@ def response_with_secret(
     endpoint: Endpoint, secret: str, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     """Return an endpoint with its new secret, which nobody on the way keeps."""
-    data = {**EndpointSerializer(endpoint).data, "secret": secret}
+    data = {**EndpointSerializer(endpoint).data, "secret": secret or None}
     return Response(
         data, status=status, headers={"ETag": etag(endpoint.version), "Cache-Control": "no-store", **(headers or {})}
     )

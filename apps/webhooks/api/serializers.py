@@ -5,8 +5,9 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.api.serializers import PageQuery, StrictSerializer, TimeText
-from apps.webhooks.enums import DeliveryStatus, EndpointStatus, RecoveryStatus
+from apps.webhooks.enums import DeliveryStatus, EndpointStatus, RecoveryStatus, Signing
 from apps.webhooks.events import endpoint_data
+from apps.webhooks.headers import LONGEST_VALUE
 from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint, Recovery
 from apps.webhooks.services import LONGEST_GRACE_SECONDS
 
@@ -17,12 +18,25 @@ class EventTypesField(serializers.ListField):
     child = serializers.CharField(max_length=100)
 
 
+class _HeaderValue(serializers.CharField):
+    """A header's value, as it is: the service says what is wrong with it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, max_length=LONGEST_VALUE, **options)
+
+
+class HeadersField(serializers.DictField):
+    """Headers of the endpoint's own, by name. Their values are not shown again."""
+
+
 class NewEndpointSerializer(StrictSerializer):
     """An endpoint to make."""
 
     url = serializers.CharField(max_length=2000)
     event_types = EventTypesField(required=False, default=list, max_length=200)
     description = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+    headers = HeadersField(child=_HeaderValue(), required=False)
+    signing = serializers.ChoiceField(Signing.choices, required=False, default=Signing.SYMMETRIC)
 
 
 class EndpointChangeSerializer(StrictSerializer):
@@ -31,15 +45,21 @@ class EndpointChangeSerializer(StrictSerializer):
     url = serializers.CharField(max_length=2000, required=False)
     event_types = EventTypesField(required=False, max_length=200)
     description = serializers.CharField(max_length=500, required=False, allow_blank=True)
+    headers = HeadersField(
+        child=_HeaderValue(allow_null=True),
+        required=False,
+        help_text="Those named are set, or with null taken away; the others stay.",
+    )
     status = serializers.ChoiceField(EndpointStatus.choices, required=False)
 
 
 class RotationSerializer(StrictSerializer):
-    """How long the old secret signs beside the new one."""
+    """How long the old key signs beside the new one, and, if it is to change, how requests are signed."""
 
     grace_seconds = serializers.IntegerField(
         required=False, default=24 * 3600, min_value=0, max_value=LONGEST_GRACE_SECONDS
     )
+    signing = serializers.ChoiceField(Signing.choices, required=False)
 
 
 class RecoveryRequestSerializer(StrictSerializer):
@@ -51,13 +71,17 @@ class RecoveryRequestSerializer(StrictSerializer):
 class EndpointSerializer(serializers.Serializer[Endpoint]):
     """An endpoint. `disabled_reason` says why the platform has disabled it: `gone` after a 410, `failing` after days.
 
-    `failing_since` is the first failure after which nothing has arrived.
+    `failing_since` is the first failure after which nothing has arrived. `public_key` (`whpk_` and base64) is for
+    checking the `v1a` signatures of an endpoint whose `signing` is asymmetric.
     """
 
     id = serializers.UUIDField()
     url = serializers.CharField()
     event_types = serializers.ListField(child=serializers.CharField())
     description = serializers.CharField()
+    header_names = serializers.ListField(child=serializers.CharField())
+    signing = serializers.ChoiceField(Signing.choices)
+    public_key = serializers.CharField(allow_null=True)
     status = serializers.ChoiceField(EndpointStatus.choices)
     disabled_reason = serializers.CharField(allow_null=True)
     failing_since = serializers.DateTimeField(allow_null=True)
@@ -71,9 +95,9 @@ class EndpointSerializer(serializers.Serializer[Endpoint]):
 
 
 class EndpointWithSecretSerializer(EndpointSerializer):
-    """An endpoint with its new secret: it is not shown again."""
+    """An endpoint with its new secret, which is not shown again; null where the public key is all that it takes."""
 
-    secret = serializers.CharField()
+    secret = serializers.CharField(allow_null=True)
 
 
 class AttemptSerializer(serializers.Serializer[DeliveryAttempt]):

@@ -28,6 +28,9 @@ class Migration(migrations.Migration):
                 ('url', models.CharField(max_length=2000, verbose_name='URL')),
                 ('event_types', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=100), blank=True, default=list, size=None, verbose_name='event types')),
                 ('description', models.CharField(blank=True, max_length=500, verbose_name='description')),
+                ('header_names', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), blank=True, default=list, size=None, verbose_name='headers')),
+                ('signing', models.CharField(choices=[('symmetric', 'Symmetric (HMAC-SHA256)'), ('asymmetric', 'Asymmetric (Ed25519)')], default='symmetric', max_length=10, verbose_name='signing')),
+                ('public_key', models.CharField(blank=True, max_length=60, verbose_name='public key')),
                 ('status', models.CharField(choices=[('enabled', 'Enabled'), ('disabled', 'Disabled')], default='enabled', max_length=10, verbose_name='status')),
                 ('disabled_reason', models.CharField(blank=True, max_length=80, verbose_name='disabled because')),
                 ('last_sequence', models.BigIntegerField(default=0, editable=False, verbose_name='last sequence')),
@@ -43,7 +46,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'webhook endpoints',
                 'abstract': False,
                 'indexes': [models.Index(condition=models.Q(('failing_since__isnull', False), ('noticed_at__isnull', False), _connector='OR'), fields=['id'], name='webhooks_endpoint_watched')],
-                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='webhooks_endpoint_tenant_id_id'), models.CheckConstraint(condition=models.Q(('status__in', ['enabled', 'disabled'])), name='webhooks_endpoint_status_is_known'), models.CheckConstraint(condition=models.Q(('deleted_at', None), ('status', 'disabled'), _connector='OR'), name='webhooks_endpoint_deleted_is_disabled'), apps.core.db.TenantForeignKey(field='tenant_id', name='webhooks_endpoint_tenant', to='tenants.Tenant')],
+                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='webhooks_endpoint_tenant_id_id'), models.CheckConstraint(condition=models.Q(('status__in', ['enabled', 'disabled'])), name='webhooks_endpoint_status_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('public_key', ''), ('signing', 'symmetric')), models.Q(('public_key__startswith', 'whpk_'), ('signing', 'asymmetric')), _connector='OR'), name='webhooks_endpoint_asymmetric_has_public_key'), models.CheckConstraint(condition=models.Q(('deleted_at', None), ('status', 'disabled'), _connector='OR'), name='webhooks_endpoint_deleted_is_disabled'), apps.core.db.TenantForeignKey(field='tenant_id', name='webhooks_endpoint_tenant', to='tenants.Tenant')],
             },
         ),
         migrations.CreateModel(
@@ -78,6 +81,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(editable=False)),
+                ('kind', models.CharField(choices=[('symmetric', 'HMAC-SHA256 key'), ('asymmetric', 'Ed25519 private key'), ('headers', 'Values of custom headers')], default='symmetric', max_length=10)),
                 ('ciphertext', models.BinaryField()),
                 ('key_id', models.CharField(editable=False, max_length=50)),
                 ('created_at', models.DateTimeField(editable=False)),
@@ -196,7 +200,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='endpointsecret',
-            constraint=models.UniqueConstraint(condition=models.Q(('expires_at', None)), fields=('tenant_id', 'endpoint'), name='webhooks_endpointsecret_one_current'),
+            constraint=models.UniqueConstraint(condition=models.Q(('expires_at', None), models.Q(('kind', 'headers'), _negated=True)), fields=('tenant_id', 'endpoint'), name='webhooks_endpointsecret_one_current'),
+        ),
+        migrations.AddConstraint(
+            model_name='endpointsecret',
+            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'headers')), fields=('tenant_id', 'endpoint'), name='webhooks_endpointsecret_one_of_headers'),
+        ),
+        migrations.AddConstraint(
+            model_name='endpointsecret',
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['symmetric', 'asymmetric', 'headers'])), name='webhooks_endpointsecret_kind_is_known'),
         ),
         migrations.AddConstraint(
             model_name='endpointsecret',
@@ -204,8 +216,9 @@ class Migration(migrations.Migration):
         ),
         SecureTenantTable(
             "webhooks_endpoint",
-            app="SELECT, INSERT, UPDATE (url, event_types, description, status, disabled_reason, last_sequence, "
-            "last_delivery_id, failing_since, notices, noticed_at, held_until, version, updated_at, deleted_at)",
+            app="SELECT, INSERT, UPDATE (url, event_types, description, header_names, signing, public_key, status, "
+            "disabled_reason, last_sequence, last_delivery_id, failing_since, notices, noticed_at, held_until, version, "
+            "updated_at, deleted_at)",
             staff="SELECT",
             # The relay gives the sequences of an endpoint, and the sender says since when it fails.
             system="SELECT, UPDATE (last_sequence, last_delivery_id, failing_since, notices)",

@@ -52,9 +52,10 @@ async def send(session: aiohttp.ClientSession, claim: Claim, *, at: datetime) ->
 
 
 def _headers(claim: Claim, at: datetime) -> Mapping[str, str]:
-    """Return the headers of Standard Webhooks, and ours that let a receiver see gaps."""
+    """Return the endpoint's own headers, those of Standard Webhooks, and ours that let a receiver see gaps."""
     message_id, timestamp = str(claim.id), int(at.timestamp())
     return {
+        **claim.headers,
         "Content-Type": "application/json",
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),

@@ -1,6 +1,6 @@
 """The life of an endpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,25 +13,36 @@ from apps.core.unset import UNSET, Unset
 from apps.tenants.enums import Meter
 from apps.tenants.services import require_room
 from apps.webhooks import catalogue, events
-from apps.webhooks.enums import EndpointStatus
+from apps.webhooks import signing as signatures
+from apps.webhooks.enums import EndpointStatus, Signing
 from apps.webhooks.errors import UnknownEventType, UrlRefused
 from apps.webhooks.models import Endpoint
 from apps.webhooks.services import queueing, secrets
 from apps.webhooks.services.changing import save, tell
 from apps.webhooks.services.failing import forget_failure
+from apps.webhooks.services.headers import change_headers
 from apps.webhooks.services.locking import locked_endpoint
+
+_TOLD_OF_NEW = ("url", "event_types", "description", "header_names", "signing", "public_key", "status")
 
 
 @dataclass(frozen=True, slots=True)
 class NewEndpoint:
-    """An endpoint together with its secret, which is never readable again."""
+    """An endpoint together with its secret, which is never readable again; empty where a public key is enough."""
 
     endpoint: Endpoint
     secret: str
 
 
 def create_endpoint(
-    *, url: str, event_types: Sequence[str] = (), description: str = "", actor: Actor, now: datetime
+    *,
+    url: str,
+    event_types: Sequence[str] = (),
+    description: str = "",
+    headers: Mapping[str, str] | None = None,
+    signing: str = Signing.SYMMETRIC,
+    actor: Actor,
+    now: datetime,
 ) -> NewEndpoint:
     """Create an endpoint of the actor's tenant; it gets what is relayed from now on.
 
@@ -39,13 +50,14 @@ def create_endpoint(
     `egress.check_resolution`, outside of the transaction.
 
     Raises:
-        UrlRefused, UnknownEventType: see the classes.
+        UrlRefused, UnknownEventType, HeaderRefused: see the classes.
         LimitReached: the tenant has as many as its plan allows.
     """
     endpoint = Endpoint(
         url=_checked_url(url),
         event_types=_checked_types(event_types),
         description=description,
+        signing=signing,
         created_at=now,
         updated_at=now,
     )
@@ -53,9 +65,8 @@ def create_endpoint(
         require_room(Meter.WEBHOOK_ENDPOINTS, now=now)
         endpoint.tenant_id = current_tenant_id()
         endpoint.require_valid_fields()
-        endpoint.save(force_insert=True)
-        secret = secrets.create_secret(endpoint, now=now)
-        changes = {name: [None, getattr(endpoint, name)] for name in ("url", "event_types", "description", "status")}
+        secret = _save_new(endpoint, headers or {}, now)
+        changes = {name: [None, getattr(endpoint, name)] for name in _TOLD_OF_NEW}
         tell(events.ENDPOINT_CREATED, endpoint, changes, actor, now)
     return NewEndpoint(endpoint, secret)
 
@@ -66,6 +77,7 @@ def update_endpoint(
     url: str | Unset = UNSET,
     event_types: Sequence[str] | Unset = UNSET,
     description: str | Unset = UNSET,
+    headers: Mapping[str, str | None] | Unset = UNSET,
     status: str | Unset = UNSET,
     reason: str = "",
     expected_version: int | None = None,
@@ -74,14 +86,14 @@ def update_endpoint(
 ) -> Endpoint:
     """Change what is given; saying what is already so changes nothing and leaves no record.
 
-    `reason`, why staff does it, is kept in the audit leaf.
+    `reason`, why staff does it, is kept in the audit leaf. Of `headers` those named are set, or with None taken away.
 
     Deliveries that wait go to the new URL. Disabling discards them, and what happens meanwhile is not queued.
     Enabling begins with what is relayed from then on; `recover` brings back what was discarded.
 
     Raises:
         NotFound, VersionConflict: see `locked_endpoint`.
-        UrlRefused, UnknownEventType: see the classes.
+        UrlRefused, UnknownEventType, HeaderRefused: see the classes.
     """
     given: dict[str, Any] = {"url": url, "event_types": event_types, "description": description, "status": status}
     given = {name: value for name, value in given.items() if not isinstance(value, Unset)}
@@ -93,19 +105,20 @@ def update_endpoint(
         endpoint = locked_endpoint(endpoint_id, expected_version=expected_version)
         changes = {name: [getattr(endpoint, name), value] for name, value in given.items()}
         changes = {name: change for name, change in changes.items() if change[0] != change[1]}
-        if not changes:
+        of_headers = {} if isinstance(headers, Unset) else change_headers(endpoint, headers, now=now)
+        if not (changes or of_headers):
             return endpoint
         for name, change in changes.items():
             setattr(endpoint, name, change[1])
         endpoint.require_valid_fields()
-        columns = [*changes]
+        columns = [*changes, "header_names"]
         if "status" in changes:
             columns += _switch(endpoint, actor, now)
         elif "url" in changes and endpoint.status == EndpointStatus.ENABLED:
             columns += forget_failure(endpoint, actor, now)
         save(endpoint, columns, now)
         why = {"reason": [None, reason]} if reason else {}
-        tell(events.ENDPOINT_UPDATED, endpoint, changes | why, actor, now)
+        tell(events.ENDPOINT_UPDATED, endpoint, changes | of_headers | why, actor, now)
     return endpoint
 
 
@@ -120,14 +133,26 @@ def delete_endpoint(*, endpoint_id: UUID, expected_version: int | None = None, a
         changes = {"deleted_at": [None, now], "discarded": [None, queueing.discard_pending(endpoint.id, now=now)]}
         endpoint.status, endpoint.disabled_reason, endpoint.deleted_at = EndpointStatus.DISABLED, "", now
         secrets.destroy_secrets(endpoint)
+        endpoint.header_names = []
         forgotten = forget_failure(endpoint, actor, now)
-        save(endpoint, ["status", "disabled_reason", "deleted_at", *forgotten], now)
+        save(endpoint, ["status", "disabled_reason", "deleted_at", "header_names", *forgotten], now)
         tell(events.ENDPOINT_DELETED, endpoint, changes, actor, now)
 
 
 def url_refused(refusal: egress.EgressRefused) -> UrlRefused:
     """Return the error that tells a client why its URL is refused."""
     return UrlRefused(errors=[{"field": "url", "code": "url_refused", "message": str(refusal.message)}])
+
+
+def _save_new(endpoint: Endpoint, headers: Mapping[str, str], now: datetime) -> str:
+    """Store a new endpoint with its key and its headers; return its secret."""
+    key = signatures.new_key(endpoint.signing)
+    endpoint.public_key = signatures.public_key_of(key)
+    endpoint.save(force_insert=True)
+    secrets.store_key(endpoint, key, now=now)
+    if change_headers(endpoint, headers, now=now):
+        endpoint.save(update_fields=["header_names"])
+    return signatures.shown(key)
 
 
 def _switch(endpoint: Endpoint, actor: Actor, now: datetime) -> list[str]:

@@ -14,14 +14,16 @@ from random import Random
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.db import connection
 
 from apps.core import crypto
 from apps.core.scope import system_scope
 from apps.webhooks import signing
+from apps.webhooks.enums import SecretKind
 from apps.webhooks.retrying import next_attempt
 from apps.webhooks.services import queueing
-from apps.webhooks.types import GONE_STATUS, SECRET_UNREADABLE, Attempt, Claim, Share
+from apps.webhooks.types import GONE_STATUS, SECRET_UNREADABLE, Attempt, Claim, Share, SigningKey
 
 # Longer than a request may take, with room for the settling; a killed sender's claims come back after this.
 LEASE_SECONDS = 30
@@ -92,7 +94,8 @@ RETURNING delivery.id, delivery.tenant_id, delivery.endpoint_id, delivery.entity
 """
 _TARGETS = """
 SELECT endpoint.id, endpoint.tenant_id, endpoint.url,
-       array_agg(secret.ciphertext ORDER BY secret.expires_at DESC NULLS FIRST)
+       array_agg(secret.kind ORDER BY secret.expires_at DESC NULLS FIRST, secret.id),
+       array_agg(secret.ciphertext ORDER BY secret.expires_at DESC NULLS FIRST, secret.id)
   FROM webhooks_endpoint AS endpoint
   LEFT JOIN webhooks_endpointsecret AS secret
     ON secret.tenant_id = endpoint.tenant_id AND secret.endpoint_id = endpoint.id
@@ -135,6 +138,14 @@ ON CONFLICT (id) DO NOTHING
 """
 
 
+class Target(NamedTuple):
+    """Where an endpoint is, and what its requests need; without keys nothing can be sent."""
+
+    url: str
+    keys: tuple[SigningKey, ...]
+    headers: Mapping[str, str]
+
+
 class Verdict(NamedTuple):
     """What an attempt makes of its delivery."""
 
@@ -173,9 +184,9 @@ def claim(
         if not rows:
             return []
         cursor.execute(_TARGETS, {"endpoint_ids": list({row[2] for row in rows}), "now": now})
-        targets = {row[0]: (row[2], _keys(*row)) for row in cursor.fetchall()}
+        targets = {row[0]: _target(*row) for row in cursor.fetchall()}
     # By endpoint, then in the order of its queue.
-    return [_claim_of(row, *targets[row[2]]) for row in sorted(rows, key=lambda row: (row[2], row[5]))]
+    return [_claim_of(row, targets[row[2]]) for row in sorted(rows, key=lambda row: (row[2], row[5]))]
 
 
 def settle(attempts: Sequence[Attempt], *, random: Random, now: datetime) -> None:
@@ -255,27 +266,36 @@ def _columns(attempts: Sequence[Attempt], verdicts: Sequence[Verdict], now: date
     }
 
 
-def _keys(endpoint_id: UUID, tenant_id: UUID, _url: str, ciphertexts: Sequence[bytes | None]) -> tuple[bytes, ...]:
-    """Open an endpoint's secrets; without any that opens nothing is sent, which the attempt then says."""
+def _target(
+    endpoint_id: UUID, tenant_id: UUID, url: str, kinds: Sequence[str | None], ciphertexts: Sequence[bytes | None]
+) -> Target:
+    """Open what an endpoint's requests need; where that fails nothing is sent, which the attempt then says."""
+    keys: list[SigningKey] = []
+    headers: dict[str, str] = {}
     try:
-        return tuple(
-            signing.open_sealed(ciphertext, tenant_id=tenant_id, endpoint_id=endpoint_id)
-            for ciphertext in ciphertexts
-            if ciphertext is not None
-        )
+        for kind, ciphertext in zip(kinds, ciphertexts, strict=True):
+            if kind is None or ciphertext is None:
+                continue
+            value = signing.open_sealed(ciphertext, tenant_id=tenant_id, endpoint_id=endpoint_id, kind=kind)
+            if kind == SecretKind.HEADERS:
+                headers = msgspec.json.decode(value, type=dict[str, str])
+            else:
+                keys.append(SigningKey(kind, value))
     except crypto.DecryptionFailed:
-        return ()
+        return Target(url, (), {})
+    return Target(url, tuple(keys), headers)
 
 
-def _claim_of(row: Sequence[Any], url: str, keys: tuple[bytes, ...]) -> Claim:
+def _claim_of(row: Sequence[Any], target: Target) -> Claim:
     delivery_id, tenant_id, endpoint_id, entity_id, body, sequence, previous_id, attempt_count, fence = row
     return Claim(
         id=delivery_id,
         tenant_id=tenant_id,
         endpoint_id=endpoint_id,
         entity_id=entity_id,
-        url=url,
-        keys=keys,
+        url=target.url,
+        keys=target.keys,
+        headers=target.headers,
         body=body.encode(),
         sequence=sequence,
         previous_id=previous_id,

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from apps.audit import services as audit
@@ -10,10 +11,13 @@ from apps.core.actor import Actor, system_actor
 from apps.core.errors import ReadOnly
 from apps.core.scope import system_scope, write_scope
 from apps.core.seals import Row, SealedTable
-from apps.webhooks import events, signing
+from apps.webhooks import events
+from apps.webhooks import signing as sealing
+from apps.webhooks.enums import SecretKind
 from apps.webhooks.models import Endpoint, EndpointSecret
 from apps.webhooks.services.changing import save, tell
 from apps.webhooks.services.locking import locked_endpoint
+from apps.webhooks.types import SigningKey
 
 logger = logging.getLogger(__name__)
 
@@ -21,15 +25,11 @@ LONGEST_GRACE_SECONDS = 7 * 24 * 3600
 BATCH = 200
 
 
-def create_secret(endpoint: Endpoint, *, now: datetime) -> str:
-    """Give an endpoint of the open scope's tenant a new current secret, and return it as its client gets it."""
-    key = signing.new_key()
-    ciphertext, key_id = signing.seal(key, tenant_id=endpoint.tenant_id, endpoint_id=endpoint.id)
-    secret = EndpointSecret(
-        tenant_id=endpoint.tenant_id, endpoint=endpoint, ciphertext=ciphertext, key_id=key_id, created_at=now
-    )
-    secret.save(force_insert=True)
-    return signing.shown(key)
+def store_key(endpoint: Endpoint, key: SigningKey, *, now: datetime) -> None:
+    """Seal a key as the current one of an endpoint, whose row is there."""
+    owner: dict[str, Any] = {"tenant_id": endpoint.tenant_id, "endpoint_id": endpoint.id, "kind": key.kind}
+    ciphertext, key_id = sealing.seal(key.key, **owner)
+    EndpointSecret(**owner, ciphertext=ciphertext, key_id=key_id, created_at=now).save(force_insert=True)
 
 
 def destroy_secrets(endpoint: Endpoint) -> None:
@@ -41,28 +41,38 @@ def rotate_secret(
     *,
     endpoint_id: UUID,
     grace_seconds: int = 0,
+    signing: str | None = None,
     expected_version: int | None = None,
     actor: Actor,
     now: datetime,
 ) -> tuple[Endpoint, str]:
-    """Give an endpoint a new secret; return both. For `grace_seconds` requests are signed with the old one, too.
+    """Give an endpoint a new key; return it with its secret; empty if there is none to share.
 
-    A grace that was still running ends: at most two secrets sign.
+    For `grace_seconds` requests are signed with the old key, too. A grace that was still running ends: at most two keys
+    sign. `signing` may change the way of signing, if given; both are sent during the grace.
 
     Raises:
         NotFound, VersionConflict: see `locked_endpoint`.
     """
     with write_scope(actor):
         endpoint = locked_endpoint(endpoint_id, expected_version=expected_version)
-        secrets = EndpointSecret.objects.filter(endpoint_id=endpoint.id)
+        secrets = EndpointSecret.objects.filter(endpoint_id=endpoint.id).exclude(kind=SecretKind.HEADERS)
         secrets.filter(expires_at__isnull=False).delete()
         until = now + timedelta(seconds=grace_seconds)
         secrets.filter(expires_at=None).update(expires_at=until)
-        secret = create_secret(endpoint, now=now)
-        save(endpoint, [], now)
-        changes = {"old_one_valid_until": [None, until]}
+        before = {"signing": endpoint.signing, "public_key": endpoint.public_key}
+        endpoint.signing = signing or endpoint.signing
+        endpoint.require_valid_fields()
+        key = sealing.new_key(endpoint.signing)
+        endpoint.public_key = sealing.public_key_of(key)
+        store_key(endpoint, key, now=now)
+        save(endpoint, ["signing", "public_key"], now)
+        changes: dict[str, Any] = {"old_one_valid_until": [None, until]}
+        changes |= {
+            name: [old, getattr(endpoint, name)] for name, old in before.items() if getattr(endpoint, name) != old
+        }
         tell(events.ENDPOINT_SECRET_ROTATED, endpoint, changes, actor, now)
-    return endpoint, secret
+    return endpoint, sealing.shown(key)
 
 
 def forget_secrets(*, now: datetime, after: UUID | None = None, limit: int = BATCH) -> tuple[int, UUID | None]:
@@ -106,10 +116,10 @@ def reseal_secret(sealed: Row, now: datetime) -> bool:
 
 
 def _reseal(secret: EndpointSecret, actor: Actor, now: datetime) -> None:
-    owner = {"tenant_id": secret.tenant_id, "endpoint_id": secret.endpoint_id}
+    owner: dict[str, Any] = {"tenant_id": secret.tenant_id, "endpoint_id": secret.endpoint_id, "kind": secret.kind}
     before = secret.key_id
-    key = signing.open_sealed(secret.ciphertext, **owner)
-    secret.ciphertext, secret.key_id = signing.seal(key, **owner)
+    value = sealing.open_sealed(secret.ciphertext, **owner)
+    secret.ciphertext, secret.key_id = sealing.seal(value, **owner)
     secret.save(update_fields=["ciphertext", "key_id"])
     audit.record(
         action=events.SECRET_RESEALED,

@@ -147,8 +147,9 @@ def test_as_many_queries_whatever_the_number(acme, acme_admin, database: str, no
 # 40 endpoints with 1,000 deliveries each, of 50 types; 39 of 40 succeeded.
 FILL = """
 INSERT INTO webhooks_endpoint (id, tenant_id, version, created_at, updated_at, url, event_types, description, status,
-                               disabled_reason, last_sequence, notices)
-SELECT endpoint_id, tenant_id, 1, now(), now(), 'https://example.com/', '{}', '', 'enabled', '', 10000, 0
+                               disabled_reason, last_sequence, notices, header_names, signing, public_key)
+SELECT endpoint_id, tenant_id, 1, now(), now(), 'https://example.com/', '{}', '', 'enabled', '', 10000, 0, '{}',
+       'symmetric', ''
   FROM filled_endpoints;
 INSERT INTO webhooks_delivery (id, tenant_id, endpoint_id, event_id, event_type, entity_id, sequence, body, status,
                                attempt_count, fence, created_at, finished_at)
