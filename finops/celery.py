@@ -29,6 +29,7 @@ HINT_SECONDS = 60
 TASKS = {
     "outbox": ("outbox.relay", DEFAULT_QUEUE),
     "audit": ("audit.sequence", DEFAULT_QUEUE),
+    "verification": ("ops.verify", DEFAULT_QUEUE),
     "password_resets": ("tenants.post_password_resets", DEFAULT_QUEUE),
     "webhooks": ("webhooks.deliver", "webhooks"),
 }

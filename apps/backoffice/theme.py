@@ -72,6 +72,7 @@ NAVIGATION = [
     _group(
         _("Trust"),
         _item(_("Audit log"), "verified_user", "audit.auditentry"),
+        _item(_("Verifications"), "fact_check", "ops.verificationrun"),
         _item(_("API keys"), "key", "tenants.apikey"),
         _item(_("Impersonations"), "visibility", "tenants.impersonation"),
         _item(_("Read-only"), "lock", "core.readonlyswitch"),

@@ -127,6 +127,11 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
     "market_listingimport": _MARKET,
     "market_quote": _MARKET,
     "market_venueclock": _MARKET,
+    "ops_verificationrun": GlobalTable(
+        "a verification is the whole installation's; the worker runs it",
+        login="SELECT, INSERT, UPDATE",
+        staff="SELECT, INSERT",
+    ),
     "orders_installationkillswitch": GlobalTable(
         "read with every order, together with the tenant's own switches",
         login="SELECT",

@@ -44,6 +44,7 @@ TARGET_PAGES = {
     "job": "jobs.job",
     "order": "orders.order",
     "sync_run": "providers.syncrun",
+    "verification_run": "ops.verificationrun",
     "webhook_endpoint": "webhooks.endpoint",
 }
 # What to do about each kind, for whoever is woken by it.
@@ -78,6 +79,10 @@ REMEDIES: Mapping[str, Promise] = {
     "position_drift": gettext_lazy(
         "Stop the account's trading, then compare its fills with the venue's record. This resolves itself once both "
         "agree."
+    ),
+    "verification.findings": gettext_lazy(
+        "Open the verification: each finding says what to do. This resolves itself once a verification finds nothing "
+        "here any more."
     ),
     "webhook_endpoint.disabled": gettext_lazy(
         "Tell the client. Once their receiver is back, enable the endpoint on its page and replay what it has missed."

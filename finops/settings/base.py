@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.orders",
     "apps.webhooks",
+    "apps.ops",
     "apps.backoffice.apps.BackofficeConfig",
     "finops",
 ]
@@ -309,6 +310,7 @@ METRICS_ALLOWED_NETWORKS = env.networks("FINOPS_METRICS_ALLOWED_NETWORKS", "127.
 # Where a worker serves what its children count; 0: nowhere, since web shows it (PROMETHEUS_MULTIPROC_DIR).
 METRICS_HOST = env.text("FINOPS_METRICS_HOST", "127.0.0.1")
 METRICS_PORT = env.integer("FINOPS_METRICS_PORT", 0)
+VERIFY_HOUR = env.integer("FINOPS_VERIFY_HOUR", 3)
 # Whose X-Forwarded-For is believed; nobody's by default.
 TRUSTED_PROXIES = env.networks("FINOPS_TRUSTED_PROXIES")
 

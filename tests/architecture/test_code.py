@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = ["apps", "finops", "sandbox", "benchmarks"]
 LAYERS = [
     "backoffice",
-    "webhooks",
+    ("ops", "webhooks"),
     "orders",
     "accounts",
     "market",

@@ -14,9 +14,11 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from apps.accounts.models import Transaction
 from apps.audit.models import AuditEntry
 from apps.core import clock
+from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.core.models import ReadOnlySwitch
 from apps.core.scope import staff_scope, tenant_scope
+from apps.ops.services import request_verification
 from apps.providers.models import Connection
 from apps.users.models import Authenticator
 from tests.backoffice.desk import ENDPOINT_SECRET
@@ -43,6 +45,7 @@ BASELINES = {
     "market.listingimport": (7, 7),
     "market.quote": (8, 7),
     "market.venueclock": (7, 7),
+    "ops.verificationrun": (8, 7),
     "orders.fill": (9, 8),
     "orders.order": (9, 17),
     "orders.position": (10, 10),
@@ -112,6 +115,7 @@ def others(acme, staff, world: World):
     )
     PeriodicTask.objects.create(name="jobs.sweep", task="jobs.sweep", interval=every)
     with staff_scope():
+        request_verification(actor=system_actor("tests"), now=clock.now())
         ReadOnlySwitch.objects.create(tenant_id=new_id(), reason="Migration", engaged_at=clock.now())
 
 
