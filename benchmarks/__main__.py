@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        choices=["sync", "list", "orders", "rls", "webhooks", "limits", "jobs", []],
+        choices=["sync", "list", "orders", "rls", "relay", "webhooks", "limits", "jobs", []],
         help="all by default",
     )
     names = parser.parse_args().names
@@ -37,6 +37,7 @@ def _benchmarks() -> dict[str, Benchmark]:
     from benchmarks.limits import limits_benchmark
     from benchmarks.listing import list_benchmark
     from benchmarks.orders import orders_benchmark
+    from benchmarks.relay import relay_benchmark
     from benchmarks.rls import rls_benchmark
     from benchmarks.sync import sync_benchmark
     from benchmarks.webhooks import webhooks_benchmark
@@ -46,6 +47,7 @@ def _benchmarks() -> dict[str, Benchmark]:
         "list": list_benchmark,
         "orders": orders_benchmark,
         "rls": rls_benchmark,
+        "relay": relay_benchmark,
         "webhooks": webhooks_benchmark,
         "limits": limits_benchmark,
         "jobs": jobs_benchmark,

@@ -64,13 +64,13 @@ def _emit(tenant: Tenant) -> None:
     actor = system_actor("benchmark", tenant_id=tenant.id)
     with write_scope(actor):
         events = [
-            NewEvent(type="order.filled", entity_type="order", entity_id=new_id(), data=_order(number))
+            NewEvent(type="order.filled", entity_type="order", entity_id=new_id(), data=order_data(number))
             for number in range(DELIVERIES)
         ]
         emit_many(events, actor=actor, now=clock.now())
 
 
-def _order(number: int) -> dict[str, object]:
+def order_data(number: int) -> dict[str, object]:
     return {
         "id": new_id(),
         "client_order_id": f"order-{number}",

@@ -239,6 +239,13 @@ def snapshot_scope() -> Iterator[Scope]:
 
 
 @contextmanager
+def system_scope_with(statements: Sequence[Statement]) -> Iterator[list[list[tuple[Any, ...]]]]:
+    """Open a system scope and run its first statements in one round trip, as `write_scope_with` does."""
+    with _scope("finops_system", None, writable=False, first=statements) as scope:
+        yield scope.first_rows
+
+
+@contextmanager
 def _scope(
     role: Role,
     tenant_id: UUID | None,

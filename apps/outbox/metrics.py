@@ -15,6 +15,4 @@ def collect() -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "finops_outbox_pending_events", "Events that wait for the relay (10001: more)", pending.rows
     )
-    yield GaugeMetricFamily(
-        "finops_outbox_lag_seconds", "Age of the oldest event of those counted", pending.lag_seconds
-    )
+    yield GaugeMetricFamily("finops_outbox_lag_seconds", "Age of the oldest event that waits", pending.lag_seconds)

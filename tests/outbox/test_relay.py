@@ -264,6 +264,16 @@ def test_the_backlog_is_the_pending_rows_and_the_age_of_the_oldest(now: datetime
         assert backlog(OUTBOX, now=now + timedelta(seconds=30)) == Backlog(rows=2, lag_seconds=30.0)
 
 
+def test_the_lag_is_the_oldest_rows_however_many_wait_before_it(now: datetime) -> None:
+    """More than are counted wait in one tenant; the oldest is another's."""
+    with write_scope(system_actor("tests", tenant_id=ACME)):
+        events = [NewEvent(type="order.filled", entity_type="order", entity_id=ACME, data={})] * 10_001
+        emit_many(events, actor=system_actor("tests", tenant_id=ACME), now=now)
+    make_event(GLOBEX, now=now - timedelta(minutes=1))
+    with system_scope():
+        assert backlog(OUTBOX, now=now) == Backlog(rows=10_001, lag_seconds=60.0)
+
+
 def _emit(tenant: UUID, name: str, *, entity_id: UUID | None = None) -> None:
     event = NewEvent(type="order.filled", entity_type="order", entity_id=entity_id or new_id(), data={"name": name})
     emit_many([event], actor=system_actor("tests", tenant_id=tenant), now=clock.now())

@@ -87,13 +87,18 @@ class AppendOnly(RunSQL):
 
     def __init__(self, table: str, updatable: Sequence[str] = (), set_once: Sequence[str] = ()) -> None:
         self._arguments = (table, tuple(updatable), tuple(set_once))
-        frozen = " - ".join(["to_jsonb({row})", *[f"'{column}'" for column in (*updatable, *set_once)]])
-        same = f"{frozen.format(row='NEW')} = {frozen.format(row='OLD')}"
-        same += "".join(f" AND (OLD.{name} IS NULL OR NEW.{name} = OLD.{name})" for name in set_once)
         function = f"{table}_append_only"
-        allow = f"IF TG_OP = 'UPDATE' AND {same} THEN RETURN NEW; END IF;" if updatable or set_once else ""
+        # The new row with the old values of what may change is, byte for byte, the old row: whatever columns there are.
+        back = "".join(f"kept.{name} := OLD.{name}; " for name in (*updatable, *set_once))
+        once = "".join(f" AND (OLD.{name} IS NULL OR NEW.{name} = OLD.{name})" for name in set_once)
+        allow = (
+            f"IF TG_OP = 'UPDATE' THEN kept := NEW; {back}IF kept *= OLD{once} THEN RETURN NEW; END IF; END IF;"
+            if updatable or set_once
+            else ""
+        )
         forward: list[Any] = [
-            f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN {allow} "
+            f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $body$ "
+            f"DECLARE kept {table}%ROWTYPE; BEGIN {allow} "
             f"RAISE EXCEPTION '{table} is append-only' USING ERRCODE = 'restrict_violation'; END $body$",
             f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
             f"FOR EACH ROW EXECUTE FUNCTION {function}()",
