@@ -58,8 +58,8 @@ def orders_for(
             created_at__gte=since,
             created_at__lt=until,
             # What the order of ids says as well, so that a page of long ago begins there.
-            id__gte=since and lowest_id(since - _BETWEEN_CLOCKS),
-            id__lt=until and lowest_id(until + _BETWEEN_CLOCKS),
+            id__gte=since and lowest_id(since, shifted_by=-_BETWEEN_CLOCKS),
+            id__lt=until and lowest_id(until, shifted_by=_BETWEEN_CLOCKS),
         )
     )
 

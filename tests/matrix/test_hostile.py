@@ -256,6 +256,7 @@ def test_a_key_that_is_taken_can_be_used(network: str, world: World) -> None:
 
 
 ODD_QUERIES = {
+    "orders": ["since=1591-03-14T14:40:23Z", "since=0001-01-01T00:00:00Z", "until=9999-12-31T23:59:59Z"],
     "transactions": ["since=0001-01-01", "until=9999-12-31", "search=%25_%5C", "search=%ED%A0%80", "search=%F0%9F"],
     "audit/entries": ["since=0001-01-01T00:00:00%2B14:00", "until=9999-12-31T23:59-14:00", f"target_id={'x' * 7000}"],
     "events": ["after=9223372036854775807", "after=99999999999999999999", f"type={'x' * 7000}", "entity_id=1"],

@@ -18,7 +18,9 @@ class AutoSchema(SpectacularAutoSchema):
         parameters: list[Any] = []
         if isinstance(self.view, TenantView) and self.method == "GET" and self.view.query_serializer is not NoQuery:
             parameters.append(self.view.query_serializer)
-        if self.method == "POST" and isinstance(self.view, TenantView):
+        # What signs in, and what belongs to it, takes no key: an answer that holds a credential is given once.
+        is_auth = self.path.startswith("/api/v1/auth/")
+        if self.method == "POST" and isinstance(self.view, TenantView) and not is_auth:
             parameters.append(
                 OpenApiParameter(
                     "Idempotency-Key", KEY_SCHEMA, OpenApiParameter.HEADER, required=self.view.requires_key
@@ -63,7 +65,7 @@ class AutoSchema(SpectacularAutoSchema):
         conditions = {
             401: isinstance(self.view, TenantView) or writes,  # what signs in takes credentials in its body
             403: isinstance(self.view, TenantView) or writes,
-            404: any(place == "path" for place, _name in places) or (has_body and isinstance(self.view, TenantView)),
+            404: self._looks_up(places) or (has_body and isinstance(self.view, TenantView)),
             409: writes or any(place == "path" for place, _name in places),
             412: ("header", "If-Match") in places,
             413: writes,
@@ -71,6 +73,12 @@ class AutoSchema(SpectacularAutoSchema):
             422: is_idempotent,
         }
         return _OF_EVERY_REQUEST | {status for status, applies in conditions.items() if applies}
+
+    def _looks_up(self, places: set[tuple[str, str]]) -> bool:
+        """Return whether the request names something that has to exist, in its path or by a view's own query."""
+        if isinstance(self.view, TenantView) and self.view.looks_up_by_query:
+            return True
+        return any(place == "path" for place, _name in places)
 
 
 _OF_EVERY_REQUEST = {400, 406, 414, 429, 431, 503}

@@ -139,12 +139,14 @@ class TenantView(ApiView):
     `required_permissions` maps a method to the permission that it asks for; a method without one is denied.
     `judged_with_resource` are the methods whose services judge conditions on the resource (`require_conditions`):
     whoever holds a permission under such a condition is denied everywhere else. With `requires_key` a POST without an
-    `Idempotency-Key` is refused. `sensitive` are the methods for which a user must have proved who they are not long
-    ago. `open_while_enrolling`: it serves those, too, whose tenant wants a second factor that they do not have yet.
+    `Idempotency-Key` is refused. `looks_up_by_query`: its query names what is 404 where it does not exist.
+    `sensitive` are the methods for which a user must have proved who they are not long ago. `open_while_enrolling`:
+    it serves those, too, whose tenant wants a second factor that they do not have yet.
     """
 
     required_permissions: ClassVar[Mapping[str, str]] = {}
     requires_key: ClassVar[bool] = False
+    looks_up_by_query: ClassVar[bool] = False
     judged_with_resource: ClassVar[Collection[str]] = ()
     sensitive: ClassVar[Collection[str]] = ()
     open_while_enrolling: ClassVar[bool] = False

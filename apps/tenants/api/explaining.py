@@ -87,6 +87,7 @@ class ExplainView(TenantView):
 
     permission_classes = [IsAuthenticated]
     query_serializer = ExplainQuery
+    looks_up_by_query = True
 
     @extend_schema(
         operation_id="explain_permission",

@@ -12,32 +12,34 @@ from apps.core.conditions import DAYS, Conditions, read_conditions
 from apps.core.permissions import ACCOUNT, CONNECTION, Permission
 from apps.tenants.enums import Role
 
+
+def _condition(description: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
 _CONDITION = {
     "oneOf": [
-        {
-            "type": "object",
-            "description": "Only what the acting member made.",
-            "properties": {"type": {"type": "string", "enum": ["own"]}},
-            "required": ["type"],
-        },
-        {
-            "type": "object",
-            "description": "Only amounts below this one, in the account's currency.",
-            "properties": {"type": {"type": "string", "enum": ["amount_below"]}, "amount": {"type": "string"}},
-            "required": ["type", "amount"],
-        },
-        {
-            "type": "object",
-            "description": "Only on these days from one time to another, by the clocks of a place.",
-            "properties": {
+        _condition("Only what the acting member made.", {"type": {"type": "string", "enum": ["own"]}}),
+        _condition(
+            "Only amounts below this one, in the account's currency.",
+            {"type": {"type": "string", "enum": ["amount_below"]}, "amount": {"type": "string"}},
+        ),
+        _condition(
+            "Only on these days from one time to another, by the clocks of a place.",
+            {
                 "type": {"type": "string", "enum": ["hours"]},
                 "time_zone": {"type": "string", "example": "Europe/Berlin"},
                 "days": {"type": "array", "items": {"type": "string", "enum": list(DAYS)}},
                 "from": {"type": "string", "example": "09:00"},
                 "to": {"type": "string", "example": "17:30"},
             },
-            "required": ["type", "time_zone", "days", "from", "to"],
-        },
+        ),
     ]
 }
 
@@ -46,6 +48,7 @@ _CONDITION = {
     {
         "type": "object",
         "description": "Conditions by permission; all of a permission's must hold.",
+        "propertyNames": {"enum": list(Permission)},
         "additionalProperties": {"type": "array", "items": _CONDITION},
     }
 )
