@@ -36,13 +36,15 @@ def verdicts(*names: str, tenant: str = "") -> list[Result]:
 
 def found(*names: str) -> list[tuple[str, str, str, str]]:
     """Return what checks find: table, row, what was expected and what is there."""
-    return [_told(finding) for result in verdicts(*names) for finding in result.findings]
+    results = verdicts(*names)
+    assert [result.error for result in results if result.error] == []
+    return [_told(finding) for result in results for finding in result.findings]
 
 
 def looked_at(name: str) -> int:
     """Return how many things a check looks at, which finds nothing."""
     [result] = verdicts(name)
-    assert (result.findings, result.error) == ((), "")
+    assert [*map(_told, result.findings), result.error] == [""]
     return result.looked_at
 
 

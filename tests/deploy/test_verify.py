@@ -66,7 +66,8 @@ def test_a_finding_says_where_what_and_what_to_do_and_ends_with_1(acme: Tenant) 
     assert said.splitlines()[1:4] == [
         "  - outbox_event 2 of acme: Sequences are missing.",
         "      expected a row each; found no row",
-        "      Rows were deleted or numbered past the platform. Restore them from a backup, and find out who did it.",
+        "    What to do: Rows were deleted or numbered past the platform. Restore them from a backup, and find out who "
+        "did it.",
     ]
     code, said = verify("--only", "outbox.sequence", "--json")
     [check] = json.loads(said)["checks"]

@@ -17,7 +17,8 @@ from apps.core.tenancy import GLOBAL_TABLES
 
 # Changes neither who may do what nor what holds.
 _WITHOUT_PROTECTION = re.compile(
-    r"CREATE (UNIQUE )?(INDEX|SEQUENCE)|ALTER TABLE \w+ (RE)?SET \(|DO \$body\$|DROP INDEX"
+    r"CREATE (UNIQUE )?(INDEX|SEQUENCE)|DROP INDEX|DO \$body\$"
+    r"|ALTER TABLE \w+ (ALTER COLUMN \w+ SET (STORAGE|STATISTICS)|(RE)?SET \()"
 )
 _GRANT = re.compile(r"(GRANT|REVOKE) (.+?) ON (?:(TABLE|SEQUENCE|FUNCTION) )?(\w+)(?:\([^)]*\))? (?:TO|FROM) (.+)$")
 _POLICY = re.compile(
@@ -25,6 +26,7 @@ _POLICY = re.compile(
     r"(?= USING| WITH CHECK|$)(?: USING \((?P<using>.+?)\))?(?: WITH CHECK \((?P<check>.+)\))?$"
 )
 _DROP_POLICY = re.compile(r"DROP POLICY (?:IF EXISTS )?(\w+) ON (\w+)")
+_CONSTRAINT = re.compile(r"ALTER TABLE (\w+) ADD CONSTRAINT (\w+) ")
 _SECURITY = re.compile(r"ALTER TABLE (\w+) (ENABLE|DISABLE|FORCE|NO FORCE) ROW LEVEL SECURITY")
 _FUNCTION = re.compile(
     r"CREATE FUNCTION (\w+)\((.*?)\) RETURNS (.+?) LANGUAGE (\w+)(.*?) AS \$body\$(.*)\$body\$$", re.S
@@ -62,13 +64,14 @@ class Policy:
 
 @dataclass(slots=True)
 class Protection:
-    """Row security by table, policies by (table, name), grants, triggers by (table, name), functions by name."""
+    """Row security by table, policies and triggers by (table, name), grants, functions by name; named constraints."""
 
     security: dict[str, set[str]] = field(default_factory=dict)
     policies: dict[tuple[str, str], Policy] = field(default_factory=dict)
     grants: set[Grant] = field(default_factory=set)
     triggers: dict[tuple[str, str], str] = field(default_factory=dict)
     functions: dict[str, str] = field(default_factory=dict)
+    constraints: set[tuple[str, str]] = field(default_factory=set)
 
     def replay(self, statement: str) -> None:
         """Take over what one statement does.
@@ -78,7 +81,7 @@ class Protection:
         """
         text = statement.strip() if "$body$" in statement else " ".join(statement.split())
         readers = (self._grant, self._policy, self._drop_policy, self._secure, self._function, self._trigger)
-        if not any(reader(text) for reader in readers) and not _WITHOUT_PROTECTION.match(text):
+        if not any(reader(text) for reader in (*readers, self._constraint)) and not _WITHOUT_PROTECTION.match(text):
             raise ValueError(f"what a migration declares is not understood: {text[:200]}")
 
     def _grant(self, text: str) -> bool:
@@ -117,6 +120,12 @@ class Protection:
             words = self.security.setdefault(table, set())
             word = "enabled" if verb in ("ENABLE", "DISABLE") else "forced"
             (words.add if verb in ("ENABLE", "FORCE") else words.discard)(word)
+        return found is not None
+
+    def _constraint(self, text: str) -> bool:
+        if found := _CONSTRAINT.match(text):
+            table, name = found.groups()
+            self.constraints.add((table, name))
         return found is not None
 
     def _function(self, text: str) -> bool:

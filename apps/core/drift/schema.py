@@ -9,6 +9,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from apps.core.db.statements import Statement
 from apps.core.drift.comparing import NOTHING, Things, compare
+from apps.core.drift.declared import protection
 from apps.core.scope import snapshot_scope
 from apps.core.verification import Finding, Seen, Subject, read
 
@@ -45,7 +46,7 @@ def walk_constraints(_subject: Subject) -> Iterator[Seen | Finding]:
         {(name, field.column): _filled(not field.null or field.primary_key) for name, field in _fields(tables)},
         {(row["table"], row["name"]): _filled(row["is_filled"]) for row in columns if row["table"] in tables},
     )
-    declared = dict(_declared(tables))
+    declared = dict(_declared(tables)) | dict.fromkeys(protection().constraints, "valid")
     actual = {(row["table"], row["name"]): "valid" if row["is_valid"] else "not valid" for row in named}
     # The names of what Django makes by itself are its own business; that it is valid is not.
     invalid = {key for key, state in actual.items() if state != "valid"}

@@ -135,5 +135,5 @@ WEBHOOK_SECRETS = SealedTable(
     "webhook secrets",
     "webhooks_endpointsecret",
     reseal_secret,
-    bound_to="concat('webhooks_endpointsecret:', tenant_id, ':', endpoint_id)",
+    bound_to="concat('webhooks_endpointsecret:', tenant_id, ':', endpoint_id, ':', kind)",
 )

@@ -3,6 +3,7 @@
 import json
 import sys
 from argparse import ArgumentParser
+from itertools import groupby
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -122,8 +123,11 @@ class _Report:
         )
         if result.error:
             self._out.write(f"    {result.error}")
-        for finding in result.findings[:SHOWN_FINDINGS]:
-            self._tell_finding(finding)
+        shown = result.findings[:SHOWN_FINDINGS]
+        for remedy, findings in groupby(shown, key=lambda finding: str(finding.remedy)):
+            for finding in findings:
+                self._tell_finding(finding)
+            self._out.write(f"    What to do: {remedy}")
         if result.found > SHOWN_FINDINGS:
             self._out.write(f"    and {result.found - SHOWN_FINDINGS:,} more")
         self._out.flush()
@@ -136,7 +140,6 @@ class _Report:
         of = f" of {self._slugs.get(finding.tenant_id, finding.tenant_id)}" if finding.tenant_id else ""
         self._out.write(f"  - {finding.table} {finding.row}{of}: {finding.problem}")
         self._out.write(f"      expected {finding.expected}; found {finding.found}")
-        self._out.write(f"      {finding.remedy}")
 
     def conclude(self, results: list[Result]) -> None:
         """Write what all of it comes to."""
