@@ -1,8 +1,9 @@
 """How entries leave the platform: as lines that prove themselves, and as a table for people.
 
-A line of the export is `{"sequence":…,"leaf_hash":"…","leaf":⇥…⇥,"opened":⇥…⇥}`: JSON, with tabs where JSON allows
-blanks. Canonical JSON has no tab inside, so what stands between the first two tabs is, byte for byte, what the leaf's
-hash is over: a verifier cuts it out and hashes it, and parses nothing. See docs/adr/0018-the-audit-export.md.
+A line of the export is `{"sequence":…,"leaf_hash":"…","leaf":⇥…⇥,"opened":{"actor":⇥…⇥,"changes":⇥…⇥}}`: JSON, with
+tabs where JSON allows blanks. Canonical JSON has no tab inside, so what stands between the first two tabs is, byte for
+byte, what the leaf's hash is over: a verifier cuts it out and hashes it, and parses nothing. What was opened, `null` or
+`{"salt":"…","members":{…}}`, is hashed likewise. See docs/adr/0018-the-audit-export.md.
 """
 
 import csv
@@ -32,13 +33,14 @@ COLUMNS = (
 )
 # Spreadsheets compute what begins with these: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_opened = msgspec.json.Encoder(order="sorted")
+_encoder = msgspec.json.Encoder(order="sorted")
 
 
 def as_line(entry: AuditEntry) -> bytes:
     """Return a numbered entry's line, with its line feed."""
     head = b'{"sequence":%d,"leaf_hash":"%s","leaf":\t' % (entry.sequence or 0, bytes(entry.leaf_hash).hex().encode())
-    return b'%s%s\t,"opened":\t%s\t}\n' % (head, canonical_plain(leaf_content(entry)), _opened.encode({}))
+    leaf = canonical_plain(leaf_content(entry))
+    return b'%s%s\t,"opened":{"actor":\t%s\t,"changes":\t%s\t}}\n' % (head, leaf, b"null", b"null")
 
 
 def as_lines(entries: Iterable[AuditEntry]) -> Iterator[bytes]:
@@ -69,7 +71,7 @@ def _values(entry: AuditEntry) -> Iterator[object]:
     yield entry.actor_id or ""
     yield entry.target_type
     yield entry.target_id
-    yield _opened.encode(entry.changes).decode()
+    yield _encoder.encode(entry.changes).decode()
     yield entry.request_id
     yield actor.get("ip", "")
     yield entry.id

@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Verify a finops audit log offline, with Python 3.9 or later and its standard library alone.
+"""Verify a finops audit log offline, with Python 3.10 or later and its standard library alone.
 
     finops_verify.py entry       ENTRIES
     finops_verify.py proof       PROOF [ENTRY] --checkpoint CHECKPOINT --key KEY
@@ -11,33 +10,31 @@ Keep the key, and every checkpoint that you get (a witness does): what you kept 
 Exit code 0: verified. 1: it does NOT verify. 2: it cannot be judged.
 """
 
-from __future__ import annotations
-
 import argparse
-import base64
 import itertools
 import json
 import re
 import sys
+from base64 import b64decode
+from binascii import unhexlify
 from collections.abc import Sequence
 from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Any
 
 Point = tuple[int, int]
-Keys = dict[tuple[str, bytes], bytes]  # public keys by name and id
-Checkpoint = tuple[int, bytes, str, Path]  # size, root, origin, file
+Keys = dict[tuple[str, bytes], bytes]
+Checkpoint = tuple[int, bytes, str, Path]
 
 
 class Forged(Exception):
     """What was given does not verify. Any other exception: it cannot be judged."""
 
 
-# Ed25519 (RFC 8032, section 5.1): verification alone, so there is no secret that time could tell.
+# Ed25519 (RFC 8032, section 5.1); verification alone, so there is no secret that time could tell.
 P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
-ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
 
 
 def decode_point(encoded: bytes) -> Point | None:
@@ -47,7 +44,7 @@ def decode_point(encoded: bytes) -> Point | None:
     u, v = (y * y - 1) % P, (D * y * y + 1) % P
     x = u * v**3 * pow(u * v**7, (P - 5) // 8, P) % P
     if v * x * x % P != u:
-        x = x * ROOT_OF_MINUS_ONE % P
+        x = x * pow(2, (P - 1) // 4, P) % P
     if len(encoded) != 32 or y >= P or v * x * x % P != u or (x == 0 and sign):
         return None
     return (x if x & 1 == sign else P - x), y
@@ -61,24 +58,20 @@ def add_points(p: Point, q: Point) -> Point:
 
 
 def multiply(scalar: int, point: Point) -> Point:
-    result = (0, 1)
-    while scalar:
-        if scalar & 1:
-            result = add_points(result, point)
-        point, scalar = add_points(point, point), scalar >> 1
-    return result
-
-
-BASE = decode_point(bytes.fromhex("58" + "66" * 31))
+    if scalar == 0:
+        return 0, 1
+    rest = multiply(scalar >> 1, add_points(point, point))
+    return add_points(rest, point) if scalar & 1 else rest
 
 
 def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
     """Tell whether the signature is the key's over the message (section 5.1.7)."""
-    key, s = decode_point(public), int.from_bytes(signature[32:], "little")
-    if key is None or BASE is None or len(signature) != 64 or s >= ORDER:
+    base, key = decode_point(bytes.fromhex("58" + "66" * 31)), decode_point(public)
+    s = int.from_bytes(signature[32:], "little")
+    if key is None or base is None or len(signature) != 64 or s >= ORDER:
         return False
     k = int.from_bytes(sha512(signature[:32] + public + message).digest(), "little") % ORDER
-    x, y = add_points(multiply(s, BASE), multiply(k, (P - key[0], key[1])))
+    x, y = add_points(multiply(s, base), multiply(k, (P - key[0], key[1])))
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 
@@ -87,31 +80,24 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-class Tree:
-    """The hashes of a growing log's perfect subtrees, the largest first: all that its root needs."""
+def grow(peaks: list[tuple[int, bytes]], leaves: Sequence[bytes]) -> None:
+    """Append leaf hashes to a log, which is known by the sizes and roots of its perfect subtrees, the largest first."""
+    while leaves:
+        count = min([1 << (len(leaves).bit_length() - 1), *(size for size, _ in peaks[-1:])])
+        level, leaves = leaves[:count], leaves[count:]
+        while len(level) > 1:
+            level = list(map(node_hash, level[::2], level[1::2]))
+        top = level[0]
+        while peaks and peaks[-1][0] == count:
+            count, top = 2 * count, node_hash(peaks.pop()[1], top)
+        peaks.append((count, top))
 
-    def __init__(self) -> None:
-        self.size = 0
-        self.peaks: list[tuple[int, bytes]] = []  # number of leaves, hash
 
-    def add(self, leaves: Sequence[bytes]) -> None:
-        """Append leaf hashes: each time the largest perfect subtree that fits, level by level."""
-        while leaves:
-            count = 1 << (len(leaves).bit_length() - 1)
-            count = min(count, (self.size & -self.size) or count)
-            level, leaves, self.size = leaves[:count], leaves[count:], self.size + count
-            while len(level) > 1:
-                level = list(map(node_hash, level[::2], level[1::2]))
-            top = level[0]
-            while self.peaks and self.peaks[-1][0] == count:
-                count, top = 2 * count, node_hash(self.peaks.pop()[1], top)
-            self.peaks.append((count, top))
-
-    def root(self) -> bytes:
-        root = self.peaks[-1][1] if self.peaks else sha256(b"").digest()
-        for _, peak in reversed(self.peaks[:-1]):
-            root = node_hash(peak, root)
-        return root
+def root_of(peaks: list[tuple[int, bytes]]) -> bytes:
+    root = peaks[-1][1] if peaks else sha256(b"").digest()
+    for _, peak in reversed(peaks[:-1]):
+        root = node_hash(peak, root)
+    return root
 
 
 def climb(place: int, last: int, start: bytes, path: Sequence[bytes]) -> tuple[bytes, bytes]:
@@ -150,7 +136,6 @@ def check_consistency(old_size: int, old: bytes, new_size: int, new: bytes, path
         raise Forged(f"the log of {new_size} entries does not continue that of {old_size}: it was REWRITTEN or FORKED")
 
 
-# What the API answers.
 def canonical(value: Any) -> str:
     """Return the RFC 8785 text of what entries hold: objects, lists, text, whole numbers, true, false and null."""
     if isinstance(value, dict):
@@ -164,8 +149,15 @@ def canonical(value: Any) -> str:
 
 
 def hash_of_entry(entry: dict[str, Any]) -> bytes:
-    """Return the leaf hash of an entry of GET /audit/entries, recomputed from its content."""
-    content = {name: value for name, value in entry.items() if name not in ("sequence", "leaf_hash")}
+    """Return the leaf hash of an entry of GET /audit/entries, recomputed; of people it has a salted digest alone."""
+    content = {name: value for name, value in entry.items() if name not in ("sequence", "leaf_hash", "salts")}
+    for part, sealed in entry.get("personal", {}).items():
+        content[part] = {name: value for name, value in entry[part].items() if name not in sealed["members"]}
+        shown = {name: value for name, value in entry[part].items() if name in sealed["members"]}
+        digest = sha256(unhexlify(entry["salts"].get(part, "")) + canonical(shown).encode()).hexdigest()
+        is_erased = part not in entry["salts"] and {"[erased]", "[unreadable]"}.issuperset(map(str, shown.values()))
+        if digest != sealed["digest"] and not is_erased:
+            raise Forged(f"entry {entry['id']} was ALTERED: its leaf commits to another {part} than {shown}")
     found = sha256(b"\x00" + canonical(content).encode()).digest()
     if found.hex() != entry["leaf_hash"]:
         raise Forged(f"entry {entry['id']} was ALTERED: it hashes to {found.hex()}, not to {entry['leaf_hash']}")
@@ -173,42 +165,50 @@ def hash_of_entry(entry: dict[str, Any]) -> bytes:
 
 
 def read_keys(path: Path) -> Keys:
-    """Return the public keys that a file names in the notation of C2SP signed notes: name+id+base64."""
+    """Return, by name and id, the public keys that a file has in the notation of C2SP signed notes: name+id+base64."""
     found = re.findall(r'([^\s"+]+)\+([0-9a-f]{8})\+(A[Q-Za-f][A-Za-z0-9+/]{42})', path.read_text())
-    keys = {(name, bytes.fromhex(number)): base64.b64decode(encoded)[1:] for name, number, encoded in found}
+    keys = {(name, bytes.fromhex(number)): b64decode(encoded)[1:] for name, number, encoded in found}
     if not keys:
         raise ValueError(f"{path} names no Ed25519 key as name+id+base64")
     return keys
 
 
 def read_checkpoint(path: Path, keys: Keys) -> Checkpoint:
-    """Return what a checkpoint (C2SP tlog-checkpoint) says, once its signature is found to be a known key's."""
+    """Return a checkpoint's (C2SP tlog-checkpoint) size, root, origin and file, if one of the keys has signed it."""
     text, _, signatures = path.read_bytes().decode().rpartition("\n\n")
     origin, size, root, *_ = [*text.split("\n"), "", "", ""]
     if not re.fullmatch(r"(0|[1-9][0-9]{0,18})\n[A-Za-z0-9+/]{43}=", f"{size}\n{root}"):
         raise ValueError(f"{path} is no checkpoint: origin, size, root, an empty line, signatures")
     for name, encoded in re.findall(r"^— (\S+) ([A-Za-z0-9+/=]+)$", signatures, re.MULTILINE):
-        signature = base64.b64decode(encoded)
+        signature = b64decode(encoded)
         public = keys.get((name, signature[:4]))
         if public and is_signed(public, f"{text}\n".encode(), signature[4:]):
-            print(f"signed: {path}: {origin}, {int(size):,} entries, root {base64.b64decode(root).hex()}")
-            return int(size), base64.b64decode(root), origin, path
+            print(f"signed: {path}: {origin}, {int(size):,} entries, root {b64decode(root).hex()}")
+            return int(size), b64decode(root), origin, path
     raise Forged(f"{path} is NOT SIGNED by a key that you gave ({', '.join(name for name, _ in keys)})")
 
 
-# The export: a line is {"sequence":…,"leaf_hash":"…","leaf":⇥…⇥,"opened":⇥…⇥}, with tabs where JSON allows blanks.
-# Canonical JSON has no tab inside, so what stands between the first two is, byte for byte, what was hashed.
-BATCH = 2048  # lines at once, which fit into a processor's cache
-LINE = re.compile(rb'{"sequence":([1-9]\d*),"leaf_hash":"(\w+)","leaf":\t([^\t]*)\t,"opened":\t([^\t]*)\t}\n')
+# The export: a line is {"sequence":…,"leaf_hash":"…","leaf":⇥…⇥,"opened":{"actor":⇥…⇥,"changes":⇥…⇥}}, with tabs where
+# JSON allows blanks. Canonical JSON has none inside: what is between the first two is, byte for byte, what was hashed.
+BATCH = 512  # lines at once, which fit into a processor's cache
+HEAD, END = b'{"sequence":%d,"leaf_hash":"%s","leaf":', b"}}\n"
+LINE = re.compile(rb'{"sequence":([1-9]\d*),"leaf_hash":"(\w+)","leaf":\t([^\t]*)\t,"opened".*}}\n')
 
 
 def hash_lines(lines: Sequence[bytes], first: int) -> list[bytes]:
     """Return the leaf hashes of an export's lines; all around the leaves has to be what it must be."""
     pieces = b"".join(lines).split(b"\t")
-    hashes = [sha256(b"\x00" + leaf).digest() for leaf in pieces[1::4]]
-    heads = [b'}\n{"sequence":%d,"leaf_hash":"%s","leaf":' % (n, h.hex().encode()) for n, h in enumerate(hashes, first)]
-    if [b"}\n" + pieces[0], *pieces[4::4]] != [*heads, b"}\n"] or set(pieces[2::4]) != {b',"opened":'}:
+    hashes = [sha256(b"\x00" + leaf).digest() for leaf in pieces[1::6]]
+    heads = [END + HEAD % (number, found.hex().encode()) for number, found in enumerate(hashes, first)]
+    between = [b',"opened":{"actor":'] * len(lines) + [b',"changes":'] * len(lines)
+    if [END + pieces[0], *pieces[6::6]] != [*heads, END] or pieces[2::6] + pieces[4::6] != between:
         explain(lines, first)
+    # What a line shows of people is null or {"salt":"…","members":{…}}, of which the leaf has a salted digest.
+    for leaf, shown in zip(pieces[1::6] * 2, pieces[3::6] + pieces[5::6]):
+        if shown != b"null":
+            digest = b'"digest":"%s","key":' % sha256(unhexlify(shown[9:73]) + shown[85:-1]).hexdigest().encode()
+            if digest not in leaf or shown[:9] + shown[73:85] + shown[-1:] != b'{"salt":"","members":}':
+                raise Forged(f"an entry was ALTERED: {leaf.decode()} does not commit to {shown.decode()}")
     return hashes
 
 
@@ -229,22 +229,23 @@ def explain(lines: Sequence[bytes], first: int) -> None:
 
 def verify_export(paths: Sequence[Path], checkpoints: Sequence[Checkpoint]) -> None:
     """Hash the whole export and hold it to each checkpoint."""
-    tree, waiting = Tree(), sorted(checkpoints)
-    latest = waiting[-1][0]
+    waiting, size = sorted(checkpoints), 0
+    latest, peaks = waiting[-1][0], list[tuple[int, bytes]]()
     lines = itertools.chain.from_iterable(path.open("rb") for path in paths)
     for batch in iter(lambda: list(itertools.islice(lines, BATCH)), []):
-        hashes = hash_lines(batch, tree.size + 1)
-        while waiting and waiting[0][0] <= tree.size + len(hashes):
-            size, root, _, path = waiting.pop(0)
-            known, hashes = hashes[: size - tree.size], hashes[size - tree.size :]
-            tree.add(known)
-            if tree.root() != root:
-                raise Forged(f"the first {size:,} entries hash to {tree.root().hex()}, not to the root of {path}")
+        hashes = hash_lines(batch, size + 1)
+        while waiting and waiting[0][0] <= size + len(hashes):
+            covered, root, _, path = waiting.pop(0)
+            grow(peaks, hashes[: covered - size])
+            hashes, size = hashes[covered - size :], covered
+            if root_of(peaks) != root:
+                raise Forged(f"the first {size:,} entries hash to {root_of(peaks).hex()}, not to the root of {path}")
             print(f"verified: the first {size:,} entries are those of {path}")
-        tree.add(hashes)
+        grow(peaks, hashes)
+        size += len(hashes)
     if waiting:
-        raise Forged(f"{tree.size:,} entries, of {waiting[0][0]:,} in {waiting[0][3]}: TRUNCATED, or not all is here")
-    if tree.size > latest:
+        raise Forged(f"{size:,} entries, of {waiting[0][0]:,} in {waiting[0][3]}: TRUNCATED, or not all is here")
+    if size > latest:
         print(f"not proven: entries from {latest + 1:,} on, which are later than every checkpoint")
 
 
@@ -252,6 +253,8 @@ def verify(command: str, files: Sequence[Path], checkpoints: Sequence[Checkpoint
     """Verify the files in the way that the command names."""
     if len({checkpoint[2] for checkpoint in checkpoints}) > 1:
         raise ValueError("these checkpoints are of different logs")
+    if command == "consistency" and len(checkpoints) != 2:
+        raise ValueError("consistency is between two checkpoints: --checkpoint OLD --checkpoint NEW")
     answer = {} if command == "export" else json.loads(files[0].read_bytes())
     path = [bytes.fromhex(step) for step in answer.get("path", [])]
     if command == "export":
@@ -277,9 +280,8 @@ def main() -> int:
     parser.add_argument("--checkpoint", action="append", default=[], type=Path)
     parser.add_argument("--key", type=Path)
     given = parser.parse_args()
-    wanted = {"entry": 0, "consistency": 2}.get(given.command, 1)
-    if len(given.checkpoint) < wanted or (wanted and not given.key):
-        parser.error(f"{given.command} needs --key and --checkpoint{' twice' * (wanted == 2)}")
+    if given.command != "entry" and not (given.key and given.checkpoint):
+        parser.error(f"{given.command} needs --checkpoint and --key")
     try:
         keys = read_keys(given.key) if given.key else {}
         verify(given.command, given.files, [read_checkpoint(path, keys) for path in given.checkpoint])

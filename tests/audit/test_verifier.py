@@ -221,6 +221,8 @@ def test_a_log_that_goes_on_is_told_from_one_that_was_forked(run: Run) -> None:
     assert (code, "21 entries does not continue that of 13: it was REWRITTEN or FORKED" in said) == (1, True)
     code, said = run("consistency", "proof", *both, proof=proof, old=_checkpoint(SIZE), new=_checkpoint(13))
     assert (code, "the log shrank from 21 to 13 entries: it was TRUNCATED" in said) == (1, True)
+    code, said = run("consistency", "proof", *both[2:], proof=proof, new=_checkpoint(SIZE))
+    assert (code, "consistency is between two checkpoints" in said) == (2, True)
     others = _checkpoint(SIZE, origin="finops.example/audit/another")
     assert run("consistency", "proof", *both, proof=proof, old=_checkpoint(13), new=others)[0] == 2
 
@@ -250,11 +252,11 @@ def test_proofs_of_every_place_and_size_hold_and_no_others() -> None:
 
 def test_a_tree_that_grows_by_any_steps_has_the_root_of_its_leaves() -> None:
     for step in (1, 2, 3, 5, 8, 21):
-        tree = finops_verify.Tree()
+        peaks: list[tuple[int, bytes]] = []
         for start in range(0, SIZE, step):
-            tree.add(HASHES[start : start + step])
-            assert tree.root() == merkle.root_of_leaves(HASHES[: start + step])
-    assert finops_verify.Tree().root() == merkle.EMPTY_ROOT
+            finops_verify.grow(peaks, HASHES[start : start + step])
+            assert finops_verify.root_of(peaks) == merkle.root_of_leaves(HASHES[: start + step])
+    assert finops_verify.root_of([]) == merkle.EMPTY_ROOT
 
 
 def _vectors(realdata: Path) -> list[tuple[str, dict[str, Any]]]:

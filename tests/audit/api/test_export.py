@@ -49,7 +49,11 @@ def test_lines_hold_what_the_hashes_are_over_in_the_order_of_the_log(
     assert len(lines) == len(entries) >= 5
     for number, (entry, line) in enumerate(zip(entries, lines, strict=True), 1):
         shown = json.loads(line)
-        assert (shown["sequence"], shown["leaf"]["id"], shown["opened"]) == (number, str(entry.id), {})
+        assert (shown["sequence"], shown["leaf"]["id"], shown["opened"]) == (
+            number,
+            str(entry.id),
+            {"actor": None, "changes": None},
+        )
         assert sha256(b"\x00" + line.split(b"\t")[1]).digest() == bytes(entry.leaf_hash)
     assert finops_verify.hash_lines(lines, 1) == [bytes(entry.leaf_hash) for entry in entries]
 
