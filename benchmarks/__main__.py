@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        choices=["sync", "list", "orders", "rls", "relay", "webhooks", "limits", "jobs", []],
+        choices=["sync", "list", "orders", "rls", "relay", "webhooks", "limits", "jobs", "verify", []],
         help="all by default",
     )
     names = parser.parse_args().names
@@ -40,6 +40,7 @@ def _benchmarks() -> dict[str, Benchmark]:
     from benchmarks.relay import relay_benchmark
     from benchmarks.rls import rls_benchmark
     from benchmarks.sync import sync_benchmark
+    from benchmarks.verifying import verify_benchmark
     from benchmarks.webhooks import webhooks_benchmark
 
     return {
@@ -51,6 +52,7 @@ def _benchmarks() -> dict[str, Benchmark]:
         "webhooks": webhooks_benchmark,
         "limits": limits_benchmark,
         "jobs": jobs_benchmark,
+        "verify": verify_benchmark,
     }
 
 

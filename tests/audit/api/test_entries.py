@@ -17,8 +17,7 @@ from apps.core.actor import Actor
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope
 from tests import databases
-from tests.audit.sequencing import sequence_as_worker
-from tests.factories.audit import make_entry
+from tests.factories.audit import make_entry, run_sequencer
 
 URL = "/api/v1/audit/entries"
 USER = UUID("0198c5a0-0000-7000-8000-000000000002")
@@ -74,7 +73,7 @@ def test_a_client_recomputes_the_leaf_hash_from_the_answer(
 def test_the_sequencer_numbers_the_log_without_a_gap(acme: Any, acme_admin: APIClient, now: datetime) -> None:
     for _ in range(3):
         make_entry(acme.id, now=now)
-    sequence_as_worker(now)
+    run_sequencer(now)
     sequences = sorted(entry["sequence"] for entry in _get(acme_admin))
     assert sequences == list(range(1, len(sequences) + 1))
     assert len(sequences) >= 3
