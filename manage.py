@@ -9,7 +9,7 @@ import os
 import sys
 
 OWNER_COMMANDS = {"migrate", "sqlmigrate", "showmigrations", "dbshell", "export_tenant", "import_tenant"}
-WORKER_COMMANDS = {"rotate_keys", "verify"}
+WORKER_COMMANDS = {"rotate_keys", "witness", "verify"}
 
 
 def main() -> None:

@@ -58,3 +58,20 @@ def check_metrics(**_options: Any) -> list[CheckMessage]:
         hint = "Set it to an empty folder that is cleared at each start, such as a tmpfs."
         return [Error("FINOPS_METRICS_PORT is set without PROMETHEUS_MULTIPROC_DIR.", hint=hint, id="finops.E005")]
     return []
+
+
+@register("finops")
+def check_witnesses(**_options: Any) -> list[CheckMessage]:
+    """Report witnesses that nothing could be sent to (finops.E006)."""
+    from finops.witness.stores import ServerStore, open_stores
+
+    try:
+        stores = open_stores()
+    except ValueError as error:
+        return [Error(f"FINOPS_WITNESS: {error}.", id="finops.E006")]
+    if any(isinstance(store, ServerStore) for store in stores) and not settings.WITNESS_SECRET:
+        hint = "whsec_ and base64 of 32 random bytes, which the witness knows as well."
+        return [
+            Error("FINOPS_WITNESS names a server, but there is no FINOPS_WITNESS_SECRET.", hint=hint, id="finops.E006")
+        ]
+    return []

@@ -17,6 +17,7 @@ SCHEDULE = {
     "tenants.store_request_counts": 15,
     "tenants.post_password_resets": 15,
     "webhooks.look_after_failing": 60,
+    "finops.send_checkpoints": 60,
     "idempotency.expire": 3600,
     "finops.renew_seals": 3600,
     "users.forget_sessions": 3600,
