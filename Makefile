@@ -70,6 +70,9 @@ lock: install-base ## Compile requirements/*.in to requirements/*.txt with hashe
 		$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 			--python-version 3.11 requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 
+event-docs: install-dev ## docs/events.md and docs/event_schemas.json out of the catalogue of event types
+	@$(TEST_ENV) $(BIN)/python -m docs.event_types
+
 ##@ Data
 
 reset: install-base ## Delete what `make run` made under FINOPS_HOME and start afresh next time

@@ -5,45 +5,142 @@ An event's data is the order as the API shows it, with `fill` beside it where an
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.money import plain
 from apps.orders.enums import OrderStatus
 from apps.orders.models import Fill, KillSwitch, Order, Position, RiskAccount
+from apps.orders.payloads import (
+    DENIED,
+    ENDED,
+    FILLED,
+    LATE,
+    PARTLY,
+    REJECTION,
+    RESUMED,
+    SENT,
+    UNSENT,
+    CancelRequestData,
+    DenialData,
+    ExplainedOrderData,
+    FillData,
+    FilledOrderData,
+    KillSwitchData,
+    KillSwitchTurnedData,
+    LimitsData,
+    LostOrderData,
+    OrderData,
+    PositionData,
+    ReplaceRefusalData,
+    ReplaceRequestData,
+)
+from apps.outbox.catalogue import define
 from apps.outbox.types import NewEvent
 
-ORDER_DENIED = "order.denied"
-ORDER_APPROVED = "order.approved"
-ORDER_SUBMITTED = "order.submitted"
-ORDER_OUTCOME_UNKNOWN = "order.outcome_unknown"
-ORDER_LOST = "order.lost"
-ORDER_ACCEPTED = "order.accepted"
-ORDER_HELD = "order.held"
-ORDER_PARTIALLY_FILLED = "order.partially_filled"
-ORDER_FILLED = "order.filled"
-ORDER_CANCELED = "order.canceled"
-ORDER_EXPIRED = "order.expired"
-ORDER_REPLACED = "order.replaced"
-ORDER_DONE_FOR_DAY = "order.done_for_day"
-ORDER_REJECTED = "order.rejected"
+ORDER_DENIED = define("order.denied", OrderData, _("The risk gate has refused an order."), sample=DENIED)
+ORDER_APPROVED = define(
+    "order.approved",
+    OrderData,
+    _("The risk gate has let an order through; it has not been sent yet."),
+    sample=UNSENT | {"status": "approved", "version": 1},
+)
+ORDER_SUBMITTED = define(
+    "order.submitted", OrderData, _("An order is being sent to the venue."), sample=SENT | {"status": "submitting"}
+)
+ORDER_OUTCOME_UNKNOWN = define(
+    "order.outcome_unknown",
+    ExplainedOrderData,
+    _("The venue did not say what became of an order; it is being looked up."),
+    sample=SENT | {"status": "unknown"},
+)
+ORDER_LOST = define(
+    "order.lost",
+    LostOrderData,
+    _("A person has declared that an order never reached the venue."),
+    sample=SENT | ENDED | {"status": "lost", "reason": "The venue says on the telephone that it has no such order."},
+)
+ORDER_ACCEPTED = define("order.accepted", OrderData, _("The venue has taken an order."))
+ORDER_HELD = define("order.held", OrderData, _("The venue holds an order back for now."), sample={"status": "held"})
+ORDER_PARTIALLY_FILLED = define(
+    "order.partially_filled", FilledOrderData, _("A part of an order was executed; `fill` says what."), sample=PARTLY
+)
+ORDER_FILLED = define(
+    "order.filled", FilledOrderData, _("An order was executed in full; `fill` is the last execution."), sample=FILLED
+)
+ORDER_CANCELED = define("order.canceled", OrderData, _("An order was canceled."), sample=ENDED | {"status": "canceled"})
+ORDER_EXPIRED = define(
+    "order.expired", OrderData, _("An order's time in force has ended."), sample=ENDED | {"status": "expired"}
+)
+ORDER_REPLACED = define(
+    "order.replaced", OrderData, _("An order was replaced by a new one."), sample=ENDED | {"status": "replaced"}
+)
+ORDER_DONE_FOR_DAY = define(
+    "order.done_for_day", OrderData, _("An order is done for the day."), sample={"status": "done_for_day"}
+)
+ORDER_REJECTED = define(
+    "order.rejected",
+    OrderData,
+    _("The venue has refused an order."),
+    sample=SENT | ENDED | {"status": "rejected", "denial": REJECTION},
+)
 
 # It provably was not carried out: back to approved, and tried again.
-ORDER_SUBMISSION_DEFERRED = "order.submission_deferred"
+ORDER_SUBMISSION_DEFERRED = define(
+    "order.submission_deferred",
+    ExplainedOrderData,
+    _("An order provably did not reach the venue; it is sent again."),
+    sample=SENT | {"status": "approved"},
+)
 # Done for the day with a part executed, it is at work again: partially filled, by no execution of now.
-ORDER_RESUMED = "order.resumed"
-ORDER_CANCEL_REQUESTED = "order.cancel_requested"
-ORDER_CANCEL_REFUSED = "order.cancel_refused"
-ORDER_REPLACE_REQUESTED = "order.replace_requested"
-ORDER_REPLACE_REFUSED = "order.replace_refused"
-ORDER_LATE_FILL_RECEIVED = "order.late_fill_received"
+ORDER_RESUMED = define(
+    "order.resumed",
+    OrderData,
+    _("An order that was done for the day, executed in part, is at work again."),
+    sample=RESUMED,
+)
+ORDER_CANCEL_REQUESTED = define(
+    "order.cancel_requested",
+    CancelRequestData,
+    _("An order's cancellation was asked for."),
+    sample={"pending": "cancel"},
+)
+ORDER_CANCEL_REFUSED = define(
+    "order.cancel_refused",
+    ExplainedOrderData,
+    _("The venue has refused to cancel an order."),
+    sample={"reason": "The venue is executing it."},
+)
+ORDER_REPLACE_REQUESTED = define(
+    "order.replace_requested",
+    ReplaceRequestData,
+    _("An order's replacement was asked for."),
+    sample={"pending": "replace"},
+)
+ORDER_REPLACE_REFUSED = define(
+    "order.replace_refused",
+    ReplaceRefusalData,
+    _("The venue has refused to replace an order."),
+    sample={"reason": "The venue is executing it."},
+)
+ORDER_LATE_FILL_RECEIVED = define(
+    "order.late_fill_received", FilledOrderData, _("An execution came in for an order that was closed."), sample=LATE
+)
 
-RISK_ACCOUNT_CREATED = "risk_account.created"
-RISK_ACCOUNT_MOVED = "risk_account.moved"
-RISK_LIMITS_CHANGED = "risk.limits_changed"
+RISK_ACCOUNT_CREATED = define("risk_account.created", LimitsData, _("A trading account has its first risk limits."))
+RISK_ACCOUNT_MOVED = define(
+    "risk_account.moved", LimitsData, _("A trading account is reached through another connection from now on.")
+)
+RISK_LIMITS_CHANGED = define("risk.limits_changed", LimitsData, _("A trading account's risk limits have changed."))
 # A position that was there when the account was first read; from then on fills move it.
-POSITION_OPENED = "position.opened"
-KILL_SWITCH_ENGAGED = "kill_switch.engaged"
-KILL_SWITCH_RELEASED = "kill_switch.released"
+POSITION_OPENED = define("position.opened", PositionData, _("An account had a position when it was first read."))
+KILL_SWITCH_ENGAGED = define("kill_switch.engaged", KillSwitchTurnedData, _("Trading was stopped."))
+KILL_SWITCH_RELEASED = define(
+    "kill_switch.released",
+    KillSwitchTurnedData,
+    _("Trading goes on."),
+    sample={"engaged": False, "reason": "The feed is well again."},
+)
 
 # What is said when an order comes into a state.
 STATUS_EVENTS: Mapping[OrderStatus, str] = {
@@ -70,14 +167,16 @@ def order_event(type_: str, order: Order, *, fill: Fill | None = None) -> NewEve
     return NewEvent(type=type_, entity_type="order", entity_id=order.id, data=data)
 
 
-def order_event_data(order: Order, *, fill: Fill | None = None) -> dict[str, Any]:
+def order_event_data(order: Order, *, fill: Fill | None = None) -> Mapping[str, object]:
     """Return what an event says of an order: the order as it is now, and the execution that made the event."""
     return order_data(order) if fill is None else {**order_data(order), "fill": fill_data(fill)}
 
 
-def order_data(order: Order) -> dict[str, Any]:
+def order_data(order: Order) -> OrderData:
     """Return an order in the API's shape. Its instrument is read along (select_related), or costs a query."""
-    denied = {"code": order.denial_code, "detail": order.denial_detail} if order.denial_code else None
+    denied: DenialData | None = None
+    if order.denial_code:
+        denied = {"code": order.denial_code, "detail": order.denial_detail}
     return {
         "id": order.id,
         "client_order_id": order.client_order_id,
@@ -107,7 +206,7 @@ def order_data(order: Order) -> dict[str, Any]:
     }
 
 
-def fill_data(fill: Fill) -> dict[str, Any]:
+def fill_data(fill: Fill) -> FillData:
     """Return an execution in the API's shape. Its instrument is read along, or costs a query."""
     return {
         "id": fill.id,
@@ -131,7 +230,7 @@ def risk_account_event(type_: str, risk_account: RiskAccount) -> NewEvent:
     return NewEvent(type=type_, entity_type="risk_account", entity_id=risk_account.id, data=data)
 
 
-def limits_data(risk_account: RiskAccount) -> dict[str, Any]:
+def limits_data(risk_account: RiskAccount) -> LimitsData:
     """Return an account's limits in the API's shape."""
     return {
         "account_id": risk_account.account_id,
@@ -149,7 +248,7 @@ def limits_data(risk_account: RiskAccount) -> dict[str, Any]:
 
 def position_opened_event(position: Position) -> NewEvent:
     """Build the event of a position that was found at the venue. Its instrument is read along."""
-    data = {
+    data: PositionData = {
         "account_id": position.risk_account.account_id,
         "instrument": position.instrument.key,
         "quantity": plain(position.quantity),
@@ -160,11 +259,11 @@ def position_opened_event(position: Position) -> NewEvent:
 
 def kill_switch_event(type_: str, switch: KillSwitch) -> NewEvent:
     """Build the event of a tenant's or an account's kill switch."""
-    data = {"account_id": switch.account_id, **kill_switch_data(switch)}
+    data: KillSwitchTurnedData = {"account_id": switch.account_id, **kill_switch_data(switch)}
     return NewEvent(type=type_, entity_type="kill_switch", entity_id=switch.id, data=data)
 
 
-def kill_switch_data(switch: KillSwitch) -> dict[str, Any]:
+def kill_switch_data(switch: KillSwitch) -> KillSwitchData:
     """Return a kill switch in the API's shape."""
     return {
         "engaged": switch.engaged,

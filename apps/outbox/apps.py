@@ -1,6 +1,8 @@
 """App configuration of the outbox room."""
 
 from django.apps import AppConfig
+from django.conf import settings
+from django.utils.module_loading import autodiscover_modules, import_string
 from django.utils.translation import gettext_lazy as _
 
 
@@ -10,7 +12,15 @@ class OutboxConfig(AppConfig):
     verbose_name = _("Outbox")
 
     def ready(self) -> None:
-        """Plug in what proves the room."""
+        """Complete the catalogue of event types, and plug in what proves the room.
+
+        Under test, every event is checked against the catalogue.
+        """
         from apps.outbox.verification import register_checks
 
+        autodiscover_modules("events")
         register_checks()
+        if settings.EVENTS_CHECKED_BY:
+            from apps.outbox.services import on_emitted
+
+            on_emitted(import_string(settings.EVENTS_CHECKED_BY))

@@ -16,6 +16,7 @@ from apps.core.db.statements import Statement, insert
 from apps.core.ids import new_id
 from apps.core.scope import current_scope, request_wake
 from apps.core.sequencing import Numbered, Stream, sequence_pending
+from apps.outbox.catalogue import version_of
 from apps.outbox.models import OutboxCounter, OutboxEvent
 from apps.outbox.types import NewEvent, RelayedEvent
 
@@ -31,11 +32,21 @@ ORDER BY ordinal
 """
 
 
+EmitHook = Callable[[str, str], None]
+_emit_hooks: list[EmitHook] = []
+
+
+def on_emitted(hook: EmitHook) -> None:
+    """Have `hook` see the type and the JSON of each event before it is written; the tests check them by it."""
+    _emit_hooks.append(hook)
+
+
 def emit(event: NewEvent, *, actor: Actor, now: datetime) -> None:
     """Emit one event; call it while the entity's row is locked, so that its events keep their order.
 
     Raises:
         RuntimeError: the open scope is not the actor's write scope; a programming error.
+        LookupError: no room has defined the type; likewise.
     """
     emit_statement(event, actor=actor, now=now).execute()
 
@@ -48,10 +59,10 @@ def emit_statement(event: NewEvent, *, actor: Actor, now: datetime) -> Statement
     row = OutboxEvent(
         tenant_id=actor.tenant_id,
         type=event.type,
-        schema_version=event.schema_version,
+        schema_version=version_of(event.type),
         entity_type=event.entity_type,
         entity_id=event.entity_id,
-        data=_json(event.data),
+        data=_told(event),
         actor=_json(actor.as_json()),
         request_id=actor.request_id,
         traceparent=context.current().traceparent,
@@ -64,7 +75,7 @@ def emit_many(events: Sequence[NewEvent], *, actor: Actor, now: datetime) -> Non
     """Emit several events in their order, in one INSERT, in the write scope of the actor's tenant.
 
     Raises:
-        RuntimeError: the open scope is not the actor's write scope; a programming error.
+        RuntimeError, LookupError: as `emit` does.
     """
     _require_write_scope(actor)
     if not events:
@@ -139,14 +150,19 @@ def _columns(events: Sequence[NewEvent]) -> list[list[Any]]:
     return [
         [new_id() for _ in events],
         [event.type for event in events],
-        [event.schema_version for event in events],
+        [version_of(event.type) for event in events],
         [event.entity_type for event in events],
         [event.entity_id for event in events],
-        [_json(event.data) for event in events],
+        [_told(event) for event in events],
     ]
 
 
-def _json(value: Mapping[str, Any] | str) -> str:
-    if isinstance(value, str):
-        return value
+def _told(event: NewEvent) -> str:
+    told = event.data if isinstance(event.data, str) else _json(event.data)
+    for hook in _emit_hooks:
+        hook(event.type, told)
+    return told
+
+
+def _json(value: Mapping[str, object]) -> str:
     return msgspec.json.encode(jsonable(value)).decode()

@@ -9,13 +9,12 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
-    """Something that happened to an entity: `type` is "<noun>.<past participle>", `data` JSON-like, or JSON as text."""
+    """Something that happened to an entity: `type` is in the catalogue, `data` its payload, or that as JSON text."""
 
     type: str
     entity_type: str
     entity_id: UUID
-    data: Mapping[str, Any] | str
-    schema_version: int = 1
+    data: Mapping[str, object] | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

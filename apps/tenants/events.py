@@ -1,61 +1,163 @@
 """The events of the tenants room: their names, and payloads that carry no secret."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, TypedDict
+from uuid import UUID
 
+from django.utils.translation import gettext_lazy as _
+
+from apps.outbox.catalogue import define
+from apps.outbox.payloads import Instant, says
 from apps.outbox.types import NewEvent
-from apps.tenants.enums import Meter
+from apps.tenants.enums import ApiKeyMode, Ending, Meter, Plan, TenantStatus
 from apps.tenants.models import ApiKey, Impersonation, Invitation, Membership, Tenant, TenantRole
 
-TENANT_CREATED = "tenant.created"
-TENANT_SUSPENDED = "tenant.suspended"
-TENANT_REACTIVATED = "tenant.reactivated"
-TENANT_POLICY_CHANGED = "tenant.policy_changed"
-TENANT_PLAN_CHANGED = "tenant.plan_changed"
-MEMBER_ADDED = "member.added"
-MEMBER_ROLE_CHANGED = "member.role_changed"
-MEMBER_REMOVED = "member.removed"
-ROLE_CREATED = "role.created"
-ROLE_CHANGED = "role.changed"
-ROLE_DELETED = "role.deleted"
-INVITATION_CREATED = "invitation.created"
-INVITATION_RESENT = "invitation.resent"
-INVITATION_REVOKED = "invitation.revoked"
-INVITATION_ACCEPTED = "invitation.accepted"
-API_KEY_CREATED = "api_key.created"
-API_KEY_REVOKED = "api_key.revoked"
-API_KEY_ROLLED = "api_key.rolled"
-IMPERSONATION_STARTED = "impersonation.started"
-IMPERSONATION_ENDED = "impersonation.ended"
+
+class TenantData(TypedDict):
+    """The tenant."""
+
+    id: Annotated[UUID, says("The tenant.")]
+    slug: Annotated[str, says("Its short name.", "acme")]
+    name: Annotated[str, says("What it is called.", "Acme Capital")]
+    status: Annotated[str, says("Whether its credentials are accepted.", one_of=TenantStatus.values)]
+
+
+class PolicyData(TypedDict):
+    """What the tenant asks of its members."""
+
+    id: Annotated[UUID, says("The tenant.")]
+    require_mfa: Annotated[bool, says("Whether a member needs a second factor.", True)]
+
+
+class PlanData(TypedDict):
+    """What the tenant has agreed with the platform."""
+
+    id: Annotated[UUID, says("The tenant.")]
+    plan: Annotated[str, says("Its plan.", "standard", one_of=Plan.values)]
+    limits: Annotated[
+        dict[str, int | None],
+        says("What it may have of each, by the meter's name; null is no limit.", {"members": 25, "api_keys": None}),
+    ]
+
+
+class MemberData(TypedDict):
+    """A member of the tenant."""
+
+    id: Annotated[UUID, says("The membership.")]
+    user_id: Annotated[UUID, says("The user who is a member.")]
+    role: Annotated[str, says("The member's role: one of ours, or the slug of one of the tenant's own.", "trader")]
+
+
+class RoleData(TypedDict):
+    """A role of the tenant's own."""
+
+    id: Annotated[UUID, says("The role.")]
+    slug: Annotated[str, says("Its short name.", "night-desk")]
+    name: Annotated[str, says("What it is called.", "Night desk")]
+    permissions: Annotated[list[str], says("What it gives.", ["orders:read", "orders:write"])]
+    conditions: Annotated[dict[str, Any], says("Under which conditions, by permission.", {})]
+
+
+class InvitationData(TypedDict):
+    """An invitation; the address stays with us."""
+
+    id: Annotated[UUID, says("The invitation.")]
+    role: Annotated[str, says("The role that it offers.", "viewer")]
+    expires_at: Annotated[Instant, says("Until when it can be accepted.", "2026-03-09T14:30:00Z")]
+
+
+class ApiKeyData(TypedDict):
+    """An API key, without its secret."""
+
+    id: Annotated[UUID, says("The key.")]
+    name: Annotated[str, says("What it is called.", "Order router")]
+    mode: Annotated[str, says("A test key reaches paper accounts only.", one_of=ApiKeyMode.values)]
+    scopes: Annotated[list[str], says("What it may do.", ["orders:write"])]
+    allowed_networks: Annotated[list[str], says("From where it may be used; empty is anywhere.", ["203.0.113.0/24"])]
+    expires_at: Annotated[Instant | None, says("Until when it works.")]
+    revoked_at: Annotated[Instant | None, says("When it was revoked.")]
+    replaced_by: Annotated[UUID | None, says("The key that it was rolled into.")]
+
+
+class ImpersonationData(TypedDict):
+    """Staff of the platform who look at the tenant as one of its members."""
+
+    id: Annotated[UUID, says("The impersonation.")]
+    staff: Annotated[str, says("Who looks.", "grace")]
+    user_id: Annotated[UUID, says("The member as whom.")]
+    reason: Annotated[str, says("Why.", "The member cannot see an order.")]
+    ticket: Annotated[str, says("The ticket that asked for it; empty where there is none.", "SUP-1042")]
+    started_at: Annotated[Instant, says("When it began.")]
+    expires_at: Annotated[Instant, says("When it ends at the latest.", "2026-03-02T15:00:00Z")]
+    ended_at: Annotated[Instant | None, says("When it ended.")]
+    ending: Annotated[str | None, says("What has ended it.", None, one_of=(*Ending.values, None))]
+
+
+TENANT_CREATED = define("tenant.created", TenantData, _("The tenant was created."))
+TENANT_SUSPENDED = define("tenant.suspended", TenantData, _("The tenant was suspended."))
+TENANT_REACTIVATED = define("tenant.reactivated", TenantData, _("The tenant was reactivated."))
+TENANT_POLICY_CHANGED = define(
+    "tenant.policy_changed", PolicyData, _("What the tenant asks of its members has changed: `require_mfa`.")
+)
+TENANT_PLAN_CHANGED = define("tenant.plan_changed", PlanData, _("The tenant has another plan or other limits."))
+MEMBER_ADDED = define("member.added", MemberData, _("A user has become a member."))
+MEMBER_ROLE_CHANGED = define("member.role_changed", MemberData, _("A member has another role."))
+MEMBER_REMOVED = define("member.removed", MemberData, _("A member was removed."))
+ROLE_CREATED = define("role.created", RoleData, _("The tenant has defined a role."))
+ROLE_CHANGED = define(
+    "role.changed", RoleData, _("A role of the tenant's own gives something else, or under other conditions.")
+)
+ROLE_DELETED = define("role.deleted", RoleData, _("A role of the tenant's own was deleted."))
+INVITATION_CREATED = define("invitation.created", InvitationData, _("Somebody was invited."))
+INVITATION_RESENT = define("invitation.resent", InvitationData, _("An invitation is sent again."))
+INVITATION_REVOKED = define("invitation.revoked", InvitationData, _("An invitation was revoked."))
+INVITATION_ACCEPTED = define("invitation.accepted", InvitationData, _("An invitation was accepted."))
+API_KEY_CREATED = define("api_key.created", ApiKeyData, _("An API key was created."))
+API_KEY_REVOKED = define("api_key.revoked", ApiKeyData, _("An API key was revoked."))
+API_KEY_ROLLED = define(
+    "api_key.rolled", ApiKeyData, _("An API key was replaced by a new one; it works for some time yet.")
+)
+IMPERSONATION_STARTED = define(
+    "impersonation.started",
+    ImpersonationData,
+    _("Staff of the platform look at the tenant as one of its members, for a reason."),
+)
+IMPERSONATION_ENDED = define(
+    "impersonation.ended", ImpersonationData, _("Staff of the platform do not look at the tenant any more.")
+)
 
 
 def tenant_event(type_: str, tenant: Tenant) -> NewEvent:
     """Build an event about a tenant."""
-    data = {"id": tenant.id, "slug": tenant.slug, "name": tenant.name, "status": str(tenant.status)}
+    data: TenantData = {"id": tenant.id, "slug": tenant.slug, "name": tenant.name, "status": str(tenant.status)}
     return NewEvent(type=type_, entity_type="tenant", entity_id=tenant.id, data=data)
 
 
 def policy_event(type_: str, tenant: Tenant) -> NewEvent:
     """Build an event about what a tenant asks of its members."""
-    data = {"id": tenant.id, "require_mfa": tenant.require_mfa}
+    data: PolicyData = {"id": tenant.id, "require_mfa": tenant.require_mfa}
     return NewEvent(type=type_, entity_type="tenant", entity_id=tenant.id, data=data)
 
 
 def plan_event(type_: str, tenant: Tenant, limits: Mapping[Meter, int | None]) -> NewEvent:
     """Build an event about a tenant's plan and its limits; null is no limit."""
-    data = {"id": tenant.id, "plan": str(tenant.plan), "limits": {str(meter): limit for meter, limit in limits.items()}}
+    data: PlanData = {
+        "id": tenant.id,
+        "plan": str(tenant.plan),
+        "limits": {str(meter): limit for meter, limit in limits.items()},
+    }
     return NewEvent(type=type_, entity_type="tenant", entity_id=tenant.id, data=data)
 
 
 def member_event(type_: str, membership: Membership) -> NewEvent:
     """Build an event about a member."""
-    data = {"id": membership.id, "user_id": membership.user_id, "role": str(membership.role)}
+    data: MemberData = {"id": membership.id, "user_id": membership.user_id, "role": str(membership.role)}
     return NewEvent(type=type_, entity_type="member", entity_id=membership.id, data=data)
 
 
 def role_event(type_: str, role: TenantRole) -> NewEvent:
     """Build an event about a role of the tenant's own."""
-    data = {
+    data: RoleData = {
         "id": role.id,
         "slug": role.slug,
         "name": role.name,
@@ -67,13 +169,13 @@ def role_event(type_: str, role: TenantRole) -> NewEvent:
 
 def invitation_event(type_: str, invitation: Invitation) -> NewEvent:
     """Build an event about an invitation; the address stays in its row, which can be erased."""
-    data = {"id": invitation.id, "role": str(invitation.role), "expires_at": invitation.expires_at}
+    data: InvitationData = {"id": invitation.id, "role": str(invitation.role), "expires_at": invitation.expires_at}
     return NewEvent(type=type_, entity_type="invitation", entity_id=invitation.id, data=data)
 
 
 def api_key_event(type_: str, key: ApiKey) -> NewEvent:
     """Build an event about an API key."""
-    data: dict[str, Any] = {
+    data: ApiKeyData = {
         "id": key.id,
         "name": key.name,
         "mode": str(key.mode),
@@ -88,7 +190,7 @@ def api_key_event(type_: str, key: ApiKey) -> NewEvent:
 
 def impersonation_event(type_: str, impersonation: Impersonation) -> NewEvent:
     """Build an event about an impersonation: who looks, as whom, why, and what has ended it."""
-    data: dict[str, Any] = {
+    data: ImpersonationData = {
         "id": impersonation.id,
         "staff": impersonation.staff_name,
         "user_id": impersonation.user_id,

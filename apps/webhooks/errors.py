@@ -16,6 +16,17 @@ class UnknownEventType(DomainError):
     title = _("Unknown event type")
 
 
+class UnknownApiVersion(DomainError):
+    """The API has no version of this date; `errors` names those that it has.
+
+    An endpoint is sent payloads as they were in its version. Leave `api_version` out for the newest.
+    """
+
+    code = "unknown_api_version"
+    status = 400
+    title = _("Unknown API version")
+
+
 class UrlRefused(DomainError):
     """The platform does not send to this URL; `errors` says why.
 

@@ -38,6 +38,8 @@ class Endpoint(TenantModel, VersionedModel):
     )
     # A code, where the platform has disabled it: "gone" after a 410, "failing" after days. Empty where a person has.
     disabled_reason = models.CharField(_("disabled because"), max_length=80, blank=True)
+    # The newest date of the API when it was made, unless another was asked for: payloads do not change under it.
+    api_version = models.CharField(_("API version"), max_length=10)
     last_sequence = models.BigIntegerField(_("last sequence"), default=0, editable=False)
     last_delivery_id = models.UUIDField(_("last delivery"), null=True, editable=False)
     # The first failure after which nothing has arrived. Kept while the platform has it disabled, for the replay.
@@ -65,6 +67,9 @@ class Endpoint(TenantModel, VersionedModel):
             models.CheckConstraint(
                 condition=Q(deleted_at=None) | Q(status=EndpointStatus.DISABLED),
                 name="webhooks_endpoint_deleted_is_disabled",
+            ),
+            models.CheckConstraint(
+                condition=Q(api_version__regex=r"^\d{4}-\d{2}-\d{2}$"), name="webhooks_endpoint_api_version_is_a_date"
             ),
             TenantForeignKey(field="tenant_id", to="tenants.Tenant", name="webhooks_endpoint_tenant"),
         ]

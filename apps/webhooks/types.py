@@ -58,6 +58,7 @@ class Claim:
     endpoint_id: UUID
     entity_id: UUID
     url: str
+    api_version: str
     keys: tuple[SigningKey, ...]
     headers: Mapping[str, str]
     body: bytes

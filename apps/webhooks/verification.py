@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.db.statements import Statement
 from apps.core.scope import snapshot_scope
 from apps.core.verification import Check, Finding, Row, Seen, Subject, read, register
-from apps.webhooks.catalogue import EVENT_TYPES, matches
+from apps.outbox.catalogue import event_types
 from apps.webhooks.enums import EndpointStatus
+from apps.webhooks.subscriptions import matches
 
 RANGE_ROWS = 10_000
 # An endpoint that is being changed while events are relayed may or may not get these.
@@ -91,7 +92,7 @@ def _walk_events(subject: Subject) -> Iterator[Seen | Finding]:
     for endpoint in _endpoints(subject):
         if endpoint["status"] != EndpointStatus.ENABLED:
             continue
-        types = [type_ for type_ in EVENT_TYPES if matches(endpoint["event_types"], type_)]
+        types = [type_ for type_ in event_types() if matches(endpoint["event_types"], type_)]
         for first in range(1, endpoint["relayed"] + 1, RANGE_ROWS):
             last = min(first + RANGE_ROWS - 1, endpoint["relayed"])
             since = endpoint["updated_at"] + SETTLED_AFTER

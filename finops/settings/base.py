@@ -300,8 +300,12 @@ APPROVAL_FRESH_SECONDS = env.integer("FINOPS_APPROVAL_FRESH_SECONDS", 5)
 # How long engaging a kill switch waits for orders that are being sent; a send has a deadline of ten seconds.
 KILL_SWITCH_WAIT_SECONDS = env.integer("FINOPS_KILL_SWITCH_WAIT_SECONDS", 15)
 
+# What is called with the type and the JSON of each event that is emitted; the tests name one that checks them.
+EVENTS_CHECKED_BY = ""
+
 # Whether tenants' URLs may lead to this machine: for a demo and for tests, never in production.
 EGRESS_ALLOW_LOOPBACK = False
+
 # Which name servers are asked about hosts that tenants name, as (address, port); None: the system's.
 EGRESS_NAME_SERVERS: list[tuple[str, int]] | None = None
 

@@ -12,4 +12,5 @@ BREACHED_PASSWORDS = False  # the tests of it switch it on, with the sandbox
 AUDIT_WAIT_SECONDS = 0  # no sequencer runs beside the tests
 EGRESS_ALLOW_LOOPBACK = True
 EGRESS_NAME_SERVERS = []  # nobody is asked: no name resolves but localhost
+EVENTS_CHECKED_BY = "tests.event_schemas.check"  # every event that a test has emitted fits its schema
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

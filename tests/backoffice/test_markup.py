@@ -45,7 +45,7 @@ def make_hostile_rows() -> Tenant:
     connection = make_connection(tenant, label=HOSTILE)
     account = make_account(tenant, connection=connection, name=HOSTILE)
     make_transaction(account, description=HOSTILE, counterparty=HOSTILE, note=HOSTILE)
-    make_event(tenant.id, data={HOSTILE: HOSTILE})
+    make_event(tenant.id, data={"client_order_id": HOSTILE})
     make_incident(now=now, tenant_id=tenant.id, target_id=connection.id, title=HOSTILE, actor=actor)
     make_instrument(name=HOSTILE)
     make_endpoint(tenant, description=HOSTILE)

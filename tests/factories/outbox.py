@@ -8,11 +8,24 @@ from uuid import UUID
 from apps.core.actor import Actor, system_actor
 from apps.core.ids import new_id
 from apps.core.scope import write_scope
+from apps.outbox.catalogue import example
 from apps.outbox.models import OutboxEvent
 from apps.outbox.services import emit
 from apps.outbox.types import NewEvent
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def new_event(
+    type: str = "order.submitted",
+    *,
+    entity_type: str = "order",
+    entity_id: UUID | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> NewEvent:
+    """Return an event that is not emitted yet: its type's example, but for what `data` says."""
+    told = {**example(type), **(data or {})}
+    return NewEvent(type=type, entity_type=entity_type, entity_id=entity_id or new_id(), data=told)
 
 
 def make_event(
@@ -25,9 +38,8 @@ def make_event(
     actor: Actor | None = None,
     now: datetime = NOW,
 ) -> OutboxEvent:
-    """Emit one event in a write scope of its own and return it."""
+    """Emit one event in a write scope of its own and return it; its data is `new_event`'s."""
     actor = actor or system_actor("tests", tenant_id=tenant_id)
     with write_scope(actor):
-        event = NewEvent(type=type, entity_type=entity_type, entity_id=entity_id or new_id(), data=data or {})
-        emit(event, actor=actor, now=now)
+        emit(new_event(type, entity_type=entity_type, entity_id=entity_id, data=data), actor=actor, now=now)
         return OutboxEvent.objects.filter(tenant_id=tenant_id).latest("position")

@@ -51,7 +51,7 @@ def relay(
 ) -> UUID:
     """Emit an event and relay everything that waits, logged in as finops_worker; return the event's id."""
     now = now or clock.now()
-    event = make_event(tenant.id, type=type, entity_id=entity_id, data=data or {"id": "o-1"}, now=now)
+    event = make_event(tenant.id, type=type, entity_id=entity_id, data=data, now=now)
     relay_events(now=now)
     return event.id
 

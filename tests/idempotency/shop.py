@@ -22,7 +22,7 @@ from apps.core.money import plain
 from apps.core.principal import Principal
 from apps.idempotency.http import run_idempotently
 from apps.outbox.services import emit
-from apps.outbox.types import NewEvent
+from tests.factories.outbox import new_event
 
 
 class SoldOut(DomainError):
@@ -86,7 +86,7 @@ class PurchaseList(TenantView):
             raise errors.NotFound
         data = self.parse(Purchase)
         purchase_id = new_id()
-        event = NewEvent(type="purchase.made", entity_type="purchase", entity_id=purchase_id, data={})
+        event = new_event(entity_type="purchase", entity_id=purchase_id)
         emit(event, actor=self.actor, now=clock.now())
         if data["outcome"] in FAILURES:
             raise FAILURES[data["outcome"]]

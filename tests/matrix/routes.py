@@ -17,7 +17,7 @@ from finops.urls import api
 BASE = "/api/v1/"
 # What belongs to the installation or the world: there is nothing of a tenant in it, and all see the same.
 SHARED = {"providers", "instruments", "quotes"}
-SHARED_IDS = {"instrument_key": "XNAS:AAPL"}
+SHARED_IDS = {"instrument_key": "XNAS:AAPL", "event_type": "order.filled"}
 # Query parameters that have to be there.
 REQUIRED_QUERY: dict[str, dict[str, int]] = {"audit/consistency": {"from": 1}}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

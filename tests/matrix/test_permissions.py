@@ -133,6 +133,7 @@ POST    webhooks/endpoints/{endpoint_id}/recover  202 403    403   202     404  
 POST    webhooks/endpoints/{endpoint_id}/rotate-secret 200 403 403 200     404      401   401 403   403
 POST    webhooks/endpoints/{endpoint_id}/test    202  403    403   202     404      401   401 403   403
 GET     webhooks/event-types                     200  403    403   200     200      401   401 403   403
+GET     webhooks/event-types/{event_type}        200  403    403   200     200      401   401 403   403
 """
 CODES = {
     401: "authentication_required",

@@ -18,15 +18,13 @@ from apps.audit.services import AUDIT_LOG, sequence_entries
 from apps.audit.tasks import sequence as sequence_task
 from apps.core import clock
 from apps.core.actor import system_actor
-from apps.core.ids import new_id
 from apps.core.scope import system_scope, write_scope
 from apps.core.sequencing import Backlog, Numbered, backlog, sequence_pending
 from apps.outbox.models import OutboxCounter, OutboxEvent
 from apps.outbox.services import OUTBOX, emit_many, relay_events
 from apps.outbox.tasks import relay as relay_task
-from apps.outbox.types import NewEvent
 from tests.factories.audit import make_entry
-from tests.factories.outbox import make_event
+from tests.factories.outbox import make_event, new_event
 
 pytestmark = pytest.mark.worker_login
 
@@ -50,7 +48,7 @@ def _closing(work: Callable[[], None]) -> Callable[[], None]:
 def _sequences(tenant_id: UUID) -> list[tuple[int | None, str]]:
     with system_scope():
         rows = OutboxEvent.objects.filter(tenant_id=tenant_id).order_by("sequence", "position")
-        return [(event.sequence, event.data.get("name", "")) for event in rows]
+        return [(event.sequence, event.data["client_order_id"]) for event in rows]
 
 
 @contextmanager
@@ -77,8 +75,8 @@ def _held_open(work: Callable[[], None]) -> Iterator[None]:
 
 def test_relayed_events_count_from_one_for_each_tenant(now: datetime) -> None:
     for name in ("a", "b", "c"):
-        make_event(ACME, data={"name": name})
-    make_event(GLOBEX, data={"name": "g"})
+        make_event(ACME, data={"client_order_id": name})
+    make_event(GLOBEX, data={"client_order_id": "g"})
     assert relay_events(now=now) == 4
     assert _sequences(ACME) == [(1, "a"), (2, "b"), (3, "c")]
     assert _sequences(GLOBEX) == [(1, "g")]
@@ -97,14 +95,14 @@ def test_a_second_relay_finds_nothing_and_changes_nothing(now: datetime) -> None
 
 def test_batches_are_bounded_and_go_on_where_the_last_one_ended(now: datetime) -> None:
     for name in "abcde":
-        make_event(ACME, data={"name": name})
+        make_event(ACME, data={"client_order_id": name})
     assert [sequence_pending(OUTBOX, now=now, batch_rows=2) for _ in range(4)] == [2, 2, 1, 0]
     assert _sequences(ACME) == [(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "e")]
 
 
 def test_an_event_that_commits_late_comes_later_and_is_not_lost(now: datetime) -> None:
     with _held_open(lambda: _emit(ACME, "late")):
-        make_event(ACME, data={"name": "early"})
+        make_event(ACME, data={"client_order_id": "early"})
         assert relay_events(now=now) == 1
         assert _sequences(ACME) == [(1, "early")]
     assert relay_events(now=now) == 1
@@ -114,17 +112,17 @@ def test_an_event_that_commits_late_comes_later_and_is_not_lost(now: datetime) -
 def test_a_long_transaction_stalls_neither_its_own_tenant_nor_another(now: datetime) -> None:
     with _held_open(lambda: _emit(ACME, "held")):
         for tenant in (ACME, GLOBEX):
-            make_event(tenant, data={"name": "free"})
+            make_event(tenant, data={"client_order_id": "free"})
         assert relay_events(now=now) == 2
         assert _sequences(ACME) == [(1, "free")]
         assert _sequences(GLOBEX) == [(1, "free")]
 
 
 def test_a_tenant_that_another_relay_holds_is_passed_over(now: datetime) -> None:
-    make_event(ACME)
+    make_event(ACME, data={"client_order_id": "first"})
     relay_events(now=now)
-    make_event(ACME, data={"name": "a"})
-    make_event(GLOBEX, data={"name": "g"})
+    make_event(ACME, data={"client_order_id": "a"})
+    make_event(GLOBEX, data={"client_order_id": "g"})
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -141,7 +139,7 @@ def test_a_tenant_that_another_relay_holds_is_passed_over(now: datetime) -> None
         release.set()
         holding.result(20)
     assert relay_events(now=now) == 1
-    assert _sequences(ACME) == [(1, ""), (2, "a")]
+    assert _sequences(ACME) == [(1, "first"), (2, "a")]
 
 
 def test_four_relays_under_fire_number_every_event_once_without_a_gap() -> None:
@@ -191,7 +189,7 @@ def test_four_relays_under_fire_number_every_event_once_without_a_gap() -> None:
 
 def test_what_takes_part_in_the_numbering_sees_each_batch_once_in_its_transaction(now: datetime) -> None:
     for name in "abc":
-        make_event(ACME, data={"name": name})
+        make_event(ACME, data={"client_order_id": name})
     seen: list[Numbered] = []
 
     def look(batch: Numbered) -> None:
@@ -208,7 +206,7 @@ def test_what_takes_part_in_the_numbering_sees_each_batch_once_in_its_transactio
 def test_when_that_fails_the_batch_waits_and_other_tenants_go_on(now: datetime) -> None:
     """Late, not lost: without its numbers nothing is relayed, and the next sweep finds all of it."""
     for tenant in (ACME, GLOBEX):
-        make_event(tenant, data={"name": "a"})
+        make_event(tenant, data={"client_order_id": "a"})
     broken = True
 
     def fail_for_acme(batch: Numbered) -> None:
@@ -275,5 +273,5 @@ def test_the_lag_is_the_oldest_rows_however_many_wait_before_it(now: datetime) -
 
 
 def _emit(tenant: UUID, name: str, *, entity_id: UUID | None = None) -> None:
-    event = NewEvent(type="order.filled", entity_type="order", entity_id=entity_id or new_id(), data={"name": name})
+    event = new_event("order.filled", entity_id=entity_id, data={"client_order_id": name})
     emit_many([event], actor=system_actor("tests", tenant_id=tenant), now=clock.now())

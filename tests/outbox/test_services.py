@@ -10,11 +10,13 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.core import context
 from apps.core.actor import Actor, system_actor
+from apps.core.ids import new_id
 from apps.core.scope import current_scope, staff_scope, tenant_scope, write_scope
+from apps.outbox.catalogue import example
 from apps.outbox.models import OutboxEvent
 from apps.outbox.services import emit, emit_many
 from apps.outbox.types import NewEvent
-from tests.factories.outbox import make_event
+from tests.factories.outbox import make_event, new_event
 
 ACME = UUID("0198c5a0-0000-7000-8000-00000000000a")
 GLOBEX = UUID("0198c5a0-0000-7000-8000-00000000000b")
@@ -24,15 +26,20 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def _event(type: str) -> NewEvent:
-    return NewEvent(type=type, entity_type="order", entity_id=ORDER, data={})
+    return new_event(type, entity_id=ORDER)
 
 
 def test_an_event_says_what_happened_to_what(now: datetime) -> None:
     with context.use(context.Context(request_id="req-1", traceparent=TRACE)):
-        event = make_event(ACME, entity_id=ORDER, data={"quantity": Decimal("10.0"), "at": now}, actor=TRADER, now=now)
+        data = {"quantity": Decimal("10.0"), "submitted_at": now}
+        event = make_event(ACME, entity_id=ORDER, data=data, actor=TRADER, now=now)
     assert (event.tenant_id, event.type, event.schema_version) == (ACME, "order.submitted", 1)
     assert (event.entity_type, event.entity_id) == ("order", ORDER)
-    assert event.data == {"quantity": "10", "at": "2026-03-02T12:00:00Z"}
+    assert event.data == {
+        **example("order.submitted"),
+        "quantity": "10",
+        "submitted_at": "2026-03-02T12:00:00Z",
+    }
     assert event.actor == {"kind": "user", "label": "ada", "tenant_id": str(ACME), "request_id": "req-1"}
     assert (event.request_id, event.traceparent, event.occurred_at) == ("req-1", TRACE, now)
     assert (event.sequence, event.relayed_at) == (None, None)
@@ -58,7 +65,7 @@ def test_no_events_are_no_statement(now: datetime) -> None:
 
 def test_emitting_asks_for_the_relay(now: datetime) -> None:
     with write_scope(TRADER):
-        emit(NewEvent(type="order.filled", entity_type="order", entity_id=ORDER, data={}), actor=TRADER, now=now)
+        emit(_event("order.filled"), actor=TRADER, now=now)
         scope = current_scope()
         assert scope is not None
         assert scope.wakes == {"outbox"}
@@ -78,9 +85,11 @@ def test_an_event_is_of_the_scope_that_it_is_emitted_in(now: datetime) -> None:
 
 
 def test_a_type_is_a_noun_and_a_participle(now: datetime) -> None:
+    event = make_event(ACME, now=now)
     for type in ("order", "Order.filled", "order-filled"):
-        with pytest.raises(IntegrityError, match="outbox_event_type_form"):
-            make_event(ACME, type=type, now=now)
+        event.id, event.type = new_id(), type
+        with pytest.raises(IntegrityError, match="outbox_event_type_form"), write_scope(TRADER):
+            event.save(force_insert=True)
 
 
 def test_an_event_vanishes_with_the_change_that_failed(now: datetime) -> None:

@@ -7,11 +7,9 @@ from functools import partial
 import psycopg
 
 from apps.core import clock
-from apps.core.ids import new_id
 from apps.core.scope import write_scope
 from apps.orders.enums import OrderStatus
 from apps.outbox.services import emit
-from apps.outbox.types import NewEvent
 from apps.tenants.models import Tenant
 from apps.webhooks.services import send_test_event
 from tests.conftest import client_for
@@ -19,6 +17,7 @@ from tests.databases import Owner, url
 from tests.factories.accounts import make_transaction
 from tests.factories.market import make_listing
 from tests.factories.orders import Desk, make_decision, make_desk, make_fill, make_order
+from tests.factories.outbox import new_event
 from tests.factories.tenants import make_api_key, make_tenant
 from tests.factories.webhooks import make_endpoint
 from tests.orders.intake import body_of, post
@@ -61,7 +60,7 @@ def build() -> World:
     send_test_event(endpoint_id=endpoint.id, actor=actor, now=now)
     with write_scope(actor):
         emit(
-            NewEvent(type="order.submitted", entity_type="order", entity_id=new_id(), data={"id": "1"}),
+            new_event(),
             actor=actor,
             now=now,
         )

@@ -16,14 +16,14 @@ from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.core.scope import system_scope, write_scope
 from apps.core.sequencing import sequence_pending
+from apps.outbox.catalogue import example
 from apps.outbox.models import OutboxEvent
 from apps.outbox.services import OUTBOX, emit_many, relay_events
-from apps.outbox.types import NewEvent
 from apps.tenants.models import Tenant
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.services import delete_endpoint, send_test_event, update_endpoint
 from tests import databases
-from tests.factories.outbox import make_event
+from tests.factories.outbox import make_event, new_event
 from tests.factories.webhooks import count_deliveries, deliveries_of, make_endpoint, relay
 
 pytestmark = pytest.mark.worker_login
@@ -66,12 +66,12 @@ def test_a_delivery_is_not_older_than_its_event(acme, now: datetime) -> None:
 def test_a_delivery_holds_what_will_be_sent(acme, now: datetime) -> None:
     endpoint = make_endpoint(acme, now=now).endpoint
     entity_id = new_id()
-    event_id = relay(acme, type="order.filled", entity_id=entity_id, data={"b": "2", "a": ["ü", None, 1]}, now=now)
+    event_id = relay(acme, type="order.filled", entity_id=entity_id, data={"client_order_id": "ü"}, now=now)
     (delivery,) = deliveries_of(endpoint)
     assert json.loads(delivery.body) == {
         "type": "order.filled",
         "timestamp": "2026-03-02T12:00:00Z",
-        "data": {"a": ["ü", None, 1], "b": "2"},
+        "data": {**example("order.filled"), "client_order_id": "ü"},
     }
     assert delivery.body.startswith('{"type":"order.filled","timestamp":"2026-03-02T12:00:00Z","data":{')
     assert (delivery.event_id, delivery.entity_id) == (event_id, entity_id)
@@ -207,7 +207,7 @@ def _require_complete(endpoint: Endpoint, entities: list[UUID], per_entity: int)
         assert [delivery.event_id for delivery in deliveries] == list(events.values_list("id", flat=True))
     for entity_id in entities:
         lane = [delivery for delivery in deliveries if delivery.entity_id == entity_id]
-        names = [int(json.loads(delivery.body)["data"]["name"].split(".")[1]) for delivery in lane]
+        names = [int(json.loads(delivery.body)["data"]["client_order_id"].split(".")[1]) for delivery in lane]
         assert (names, len(names)) == (sorted(names), per_entity)
         assert [delivery.next_attempt_at is None for delivery in lane] == [False, *[True] * (per_entity - 1)]
 
@@ -232,7 +232,7 @@ def test_the_database_refuses_a_second_delivery_of_an_event(acme, now: datetime)
 
 
 def _emit(tenant: Tenant, name: str, *, entity_id: UUID | None = None) -> None:
-    event = NewEvent(type="order.filled", entity_type="order", entity_id=entity_id or new_id(), data={"name": name})
+    event = new_event("order.filled", entity_id=entity_id, data={"client_order_id": name})
     emit_many([event], actor=system_actor("tests", tenant_id=tenant.id), now=clock.now())
 
 

@@ -46,7 +46,7 @@ def queue(tenant, url: str, count: int, *, entities: int) -> Endpoint:
     endpoint = make_endpoint(tenant, url).endpoint
     ids = [new_id() for _ in range(entities)]
     for number in range(count):
-        make_event(tenant.id, entity_id=ids[number % entities], data={"number": number})
+        make_event(tenant.id, entity_id=ids[number % entities], data={"client_order_id": str(number)})
     while relay_events(now=clock.now()):
         pass
     return endpoint

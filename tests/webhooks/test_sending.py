@@ -19,6 +19,7 @@ from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope
 from apps.incidents.models import Incident
+from apps.outbox.catalogue import example
 from apps.outbox.services import relay_events
 from apps.webhooks.models import DeliveryAttempt, Endpoint
 from apps.webhooks.sending import Sender
@@ -49,7 +50,7 @@ def test_a_delivery_is_signed_as_standard_webhooks_says(acme) -> None:
     with Receiver() as receiver:
         made = make_endpoint(acme, receiver.url)
         at = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
-        event_id = relay(acme, type="order.filled", data={"id": "o-1", "quantity": "10", "note": "grüß"}, now=at)
+        event_id = relay(acme, type="order.filled", data={"client_order_id": "grüß"}, now=at)
         before = clock.now()
         assert send_due() == 1
     (received,) = receiver.received
@@ -57,7 +58,7 @@ def test_a_delivery_is_signed_as_standard_webhooks_says(acme) -> None:
     assert Webhook(made.secret).verify(received.body, dict(received.headers)) == {
         "type": "order.filled",
         "timestamp": "2026-03-02T12:00:00.123456Z",
-        "data": {"id": "o-1", "quantity": "10", "note": "grüß"},
+        "data": {**example("order.filled"), "client_order_id": "grüß"},
     }
     assert received.path == "/hook"
     assert received.headers["Content-Type"] == "application/json"
@@ -65,6 +66,7 @@ def test_a_delivery_is_signed_as_standard_webhooks_says(acme) -> None:
     assert received.headers["webhook-id"] == str(delivery.id)
     assert int(before.timestamp()) <= int(received.headers["webhook-timestamp"]) <= int(clock.now().timestamp())
     assert (received.headers["finops-sequence"], received.headers["finops-previous-id"]) == ("1", "")
+    assert received.headers["finops-version"] == "2026-11-22"
     assert b" " not in received.body
     assert (delivery.status, delivery.event_id, delivery.event_type) == ("succeeded", event_id, "order.filled")
     assert (delivery.attempt_count, delivery.next_attempt_at, delivery.leased_until) == (1, None, None)
@@ -372,12 +374,12 @@ def test_the_events_of_an_entity_arrive_in_their_order_one_by_one(acme) -> None:
     with Receiver(Answer(delay=0.005)) as receiver:
         endpoint = make_endpoint(acme, receiver.url).endpoint
         for number in range(40):
-            make_event(acme.id, entity_id=entities[number % 5], data={"of": str(number % 5), "name": str(number)})
+            make_event(acme.id, entity_id=entities[number % 5], data={"client_order_id": f"{number % 5}.{number}"})
         relay_events(now=clock.now())
         assert send_due() == 40
-    arrived = [json.loads(received.body)["data"] for received in receiver.received]
+    arrived = [json.loads(received.body)["data"]["client_order_id"].split(".") for received in receiver.received]
     for entity in range(5):
-        names = [int(data["name"]) for data in arrived if data["of"] == str(entity)]
+        names = [int(name) for of, name in arrived if of == str(entity)]
         assert names == list(range(entity, 40, 5))
     assert statuses_of(endpoint) == ["succeeded"] * 40
     assert receiver.most_at_once <= 5
@@ -483,13 +485,13 @@ def test_what_a_receiver_does_meanwhile_reaches_it_in_order(acme) -> None:
     answers: list[str] = []
 
     def answer(received: Received) -> Answer:
-        answers.append(json.loads(received.body)["data"]["name"])
+        answers.append(json.loads(received.body)["data"]["client_order_id"])
         return Answer(500 if answers[-1] == "second" and answers.count("second") == 1 else 200)
 
     with Receiver(answer) as receiver:
         endpoint = make_endpoint(acme, receiver.url).endpoint
         for name, of in (("first", entity), ("second", entity), ("third", entity), ("other", refused)):
-            make_event(acme.id, entity_id=of, data={"name": name})
+            make_event(acme.id, entity_id=of, data={"client_order_id": name})
         at = clock.now()
         relay_events(now=at)
         send_due(at)

@@ -20,6 +20,7 @@ def claim_for(tenant_id: UUID, endpoint: int) -> Claim:
         endpoint_id=UUID(int=endpoint),
         entity_id=new_id(),
         url="https://93.184.215.14/",
+        api_version="2026-11-22",
         keys=(),
         headers={},
         body=b"{}",

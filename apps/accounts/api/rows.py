@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import CharField, F, Func, QuerySet
 
-from apps.accounts.events import transaction_shape
+from apps.accounts.events import TransactionData, transaction_shape
 from apps.accounts.models import Transaction
 
 
@@ -54,7 +54,7 @@ def answer_columns(rows: QuerySet[Transaction]) -> QuerySet[Transaction, Any]:
     )
 
 
-def answer_rows(rows: Sequence[Any]) -> list[dict[str, Any]]:
+def answer_rows(rows: Sequence[Any]) -> list[TransactionData]:
     """Return the answer's objects for rows of `answer_columns`."""
     return [
         transaction_shape(

@@ -46,7 +46,7 @@ class AccountSerializer(serializers.Serializer[Account]):
 
     def to_representation(self, instance: Account) -> dict[str, Any]:
         """Return the shape that events carry, too."""
-        return account_data(instance)
+        return {**account_data(instance)}
 
 
 class TransactionSerializer(serializers.Serializer[Transaction]):
@@ -72,7 +72,7 @@ class TransactionSerializer(serializers.Serializer[Transaction]):
 
     def to_representation(self, instance: Transaction) -> dict[str, Any]:
         """Return the shape that events carry, too."""
-        return transaction_data(instance)
+        return {**transaction_data(instance)}
 
 
 class HoldingSerializer(serializers.Serializer[Holding]):

@@ -59,7 +59,7 @@ class OrderSerializer(serializers.Serializer[Order]):
 
     def to_representation(self, instance: Order) -> dict[str, Any]:
         """Return the shape that events carry, too."""
-        return order_data(instance)
+        return {**order_data(instance)}
 
 
 @extend_schema_field({"type": "string", "minLength": 1, "pattern": "^[!-~]+$"})
@@ -146,7 +146,7 @@ class FillSerializer(serializers.Serializer[Fill]):
 
     def to_representation(self, instance: Fill) -> dict[str, Any]:
         """Return the shape that events carry, too."""
-        return fill_data(instance)
+        return {**fill_data(instance)}
 
 
 class FillQuery(PageQuery):

@@ -36,7 +36,7 @@ class LimitsSerializer(serializers.Serializer[RiskAccount]):
 
     def to_representation(self, instance: RiskAccount) -> dict[str, Any]:
         """Return the shape that events carry, too."""
-        return limits_data(instance)
+        return {**limits_data(instance)}
 
 
 class LimitsChange(StrictSerializer):

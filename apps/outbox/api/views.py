@@ -28,7 +28,9 @@ class EventListView(TenantListView):
         description=(
             "Newest first. `sequence` numbers the tenant's events from 1 without a gap, and an event is listed once "
             "it has its number, a moment after the commit. To follow the events, ask with `after=0`, which answers "
-            "oldest first, and go on with `after=<the last sequence seen>` for ever: no event is missed or repeated."
+            "oldest first, and go on with `after=<the last sequence seen>` for ever: no event is missed or repeated. "
+            "What `data` hold is said by the JSON Schema of the event's `type` in its `schema_version`, see "
+            "`GET /webhooks/event-types/{type}`."
         ),
     )
     def get(self, request: Request, **path: object) -> Response:

@@ -43,9 +43,9 @@ from apps.core.admin import (
     status_chip,
 )
 from apps.core.redaction import redact_text
+from apps.outbox.catalogue import event_types
 from apps.webhooks import services
 from apps.webhooks.admin import display
-from apps.webhooks.catalogue import EVENT_TYPES
 from apps.webhooks.enums import DeliveryStatus, EndpointStatus
 from apps.webhooks.models import Delivery, DeliveryAttempt
 from apps.webhooks.selectors import are_due
@@ -102,7 +102,7 @@ class EventTypeFilter(SimpleListFilter):
     parameter_name = "event_type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in sorted(EVENT_TYPES)]
+        return [(name, name) for name in sorted(event_types())]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
         return queryset.filter(event_type=self.value()) if self.value() else queryset

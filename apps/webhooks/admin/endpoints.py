@@ -94,7 +94,7 @@ class EndpointAdmin(StaffModelAdmin):
     empty_hint = gettext_lazy("Clients make endpoints through POST /api/v1/webhooks/endpoints.")
     facts = (
         (gettext_lazy("Endpoint"), ("url", "description", "asks_for", "last_sequence", "version", "id")),
-        (gettext_lazy("Requests"), ("signing", "public_key", "own_headers")),
+        (gettext_lazy("Requests"), ("api_version", "signing", "public_key", "own_headers")),
         (gettext_lazy("Times"), ("created_at", "updated_at", "deleted_at")),
     )
     service_actions = ACTIONS

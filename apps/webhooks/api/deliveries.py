@@ -1,6 +1,5 @@
-"""What was delivered to a tenant's endpoints, and what there is to deliver."""
+"""What was delivered to a tenant's endpoints."""
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -9,14 +8,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
-from apps.core.api.pagination import decode_cursor, encode_cursor
 from apps.core.api.permissions import Permission
 from apps.core.api.serializers import NoBody
-from apps.core.api.views import ListView, TenantListView, TenantView
+from apps.core.api.views import TenantListView, TenantView
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import run_idempotently
-from apps.webhooks import catalogue, selectors, services
-from apps.webhooks.api.serializers import DeliveryQuery, DeliverySerializer, EventTypeSerializer
+from apps.webhooks import selectors, services
+from apps.webhooks.api.serializers import DeliveryQuery, DeliverySerializer
 from apps.webhooks.models import Delivery
 
 TAGS = ["Webhooks"]
@@ -82,21 +80,3 @@ class DeliveryRetryView(TenantView):
         self.parse(NoBody)
         delivery = services.retry_delivery(delivery_id=delivery_id, actor=self.actor, now=clock.now())
         return Response(DeliverySerializer(delivery).data, status=202)
-
-
-class EventTypeListView(ListView):
-    """GET /webhooks/event-types."""
-
-    required_permissions = {"GET": Permission.WEBHOOKS_READ}
-    serializer_class = EventTypeSerializer
-
-    @extend_schema(operation_id="list_webhook_event_types", summary="Event types, by name", tags=TAGS)
-    def get(self, request: Request, **path: object) -> Response:
-        return super().get(request, **path)
-
-    def read_page(self, *, limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
-        after = decode_cursor(cursor, [str])[0] if cursor else ""
-        found = [name for name in sorted(catalogue.EVENT_TYPES) if name > after]
-        next_cursor = encode_cursor([found[limit - 1]]) if len(found) > limit else None
-        page = [{"type": name, "description": catalogue.EVENT_TYPES[name]} for name in found[:limit]]
-        return self.serialize(page), next_cursor

@@ -48,7 +48,9 @@ class EndpointListView(TenantListView):
             "with the secret. Events of one entity arrive in their order; answer 2xx within 15 seconds. `event_types` "
             "takes types, `order.*` for all about orders, and `*` for all, as does an empty list. `headers` are sent "
             "with every request; their values are kept sealed and never shown. With `signing` asymmetric there is no "
-            "secret: requests carry Ed25519 signatures (`v1a`), which anybody can check with the `public_key`."
+            "secret: requests carry Ed25519 signatures (`v1a`), which anybody can check with the "
+            "`public_key`. Payloads are those of the API's date `api_version`, which the header `finops-version` "
+            "repeats: left out, it is the newest one, and stays."
         ),
         tags=TAGS,
         request=NewEndpointSerializer,

@@ -29,6 +29,13 @@ class HeadersField(serializers.DictField):
     """Headers of the endpoint's own, by name. Their values are not shown again."""
 
 
+class ApiVersionField(serializers.CharField):
+    """The date of the API whose payloads an endpoint is sent; left out, the newest when it is made."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=10, **options)
+
+
 class NewEndpointSerializer(StrictSerializer):
     """An endpoint to make."""
 
@@ -37,6 +44,7 @@ class NewEndpointSerializer(StrictSerializer):
     description = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
     headers = HeadersField(child=_HeaderValue(), required=False)
     signing = serializers.ChoiceField(Signing.choices, required=False, default=Signing.SYMMETRIC)
+    api_version = ApiVersionField(required=False)
 
 
 class EndpointChangeSerializer(StrictSerializer):
@@ -50,6 +58,7 @@ class EndpointChangeSerializer(StrictSerializer):
         required=False,
         help_text="Those named are set, or with null taken away; the others stay.",
     )
+    api_version = ApiVersionField(required=False)
     status = serializers.ChoiceField(EndpointStatus.choices, required=False)
 
 
@@ -85,13 +94,14 @@ class EndpointSerializer(serializers.Serializer[Endpoint]):
     status = serializers.ChoiceField(EndpointStatus.choices)
     disabled_reason = serializers.CharField(allow_null=True)
     failing_since = serializers.DateTimeField(allow_null=True)
+    api_version = serializers.CharField()
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
     def to_representation(self, instance: Endpoint) -> dict[str, Any]:
         """Return the shape that events carry, too."""
-        return endpoint_data(instance)
+        return {**endpoint_data(instance)}
 
 
 class EndpointWithSecretSerializer(EndpointSerializer):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.webhooks.api import deliveries, endpoint_actions, endpoints
+from apps.webhooks.api import deliveries, endpoint_actions, endpoints, event_types
 
 ENDPOINT = "webhooks/endpoints/<uuid:endpoint_id>"
 DELIVERY = "webhooks/deliveries/<uuid:delivery_id>"
@@ -22,5 +22,6 @@ urlpatterns = [
     path("webhooks/deliveries", deliveries.DeliveryListView.as_view(), name="webhook-deliveries"),
     path(DELIVERY, deliveries.DeliveryView.as_view(), name="webhook-delivery"),
     path(f"{DELIVERY}/retry", deliveries.DeliveryRetryView.as_view(), name="webhook-delivery-retry"),
-    path("webhooks/event-types", deliveries.EventTypeListView.as_view(), name="webhook-event-types"),
+    path("webhooks/event-types", event_types.EventTypeListView.as_view(), name="webhook-event-types"),
+    path("webhooks/event-types/<str:event_type>", event_types.EventTypeView.as_view(), name="webhook-event-type"),
 ]

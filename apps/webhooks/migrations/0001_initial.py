@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                 ('public_key', models.CharField(blank=True, max_length=60, verbose_name='public key')),
                 ('status', models.CharField(choices=[('enabled', 'Enabled'), ('disabled', 'Disabled')], default='enabled', max_length=10, verbose_name='status')),
                 ('disabled_reason', models.CharField(blank=True, max_length=80, verbose_name='disabled because')),
+                ('api_version', models.CharField(max_length=10, verbose_name='API version')),
                 ('last_sequence', models.BigIntegerField(default=0, editable=False, verbose_name='last sequence')),
                 ('last_delivery_id', models.UUIDField(editable=False, null=True, verbose_name='last delivery')),
                 ('failing_since', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='failing since')),
@@ -46,7 +47,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'webhook endpoints',
                 'abstract': False,
                 'indexes': [models.Index(condition=models.Q(('failing_since__isnull', False), ('noticed_at__isnull', False), _connector='OR'), fields=['id'], name='webhooks_endpoint_watched')],
-                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='webhooks_endpoint_tenant_id_id'), models.CheckConstraint(condition=models.Q(('status__in', ['enabled', 'disabled'])), name='webhooks_endpoint_status_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('public_key', ''), ('signing', 'symmetric')), models.Q(('public_key__startswith', 'whpk_'), ('signing', 'asymmetric')), _connector='OR'), name='webhooks_endpoint_asymmetric_has_public_key'), models.CheckConstraint(condition=models.Q(('deleted_at', None), ('status', 'disabled'), _connector='OR'), name='webhooks_endpoint_deleted_is_disabled'), apps.core.db.TenantForeignKey(field='tenant_id', name='webhooks_endpoint_tenant', to='tenants.Tenant')],
+                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='webhooks_endpoint_tenant_id_id'), models.CheckConstraint(condition=models.Q(('status__in', ['enabled', 'disabled'])), name='webhooks_endpoint_status_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('public_key', ''), ('signing', 'symmetric')), models.Q(('public_key__startswith', 'whpk_'), ('signing', 'asymmetric')), _connector='OR'), name='webhooks_endpoint_asymmetric_has_public_key'), models.CheckConstraint(condition=models.Q(('deleted_at', None), ('status', 'disabled'), _connector='OR'), name='webhooks_endpoint_deleted_is_disabled'), models.CheckConstraint(condition=models.Q(('api_version__regex', '^\\d{4}-\\d{2}-\\d{2}$')), name='webhooks_endpoint_api_version_is_a_date'), apps.core.db.TenantForeignKey(field='tenant_id', name='webhooks_endpoint_tenant', to='tenants.Tenant')],
             },
         ),
         migrations.CreateModel(
@@ -217,7 +218,7 @@ class Migration(migrations.Migration):
         SecureTenantTable(
             "webhooks_endpoint",
             app="SELECT, INSERT, UPDATE (url, event_types, description, header_names, signing, public_key, status, "
-            "disabled_reason, last_sequence, last_delivery_id, failing_since, notices, noticed_at, held_until, version, "
+            "disabled_reason, api_version, last_sequence, last_delivery_id, failing_since, notices, noticed_at, held_until, version, "
             "updated_at, deleted_at)",
             staff="SELECT",
             # The relay gives the sequences of an endpoint, and the sender says since when it fails.

@@ -60,6 +60,7 @@ def _headers(claim: Claim, at: datetime) -> Mapping[str, str]:
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": sign(message_id, timestamp, claim.body, claim.keys),
+        "finops-version": claim.api_version,
         "finops-sequence": str(claim.sequence),
         "finops-previous-id": str(claim.previous_id or ""),
     }

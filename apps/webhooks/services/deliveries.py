@@ -28,7 +28,7 @@ def send_test_event(*, endpoint_id: UUID, actor: Actor, now: datetime) -> Delive
         endpoint = locked_enabled_endpoint(endpoint_id)
         # An entity of its own: a test waits for no other one.
         event_id = new_id()
-        data = {"endpoint_id": str(endpoint.id), "message": _("This is a test.")}
+        data: events.TestData = {"endpoint_id": endpoint.id, "message": _("This is a test.")}
         tails = {endpoint.id: queueing.Tail(endpoint.last_sequence, endpoint.last_delivery_id)}
         (delivery_id,) = queueing.add(
             [message(event_id, events.TEST, event_id, at=now, data=data)],

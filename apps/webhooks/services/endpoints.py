@@ -6,16 +6,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from apps.core import egress
 from apps.core.actor import Actor
 from apps.core.scope import current_tenant_id, write_scope
 from apps.core.unset import UNSET, Unset
+from apps.outbox.catalogue import API_VERSIONS, NEWEST_API_VERSION
 from apps.tenants.enums import Meter
 from apps.tenants.services import require_room
-from apps.webhooks import catalogue, events
+from apps.webhooks import events, subscriptions
 from apps.webhooks import signing as signatures
 from apps.webhooks.enums import EndpointStatus, Signing
-from apps.webhooks.errors import UnknownEventType, UrlRefused
+from apps.webhooks.errors import UnknownApiVersion, UnknownEventType, UrlRefused
 from apps.webhooks.models import Endpoint
 from apps.webhooks.services import queueing, secrets
 from apps.webhooks.services.changing import save, tell
@@ -23,7 +26,7 @@ from apps.webhooks.services.failing import forget_failure
 from apps.webhooks.services.headers import change_headers
 from apps.webhooks.services.locking import locked_endpoint
 
-_TOLD_OF_NEW = ("url", "event_types", "description", "header_names", "signing", "public_key", "status")
+_TOLD_OF_NEW = ("url", "event_types", "description", "header_names", "signing", "public_key", "api_version", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ def create_endpoint(
     description: str = "",
     headers: Mapping[str, str] | None = None,
     signing: str = Signing.SYMMETRIC,
+    api_version: str = NEWEST_API_VERSION,
     actor: Actor,
     now: datetime,
 ) -> NewEndpoint:
@@ -50,7 +54,7 @@ def create_endpoint(
     `egress.check_resolution`, outside of the transaction.
 
     Raises:
-        UrlRefused, UnknownEventType, HeaderRefused: see the classes.
+        UrlRefused, UnknownEventType, UnknownApiVersion, HeaderRefused: see the classes.
         LimitReached: the tenant has as many as its plan allows.
     """
     endpoint = Endpoint(
@@ -58,6 +62,7 @@ def create_endpoint(
         event_types=_checked_types(event_types),
         description=description,
         signing=signing,
+        api_version=_checked_version(api_version),
         created_at=now,
         updated_at=now,
     )
@@ -78,6 +83,7 @@ def update_endpoint(
     event_types: Sequence[str] | Unset = UNSET,
     description: str | Unset = UNSET,
     headers: Mapping[str, str | None] | Unset = UNSET,
+    api_version: str | Unset = UNSET,
     status: str | Unset = UNSET,
     reason: str = "",
     expected_version: int | None = None,
@@ -93,14 +99,22 @@ def update_endpoint(
 
     Raises:
         NotFound, VersionConflict: see `locked_endpoint`.
-        UrlRefused, UnknownEventType, HeaderRefused: see the classes.
+        UrlRefused, UnknownEventType, UnknownApiVersion, HeaderRefused: see the classes.
     """
-    given: dict[str, Any] = {"url": url, "event_types": event_types, "description": description, "status": status}
+    given: dict[str, Any] = {
+        "url": url,
+        "event_types": event_types,
+        "description": description,
+        "api_version": api_version,
+        "status": status,
+    }
     given = {name: value for name, value in given.items() if not isinstance(value, Unset)}
     if "url" in given:
         given["url"] = _checked_url(given["url"])
     if "event_types" in given:
         given["event_types"] = _checked_types(given["event_types"])
+    if "api_version" in given:
+        given["api_version"] = _checked_version(given["api_version"])
     with write_scope(actor):
         endpoint = locked_endpoint(endpoint_id, expected_version=expected_version)
         changes = {name: [getattr(endpoint, name), value] for name, value in given.items()}
@@ -172,9 +186,16 @@ def _checked_url(url: str) -> str:
 
 
 def _checked_types(event_types: Sequence[str]) -> list[str]:
-    unknown = catalogue.unknown_types(event_types)
+    unknown = subscriptions.unknown_types(event_types)
     if unknown:
         raise UnknownEventType(
             errors=[{"field": "event_types", "code": "unknown_event_type", "message": name} for name in unknown]
         )
     return list(dict.fromkeys(event_types))
+
+
+def _checked_version(api_version: str) -> str:
+    if api_version not in API_VERSIONS:
+        message = _("There are: %(versions)s.") % {"versions": ", ".join(API_VERSIONS)}
+        raise UnknownApiVersion(errors=[{"field": "api_version", "code": "unknown_api_version", "message": message}])
+    return api_version

@@ -13,10 +13,10 @@ from apps.core.canonical import jsonable
 from apps.core.scope import request_wake
 from apps.outbox.services import RelayedBatch
 from apps.outbox.types import RelayedEvent
-from apps.webhooks.catalogue import matches
 from apps.webhooks.enums import EndpointStatus
 from apps.webhooks.models import Endpoint
 from apps.webhooks.services import queueing
+from apps.webhooks.subscriptions import matches
 from apps.webhooks.types import Message
 
 # The relay goes from tenant to tenant: one whose endpoint someone has locked is late, not all those behind it.

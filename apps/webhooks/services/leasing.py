@@ -93,7 +93,7 @@ RETURNING delivery.id, delivery.tenant_id, delivery.endpoint_id, delivery.entity
           delivery.previous_id, delivery.attempt_count, delivery.fence
 """
 _TARGETS = """
-SELECT endpoint.id, endpoint.tenant_id, endpoint.url,
+SELECT endpoint.id, endpoint.tenant_id, endpoint.url, endpoint.api_version,
        array_agg(secret.kind ORDER BY secret.expires_at DESC NULLS FIRST, secret.id),
        array_agg(secret.ciphertext ORDER BY secret.expires_at DESC NULLS FIRST, secret.id)
   FROM webhooks_endpoint AS endpoint
@@ -142,6 +142,7 @@ class Target(NamedTuple):
     """Where an endpoint is, and what its requests need; without keys nothing can be sent."""
 
     url: str
+    api_version: str
     keys: tuple[SigningKey, ...]
     headers: Mapping[str, str]
 
@@ -267,7 +268,12 @@ def _columns(attempts: Sequence[Attempt], verdicts: Sequence[Verdict], now: date
 
 
 def _target(
-    endpoint_id: UUID, tenant_id: UUID, url: str, kinds: Sequence[str | None], ciphertexts: Sequence[bytes | None]
+    endpoint_id: UUID,
+    tenant_id: UUID,
+    url: str,
+    api_version: str,
+    kinds: Sequence[str | None],
+    ciphertexts: Sequence[bytes | None],
 ) -> Target:
     """Open what an endpoint's requests need; where that fails nothing is sent, which the attempt then says."""
     keys: list[SigningKey] = []
@@ -282,8 +288,8 @@ def _target(
             else:
                 keys.append(SigningKey(kind, value))
     except crypto.DecryptionFailed:
-        return Target(url, (), {})
-    return Target(url, tuple(keys), headers)
+        return Target(url, api_version, (), {})
+    return Target(url, api_version, tuple(keys), headers)
 
 
 def _claim_of(row: Sequence[Any], target: Target) -> Claim:
@@ -294,6 +300,7 @@ def _claim_of(row: Sequence[Any], target: Target) -> Claim:
         endpoint_id=endpoint_id,
         entity_id=entity_id,
         url=target.url,
+        api_version=target.api_version,
         keys=target.keys,
         headers=target.headers,
         body=body.encode(),

@@ -12,7 +12,6 @@ from django.test.utils import CaptureQueriesContext
 from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope
-from apps.webhooks.catalogue import EVENT_TYPES
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.selectors import deliveries_for
 from apps.webhooks.services import delete_endpoint, send_test_event
@@ -147,9 +146,10 @@ def test_as_many_queries_whatever_the_number(acme, acme_admin, database: str, no
 # 40 endpoints with 1,000 deliveries each, of 50 types; 39 of 40 succeeded.
 FILL = """
 INSERT INTO webhooks_endpoint (id, tenant_id, version, created_at, updated_at, url, event_types, description, status,
-                               disabled_reason, last_sequence, notices, header_names, signing, public_key)
+                               disabled_reason, last_sequence, notices, header_names, signing, public_key,
+                               api_version)
 SELECT endpoint_id, tenant_id, 1, now(), now(), 'https://example.com/', '{}', '', 'enabled', '', 10000, 0, '{}',
-       'symmetric', ''
+       'symmetric', '', '2026-11-22'
   FROM filled_endpoints;
 INSERT INTO webhooks_delivery (id, tenant_id, endpoint_id, event_id, event_type, entity_id, sequence, body, status,
                                attempt_count, fence, created_at, finished_at)
@@ -184,13 +184,3 @@ def test_a_page_reads_one_range_of_an_index(database: str, acme) -> None:
             plan = deliveries_for(tenant_id=acme.id, **filters).order_by("-id")[:50].explain()
         assert f"using {index}" in plan, plan
         assert "Sort" not in plan
-
-
-def test_the_event_types_are_those_of_the_catalogue(acme, acme_admin) -> None:
-    first = acme_admin.get("/api/v1/webhooks/event-types", {"limit": 20}).json()
-    rest = acme_admin.get("/api/v1/webhooks/event-types", {"cursor": first["next_cursor"]}).json()
-    assert rest["next_cursor"] is None
-    found = first["data"] + rest["data"]
-    assert [entry["type"] for entry in found] == sorted(EVENT_TYPES)
-    described = {entry["type"]: entry["description"] for entry in found}
-    assert described["order.filled"] == "An order was executed in full; `fill` is the last execution."

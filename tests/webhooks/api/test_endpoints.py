@@ -11,6 +11,7 @@ from apps.core import clock
 from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope
+from apps.outbox.catalogue import API_VERSIONS
 from apps.webhooks.models import Delivery, Endpoint, EndpointSecret
 from apps.webhooks.services import disable_gone_endpoint, update_endpoint
 from tests.factories.webhooks import deliveries_of, make_endpoint, statuses_of, stored_endpoint
@@ -52,6 +53,21 @@ class TestCreate:
     def test_all_but_the_url_can_be_left_out(self, acme, acme_admin):
         body = post(acme_admin, {"url": "https://93.184.215.14/"}).json()
         assert (body["event_types"], body["description"]) == ([], "")
+
+    def test_an_endpoint_keeps_to_the_newest_version_of_its_day_or_to_one_that_is_asked_for(self, acme, acme_admin):
+        assert post(acme_admin).json()["api_version"] == API_VERSIONS[-1]
+        assert post(acme_admin, {**GOOD, "api_version": "2026-11-22"}).json()["api_version"] == "2026-11-22"
+
+    def test_a_version_that_there_is_not_is_refused_with_those_that_there_are(self, acme, acme_admin):
+        for version in ("2026-11-21", "1", "newest"):
+            refused = post(acme_admin, {**GOOD, "api_version": version})
+            assert (refused.status_code, refused.json()["code"]) == (400, "unknown_api_version")
+            assert refused.json()["errors"] == [
+                {"field": "api_version", "code": "unknown_api_version", "message": "There are: 2026-11-22."}
+            ]
+        for other in ("", None, 1, "2026-11-22T00:00:00Z"):
+            assert post(acme_admin, {**GOOD, "api_version": other}).status_code == 400
+        assert endpoints_of(acme) == 0
 
     def test_the_same_key_is_the_same_endpoint_and_secret(self, acme, acme_admin):
         first, second = (post(acme_admin, HTTP_IDEMPOTENCY_KEY="k1") for _ in range(2))
@@ -119,6 +135,7 @@ class TestChange:
         [
             ({"url": "https://10.1.2.3/"}, "url_refused"),
             ({"event_types": ["nothing"]}, "unknown_event_type"),
+            ({"api_version": "2026-11-21"}, "unknown_api_version"),
             ({"status": "paused"}, "validation_failed"),
             ({"version": 3}, "validation_failed"),
         ],
