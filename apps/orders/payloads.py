@@ -6,9 +6,6 @@ from uuid import UUID
 from apps.orders.enums import Mode, OrderStatus, OrderType, Pending, Side, TimeInForce
 from apps.outbox.payloads import Instant, PlainDecimal, example_of, says, schema_of
 
-# No order is stored as a draft.
-_STATUSES = [status for status in OrderStatus if status is not OrderStatus.DRAFT]
-
 
 class DenialData(TypedDict):
     """Why an order was denied or rejected."""
@@ -31,7 +28,7 @@ class OrderData(TypedDict):
     stop_price: Annotated[PlainDecimal | None, says("What wakes a stop order.")]
     time_in_force: Annotated[str, says("How long it may work.", one_of=TimeInForce)]
     mode: Annotated[str, says("Whether real money moves.", one_of=Mode)]
-    status: Annotated[str, says("Where it stands.", "accepted", one_of=_STATUSES)]
+    status: Annotated[str, says("Where it stands.", "accepted", one_of=OrderStatus)]
     pending: Annotated[str, says("What was asked for and the venue has not confirmed.", one_of=Pending)]
     filled_quantity: Annotated[PlainDecimal, says("How much was executed.", "0")]
     average_fill_price: Annotated[PlainDecimal | None, says("What that was executed at, on average.")]

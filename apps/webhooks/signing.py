@@ -20,6 +20,8 @@ from apps.webhooks.types import SigningKey
 
 SECRET_PREFIX, PUBLIC_PREFIX = "whsec_", "whpk_"
 SECRET_BYTES = 32
+# In the order in which they are signed, the last one with the signatures.
+SIGNED_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
 def new_key(kind: str = Signing.SYMMETRIC) -> SigningKey:
@@ -57,10 +59,11 @@ def open_sealed(ciphertext: bytes | memoryview, *, tenant_id: UUID, endpoint_id:
 def sign(message_id: str, timestamp: int, body: bytes, keys: Iterable[SigningKey]) -> str:
     """Return `webhook-signature`: for each key one of "id.timestamp.body", its version and base64."""
     content = f"{message_id}.{timestamp}.".encode() + body
-    return " ".join(_signature(content, key) for key in keys)
+    return " ".join(signature_of(content, key) for key in keys)
 
 
-def _signature(content: bytes, key: SigningKey) -> str:
+def signature_of(content: bytes, key: SigningKey) -> str:
+    """Return the signature of what is signed by one key: its version and base64."""
     if key.kind == Signing.SYMMETRIC:
         return "v1," + base64.b64encode(hmac.digest(key.key, content, hashlib.sha256)).decode()
     return "v1a," + base64.b64encode(_ed25519(key.key).sign(content)).decode()

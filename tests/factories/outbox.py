@@ -28,6 +28,11 @@ def new_event(
     return NewEvent(type=type, entity_type=entity_type, entity_id=entity_id or new_id(), data=told)
 
 
+def beside(type: str, plain: str = "order.accepted") -> dict[str, Any]:
+    """Return what an event of a type tells beside what one of the `plain` type tells, such as a fill or a reason."""
+    return {field: value for field, value in example(type).items() if field not in example(plain)}
+
+
 def make_event(
     tenant_id: UUID,
     *,

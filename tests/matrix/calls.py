@@ -81,6 +81,7 @@ def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
         ("PATCH", "webhooks/endpoints/{endpoint_id}"): {"description": "another"},
         ("POST", "webhooks/endpoints/{endpoint_id}/rotate-secret"): {"grace_seconds": 60},
         ("POST", "webhooks/endpoints/{endpoint_id}/enable"): {"replay": True},
+        ("POST", "webhooks/endpoints/{endpoint_id}/check-signature"): {"headers": {}, "body": "{}"},
         ("POST", "webhooks/endpoints/{endpoint_id}/recover"): {"since": "2026-01-01T00:00:00Z"},
     }
     return bodies.get((method, route.path))

@@ -129,6 +129,7 @@ PATCH   webhooks/endpoints/{endpoint_id}         200  403    403   200     404  
 DELETE  webhooks/endpoints/{endpoint_id}         204  403    403   204     404      401   401 403   403
 POST    webhooks/endpoints/{endpoint_id}/enable  200  403    403   200     404      401   401 403   403
 GET     webhooks/endpoints/{endpoint_id}/recoveries 200 403  403   200     404      401   401 403   403
+POST    webhooks/endpoints/{endpoint_id}/check-signature 200 403 403 200  404      401   401 403   403
 POST    webhooks/endpoints/{endpoint_id}/recover  202 403    403   202     404      401   401 403   403
 POST    webhooks/endpoints/{endpoint_id}/rotate-secret 200 403 403 200     404      401   401 403   403
 POST    webhooks/endpoints/{endpoint_id}/test    202  403    403   202     404      401   401 403   403

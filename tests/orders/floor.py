@@ -117,8 +117,17 @@ class Floor:
         """Wish for a replacement, as intake does, and return it."""
         with write_scope(self.actor):
             original = lock_order(order.id)
-            note(original, events.ORDER_REPLACE_REQUESTED, actor=self.actor, now=clock.now(), pending="replace")
-            return self.make_order(replaces=original, **values)
+            replacement = self.make_order(replaces=original, **values)
+            data = {"replacement_id": str(replacement.id)}
+            note(
+                original,
+                events.ORDER_REPLACE_REQUESTED,
+                actor=self.actor,
+                now=clock.now(),
+                data=data,
+                pending="replace",
+            )
+            return replacement
 
     def hear(self, update: TradeUpdate) -> None:
         """Take over a message of the stream."""

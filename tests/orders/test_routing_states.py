@@ -16,7 +16,11 @@ from apps.orders.rules.states import TERMINAL_STATES, may_follow
 from apps.orders.services.locking import lock_order
 from apps.orders.services.transitions import ImpossibleTransition, transition
 from apps.outbox.models import OutboxEvent
+from tests.factories.outbox import beside
 from tests.orders.floor import Floor
+
+# There is no fill here, and no partial one is told of without.
+TOLD = {**STATUS_EVENTS, OrderStatus.PARTIALLY_FILLED: "order.resumed", OrderStatus.DRAFT: "order.approved"}
 
 
 def records_of(order_id: Any) -> tuple[int, int, int]:
@@ -36,14 +40,12 @@ def test_every_pair_of_states(floor: Floor, before: OrderStatus):
         with write_scope(floor.actor), transaction.atomic():
             order = lock_order(order_id)
             with nullcontext() if is_edge else pytest.raises(ImpossibleTransition):
-                transition(order, after, actor=floor.actor, now=clock.now())
+                transition(order, after, actor=floor.actor, now=clock.now(), data=beside(TOLD[after]))
             stored = lock_order(order_id)
             if is_edge:
                 assert (stored.status, stored.version, records_of(order_id)) == (after, 2, (2, 1, 2)), after
                 last = OrderEvent.objects.get(order_id=order_id, sequence=2)
-                # There is no fill here, and no partial one is told of without.
-                told = {**STATUS_EVENTS, OrderStatus.PARTIALLY_FILLED: "order.resumed"}
-                assert last.type == told[after]
+                assert last.type == TOLD[after]
                 has_ended = after in TERMINAL_STATES
                 assert (stored.pending, stored.closed_at is not None) == ("none" if has_ended else "cancel", has_ended)
             else:

@@ -69,7 +69,8 @@ class Play:
             transition(locked, OrderStatus.SUBMITTING, actor=self.floor.actor, now=clock.now())
             if status != "submitting":
                 columns: dict[str, Any] = {"venue_order_id": venue_order_id} if status == "accepted" else {}
-                transition(locked, OrderStatus(status), actor=self.floor.actor, now=clock.now(), **columns)
+                data = {"reason": "No answer."} if status == "unknown" else None
+                transition(locked, OrderStatus(status), actor=self.floor.actor, now=clock.now(), data=data, **columns)
 
     def act(self, what: str, *values) -> None:
         getattr(self, what)(*values)

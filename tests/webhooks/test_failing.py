@@ -17,7 +17,6 @@ from apps.jobs.models import Job
 from apps.jobs.runner import run_next
 from apps.outbox.models import OutboxEvent
 from apps.outbox.services import emit_many, relay_events
-from apps.outbox.types import NewEvent
 from apps.webhooks.models import Endpoint, Recovery
 from apps.webhooks.patience import Step
 from apps.webhooks.services import (
@@ -32,6 +31,7 @@ from apps.webhooks.services import (
 from apps.webhooks.services.recovery import BATCH
 from apps.webhooks.types import Attempt
 from tests import databases
+from tests.factories.outbox import new_event
 from tests.factories.tenants import make_member
 from tests.factories.webhooks import (
     answer_due,
@@ -252,7 +252,7 @@ def test_a_new_address_begins_anew(acme, actor: Actor, now: datetime) -> None:
 def lose(acme, count: int, now: datetime) -> Endpoint:
     endpoint = make_endpoint(acme, now=now).endpoint
     actor = system_actor("tests", tenant_id=acme.id)
-    news = [NewEvent(type="order.filled", entity_type="order", entity_id=new_id(), data={}) for _ in range(count)]
+    news = [new_event("order.filled") for _ in range(count)]
     with write_scope(actor):
         emit_many(news, actor=actor, now=now)
     while relay_events(now=now):

@@ -22,7 +22,7 @@ def made(acme) -> NewEndpoint:
     made = make_endpoint(acme, now=clock.now() - timedelta(hours=1))
     for _ in range(4):
         relay(acme)
-    relay(acme, type="account.opened")  # which it has not subscribed to
+    relay(acme, type="account.created")  # which it has not subscribed to
     return made
 
 

@@ -16,15 +16,19 @@ from apps.webhooks import selectors, services
 from apps.webhooks.api.one_endpoint import EndpointBaseView, response_with_secret
 from apps.webhooks.api.serializers import (
     DeliverySerializer,
+    DiagnosisSerializer,
     EnabledEndpointSerializer,
     EnablingSerializer,
     EndpointSerializer,
     EndpointWithSecretSerializer,
+    ReceivedSerializer,
     RecoveryRequestSerializer,
     RecoverySerializer,
     RotationSerializer,
 )
+from apps.webhooks.diagnosis import is_right
 from apps.webhooks.models import Recovery
+from apps.webhooks.selectors.signatures import Received, check_signature
 
 TAGS = ["Webhooks"]
 
@@ -161,3 +165,36 @@ class EndpointEnablingView(EndpointBaseView):
         told = RecoverySerializer(recovery).data if recovery else None
         data = {**EndpointSerializer(endpoint).data, "recovery": told}
         return Response(data, headers={"ETag": etag(endpoint.version)})
+
+
+class EndpointSignatureView(EndpointBaseView):
+    """POST /webhooks/endpoints/{id}/check-signature."""
+
+    required_permissions = {"POST": Permission.WEBHOOKS_READ}
+
+    @extend_schema(
+        operation_id="check_webhook_signature",
+        summary="Say why a request's signature does not fit, or that it does",
+        description=(
+            "Paste a request as your server has received it. Each step is told in the order in which a receiver "
+            "checks: headers, time, body against what was sent under its `webhook-id`, and which secret has made which "
+            "signature; where none fits, what has probably happened to the request, or what your code does instead. "
+            "Nothing of it is stored or logged; the secret can be left out."
+        ),
+        tags=TAGS,
+        request=ReceivedSerializer,
+        responses=DiagnosisSerializer,
+    )
+    def post(self, request: Request, endpoint_id: UUID) -> Response:
+        self.require_endpoint(endpoint_id)
+        return run_idempotently(self, lambda: self._check(endpoint_id), secret=True)
+
+    def _check(self, endpoint_id: UUID) -> Response:
+        body = self.parse(ReceivedSerializer)
+        endpoint = selectors.get_endpoint(tenant_id=self.tenant_id, endpoint_id=endpoint_id)
+        received = Received(
+            headers=body["headers"], body=body["body"], secret=body["secret"], computed=body["computed_signature"]
+        )
+        steps = check_signature(endpoint, received, now=clock.now())
+        answer = {"is_right": is_right(steps), "steps": steps}
+        return Response(DiagnosisSerializer(answer).data, headers={"Cache-Control": "no-store"})

@@ -174,6 +174,34 @@ class EnabledEndpointSerializer(EndpointSerializer):
     recovery = RecoverySerializer(allow_null=True)
 
 
+class ReceivedSerializer(StrictSerializer):
+    """A request as its receiver has it: `headers` by name, `body` as it came, before anything parses it.
+
+    Without a `secret` the endpoint's own are tried. With `computed_signature`, what the receiver's own code has made of
+    the request, the usual mistakes of such code are told apart.
+    """
+
+    headers = serializers.DictField(child=serializers.CharField(max_length=4000, allow_blank=True))
+    body = serializers.CharField(allow_blank=True, trim_whitespace=False, max_length=500_000)
+    secret = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=200, default="")
+    computed_signature = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
+
+
+class DiagnosisStepSerializer(serializers.Serializer[Any]):
+    """One thing that was looked at; a `notice` is nothing that a receiver refuses."""
+
+    code = serializers.CharField()
+    outcome = serializers.ChoiceField(["right", "wrong", "notice"])
+    text = serializers.CharField()
+
+
+class DiagnosisSerializer(serializers.Serializer[Any]):
+    """Whether a receiver would take the request, and why, in the order in which one checks it."""
+
+    is_right = serializers.BooleanField()
+    steps = DiagnosisStepSerializer(many=True)
+
+
 class EventTypeSerializer(serializers.Serializer[Any]):
     """An event type and when it happens."""
 

@@ -19,6 +19,11 @@ urlpatterns = [
     path(f"{ENDPOINT}/recover", endpoint_actions.EndpointRecoveryView.as_view(), name="webhook-endpoint-recovery"),
     path(f"{ENDPOINT}/recoveries", endpoint_actions.EndpointRecoveryListView.as_view(), name="webhook-recoveries"),
     path(f"{ENDPOINT}/enable", endpoint_actions.EndpointEnablingView.as_view(), name="webhook-endpoint-enabling"),
+    path(
+        f"{ENDPOINT}/check-signature",
+        endpoint_actions.EndpointSignatureView.as_view(),
+        name="webhook-endpoint-signature",
+    ),
     path("webhooks/deliveries", deliveries.DeliveryListView.as_view(), name="webhook-deliveries"),
     path(DELIVERY, deliveries.DeliveryView.as_view(), name="webhook-delivery"),
     path(f"{DELIVERY}/retry", deliveries.DeliveryRetryView.as_view(), name="webhook-delivery-retry"),
