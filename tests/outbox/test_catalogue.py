@@ -31,6 +31,8 @@ NOT_EMITTED = {
     "holding.removed": "likewise",
     "holding.updated": "likewise",
     "job.dead": "names an incident",
+    "verification.findings": "of the installation, not of a tenant",
+    "verification.requested": "likewise",
     "webhook_delivery.retried": "a delivery about a delivery would have no end",
     "webhook_endpoint.recovered": "likewise",
     "webhook_endpoint.tested": "likewise",

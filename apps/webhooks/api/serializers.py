@@ -203,7 +203,13 @@ class DiagnosisSerializer(serializers.Serializer[Any]):
 
 
 class EventTypeSerializer(serializers.Serializer[Any]):
-    """An event type and when it happens."""
+    """An event type: when it happens, and what its `data` hold.
+
+    `schema` is a JSON Schema (2020-12), complete in itself; `example` is data that fit it.
+    """
 
     type = serializers.CharField()
+    version = serializers.IntegerField(min_value=1)
     description = serializers.CharField()
+    schema = serializers.DictField()
+    example = serializers.DictField()
