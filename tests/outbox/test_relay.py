@@ -265,7 +265,7 @@ def test_the_backlog_is_the_pending_rows_and_the_age_of_the_oldest(now: datetime
 def test_the_lag_is_the_oldest_rows_however_many_wait_before_it(now: datetime) -> None:
     """More than are counted wait in one tenant; the oldest is another's."""
     with write_scope(system_actor("tests", tenant_id=ACME)):
-        events = [NewEvent(type="order.filled", entity_type="order", entity_id=ACME, data={})] * 10_001
+        events = [new_event("order.filled", entity_id=ACME)] * 10_001
         emit_many(events, actor=system_actor("tests", tenant_id=ACME), now=now)
     make_event(GLOBEX, now=now - timedelta(minutes=1))
     with system_scope():

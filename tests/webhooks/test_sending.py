@@ -62,11 +62,10 @@ def test_a_delivery_is_signed_as_standard_webhooks_says(acme) -> None:
     }
     assert received.path == "/hook"
     assert received.headers["Content-Type"] == "application/json"
-    assert received.headers["User-Agent"] == "finops"
+    assert (received.headers["User-Agent"], received.headers["finops-version"]) == ("finops", "2026-11-22")
     assert received.headers["webhook-id"] == str(delivery.id)
     assert int(before.timestamp()) <= int(received.headers["webhook-timestamp"]) <= int(clock.now().timestamp())
     assert (received.headers["finops-sequence"], received.headers["finops-previous-id"]) == ("1", "")
-    assert received.headers["finops-version"] == "2026-11-22"
     assert b" " not in received.body
     assert (delivery.status, delivery.event_id, delivery.event_type) == ("succeeded", event_id, "order.filled")
     assert (delivery.attempt_count, delivery.next_attempt_at, delivery.leased_until) == (1, None, None)
