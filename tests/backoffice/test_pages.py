@@ -34,7 +34,7 @@ BASELINES = {
     "accounts.account": (10, 9),
     "accounts.objectgrant": (10, 8),
     "accounts.transaction": (9, 8),
-    "audit.auditentry": (9, 8),
+    "audit.auditentry": (9, 7),
     "axes.accessattempt": (8, 8),
     "core.readonlyswitch": (8, 8),
     "django_celery_beat.periodictask": (7, 7),

@@ -49,6 +49,7 @@ VALID_AFTER_ALL = {
     ("kill-switch", "engaged"): "true",
     ("orders", "dry_run"): "true",
     ("tenant", "require_mfa"): "true",
+    ("webhooks/endpoints/{endpoint_id}/enable", "replay"): "true",
     ("risk/limits/{account_id}", "max_position_value"): "half",
     ("risk/limits/{account_id}", "max_concentration"): "half",
 }
