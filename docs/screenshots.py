@@ -43,6 +43,7 @@ MORE = {
     "quotes": "market/quote/",
     "clocks": "market/venueclock/",
     "imports": "market/listingimport/",
+    "verifications": "ops/verificationrun/",
 }
 
 

@@ -31,7 +31,6 @@ from apps.core.admin import (
     short_id,
     staff_actor,
     status_chip,
-    tag,
     two_lines,
 )
 from apps.core.admin.panels import Text, Tone
@@ -163,11 +162,10 @@ class VerificationRunAdmin(StaffModelAdmin):
         pages = {model._meta.db_table: model._meta.label_lower for model in self.admin_site._registry}
         rows: list[Sequence[Text]] = [
             (
-                two_lines(row["problem"], row["remedy"]),
+                _prose(row["problem"], row["remedy"]),
                 two_lines(_where(row, pages), row["table"]),
                 _tenant(row["tenant_id"], slugs),
-                tag(row["expected"]),
-                tag(row["found"]),
+                _prose(row["found"], _("expected: %(what)s") % {"what": row["expected"]}),
             )
             for row in check["findings"][:_SHOWN]
         ]
@@ -175,13 +173,13 @@ class VerificationRunAdmin(StaffModelAdmin):
         title = f"{check['title']}: " + ngettext("%(n)s finding", "%(n)s findings", check["found"]) % {
             "n": number(check["found"])
         }
-        headers = [_("what is wrong"), _("where"), _("tenant"), _("expected"), _("found")]
+        headers = [_("what is wrong"), _("where"), _("tenant"), _("found")]
         if more:
             note = _("and %(count)s more: manage.py verify --only %(name)s --json") % {
                 "count": number(more),
                 "name": check["name"],
             }
-            rows.append((note, "", "", "", ""))
+            rows.append((note, "", "", ""))
         return Table(title, headers, rows, "")
 
 
@@ -206,16 +204,26 @@ def _checks(run: VerificationRun) -> Table:
     rows = [
         (
             chip(_("running"), "run") if is_running and check["name"] == due else chip(*_VERDICTS[check["verdict"]]),
-            two_lines(check["title"], check["error"] or check["proves"]),
-            two_lines(number(check["looked_at"]), check["things"]) if check["looked_at"] else NOTHING,
-            number(check["found"]) if check["found"] else NOTHING,
-            duration(timedelta(seconds=check["seconds"])) if check["verdict"] else NOTHING,
-            tag(check["name"]),
+            _prose(check["title"], check["error"] or check["proves"]),
+            _amount(check),
         )
         for check in sorted(run.checks, key=lambda check: _ORDER.index(check["verdict"]))
     ]
-    headers = [_("verdict"), _("what is proved"), _("looked at"), _("findings"), _("time"), _("check")]
-    return Table(_("Checks"), headers, rows, _("No check is registered."), numeric=frozenset({2, 3, 4}))
+    headers = [_("verdict"), _("what is proved"), _("looked at")]
+    return Table(_("Checks"), headers, rows, _("No check is registered."), numeric=frozenset({2}))
+
+
+def _amount(check: Mapping[str, Any]) -> Text:
+    """Return how many things a check has looked at, and how long that took."""
+    if not check["looked_at"]:
+        return NOTHING
+    things = f"{number(check['looked_at'])} {check['things']}"
+    return two_lines(things, duration(timedelta(seconds=check["seconds"])))
+
+
+def _prose(first: Text, second: Text) -> Text:
+    """Return a cell whose second line is read to its end."""
+    return format_html('<span class="fo-two fo-prose">{}<small>{}</small></span>', first, second)
 
 
 def _where(row: Mapping[str, Any], pages: Mapping[str, str]) -> Text:

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -92,6 +93,31 @@ class Trader(threading.Thread):
         return {**order, "type": "limit", "limit_price": str((self._prices[symbol] * away).quantize(Decimal("0.01")))}
 
 
+class Verifier(threading.Thread):
+    """Runs `manage.py verify` again and again while everything is being killed: it must find nothing, ever."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(daemon=True)
+        self._environment = {**os.environ, "FINOPS_HOME": str(home)}
+        self.stopping = threading.Event()
+        self.looked_at: list[int] = []
+        self.found: list[str] = []
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            self.verify()
+
+    def verify(self) -> None:
+        """Run it once; a database that is down at that moment proves nothing, and finds nothing either."""
+        command = [sys.executable, "-m", "finops", "manage", "verify", "--json"]
+        ended = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=120)
+        if not ended.stdout.startswith("{"):
+            return
+        checks = json.loads(ended.stdout)["checks"]
+        self.looked_at.append(sum(check["looked_at"] for check in checks))
+        self.found += [f"{check['name']}: {finding}" for check in checks for finding in check["findings"]]
+
+
 class Story:
     """What the platform says and what the venue says."""
 
@@ -146,6 +172,8 @@ def test_client_platform_and_venue_tell_the_same_story(home_path: Path) -> None:
         traders = [Trader(connect(), account, prices, seed=seed + number) for number in range(TRADERS)]
         for trader in traders:
             trader.start()
+        verifier = Verifier(home_path)
+        verifier.start()
         chaos = Chaos(platform, demo["sandbox_url"], seed=seed)
         chaos.rage(seconds=SECONDS)
         for trader in traders:
@@ -159,6 +187,12 @@ def test_client_platform_and_venue_tell_the_same_story(home_path: Path) -> None:
         verify(story, told, client)
         ends = [(row["status"], (row["denial"] or {}).get("code", "")) for row in client.all("/orders")]
         say(f"{Counter(ends)}")
+        verifier.stopping.set()
+        verifier.join(180)
+        verifier.verify()
+        say(f"verified {len(verifier.looked_at)} times, {verifier.looked_at[-1]} things at last")
+        assert verifier.found == []
+        assert len(verifier.looked_at) > 2
         say(f"{len(told)} orders, {sum(trader.retries for trader in traders)} retries, {Counter(chaos.told)}")
 
 
