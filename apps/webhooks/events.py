@@ -65,6 +65,7 @@ ENDPOINT_SECRET_ROTATED = define(
 ENDPOINT_TESTED = "webhook_endpoint.tested"
 ENDPOINT_RECOVERED = "webhook_endpoint.recovered"
 DELIVERY_RETRIED = "webhook_delivery.retried"
+DELIVERIES_RETRIED = "webhook_endpoint.deliveries_retried"
 SECRET_RESEALED = "webhook_secret.resealed"  # noqa: S105  (a name)
 
 # Kinds of incidents; the key is the endpoint's id.

@@ -77,6 +77,7 @@ def good_body(world: World, route: Route, method: str) -> dict[str, Any] | None:
         ("PATCH", "orders/{order_id}"): {"limit_price": "190.5"},
         ("PUT", "kill-switch"): {"engaged": True, "reason": "a drill"},
         ("PUT", "risk/limits/{account_id}"): {"max_open_trades": 3},
+        ("POST", "webhooks/deliveries/retry"): {"status": "failed"},
         ("POST", "webhooks/endpoints"): {"url": "https://93.184.215.14/hook", "event_types": ["order.*"]},
         ("PATCH", "webhooks/endpoints/{endpoint_id}"): {"description": "another"},
         ("POST", "webhooks/endpoints/{endpoint_id}/rotate-secret"): {"grace_seconds": 60},

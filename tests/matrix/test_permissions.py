@@ -120,6 +120,7 @@ GET     transactions/{transaction_id}            200  200    200   200     404  
 PATCH   transactions/{transaction_id}            200  200    403   200     404      401   401 403   403
 GET     usage                                    200  200    200   200     200      401   401 200   403
 GET     webhooks/deliveries                      200  403    403   200     200      401   401 403   403
+POST    webhooks/deliveries/retry                202  403    403   202     202      401   401 403   403
 GET     webhooks/deliveries/{delivery_id}        200  403    403   200     404      401   401 403   403
 POST    webhooks/deliveries/{delivery_id}/retry  202  403    403   202     404      401   401 403   403
 GET     webhooks/endpoints                       200  403    403   200     200      401   401 403   403

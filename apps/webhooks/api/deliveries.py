@@ -14,7 +14,7 @@ from apps.core.api.views import TenantListView, TenantView
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import run_idempotently
 from apps.webhooks import selectors, services
-from apps.webhooks.api.serializers import DeliveryQuery, DeliverySerializer
+from apps.webhooks.api.serializers import DeliveryQuery, DeliverySerializer, ResentSerializer, RetrySerializer
 from apps.webhooks.models import Delivery
 
 TAGS = ["Webhooks"]
@@ -80,3 +80,33 @@ class DeliveryRetryView(TenantView):
         self.parse(NoBody)
         delivery = services.retry_delivery(delivery_id=delivery_id, actor=self.actor, now=clock.now())
         return Response(DeliverySerializer(delivery).data, status=202)
+
+
+class DeliveriesRetryView(TenantView):
+    """POST /webhooks/deliveries/retry."""
+
+    required_permissions = {"POST": Permission.WEBHOOKS_WRITE}
+
+    @extend_schema(
+        operation_id="retry_webhook_deliveries",
+        summary="Send many deliveries again; each keeps its id",
+        description=(
+            "Up to 200 `ids`, whatever became of them, all or none. Or a filter over those that failed or were "
+            "discarded at endpoints that are enabled: 500 at a time, each endpoint's oldest first; ask again while "
+            "`has_more`."
+        ),
+        tags=TAGS,
+        request=RetrySerializer,
+        responses={202: ResentSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        return run_idempotently(self, self._retry)
+
+    def _retry(self) -> Response:
+        body = self.parse(RetrySerializer)
+        if "ids" in body:
+            resent = services.retry_deliveries(ids=body["ids"], actor=self.actor, now=clock.now())
+        else:
+            lost = services.LostFilter(endpoint_id=body.pop("endpoint", None), **body)
+            resent = services.retry_lost(lost=lost, actor=self.actor, now=clock.now())
+        return Response(ResentSerializer(resent).data, status=202)

@@ -2,14 +2,15 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from apps.core.api.serializers import PageQuery, StrictSerializer, TimeText
-from apps.webhooks.enums import DeliveryStatus, EndpointStatus, RecoveryStatus, Signing
+from apps.webhooks.enums import LOST_STATUSES, DeliveryStatus, EndpointStatus, RecoveryStatus, Signing
 from apps.webhooks.events import endpoint_data
 from apps.webhooks.headers import LONGEST_VALUE
 from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint, Recovery
-from apps.webhooks.services import LONGEST_GRACE_SECONDS
+from apps.webhooks.services import LONGEST_GRACE_SECONDS, MOST_IDS, Resent
 
 
 class EventTypesField(serializers.ListField):
@@ -200,6 +201,30 @@ class DiagnosisSerializer(serializers.Serializer[Any]):
 
     is_right = serializers.BooleanField()
     steps = DiagnosisStepSerializer(many=True)
+
+
+class RetrySerializer(StrictSerializer):
+    """Which deliveries to send again: `ids`, or a filter over those that failed or were discarded; `{}` means all."""
+
+    ids = serializers.ListField(child=serializers.UUIDField(), required=False, allow_empty=False, max_length=MOST_IDS)
+    endpoint = serializers.UUIDField(required=False)
+    status = serializers.ChoiceField([(status.value, status.label) for status in LOST_STATUSES], required=False)
+    event_type = serializers.CharField(required=False, max_length=100)
+    since = TimeText(required=False)
+    until = TimeText(required=False, help_text="Deliveries made before this time.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a filter beside ids."""
+        if "ids" in attrs and len(attrs) > 1:
+            raise serializers.ValidationError({"ids": _("Give ids, or a filter.")})
+        return attrs
+
+
+class ResentSerializer(serializers.Serializer[Resent]):
+    """How many are sent again; `has_more`: more match the filter, so ask again."""
+
+    queued_again = serializers.IntegerField()
+    has_more = serializers.BooleanField()
 
 
 class EventTypeSerializer(serializers.Serializer[Any]):

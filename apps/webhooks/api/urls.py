@@ -25,6 +25,7 @@ urlpatterns = [
         name="webhook-endpoint-signature",
     ),
     path("webhooks/deliveries", deliveries.DeliveryListView.as_view(), name="webhook-deliveries"),
+    path("webhooks/deliveries/retry", deliveries.DeliveriesRetryView.as_view(), name="webhook-deliveries-retry"),
     path(DELIVERY, deliveries.DeliveryView.as_view(), name="webhook-delivery"),
     path(f"{DELIVERY}/retry", deliveries.DeliveryRetryView.as_view(), name="webhook-delivery-retry"),
     path("webhooks/event-types", event_types.EventTypeListView.as_view(), name="webhook-event-types"),

@@ -12,12 +12,16 @@ from apps.webhooks.services.failing import disable_gone_endpoint, look_after, wa
 from apps.webhooks.services.fanout import fan_out
 from apps.webhooks.services.leasing import claim, settle
 from apps.webhooks.services.recovery import continue_recovery, enable_endpoint, recover
+from apps.webhooks.services.resending import MOST_IDS, LostFilter, Resent, retry_deliveries, retry_lost
 from apps.webhooks.services.secrets import LONGEST_GRACE_SECONDS, WEBHOOK_SECRETS, forget_secrets, rotate_secret
 
 __all__ = [
     "LONGEST_GRACE_SECONDS",
+    "MOST_IDS",
     "WEBHOOK_SECRETS",
+    "LostFilter",
     "NewEndpoint",
+    "Resent",
     "claim",
     "continue_recovery",
     "create_endpoint",
@@ -28,7 +32,9 @@ __all__ = [
     "forget_secrets",
     "look_after",
     "recover",
+    "retry_deliveries",
     "retry_delivery",
+    "retry_lost",
     "rotate_secret",
     "send_test_event",
     "settle",
