@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        choices=["sync", "list", "orders", "rls", "relay", "webhooks", "limits", "jobs", "verify", []],
+        choices=["sync", "list", "orders", "rls", "relay", "webhooks", "isolation", "limits", "jobs", "verify", []],
         help="all by default",
     )
     names = parser.parse_args().names
@@ -33,6 +33,7 @@ def _benchmarks() -> dict[str, Benchmark]:
     import django
 
     django.setup()
+    from benchmarks.isolation import isolation_benchmark
     from benchmarks.jobs import jobs_benchmark
     from benchmarks.limits import limits_benchmark
     from benchmarks.listing import list_benchmark
@@ -50,6 +51,7 @@ def _benchmarks() -> dict[str, Benchmark]:
         "rls": rls_benchmark,
         "relay": relay_benchmark,
         "webhooks": webhooks_benchmark,
+        "isolation": isolation_benchmark,
         "limits": limits_benchmark,
         "jobs": jobs_benchmark,
         "verify": verify_benchmark,

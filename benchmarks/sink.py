@@ -18,8 +18,12 @@ class Sink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         while (length := self._request_length()) is not None and len(self._received) >= length:
-            self._received = self._received[length:]
-            self._transport.write(_ANSWER)
+            request, self._received = self._received[:length], self._received[length:]
+            self.answer(request)
+
+    def answer(self, request: bytes) -> None:
+        """Answer one whole request."""
+        self._transport.write(_ANSWER)
 
     def _request_length(self) -> int | None:
         head, found, _body = self._received.partition(b"\r\n\r\n")
