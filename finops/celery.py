@@ -34,7 +34,7 @@ TASKS = {
     "webhooks": ("webhooks.deliver", "webhooks"),
 }
 
-app = Celery("finops")
+app = Celery("finops", task_cls="finops.ticks:TickedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

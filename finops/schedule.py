@@ -1,6 +1,10 @@
 """What beat runs. One table; staff may change intervals and switch entries off in the admin afterwards."""
 
+from django.conf import settings
+from django.db import connection, transaction
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from apps.jobs.services import ensure_queues
 
 # Task -> seconds between runs. The short ones are safety nets: their work is normally woken after a commit.
 SCHEDULE = {
@@ -31,20 +35,27 @@ _EXPIRE_SECONDS = 60
 
 
 def ensure_schedule() -> list[str]:
-    """Write the entries that are missing into beat's tables, change none, and return their names."""
-    existing = set(PeriodicTask.objects.filter(name__in=SCHEDULE).values_list("name", flat=True))
-    missing = [name for name in SCHEDULE if name not in existing]
-    for name in missing:
-        interval, _created = IntervalSchedule.objects.get_or_create(
-            every=SCHEDULE[name], period=IntervalSchedule.SECONDS
-        )
-        PeriodicTask.objects.get_or_create(
-            name=name,
-            defaults={
-                "task": name,
-                "interval": interval,
-                "queue": _QUEUES.get(name, "default"),
-                "expire_seconds": max(_EXPIRE_SECONDS, SCHEDULE[name]),
-            },
-        )
+    """Write the entries that are missing into beat's tables, and the queues; change none, and return the new names.
+
+    Beats that start at once come one after the other here: intervals have no key that would keep them from doubling.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('finops schedule'))")
+        ensure_queues(settings.QUEUES)
+        existing = set(PeriodicTask.objects.filter(name__in=SCHEDULE).values_list("name", flat=True))
+        missing = [name for name in SCHEDULE if name not in existing]
+        for name in missing:
+            PeriodicTask.objects.create(
+                name=name,
+                task=name,
+                interval=_interval_of(SCHEDULE[name], IntervalSchedule.SECONDS),
+                queue=_QUEUES.get(name, "default"),
+                expire_seconds=max(_EXPIRE_SECONDS, SCHEDULE[name]),
+            )
     return missing
+
+
+def _interval_of(every: int, period: str) -> IntervalSchedule:
+    """Return the row of an interval."""
+    found = IntervalSchedule.objects.filter(every=every, period=period).order_by("pk").first()
+    return found or IntervalSchedule.objects.create(every=every, period=period)

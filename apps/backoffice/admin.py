@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_noop as message
 
 from apps.backoffice import granting_page, pages, services
+from apps.backoffice.timing import bounds_view
 from apps.core.actor import Actor
 from apps.core.admin import (
     Outcome,
@@ -13,7 +14,7 @@ from apps.core.admin import (
     contribute_actions,
 )
 from apps.jobs.enums import JobState
-from apps.jobs.models import Job
+from apps.jobs.models import Job, Queue
 
 __all__ = ["granting_page", "pages"]  # Django looks for admin modules alone; importing it registers its pages.
 
@@ -31,6 +32,10 @@ def _discard(job: Job, actor: Actor, now: datetime, reason: str) -> Outcome:
     return DISCARDED
 
 
+contribute_actions(
+    Queue,
+    ServiceAction(name="bounds", label=gettext_lazy("Change bounds"), icon="tune", page=bounds_view),
+)
 contribute_actions(
     Job,
     ServiceAction(

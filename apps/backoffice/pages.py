@@ -17,6 +17,7 @@ from django.utils.translation import gettext_noop as message
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
 from apps.backoffice import services
+from apps.backoffice.timing import timing_view
 from apps.core import clock
 from apps.core.actor import Actor
 from apps.core.admin import (
@@ -61,7 +62,7 @@ for _model in _REPLACED:
         admin.site.unregister(_model)
 
 
-# The schedule. What runs when is set at start; staff may pause and resume.
+# The schedule. What is missing is written at start; staff may change, pause and resume.
 
 
 def _pause(task: PeriodicTask, actor: Actor, now: datetime, _reason: str) -> Outcome:
@@ -89,6 +90,7 @@ class ScheduleAdmin(StaffModelAdmin):
         (gettext_lazy("Purpose"), ("description",)),
     )
     service_actions = (
+        ServiceAction(name="timing", label=gettext_lazy("Change"), icon="tune", page=timing_view),
         ServiceAction(
             name="resume",
             label=gettext_lazy("Resume"),
@@ -119,7 +121,7 @@ class ScheduleAdmin(StaffModelAdmin):
     def every(self, task: PeriodicTask) -> str:
         return str(task.interval or task.crontab or task.solar or task.clocked or "")
 
-    @column(gettext_lazy("last sent"))
+    @column(gettext_lazy("last run"))
     def last_run(self, task: PeriodicTask) -> str:
         return moment(task.last_run_at)
 
@@ -138,8 +140,8 @@ class ScheduleAdmin(StaffModelAdmin):
     def stats(self, task: PeriodicTask) -> Sequence[Stat]:
         return (
             Stat(_("Schedule"), self.every(task)),
-            Stat(_("Last sent"), moment(task.last_run_at)),
-            Stat(_("Times sent"), number(task.total_run_count)),
+            Stat(_("Last run"), moment(task.last_run_at)),
+            Stat(_("Times run"), number(task.total_run_count)),
         )
 
     def panels(self, request: HttpRequest, task: PeriodicTask) -> Sequence[Panel]:

@@ -1,24 +1,36 @@
 """What staff do beyond a single room: an operation of a lower room and its audit leaf, in one transaction."""
 
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from axes.utils import reset as forget_failures
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from apps.audit.services import record
 from apps.core import context
 from apps.core.actor import Actor
-from apps.core.errors import NotFound
-from apps.core.scope import staff_scope, write_scope
+from apps.core.errors import NotFound, ValidationFailed
+from apps.core.scope import require_whole_installation, staff_scope, write_scope
 from apps.incidents.services import resolve_incident
 from apps.jobs.events import JOB_DEAD
-from apps.jobs.services import discard_job, replay_job
+from apps.jobs.services import discard_job, replay_job, set_bounds
 from apps.users.models import Authenticator, User
 from apps.users.services import add_totp_device, is_locked_out, record_refusal, remove_all_factors, visitor
 from apps.users.types import Origin
+
+
+class Crontab(NamedTuple):
+    """The five fields of a crontab, in its order."""
+
+    minute: str
+    hour: str
+    day_of_month: str
+    month_of_year: str
+    day_of_week: str
+
 
 # Jobs stand beside the audit room and below the incidents, so what staff do with them is composed here.
 
@@ -88,6 +100,73 @@ def set_task_enabled(*, task_id: int, enabled: bool, actor: Actor, now: datetime
         action = "schedule.resumed" if enabled else "schedule.paused"
         record(
             action=action, actor=actor, target_type="periodic_task", target_id=str(task_id), now=now, changes=changes
+        )
+
+
+def set_task_timing(
+    *, task_id: int, interval: tuple[int, str] | None, crontab: Crontab | None, reason: str, actor: Actor, now: datetime
+) -> None:
+    """Set when a task of the schedule runs: every so many of a unit, or by a crontab in UTC; beat notices in seconds.
+
+    Raises:
+        NotFound: there is no such task.
+        ValidationFailed: the crontab has a field that is none.
+    """
+    with staff_scope():
+        require_whole_installation()
+        task = PeriodicTask.objects.select_for_update().filter(pk=task_id).first()
+        if task is None:
+            raise NotFound
+        before = str(task.schedule)
+        task.interval = _same_row(IntervalSchedule(every=interval[0], period=interval[1])) if interval else None
+        task.crontab = _same_row(CrontabSchedule(**crontab._asdict(), timezone=UTC)) if crontab else None
+        task.solar = task.clocked = None
+        task.save()
+        changes = {"timing": [before, str(task.schedule)], "name": [task.name, task.name], "reason": [None, reason]}
+        record(
+            action="schedule.changed",
+            actor=actor,
+            target_type="periodic_task",
+            target_id=str(task_id),
+            now=now,
+            changes=changes,
+        )
+
+
+def _same_row(schedule: Any) -> Any:
+    """Return the stored row that says the same, or store this one."""
+    try:
+        schedule.full_clean()
+    except ValidationError as error:
+        raise ValidationFailed(" ".join(error.messages)) from error
+    fields = {field.attname: getattr(schedule, field.attname) for field in schedule._meta.fields if field.name != "id"}
+    found = type(schedule).objects.filter(**fields).order_by("pk").first()
+    if found is None:
+        schedule.save()
+    return found or schedule
+
+
+def set_queue_bounds(
+    *,
+    queue_id: UUID,
+    max_running: int | None,
+    max_running_per_tenant: int | None,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Set how many of a queue's jobs run at once.
+
+    Raises:
+        NotFound, PermissionMissing: see `apps.jobs.services.set_bounds`.
+    """
+    with staff_scope():
+        queue, changes = set_bounds(
+            queue_id=queue_id, max_running=max_running, max_running_per_tenant=max_running_per_tenant, now=now
+        )
+        leaf = {**changes, "name": [queue.name, queue.name], "reason": [None, reason]}
+        record(
+            action="queue.bounds_changed", actor=actor, target_type="queue", target_id=queue_id, now=now, changes=leaf
         )
 
 

@@ -1,12 +1,14 @@
 """What the queues look like, across tenants: read in a staff scope."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count, Min, Q
 
-from apps.core.db.counting import count_and_oldest, count_bounded
+from apps.core.db.counting import AT_MOST, count_and_oldest, count_bounded
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
 
@@ -20,6 +22,16 @@ class QueueState:
     scheduled: int
     leased: int
     oldest_due: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class TenantShare:
+    """A tenant's part of a queue: running, due, and since when the longest due one is; counted up to AT_MOST."""
+
+    tenant_id: UUID
+    leased: int
+    due: int
+    since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,27 @@ def queue_states(*, now: datetime) -> list[QueueState]:
         QueueState(row["queue"], row["due"], row["scheduled"], row["leased"], now - (row["since"] or now))
         for row in rows
     ]
+
+
+def shares_of(queue: str, *, now: datetime, at_most: int = 20) -> list[TenantShare]:
+    """Return the tenants that hold or wait for a queue, those with most of it first.
+
+    Of a backlog the jobs that are due for longest are counted.
+    """
+    unfinished = Job.objects.filter(queue=queue).order_by()
+    leased = unfinished.filter(state=JobState.LEASED).values("tenant_id", "state", "run_at")
+    due = unfinished.filter(state=JobState.QUEUED, run_at__lte=now).order_by("run_at")[:AT_MOST]
+    found: dict[UUID, list[datetime]] = {}
+    held = Counter(row["tenant_id"] for row in leased)
+    for tenant_id, run_at in due.values_list("tenant_id", "run_at"):
+        found.setdefault(tenant_id, []).append(run_at)
+    shares = [
+        TenantShare(
+            tenant_id, held[tenant_id], len(found.get(tenant_id, [])), min(found.get(tenant_id, []), default=None)
+        )
+        for tenant_id in held.keys() | found.keys()
+    ]
+    return sorted(shares, key=lambda share: (-share.leased, -share.due, share.tenant_id))[:at_most]
 
 
 def totals(*, now: datetime, since: datetime) -> Totals:

@@ -321,7 +321,9 @@ VERIFY_HOUR = env.integer("FINOPS_VERIFY_HOUR", 3)
 TRUSTED_PROXIES = env.networks("FINOPS_TRUSTED_PROXIES")
 
 CELERY_BROKER_URL = BROKER_URL
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+if BROKER_URL.startswith(("redis://", "rediss://")):
+    CELERY_BROKER_TRANSPORT = "finops.broker:Transport"
+CELERY_BEAT_SCHEDULER = "finops.beat:LeaderScheduler"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False  # A task is only a hint to look at the job table; losing one loses nothing.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -18,6 +18,7 @@ from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.core.models import ReadOnlySwitch
 from apps.core.scope import staff_scope, tenant_scope
+from apps.jobs.services import ensure_queues
 from apps.ops.services import request_verification
 from apps.providers.models import Connection
 from apps.users.models import Authenticator
@@ -40,6 +41,7 @@ BASELINES = {
     "django_celery_beat.periodictask": (7, 7),
     "incidents.incident": (10, 8),
     "jobs.job": (10, 8),
+    "jobs.queue": (8, 11),
     "market.instrument": (8, 9),
     "market.listing": (8, 7),
     "market.listingimport": (7, 7),
@@ -114,6 +116,7 @@ def others(acme, staff, world: World):
         username="somebody", ip_address="127.0.0.8", failures_since_start=5, post_data="password=hunter2-hunter2"
     )
     PeriodicTask.objects.create(name="jobs.sweep", task="jobs.sweep", interval=every)
+    ensure_queues(["sync"])
     with staff_scope():
         request_verification(actor=system_actor("tests"), now=clock.now())
         ReadOnlySwitch.objects.create(tenant_id=new_id(), reason="Migration", engaged_at=clock.now())

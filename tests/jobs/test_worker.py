@@ -198,7 +198,7 @@ def test_the_real_beat_finds_jobs_that_nobody_woke(
             stderr=log,
         )
     try:
-        wait_until(lambda: _all_succeeded(1), what="the job, swept up")
+        wait_until(lambda: _all_succeeded(1), what="the job, swept up", seconds=60)
         _restart_broker(engines)
         make_job(kind=WORK, now=clock.now())
         wait_until(lambda: _all_succeeded(2), what="the next job, after the broker's restart", seconds=40)

@@ -42,6 +42,7 @@ from apps.core.admin.display import (
     tag,
     two_lines,
 )
+from apps.core.admin.forms import ReasonForm, form_page
 from apps.core.admin.panels import Facts, FactsGrid, Happening, Lane, Notice, Panel, Source, Stat, Table
 from apps.core.admin.timeline import merged
 
@@ -54,6 +55,7 @@ __all__ = [
     "Notice",
     "Outcome",
     "Panel",
+    "ReasonForm",
     "ServiceAction",
     "Source",
     "StaffModelAdmin",
@@ -76,6 +78,7 @@ __all__ = [
     "duration",
     "exact",
     "figure",
+    "form_page",
     "link",
     "merged",
     "moment",

@@ -1,0 +1,40 @@
+"""Queues and their bounds: the installation's, changed by staff."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from apps.core.errors import NotFound
+from apps.core.scope import request_wake, require_whole_installation, staff_scope
+from apps.jobs.models import Queue
+
+
+def ensure_queues(names: Iterable[str]) -> None:
+    """Write the rows of queues that have none, without bounds."""
+    Queue.objects.bulk_create([Queue(name=name) for name in sorted(names)], ignore_conflicts=True)
+
+
+def set_bounds(
+    *, queue_id: UUID, max_running: int | None, max_running_per_tenant: int | None, now: datetime
+) -> tuple[Queue, dict[str, list[int | None]]]:
+    """Set how many of a queue's jobs run at once, in all and of one tenant; return it and what has changed.
+
+    None is no bound, 0 holds the queue. What runs goes on. Staff act through the back office, which adds the leaf.
+
+    Raises:
+        NotFound: there is no such queue.
+        PermissionMissing: the scope is limited to some tenants.
+    """
+    with staff_scope():
+        require_whole_installation()
+        queue = Queue.objects.select_for_update().filter(id=queue_id).first()
+        if queue is None:
+            raise NotFound
+        changes = {
+            "max_running": [queue.max_running, max_running],
+            "max_running_per_tenant": [queue.max_running_per_tenant, max_running_per_tenant],
+        }
+        queue.max_running, queue.max_running_per_tenant, queue.changed_at = max_running, max_running_per_tenant, now
+        queue.save(update_fields=["max_running", "max_running_per_tenant", "changed_at"])
+        request_wake(f"jobs:{queue.name}")
+    return queue, {name: values for name, values in changes.items() if values[0] != values[1]}
