@@ -23,6 +23,7 @@ SCHEDULE = {
     "webhooks.look_after_failing": 60,
     "finops.send_checkpoints": 60,
     "idempotency.expire": 3600,
+    "jobs.forget": 3600,
     "finops.renew_seals": 3600,
     "users.forget_sessions": 3600,
     "webhooks.forget_secrets": 3600,

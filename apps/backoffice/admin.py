@@ -5,7 +5,7 @@ from datetime import datetime
 from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_noop as message
 
-from apps.backoffice import granting_page, pages, services
+from apps.backoffice import dead_letters, granting_page, pages, services
 from apps.backoffice.timing import bounds_view
 from apps.core.actor import Actor
 from apps.core.admin import (
@@ -16,7 +16,11 @@ from apps.core.admin import (
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job, Queue
 
-__all__ = ["granting_page", "pages"]  # Django looks for admin modules alone; importing it registers its pages.
+__all__ = [
+    "dead_letters",
+    "granting_page",
+    "pages",
+]  # Django looks for admin modules alone; importing it registers its pages.
 
 REPLAYED = Outcome(message("%(count)s job queued again"), message("%(count)s jobs queued again"))
 DISCARDED = Outcome(message("%(count)s job discarded"), message("%(count)s jobs discarded"))

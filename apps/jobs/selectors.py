@@ -9,7 +9,8 @@ from django.db import connection
 from django.db.models import Count, Min, Q
 
 from apps.core.db.counting import AT_MOST, count_and_oldest, count_bounded
-from apps.jobs.enums import JobState
+from apps.core.scope import of_reach
+from apps.jobs.enums import ACTIVE_STATES, JobState
 from apps.jobs.models import Job
 
 
@@ -32,6 +33,15 @@ class TenantShare:
     leased: int
     due: int
     since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """How many dead jobs of a kind have the same last error."""
+
+    kind: str
+    code: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +142,22 @@ def outcomes_since(since: datetime) -> list[Outcome]:
 def dead_count() -> int:
     """Return how many dead jobs wait for staff, up to AT_MOST + 1."""
     return count_bounded(Job.objects.filter(state=JobState.DEAD))
+
+
+def causes_of_death(*, at_most: int = 20) -> list[Cause]:
+    """Return what dead jobs have died of, the most frequent first; of very many the newest are counted."""
+    newest = of_reach(Job.objects.filter(state=JobState.DEAD)).order_by("-id").values_list("kind", "last_error_code")
+    found = Counter(newest[:AT_MOST])
+    return [Cause(kind, code, count) for (kind, code), count in found.most_common(at_most)]
+
+
+def fate_since(job: Job) -> dict[str, int]:
+    """Return how many of its kind and tenant have ended since a dead job did, by state; each up to AT_MOST + 1."""
+    since = Job.objects.filter(kind=job.kind, tenant_id=job.tenant_id, finished_at__gt=job.finished_at)
+    return {state: count_bounded(since.filter(state=state)) for state in (JobState.SUCCEEDED, JobState.DEAD)}
+
+
+def successor_of(job: Job) -> Job | None:
+    """Return the queued or running job with the same key, whose work is the same."""
+    same = Job.objects.filter(tenant_id=job.tenant_id, kind=job.kind, unique_key=job.unique_key)
+    return same.filter(state__in=ACTIVE_STATES).exclude(id=job.id).first() if job.unique_key else None

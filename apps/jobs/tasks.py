@@ -2,11 +2,17 @@
 
 import os
 import socket
+from datetime import timedelta
 
 from celery import shared_task
+from django.conf import settings
 
 from apps.core import clock
 from apps.jobs import runner, shutdown
+from apps.jobs.services import forget_finished
+
+# A bound on one run; what is left is the next one's.
+ROUNDS = 100
 
 
 @shared_task(name="jobs.drain", ignore_result=True)
@@ -19,3 +25,12 @@ def drain(queue: str) -> None:
 def sweep() -> None:
     """Reclaim expired leases and wake the queues that have due jobs. Beat sends it every two seconds."""
     runner.sweep(now=clock.now())
+
+
+@shared_task(name="jobs.forget", ignore_result=True)
+def forget() -> None:
+    """Delete jobs that ended well, or were discarded, longer ago than FINOPS_JOBS_KEPT_DAYS."""
+    before = clock.now() - timedelta(days=settings.JOBS_KEPT_DAYS)
+    for _ in range(ROUNDS):
+        if not forget_finished(before=before):
+            return

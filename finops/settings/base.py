@@ -297,6 +297,8 @@ RISK_MAX_CONCENTRATION_PERCENT = env.integer("FINOPS_RISK_MAX_CONCENTRATION_PERC
 RISK_MAX_ORDERS_PER_MINUTE = env.integer("FINOPS_RISK_MAX_ORDERS_PER_MINUTE", 60)
 # An approved order that could not be sent for longer than this is judged again before it is.
 APPROVAL_FRESH_SECONDS = env.integer("FINOPS_APPROVAL_FRESH_SECONDS", 5)
+# How long jobs are kept that succeeded or were discarded. Dead ones stay until staff replay or discard them.
+JOBS_KEPT_DAYS = env.integer("FINOPS_JOBS_KEPT_DAYS", 90)
 # How long engaging a kill switch waits for orders that are being sent; a send has a deadline of ten seconds.
 KILL_SWITCH_WAIT_SECONDS = env.integer("FINOPS_KILL_SWITCH_WAIT_SECONDS", 15)
 

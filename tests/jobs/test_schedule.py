@@ -31,6 +31,7 @@ def test_the_command_writes_the_whole_table_once() -> None:
         "ops.verify": ("ops.verify", 15, "default"),
         "tenants.settle_impersonations": ("tenants.settle_impersonations", 15, "default"),
         "tenants.store_request_counts": ("tenants.store_request_counts", 15, "default"),
+        "jobs.forget": ("jobs.forget", 3600, "default"),
         "idempotency.expire": ("idempotency.expire", 3600, "default"),
     }
     again = StringIO()

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -31,8 +34,26 @@ from apps.core.admin import (
 )
 from apps.core.admin.panels import Tone
 from apps.core.redaction import redact_text
+from apps.jobs import selectors
 from apps.jobs.enums import ACTIVE_STATES, JobState
 from apps.jobs.models import Job
+
+
+class DeadOf(SimpleListFilter):
+    """Dead jobs by what they died of, with how many there are of each kind: what has one cause is replayed together."""
+
+    title = gettext_lazy("died of")
+    parameter_name = "died"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the causes, the most frequent first."""
+        causes = selectors.causes_of_death()
+        return [(f"{cause.kind}:{cause.code}", f"{cause.kind}: {cause.code} ({cause.count:,})") for cause in causes]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        """Return the jobs that died of the chosen cause."""
+        kind, _colon, code = (self.value() or "").partition(":")
+        return queryset.filter(state=JobState.DEAD, kind=kind, last_error_code=code) if kind else queryset
 
 
 @admin.register(Job)
@@ -40,7 +61,7 @@ class JobAdmin(StaffModelAdmin):
     list_is_live = True
     not_in_list = ("payload", "last_traceback")
     list_display = ("job", "tenant", "status_value", "queue", "tries", "due", "ended", "error")
-    list_filter = (TenantFilter, "state", recent_values("kind", gettext_lazy("kind")))
+    list_filter = (TenantFilter, "state", recent_values("kind", gettext_lazy("kind")), DeadOf)
     search_fields = ("kind", "last_error_code", "unique_key", "request_id__exact")
     search_ids = ("id", "unique_key", "request_id")
     search_help_text = gettext_lazy("Kind, error, key, request id or id")

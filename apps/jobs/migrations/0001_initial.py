@@ -72,8 +72,8 @@ class Migration(migrations.Migration):
             # A tenant's side enqueues, settles in the handler's own transaction, replays and discards.
             app="SELECT, INSERT, UPDATE (state, run_at, attempts, leased_until, finished_at)",
             staff="SELECT",
-            # The runner leases, extends, settles, fails and reclaims.
-            system="SELECT, UPDATE (state, run_at, attempts, fence, leased_until, leased_by, heartbeat_at, "
+            # The runner leases, extends, settles, fails and reclaims; what is long over is forgotten.
+            system="SELECT, DELETE, UPDATE (state, run_at, attempts, fence, leased_until, leased_by, heartbeat_at, "
             "last_error_code, last_error_message, last_traceback, started_at, finished_at)",
         ),
         # A queue's rows change often: dead versions must not pile up until a fifth of the table is dead.

@@ -4,9 +4,19 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connection
+
 from apps.core.errors import NotFound
-from apps.core.scope import request_wake, require_whole_installation, staff_scope
+from apps.core.scope import request_wake, require_whole_installation, staff_scope, system_scope
 from apps.jobs.models import Queue
+
+FORGET_BATCH = 1_000
+# Dead jobs stay, however old: they wait for a person.
+_FORGET = """
+DELETE FROM jobs_job WHERE id IN (
+    SELECT id FROM jobs_job WHERE finished_at < %(before)s AND state IN ('succeeded', 'discarded')
+     ORDER BY finished_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+"""
 
 
 def ensure_queues(names: Iterable[str]) -> None:
@@ -38,3 +48,10 @@ def set_bounds(
         queue.save(update_fields=["max_running", "max_running_per_tenant", "changed_at"])
         request_wake(f"jobs:{queue.name}")
     return queue, {name: values for name, values in changes.items() if values[0] != values[1]}
+
+
+def forget_finished(*, before: datetime, batch: int = FORGET_BATCH) -> int:
+    """Delete a batch of the jobs that succeeded or were discarded before a moment; return how many there were."""
+    with system_scope(), connection.cursor() as cursor:
+        cursor.execute(_FORGET, {"before": before, "batch": batch})
+        return int(cursor.rowcount)
