@@ -64,9 +64,7 @@ def test_the_same_work_that_waits_already_is_linked(staff_client, acme, world: W
 
 def test_jobs_that_died_of_one_cause_are_found_and_replayed_together(staff_client, acme, world: World):
     now = world.acme.dead_job.created_at
-    others = [make_dead_job(acme, now=now) for _ in range(2)]
-    with write_scope(system_actor("tests", tenant_id=acme.pk)):
-        Job.objects.filter(pk=others[0].pk).update(last_error_code="bad_file")
+    others = [make_dead_job(acme, now=now, code=code) for code in ("bad_file", "no_file")]
     everything = get(staff_client, "/admin/jobs/job/")
     assert "statement.import: bad_file (1)" in everything
     chosen = staff_client.get("/admin/jobs/job/?died=statement.import:bad_file").context["cl"].result_list

@@ -40,7 +40,7 @@ BASELINES = {
     "core.readonlyswitch": (8, 8),
     "django_celery_beat.periodictask": (7, 7),
     "incidents.incident": (10, 8),
-    "jobs.job": (10, 8),
+    "jobs.job": (11, 8),
     "jobs.queue": (8, 11),
     "market.instrument": (8, 9),
     "market.listing": (8, 7),

@@ -115,7 +115,7 @@ def make_session(user: User, tenant: Tenant) -> Session:
         )
 
 
-def make_dead_job(tenant: Tenant, *, now, key: str = "") -> Job:
+def make_dead_job(tenant: Tenant, *, now, key: str = "", code: str = "TimeoutError") -> Job:
     """Insert a job that has failed for good."""
     with write_scope(system_actor("tests", tenant_id=tenant.id)):
         return Job.objects.create(
@@ -129,7 +129,7 @@ def make_dead_job(tenant: Tenant, *, now, key: str = "") -> Job:
             attempts=5,
             max_attempts=5,
             lease_seconds=60,
-            last_error_code="TimeoutError",
+            last_error_code=code,
             last_error_message="The bank did not answer.",
             last_traceback=f"Traceback …\nTimeoutError: Bearer {TOKEN_IN_TRACEBACK}",
             actor=system_actor("tests").as_json(),

@@ -86,10 +86,10 @@ def test_one_leads_and_loses_it_with_its_session(database: str) -> None:
     with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
         owner.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
     assert (first.prove(), first.is_held) == (False, False)
-    assert second.prove() is True
+    wait_until(second.prove, what="the other one's lead")
     assert first.prove() is False
     second.give_up()
-    assert first.prove() is True
+    wait_until(first.prove, what="the first one's, again")
     first.give_up()
 
 
