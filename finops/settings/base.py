@@ -323,7 +323,7 @@ VERIFY_HOUR = env.integer("FINOPS_VERIFY_HOUR", 3)
 TRUSTED_PROXIES = env.networks("FINOPS_TRUSTED_PROXIES")
 
 CELERY_BROKER_URL = BROKER_URL
-if BROKER_URL.startswith(("redis://", "rediss://")):
+if BROKER_URL.partition(":")[0] in {"redis", "rediss"}:
     CELERY_BROKER_TRANSPORT = "finops.broker:Transport"
 CELERY_BEAT_SCHEDULER = "finops.beat:LeaderScheduler"
 CELERY_TASK_IGNORE_RESULT = True
