@@ -96,10 +96,11 @@ class QueueAdmin(StaffModelAdmin):
         return Notice(_("The queue is held"), text, _("Change its bounds to let it go on."), "warn")
 
     def stats(self, queue: Queue) -> Sequence[Stat]:
-        bound = _("no bound") if queue.max_running is None else number(queue.max_running)
+        bound = queue.max_running
+        hint = _("no bound") if bound is None else _("of %(bound)s") % {"bound": number(bound)}
         jobs = changelist_url("jobs.job", queue__exact=queue.name, state__exact="queued")
         return (
-            Stat(_("Running"), number(_figures(queue).leased), hint=_("of %(bound)s") % {"bound": bound}),
+            Stat(_("Running"), number(_figures(queue).leased), hint=hint),
             Stat(_("Due"), self.due(queue), url=jobs),
             Stat(_("Oldest waits"), self.oldest(queue) or "–"),
             Stat(_("For later"), self.later(queue)),
