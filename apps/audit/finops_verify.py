@@ -230,18 +230,19 @@ def verify_export(paths: Sequence[Path], checkpoints: Sequence[Checkpoint]) -> N
     """Hash the whole export and hold it to each checkpoint."""
     waiting, size = sorted(checkpoints), 0
     latest, peaks = waiting[-1][0], list[tuple[int, bytes]]()
-    for file in [path.open("rb") for path in paths]:
-        while lines := file.read(BLOCK) + file.readline():
-            hashes = hash_lines(lines, size + 1)
-            while waiting and waiting[0][0] <= size + len(hashes):
-                covered, root, _, path = waiting.pop(0)
-                grow(peaks, hashes[: covered - size])
-                hashes, size = hashes[covered - size :], covered
-                if (found := root_of(peaks)) != root:
-                    raise Forged(f"the first {size:,} entries hash to {found.hex()}, not to the root of {path}")
-                print(f"verified: the first {size:,} entries are those of {path}")
-            grow(peaks, hashes)
-            size += len(hashes)
+    for path in paths:
+        with path.open("rb") as file:
+            while lines := file.read(BLOCK) + file.readline():
+                hashes = hash_lines(lines, size + 1)
+                while waiting and waiting[0][0] <= size + len(hashes):
+                    covered, root, _, name = waiting.pop(0)
+                    grow(peaks, hashes[: covered - size])
+                    hashes, size = hashes[covered - size :], covered
+                    if (found := root_of(peaks)) != root:
+                        raise Forged(f"the first {size:,} entries hash to {found.hex()}, not to the root of {name}")
+                    print(f"verified: the first {size:,} entries are those of {name}")
+                grow(peaks, hashes)
+                size += len(hashes)
     if waiting:
         raise Forged(f"{size:,} entries, of {waiting[0][0]:,} in {waiting[0][3]}: TRUNCATED, or not all is here")
     if size > latest:

@@ -107,9 +107,7 @@ def run(tmp_path: Path) -> Run:
     (tmp_path / "key").write_text(_shown_key(KEY))
 
     def call(command: str, *arguments: str, **files: Any) -> tuple[int, str]:
-        for name, content in files.items():
-            data = content if isinstance(content, bytes | str) else json.dumps(content)
-            (tmp_path / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+        _write(tmp_path, files)
         done = subprocess.run(
             [sys.executable, "-I", "-S", str(PROGRAM), command, *arguments],
             cwd=tmp_path,
@@ -121,6 +119,28 @@ def run(tmp_path: Path) -> Run:
         return done.returncode, done.stdout + done.stderr
 
     return call
+
+
+@pytest.fixture
+def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The same in this process, at a tenth of the cost."""
+    (tmp_path / "key").write_text(_shown_key(KEY))
+    monkeypatch.chdir(tmp_path)
+
+    def call(command: str, *arguments: str, **files: Any) -> tuple[int, str]:
+        _write(tmp_path, files)
+        monkeypatch.setattr(sys, "argv", [str(PROGRAM), command, *arguments])
+        code = finops_verify.main()
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return call
+
+
+def _write(folder: Path, files: dict[str, Any]) -> None:
+    for name, content in files.items():
+        data = content if isinstance(content, bytes | str) else json.dumps(content)
+        (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
 
 
 KEPT = ("--checkpoint", "kept", "--key", "key")
@@ -164,8 +184,8 @@ def _forged(number: int) -> bytes:
         ([*LINES[:4], LINES[4].replace(b":5,", b":05,"), *LINES[5:]], 2, "line 5 is cut off, or"),
     ],
 )  # fmt: skip
-def test_a_forged_export_is_told_by_what_is_wrong_with_it(run: Run, lines: list[bytes], code: int, said: str) -> None:
-    found, told = run("export", "log", *KEPT, log=b"".join(lines), kept=_checkpoint(13))
+def test_a_forged_export_is_told_by_what_is_wrong_with_it(judge: Run, lines: list[bytes], code: int, said: str) -> None:
+    found, told = judge("export", "log", *KEPT, log=b"".join(lines), kept=_checkpoint(13))
     assert (found, said in told) == (code, True), told
     assert "\nVERIFIED" not in told
 
@@ -180,8 +200,8 @@ def test_a_forged_export_is_told_by_what_is_wrong_with_it(run: Run, lines: list[
         ("", 2, "kept is no checkpoint"),
     ],
 )
-def test_a_checkpoint_that_is_none_proves_nothing(run: Run, checkpoint: str, code: int, said: str) -> None:
-    found, told = run("export", "log", *KEPT, log=b"".join(LINES), kept=checkpoint)
+def test_a_checkpoint_that_is_none_proves_nothing(judge: Run, checkpoint: str, code: int, said: str) -> None:
+    found, told = judge("export", "log", *KEPT, log=b"".join(LINES), kept=checkpoint)
     assert (found, said in told) == (code, True), told
 
 
@@ -191,40 +211,40 @@ def test_what_is_missing_cannot_be_judged(run: Run) -> None:
     assert (code, "No such file or directory" in said) == (2, True)
 
 
-def test_entries_are_recomputed_as_the_api_shows_them(run: Run) -> None:
-    code, said = run("entry", "page", page={"data": [_shown(entry) for entry in LOG], "next_cursor": None})
+def test_entries_are_recomputed_as_the_api_shows_them(judge: Run) -> None:
+    code, said = judge("entry", "page", page={"data": [_shown(entry) for entry in LOG], "next_cursor": None})
     assert (code, said) == (0, f"recomputed: {SIZE} leaf hashes\nVERIFIED\n")
     altered = _shown(LOG[2]) | {"action": "order.filled"}
-    code, said = run("entry", "one", one=altered)
+    code, said = judge("entry", "one", one=altered)
     assert (code, f"entry {LOG[2].id} was ALTERED" in said) == (1, True)
-    assert run("entry", "one", one=_shown(LOG[2]) | {"changes": {"price": [1.5, 2]}})[0] == 1
-    assert run("entry", "one", one={"id": "1"})[0] == 2
+    assert judge("entry", "one", one=_shown(LOG[2]) | {"changes": {"price": [1.5, 2]}})[0] == 1
+    assert judge("entry", "one", one={"id": "1"})[0] == 2
 
 
-def test_an_entry_is_proven_to_be_in_the_log_of_a_checkpoint(run: Run) -> None:
+def test_an_entry_is_proven_to_be_in_the_log_of_a_checkpoint(judge: Run) -> None:
     files = {"proof": _proof(11), "entry": _shown(LOG[11]), "kept": _checkpoint(SIZE)}
-    assert run("proof", "proof", "entry", *KEPT, **files)[0] == 0
-    code, said = run("proof", "proof", "entry", *KEPT, **{**files, "entry": _shown(LOG[12])})
+    assert judge("proof", "proof", "entry", *KEPT, **files)[0] == 0
+    code, said = judge("proof", "proof", "entry", *KEPT, **{**files, "entry": _shown(LOG[12])})
     assert (code, "proof is the proof of another entry than entry" in said) == (1, True)
-    code, said = run("proof", "proof", *KEPT, **{**files, "proof": _proof(11) | {"index": 10}})
+    code, said = judge("proof", "proof", *KEPT, **{**files, "proof": _proof(11) | {"index": 10}})
     assert (code, "does not lead to the root of kept: the entry is NOT in that log" in said) == (1, True)
-    code, said = run("proof", "proof", *KEPT, **{**files, "kept": _checkpoint(20)})
+    code, said = judge("proof", "proof", *KEPT, **{**files, "kept": _checkpoint(20)})
     assert (code, "proof is for a log of 21 entries, kept has 20" in said) == (2, True)
 
 
-def test_a_log_that_goes_on_is_told_from_one_that_was_forked(run: Run) -> None:
+def test_a_log_that_goes_on_is_told_from_one_that_was_forked(judge: Run) -> None:
     proof = {"path": [step.hex() for step in _consistency(13, HASHES)]}
     both = ("--checkpoint", "old", "--checkpoint", "new", "--key", "key")
-    assert run("consistency", "proof", *both, proof=proof, old=_checkpoint(13), new=_checkpoint(SIZE))[0] == 0
+    assert judge("consistency", "proof", *both, proof=proof, old=_checkpoint(13), new=_checkpoint(SIZE))[0] == 0
     fork = _signed(13, merkle.root_of_leaves([*HASHES[:12], HASHES[13]]))
-    code, said = run("consistency", "proof", *both, proof=proof, old=fork, new=_checkpoint(SIZE))
+    code, said = judge("consistency", "proof", *both, proof=proof, old=fork, new=_checkpoint(SIZE))
     assert (code, "21 entries does not continue that of 13: it was REWRITTEN or FORKED" in said) == (1, True)
-    code, said = run("consistency", "proof", *both, proof=proof, old=_checkpoint(SIZE), new=_checkpoint(13))
+    code, said = judge("consistency", "proof", *both, proof=proof, old=_checkpoint(SIZE), new=_checkpoint(13))
     assert (code, "the log shrank from 21 to 13 entries: it was TRUNCATED" in said) == (1, True)
-    code, said = run("consistency", "proof", *both[2:], proof=proof, new=_checkpoint(SIZE))
+    code, said = judge("consistency", "proof", *both[2:], proof=proof, new=_checkpoint(SIZE))
     assert (code, "consistency is between two checkpoints" in said) == (2, True)
     others = _checkpoint(SIZE, origin="finops.example/audit/another")
-    assert run("consistency", "proof", *both, proof=proof, old=_checkpoint(13), new=others)[0] == 2
+    assert judge("consistency", "proof", *both, proof=proof, old=_checkpoint(13), new=others)[0] == 2
 
 
 @contextmanager
@@ -292,7 +312,7 @@ def _assert_judged(vectors: Sequence[tuple[bytes, dict[str, Any]]]) -> None:
 
 
 def test_signatures_are_judged_as_wycheproof_says(realdata: Path) -> None:
-    _assert_judged(_signatures(realdata)[::6])
+    _assert_judged(_signatures(realdata)[::15])
 
 
 @pytest.mark.prove

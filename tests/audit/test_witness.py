@@ -58,11 +58,11 @@ def _notes(folder: Path, tenant_id: UUID) -> list[Path]:
 
 def test_a_folder_gets_a_file_a_checkpoint_which_is_written_once(acme: Any, tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
-    _grow(acme.id, 300)
+    _grow(acme.id, 20)
     first = _send(store, acme.id)
     assert (first.held, first.problem) == (0, "")
     assert _send(store, acme.id).held == first.size
-    _grow(acme.id, 300, 1)
+    _grow(acme.id, 20, 1)
     second = _send(store, acme.id)
     assert (second.held, second.size > first.size) == (first.size, True)
     notes = _notes(tmp_path, acme.id)
@@ -171,9 +171,9 @@ def receiver(settings: Any) -> Iterator[Receiver]:
 
 def test_a_server_gets_what_lets_it_verify_by_itself(acme: Any, receiver: Receiver) -> None:
     (store,) = open_stores()
-    _grow(acme.id, 300)
+    _grow(acme.id, 20)
     _send(store, acme.id)
-    _grow(acme.id, 300, 1)
+    _grow(acme.id, 20, 1)
     _send(store, acme.id)
     old, new = [data for data in receiver.received if data["origin"] == origin_of(acme.id)]
     assert (old["consistency"], new["consistency"]["from"]) == ({"from": 0, "path": []}, old["size"])
