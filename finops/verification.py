@@ -1,4 +1,4 @@
-"""Proves what no room can prove by itself: all that is sealed opens, and every job that died has called somebody."""
+"""Proves what no room can prove by itself: seals open, deaths were heard of, logs are what others have witnessed."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +10,8 @@ from apps.core.seals import SealedTable
 from apps.core.verification import Check, Finding, Over, Row, Seen, Subject, Text, look_in_batches, register
 from apps.jobs.events import JOB_DEAD
 from finops.seals import SEALED_TABLES
+from finops.witness.stores import WitnessUnreachable, open_stores
+from finops.witness.witnessing import compare_all
 
 # A handler that gives up by itself has a code of its own, and says where it belongs what a person must do.
 _CALLS_SOMEBODY = ["unexpected_error", "retry_later", "worker_lost"]
@@ -69,6 +71,25 @@ def _unheard(job: Row) -> Iterator[Finding]:
         )
 
 
+def _walk_witnesses(_subject: Subject) -> Iterator[Seen | Finding]:
+    unreachable = []
+    for comparison in compare_all(open_stores()):
+        if comparison.is_contradicted:
+            yield Finding(
+                "audit_checkpoint",
+                comparison.origin,
+                _("A log is not the one that was witnessed."),
+                f"what {comparison.witness} holds",
+                comparison.problem,
+                _("It was truncated, forked or rewritten. Keep the witness's checkpoint, and find out who did it."),
+            )
+        elif comparison.problem:
+            unreachable.append(f"{comparison.witness}: {comparison.problem}")
+        yield Seen(1)
+    if unreachable:
+        raise WitnessUnreachable("; ".join(unreachable[:3]))
+
+
 def register_checks() -> None:
     """Register the project's checks."""
     register(
@@ -78,6 +99,14 @@ def register_checks() -> None:
             _("Each sealed value is under a key of the ring, and opens in the row that it stands in."),
             _("sealed values"),
             _walk_seals,
+            Over.INSTALLATION,
+        ),
+        Check(
+            "audit.witness",
+            _("Every log is the one that was witnessed"),
+            _("Each log continues the checkpoint that each witness holds of it."),
+            _("comparisons"),
+            _walk_witnesses,
             Over.INSTALLATION,
         ),
         Check(

@@ -26,7 +26,7 @@ from finops.witness import witnessing
 from finops.witness.stores import FolderStore, Store, open_stores
 from finops.witness.witnessing import Comparison, send_checkpoints
 from tests.factories.audit import NOW, make_entries
-from tests.tampering import tamper
+from tests.tampering import found, tamper, verdicts
 
 pytestmark = pytest.mark.worker_login
 SECRET = b64encode(b"a secret of thirty-two bytes .. !").decode()
@@ -225,3 +225,23 @@ def test_a_server_without_a_secret_is_a_problem_of_the_settings(settings: Any) -
     assert check_witnesses() == []
     settings.WITNESSES = ["ftp://witness.example"]
     assert [error.id for error in check_witnesses()] == ["finops.E006"]
+
+
+def test_verification_asks_the_witnesses_and_proves_nothing_without_them(
+    acme: Any, tmp_path: Path, settings: Any
+) -> None:
+    [without] = verdicts("audit.witness")
+    assert (without.verdict, without.looked_at) == ("nothing", 0)
+    settings.WITNESSES = [f"file://{tmp_path}"]
+    _grow(acme.id, 20)
+    size = _send(FolderStore(tmp_path), acme.id).size
+    [well] = verdicts("audit.witness")
+    assert (well.verdict, well.looked_at > 0) == ("passed", True)
+
+    tamper("DELETE FROM audit_checkpoint WHERE tenant_id = %s", acme.id)
+    cut = f"It holds a log of {size} entries, here are 0: it was truncated."
+    assert found("audit.witness") == [("audit_checkpoint", origin_of(acme.id), f"what file://{tmp_path} holds", cut)]
+
+    settings.WITNESSES = ["http://127.0.0.1:9/witness"]
+    [unreachable] = verdicts("audit.witness")
+    assert unreachable.verdict == "broken"
