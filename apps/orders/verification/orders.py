@@ -39,11 +39,15 @@ def walk_orders(subject: Subject) -> Iterator[Seen | Finding]:
         after = orders[-1].id
 
 
+def _of_batch(orders: Sequence[Order]) -> dict[str, UUID]:
+    """Return the condition for rows of a batch: a range of the index, where a list of ids was read by whole scans."""
+    return {"tenant_id": orders[0].tenant_id, "order_id__gte": orders[0].id, "order_id__lte": orders[-1].id}
+
+
 def _events_of(orders: Sequence[Order]) -> Mapping[UUID, list[OrderEvent]]:
     events: dict[UUID, list[OrderEvent]] = defaultdict(list)
     if orders:
-        of_orders = OrderEvent.objects.filter(tenant_id=orders[0].tenant_id, order__in=[order.id for order in orders])
-        for event in of_orders.order_by("order_id", "sequence"):
+        for event in OrderEvent.objects.filter(**_of_batch(orders)).order_by("order_id", "sequence"):
             events[event.order_id].append(event)
     return events
 
@@ -51,7 +55,7 @@ def _events_of(orders: Sequence[Order]) -> Mapping[UUID, list[OrderEvent]]:
 def _filled_of(orders: Sequence[Order]) -> Mapping[UUID, Decimal]:
     if not orders:
         return {}
-    fills = Fill.objects.filter(tenant_id=orders[0].tenant_id, order__in=[order.id for order in orders])
+    fills = Fill.objects.filter(**_of_batch(orders))
     return dict(fills.order_by().values_list("order_id").annotate(Sum("quantity")))
 
 
