@@ -68,7 +68,7 @@ BASELINES = {
     "users.session": (9, 8),
     "users.user": (7, 9),
     "webhooks.delivery": (10, 9),
-    "webhooks.endpoint": (11, 12),
+    "webhooks.endpoint": (11, 14),
 }
 SCOPES = (
     "SAVEPOINT",

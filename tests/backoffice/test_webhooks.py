@@ -1,15 +1,17 @@
 """Endpoints and the delivery log: what staff see of an endpoint's record, and what they can do about it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from apps.audit.models import AuditEntry
 from apps.core import clock
-from apps.core.scope import staff_scope, tenant_scope
+from apps.core.actor import system_actor
+from apps.core.scope import staff_scope, tenant_scope, write_scope
 from apps.outbox.catalogue import event_types
 from apps.webhooks.enums import DeliveryStatus, EndpointStatus
 from apps.webhooks.models import Delivery, Endpoint
+from apps.webhooks.services import update_endpoint
 from tests import databases
 from tests.backoffice.desk import Trade, make_delivery
 from tests.backoffice.staff import enrol, open_session
@@ -59,6 +61,8 @@ def test_an_attempt_is_told_with_answer_duration_error_and_response(database):
     assert '<span class="fo-chip fo-bad">500</span>' in page
     assert "Deliveries fail" in page
     assert "The last attempt has failed." in page
+    assert "Why deliveries fail" in page
+    assert "Its server fails: its log says why." in page
     assert "12 ms · 12 ms" in page
     assert "0 %" in get(client, ENDPOINTS)
     assert "127.0.0.1:9/hooks" in get(client, f"/admin/outbox/outboxevent/{event_id}/change/")
@@ -217,3 +221,42 @@ def test_who_may_only_view_sends_nothing(viewing_client, trade: Trade, label, na
         assert AuditEntry.objects.count() == before
         assert Delivery.objects.filter(status="pending").count() == 0
         assert Endpoint.objects.filter(status="enabled").count() == 2
+
+
+def set_columns(endpoint: Endpoint, **values) -> None:
+    with write_scope(system_actor("tests", tenant_id=endpoint.tenant_id)):
+        Endpoint.objects.filter(pk=endpoint.pk).update(**values)
+
+
+def test_an_endpoint_that_fails_says_since_when_and_when_it_ends(staff_client, trade: Trade):
+    since = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    set_columns(trade.endpoint, failing_since=since, notices=1, noticed_at=since + timedelta(hours=6))
+    page = get(staff_client, f"{ENDPOINTS}{trade.endpoint.pk}/change/")
+    assert "Nothing has arrived since 2026-03-02 12:00 UTC" in page
+    assert "Its owners were told 1 of 3 times, last on 2026-03-02 18:00 UTC." in page
+    assert "it is disabled, not before 2026-03-07 12:00 UTC." in page
+
+
+def test_one_that_was_given_up_comes_back_with_a_replay(staff_client, trade: Trade):
+    since = trade.delivery.created_at
+    values = {"status": "disabled", "disabled_reason": "failing", "failing_since": since, "held_until": since}
+    set_columns(trade.endpoint, **values)
+    page = get(staff_client, f"{ENDPOINTS}{trade.endpoint.pk}/change/")
+    assert "Disabled after days of failure" in page
+    assert "do/replay/" in page
+    question = staff_client.post(f"{ENDPOINTS}{trade.endpoint.pk}/do/replay/").content.decode()
+    assert f"what was lost since {since:%Y-%m-%d %H:%M} UTC is sent again" in question
+    assert read(Endpoint, trade.endpoint).status == EndpointStatus.DISABLED
+    said = press(staff_client, "webhooks.endpoint", trade.endpoint, "replay", confirmed="1", reason="mended")
+    assert said == ["1 endpoint enabled; what it has missed since its first failure is on its way."]
+    assert read(Delivery, trade.delivery).status == DeliveryStatus.PENDING
+    page = get(staff_client, f"{ENDPOINTS}{trade.endpoint.pk}/change/")
+    assert ("Recoveries" in page, "do/replay/" in page) == (True, False)
+
+
+def test_headers_are_told_by_name_alone(staff_client, trade: Trade):
+    value = "a-value-that-nobody-reads-again"
+    actor = system_actor("tests", tenant_id=trade.endpoint.tenant_id)
+    update_endpoint(endpoint_id=trade.endpoint.pk, headers={"X-Api-Key": value}, actor=actor, now=clock.now())
+    page = get(staff_client, f"{ENDPOINTS}{trade.endpoint.pk}/change/")
+    assert ("X-Api-Key: ••••" in page, value in page) == (True, False)

@@ -38,7 +38,7 @@ from apps.core.admin import (
     two_lines,
 )
 from apps.core.admin.panels import Tone
-from apps.webhooks.admin import display
+from apps.webhooks.admin import ailing, display
 from apps.webhooks.admin.deliveries import attempts_of
 from apps.webhooks.admin.endpoint_actions import ACTIONS
 from apps.webhooks.enums import DISABLED_AS_FAILING, DISABLED_AS_GONE, EndpointStatus
@@ -177,7 +177,7 @@ class EndpointAdmin(StaffModelAdmin):
             return _given_up(endpoint)
         if endpoint.status == EndpointStatus.DISABLED:
             return Notice(_("Disabled"), _("Nothing is sent, and nothing is queued."), tone="warn")
-        return _trouble(endpoint.record)
+        return ailing.notice_of(endpoint) or _trouble(endpoint.record)
 
     def stats(self, endpoint: Any) -> Sequence[Stat]:
         record: Record = endpoint.record
@@ -214,6 +214,7 @@ class EndpointAdmin(StaffModelAdmin):
         ]
         headers = [_("time"), _("event"), _("status"), _("attempts"), _("last answer"), _("next attempt")]
         return [
+            *ailing.panels_of(endpoint, now=clock.now()),
             Table(
                 _("Latest deliveries"),
                 headers,
@@ -222,7 +223,7 @@ class EndpointAdmin(StaffModelAdmin):
                 numeric=frozenset({3}),
                 more_url=about_url("webhooks.delivery", endpoint),
                 more_label=_("All deliveries"),
-            )
+            ),
         ]
 
     def related_links(self, endpoint: Endpoint) -> Sequence[tuple[str, str]]:
