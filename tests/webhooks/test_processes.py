@@ -18,10 +18,9 @@ from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.core.scope import write_scope
 from apps.outbox.services import emit_many, relay_events
-from apps.outbox.types import NewEvent
 from apps.webhooks.models import Endpoint
 from tests import databases
-from tests.factories.outbox import make_event
+from tests.factories.outbox import make_event, new_event
 from tests.factories.webhooks import count_deliveries, deliveries_of, make_endpoint, statuses_of
 from tests.jobs.worker_process import WorkerProcess, wait_until
 from tests.webhooks.receiver import Answer, Received, Receiver
@@ -123,10 +122,7 @@ def queue_many(tenants, url: str, count: int, *, entities: int) -> list[Endpoint
         ids = [new_id() for _ in range(entities)]
         actor = system_actor("tests", tenant_id=tenant.id)
         with write_scope(actor):
-            news = [
-                NewEvent(type="order.filled", entity_type="order", entity_id=ids[number % entities], data={})
-                for number in range(count)
-            ]
+            news = [new_event(entity_id=ids[number % entities]) for number in range(count)]
             emit_many(news, actor=actor, now=clock.now())
     while relay_events(now=clock.now()):
         pass
