@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        choices=["sync", "list", "orders", "rls", "relay", "webhooks", "isolation", "limits", "jobs", "verify", []],
+        choices=["sync", "list", "orders", "rls", "relay", "webhooks", "isolation", "limits", "jobs", "verify", "audit", []],
         help="all by default",
     )
     names = parser.parse_args().names
@@ -34,6 +34,7 @@ def _benchmarks() -> dict[str, Benchmark]:
 
     django.setup()
     from benchmarks.isolation import isolation_benchmark
+    from benchmarks.audit import audit_benchmark
     from benchmarks.jobs import jobs_benchmark
     from benchmarks.limits import limits_benchmark
     from benchmarks.listing import list_benchmark
@@ -55,6 +56,7 @@ def _benchmarks() -> dict[str, Benchmark]:
         "limits": limits_benchmark,
         "jobs": jobs_benchmark,
         "verify": verify_benchmark,
+        "audit": audit_benchmark,
     }
 
 

@@ -45,10 +45,12 @@ class AuditEntry(BaseModel):
         verbose_name = _("audit entry")
         verbose_name_plural = _("audit entries")
         constraints = [
-            models.UniqueConstraint(fields=["tenant_id", "id"], name="audit_entry_tenant_id_id"),
-            models.UniqueConstraint(fields=["tenant_id", "sequence"], name="audit_entry_tenant_sequence"),
+            # Of those that have one, so that a new entry costs no place in it.
             models.UniqueConstraint(
-                fields=["sequence"], condition=Q(tenant_id=None), name="audit_entry_installation_sequence"
+                fields=["tenant_id", "sequence"],
+                condition=Q(sequence__isnull=False),
+                nulls_distinct=False,
+                name="audit_entry_tenant_sequence",
             ),
             models.CheckConstraint(
                 condition=Q(action__regex=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"),

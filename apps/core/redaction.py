@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from apps.core.tokens import TokenKind
@@ -27,11 +28,20 @@ _CARD = re.compile(r"(?<![\w.-])[2-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![\w-]|
 _IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![\w-])")
 
 
+# The shortest that any of these patterns takes: `whsec_` and a character; and an IBAN, which is shorter than a card.
+_SHORTEST_SECRET, _SHORTEST_NUMBER = 7, 12
+
+
 def redact_text(text: str) -> str:
     """Mask what looks like a secret of ours or of a provider, an e-mail address, a card number or an IBAN."""
-    text = _SECRET_VALUES.sub(MASK, text)
     if "@" in text:
-        text = _EMAIL.sub(MASK, text)
+        text = _EMAIL.sub(MASK, _SECRET_VALUES.sub(MASK, text))
+    elif len(text) < _SHORTEST_SECRET:
+        return text  # most of what a change consists of
+    else:
+        text = _SECRET_VALUES.sub(MASK, text)
+    if len(text) < _SHORTEST_NUMBER:
+        return text
     text = _CARD.sub(lambda found: MASK if _is_card(found[0]) else found[0], text)
     return _IBAN.sub(lambda found: MASK if _is_iban(found[0]) else found[0], text)
 
@@ -57,10 +67,20 @@ def redact(value: Any) -> Any:
     if isinstance(value, list):
         return [redact(item) for item in value]
     if isinstance(value, Mapping):
-        return {
-            redact(key): MASK if _SECRET_NAMES.search(str(key)) and item else redact(item)
-            for key, item in value.items()
-        }
+        return dict(_redact_member(key, item) for key, item in value.items())
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [redact(item) for item in value]
     return value
+
+
+def _redact_member(key: Any, item: Any) -> tuple[Any, Any]:
+    if not isinstance(key, str):
+        return redact(key), MASK if _SECRET_NAMES.search(str(key)) and item else redact(item)
+    name, is_secret = _redact_name(key)
+    return name, MASK if is_secret and item else redact(item)
+
+
+@lru_cache(maxsize=1024)
+def _redact_name(name: str) -> tuple[str, bool]:
+    """Return a member's name as it may be shown, and whether its value may not: nearly always the same few."""
+    return redact_text(name), _SECRET_NAMES.search(name) is not None

@@ -10,7 +10,6 @@ from apps.core.tenancy import DEFINER_FUNCTIONS, GLOBAL_TABLES
 
 # Unique keys without the tenant in front, and why they tell nothing of another tenant.
 UNIQUE_WITHOUT_TENANT = {
-    "audit_entry_installation_sequence": "the installation's own log",
     "tenants_impersonation_one_open_per_staff": "staff begin them, and no client",
     "tenants_impersonation_token_hash_key": "the hash of a random token of ours",
     "providers_credentials_connection_id_key": "our UUID",

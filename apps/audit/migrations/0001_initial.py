@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'audit entries',
                 'db_table': 'audit_entry',
                 'indexes': [models.Index(condition=models.Q(('sequence', None)), fields=['tenant_id', 'position'], name='audit_entry_pending'), models.Index(fields=['tenant_id', 'at', 'id'], name='audit_entry_at'), models.Index(fields=['tenant_id', 'action', 'at', 'id'], name='audit_entry_action_at'), models.Index(fields=['tenant_id', 'actor_id', 'at', 'id'], name='audit_entry_actor_at'), models.Index(fields=['tenant_id', 'target_id', 'at', 'id'], name='audit_entry_target_at'), models.Index(fields=['tenant_id', 'target_type', 'at', 'id'], name='audit_entry_target_type_at')],
-                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='audit_entry_tenant_id_id'), models.UniqueConstraint(fields=('tenant_id', 'sequence'), name='audit_entry_tenant_sequence'), models.UniqueConstraint(condition=models.Q(('tenant_id', None)), fields=('sequence',), name='audit_entry_installation_sequence'), models.CheckConstraint(condition=models.Q(('action__regex', '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)+$')), name='audit_entry_action_form')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('sequence__isnull', False)), fields=('tenant_id', 'sequence'), name='audit_entry_tenant_sequence', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('action__regex', '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)+$')), name='audit_entry_action_form')],
             },
         ),
         SecureTenantTable(

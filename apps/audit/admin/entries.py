@@ -1,0 +1,144 @@
+"""The audit log, and the place of an entry in its tree."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.audit.admin.logs import LogFilter, log_chip
+from apps.audit.admin.proofs import Standing, proof_notice, proof_panels, proof_stat, standing_of
+from apps.audit.models import AuditEntry
+from apps.core.admin import (
+    NOTHING,
+    Panel,
+    Source,
+    StaffModelAdmin,
+    Stat,
+    Table,
+    TenantFilter,
+    about_url,
+    chip,
+    column,
+    moment,
+    number,
+    pretty,
+    short_id,
+    two_lines,
+)
+from apps.core.redaction import redact
+
+
+class ActorFilter(SimpleListFilter):
+    """Who acted."""
+
+    title = gettext_lazy("actor")
+    parameter_name = "actor"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("user", _("Users")), ("api_key", _("API keys")), ("staff", _("Staff")), ("system", _("The platform"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        return queryset.filter(actor__kind=self.value()) if self.value() else queryset
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(StaffModelAdmin):
+    plural = gettext_lazy("audit log")
+    list_display = ("action", "log", "sequence", "who", "target", "changed", "when")
+    list_filter = (TenantFilter, LogFilter, ActorFilter)
+    search_fields = ("action__startswith", "request_id__exact")
+    search_ids = ("id", "target_id", "request_id", "actor_id")
+    search_help_text = gettext_lazy("Beginning of an action, request id, or an id")
+    empty_hint = gettext_lazy("Every change leaves an entry here, in the same transaction.")
+    facts = (
+        (gettext_lazy("Entry"), ("action", "target_type", "target_id", "schema_version", "position", "id")),
+        (gettext_lazy("Origin"), ("ip", "request_id", "traceparent")),
+    )
+
+    @column(gettext_lazy("log"))
+    def log(self, entry: AuditEntry) -> str:
+        return log_chip(entry)
+
+    @column(gettext_lazy("actor"))
+    def who(self, entry: AuditEntry) -> str:
+        return two_lines(
+            str(entry.actor.get("label", "")) or NOTHING, str(entry.actor.get("kind", "")).replace("_", " ")
+        )
+
+    @column(gettext_lazy("target"))
+    def target(self, entry: AuditEntry) -> str:
+        return two_lines(entry.target_type, short_id(entry.target_id))
+
+    @column(gettext_lazy("changed"))
+    def changed(self, entry: AuditEntry) -> str:
+        return ", ".join(list(entry.changes)[:4]) or NOTHING
+
+    @column(gettext_lazy("when"))
+    def when(self, entry: AuditEntry) -> str:
+        return moment(entry.at)
+
+    @column(gettext_lazy("IP address"))
+    def ip(self, entry: AuditEntry) -> str:
+        return str(entry.actor.get("ip", "")) or NOTHING
+
+    def headline(self, entry: AuditEntry) -> str:
+        return entry.action
+
+    def status(self, entry: AuditEntry) -> str:
+        return self.log(entry)
+
+    def stats(self, entry: AuditEntry) -> Sequence[Stat]:
+        return (
+            Stat(_("Sequence in its log"), number(entry.sequence), "" if entry.sequence else _("being numbered")),
+            Stat(_("Actor"), str(entry.actor.get("label", "")), str(entry.actor.get("kind", "")).replace("_", " ")),
+            Stat(_("At"), moment(entry.at)),
+            proof_stat(self._standing(entry)),
+        )
+
+    def notice(self, entry: AuditEntry) -> Notice | None:
+        return proof_notice(self._standing(entry))
+
+    def is_moving(self, entry: AuditEntry) -> bool:
+        return self._standing(entry).is_waiting
+
+    def _standing(self, entry: AuditEntry) -> Standing:
+        """Return the entry's place in its tree, which is asked for once a page."""
+        if not hasattr(entry, "standing"):
+            entry.standing = standing_of(entry)  # type: ignore[attr-defined]  # the object of this page alone
+        standing: Standing = entry.standing  # type: ignore[attr-defined]
+        return standing
+
+    def panels(self, request: HttpRequest, entry: AuditEntry) -> Sequence[Panel]:
+        return [
+            _changes_table(redact(entry.changes)),
+            Source(_("Actor"), pretty(entry.actor)),
+            Source(_("Leaf hash (SHA-256)"), bytes(entry.leaf_hash).hex()),
+            *proof_panels(self._standing(entry)),
+        ]
+
+    def related_links(self, entry: AuditEntry) -> Sequence[tuple[str, str]]:
+        links = [(_("Everything about this target"), about_url("audit.auditentry", entry, entry.target_id))]
+        if entry.actor_id:
+            links.append((_("Everything by this actor"), about_url("audit.auditentry", entry, entry.actor_id)))
+        if entry.request_id:
+            links.append((_("Everything of this request"), about_url("audit.auditentry", entry, entry.request_id)))
+        return links
+
+
+def _changes_table(changes: dict[str, Any]) -> Table:
+    rows = []
+    for name, value in changes.items():
+        before, after = value if isinstance(value, list) and len(value) == 2 else ("", value)
+        rows.append([name, _text(before), _text(after)])
+    return Table(_("Changes"), [_("field"), _("before"), _("after")], rows, empty=_("This action changes no field."))
+
+
+def _text(value: Any) -> str:
+    if value in (None, ""):
+        return NOTHING
+    return value if isinstance(value, str) else pretty(value)
