@@ -5,15 +5,15 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import F, Max, Min, Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from apps.audit import tree
 from apps.audit.errors import NotInCheckpointYet
 from apps.audit.merkle import consistency_path, inclusion_path
-from apps.audit.models import AuditCheckpoint, AuditEntry, CheckpointKey
+from apps.audit.models import AuditCheckpoint, AuditCounter, AuditEntry, CheckpointKey
 from apps.audit.notes import VerifierKey
-from apps.audit.types import ConsistencyProof, InclusionProof, PublicKey
+from apps.audit.types import ConsistencyProof, InclusionProof, PublicKey, Trees
 from apps.core.errors import NotFound, ValidationFailed
 
 
@@ -73,7 +73,7 @@ def public_keys(tenant_id: UUID | None) -> list[PublicKey]:
     ]
 
 
-def prove_inclusion(*, tenant_id: UUID, entry_id: UUID, tree_size: int | None = None) -> InclusionProof:
+def prove_inclusion(*, tenant_id: UUID | None, entry_id: UUID, tree_size: int | None = None) -> InclusionProof:
     """Return the proof that an entry is in the tree of a size, by default that of the latest checkpoint.
 
     Raises:
@@ -95,7 +95,7 @@ def prove_inclusion(*, tenant_id: UUID, entry_id: UUID, tree_size: int | None = 
     return InclusionProof(entry_id, index, size, leaf, path, root)
 
 
-def prove_consistency(*, tenant_id: UUID, older: int, newer: int | None = None) -> ConsistencyProof:
+def prove_consistency(*, tenant_id: UUID | None, older: int, newer: int | None = None) -> ConsistencyProof:
     """Return the proof that the log of a size begins with its tree of another, by default up to the latest checkpoint.
 
     Raises:
@@ -119,3 +119,16 @@ def _require(holds: bool, field: str, message: str) -> None:
 def keys_known() -> list[bytes]:
     """Return the public halves of all keys that have signed checkpoints."""
     return [bytes(key) for key in CheckpointKey.objects.values_list("public_key", flat=True)]
+
+
+def measure_trees(*, now: datetime) -> Trees:
+    """Return how large the trees are and how far their checkpoints are behind; in a staff or system scope."""
+    grown = Q(last_sequence__gt=F("checkpoint_size"))
+    found = AuditCounter.objects.aggregate(
+        entries=Sum("last_sequence"),
+        largest=Max("last_sequence"),
+        uncovered=Sum(F("last_sequence") - F("checkpoint_size")),
+        since=Min("checkpoint_at", filter=grown),
+    )
+    lag = (now - found["since"]).total_seconds() if found["since"] else 0.0
+    return Trees(found["entries"] or 0, found["largest"] or 0, found["uncovered"] or 0, max(lag, 0.0))

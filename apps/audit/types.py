@@ -31,6 +31,16 @@ class ConsistencyProof:
 
 
 @dataclass(frozen=True, slots=True)
+class Trees:
+    """The trees of all logs together, and how long the one that waits longest has had no checkpoint."""
+
+    entries: int
+    largest: int
+    uncovered: int
+    lag_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class PublicKey:
     """A key that has signed checkpoints. From `until` on, a newer one has signed all of them, too."""
 

@@ -14,8 +14,9 @@ from django.db import DatabaseError, connection, transaction
 from apps.audit import merkle, tree
 from apps.audit.models import AuditCheckpoint, AuditEntry, AuditTile, CheckpointKey
 from apps.audit.notes import Checkpoint, open_note
-from apps.audit.selectors import latest_checkpoint, origin_of, public_keys
+from apps.audit.selectors import latest_checkpoint, measure_trees, origin_of, public_keys
 from apps.audit.services import CHECKPOINT_INTERVAL, record, sequence_entries, sign_due_checkpoints
+from apps.audit.types import Trees
 from apps.core.actor import Actor
 from apps.core.keyrings import render_keys
 from apps.core.scope import staff_scope, system_scope, tenant_scope
@@ -77,6 +78,18 @@ def test_a_checkpoint_covers_each_log_at_once_and_a_busy_one_in_intervals(now: d
         assert [(head.size, head.root_hash) for head in heads] == _roots(_leaves(ACME), [500, 600])
         assert {head.origin for head in heads} == {f"testserver/audit/{ACME}"}
         assert AuditCheckpoint.objects.filter(tenant_id=ACME).latest("size").signed_at == now + CHECKPOINT_INTERVAL
+
+
+def test_what_prometheus_reads_of_the_trees(now: datetime) -> None:
+    make_entries(ACME, 600)
+    make_entry(GLOBEX)
+    for _ in range(2):
+        sequence_entries(now=now)
+    with system_scope():
+        assert measure_trees(now=now + timedelta(seconds=3)) == Trees(601, 600, 100, 3.0)
+    sign_due_checkpoints(now=now + timedelta(seconds=3))
+    with system_scope():
+        assert measure_trees(now=now + timedelta(seconds=9)) == Trees(601, 600, 0, 0.0)
 
 
 def test_the_installation_has_a_tree_of_its_own(now: datetime) -> None:

@@ -14,6 +14,7 @@ from apps.tenants.models import Tenant
 from tests import databases
 from tests.backoffice.staff import enrol, open_session
 from tests.backoffice.world import World, build_world
+from tests.factories.audit import run_sequencer
 from tests.factories.tenants import make_tenant
 from tests.factories.users import make_user
 
@@ -51,7 +52,9 @@ def built_world(own_valkey_database: None, django_db_blocker: pytest.FixtureDef)
     """A world in a database of its own: building one takes longer than most tests do."""
     with django_db_blocker.unblock(), databases.cloned_database() as name:  # type: ignore[attr-defined]
         databases.log_in("web", name)
-        yield name, build_world(make_tenant("acme"), make_tenant("globex"))
+        world = build_world(make_tenant("acme"), make_tenant("globex"))
+        run_sequencer()
+        yield name, world
 
 
 @pytest.fixture

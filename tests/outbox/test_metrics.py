@@ -27,6 +27,10 @@ def test_pending_rows_and_lag_are_exported() -> None:
             "finops_outbox_lag_seconds": 0,
             "finops_audit_pending_entries": 0,
             "finops_audit_lag_seconds": 0,
+            "finops_audit_tree_entries": 0,
+            "finops_audit_largest_tree_entries": 0,
+            "finops_audit_uncovered_entries": 0,
+            "finops_audit_checkpoint_lag_seconds": 0,
         }
     minute_ago = clock.now() - timedelta(minutes=1)
     make_event(ACME, now=minute_ago)

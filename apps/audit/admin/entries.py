@@ -15,6 +15,7 @@ from apps.audit.admin.proofs import Standing, proof_notice, proof_panels, proof_
 from apps.audit.models import AuditEntry
 from apps.core.admin import (
     NOTHING,
+    Notice,
     Panel,
     Source,
     StaffModelAdmin,
@@ -22,7 +23,6 @@ from apps.core.admin import (
     Table,
     TenantFilter,
     about_url,
-    chip,
     column,
     moment,
     number,

@@ -1,0 +1,92 @@
+"""What staff see of checkpoints and of an entry's proof."""
+
+import pytest
+from django.test import Client
+
+from apps.audit.models import AuditCheckpoint, AuditEntry
+from apps.audit.notes import SigningKey, sign
+from apps.core.scope import staff_scope
+from tests.backoffice.staff import enrol, open_session
+from tests.factories.audit import make_entries, make_entry, run_sequencer
+from tests.tampering import tamper
+
+pytestmark = pytest.mark.commits
+
+
+@pytest.fixture
+def newest(acme) -> AuditEntry:
+    make_entries(acme.id, 300)
+    entry = make_entry(acme.id)
+    run_sequencer()
+    return entry
+
+
+@pytest.fixture
+def client(staff) -> Client:
+    return open_session(staff, enrol(staff))
+
+
+def _text(client: Client, path: str) -> str:
+    response = client.get(f"/admin/audit/{path}")
+    assert response.status_code == 200
+    return " ".join(response.content.decode().split())
+
+
+def _head(entry: AuditEntry) -> AuditCheckpoint:
+    with staff_scope():
+        return AuditCheckpoint.objects.filter(tenant_id=entry.tenant_id).latest("size")
+
+
+def test_a_checkpoint_shows_its_note_and_who_signed_it(newest: AuditEntry, client: Client) -> None:
+    head = _head(newest)
+    listed = _text(client, "auditcheckpoint/?which=heads")
+    assert bytes(head.root_hash).hex() in listed
+    page = _text(client, f"auditcheckpoint/{head.pk}/change/")
+    for line in head.note.split():
+        assert line.replace("+", "&#x2B;") in page or line in page
+    assert "by key t1" in page
+    assert "does not verify" not in page
+
+
+def test_a_forged_checkpoint_says_what_to_do(newest: AuditEntry, client: Client) -> None:
+    head = _head(newest)
+    text = head.note.rpartition("\n\n")[0] + "\n"
+    forged = sign(text, [SigningKey(text.partition("\n")[0], b"z" * 32)])
+    tamper("UPDATE audit_checkpoint SET note = %s WHERE id = %s", forged, head.id)
+    page = _text(client, f"auditcheckpoint/{head.pk}/change/")
+    assert "The checkpoint does not verify" in page
+    assert "No key that is known has signed the note." in page
+
+
+def test_an_entry_shows_its_path_to_the_root_that_was_signed(newest: AuditEntry, client: Client) -> None:
+    page = _text(client, f"auditentry/{newest.pk}/change/")
+    assert "Place in the tree" in page
+    assert bytes(_head(newest).root_hash).hex() in page
+    assert "holds" in page
+
+
+def test_an_entry_that_no_checkpoint_covers_waits(newest: AuditEntry, client: Client) -> None:
+    waiting = make_entry(newest.tenant_id)
+    page = _text(client, f"auditentry/{waiting.pk}/change/")
+    assert "the next checkpoint covers it" in page
+    assert "cannot be proved" not in page
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("actor = '{}'", "not what its leaf hash commits to"),
+        ("sequence = 9000", "not yet"),
+        ("leaf_hash = sha256('x')", "not what its leaf hash commits to"),
+    ],
+)
+def test_an_entry_that_was_changed_is_told(newest: AuditEntry, client: Client, change: str, said: str) -> None:
+    tamper(f"UPDATE audit_entry SET {change} WHERE id = %s", newest.pk)
+    assert said in _text(client, f"auditentry/{newest.pk}/change/")
+
+
+def test_an_entry_in_a_damaged_tree_cannot_be_proved(newest: AuditEntry, client: Client) -> None:
+    tamper("DELETE FROM audit_entry WHERE tenant_id = %s AND sequence = 290", newest.tenant_id)
+    page = _text(client, f"auditentry/{newest.pk}/change/")
+    assert "This entry cannot be proved" in page
+    assert "The tree of its log is damaged" in page
