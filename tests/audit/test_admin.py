@@ -66,6 +66,7 @@ def test_an_entry_shows_its_path_to_the_root_that_was_signed(newest: AuditEntry,
 
 
 def test_an_entry_that_no_checkpoint_covers_waits(newest: AuditEntry, client: Client) -> None:
+    assert newest.tenant_id is not None
     waiting = make_entry(newest.tenant_id)
     page = _text(client, f"auditentry/{waiting.pk}/change/")
     assert "the next checkpoint covers it" in page
