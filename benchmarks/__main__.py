@@ -16,7 +16,20 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        choices=["sync", "list", "orders", "rls", "relay", "webhooks", "isolation", "limits", "jobs", "verify", "audit", []],
+        choices=[
+            "sync",
+            "list",
+            "orders",
+            "rls",
+            "relay",
+            "webhooks",
+            "isolation",
+            "limits",
+            "jobs",
+            "verify",
+            "audit",
+            [],
+        ],
         help="all by default",
     )
     names = parser.parse_args().names
@@ -33,8 +46,8 @@ def _benchmarks() -> dict[str, Benchmark]:
     import django
 
     django.setup()
-    from benchmarks.isolation import isolation_benchmark
     from benchmarks.audit import audit_benchmark
+    from benchmarks.isolation import isolation_benchmark
     from benchmarks.jobs import jobs_benchmark
     from benchmarks.limits import limits_benchmark
     from benchmarks.listing import list_benchmark
