@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 
 import msgspec
 from django.db import transaction
@@ -29,9 +29,11 @@ from apps.idempotency.types import Answer
 _KEPT_REFUSALS = (409, 422)
 _KEPT_HEADERS = ("ETag", "Location")
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
-# Whitespace and the order of members do not make another request; a number's notation does.
+# Notation does not make another request: whitespace, escapes, the order of members, how a number is written.
 _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number")
-_body = msgspec.json.Decoder(float_hook=Decimal)
+# No number of a body is longer, so nothing is ever rounded.
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_MOST_DIGITS = 40
 
 
 def run_idempotently(view: TenantView, execute: Callable[[], Response], *, secret: bool = False) -> Response:
@@ -83,8 +85,17 @@ def fingerprint_of(view: TenantView) -> bytes:
     principal = str(actor.api_key_id or actor.user_id).encode()
     raw: bytes = request._request.body or b"{}"
     with suppress(*UNREADABLE):
-        raw = _canonical.encode(_body.decode(raw))
+        raw = _canonical.encode(_decoder.decode(raw))
     return hashlib.sha256(b"\n".join([principal, str(request.method).encode(), request.path.encode(), raw])).digest()
+
+
+def _number(text: str) -> int | Decimal:
+    """Return a number with a fraction or an exponent in the one form of its value, exactly."""
+    value = Decimal(text).normalize(_EXACT)
+    return int(value) if value.adjusted() < _MOST_DIGITS and value == value.to_integral_value() else value
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number)
 
 
 def _run(view: TenantView, execute: Callable[[], Response]) -> Response:

@@ -1,10 +1,11 @@
 """Taking idempotency keys, keeping the answers, and forgetting them in time."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -26,6 +27,8 @@ KEPT = timedelta(days=30)
 SECRET_KEPT = timedelta(hours=24)
 IN_FLIGHT_WAIT_MS = 3000
 EXPIRY_BATCH = 1000
+# A bound on one run; what is left is the next one's, a minute later.
+LONGEST_EXPIRY_SECONDS = 45.0
 
 _TABLE = "idempotency_record"
 
@@ -40,14 +43,19 @@ _KEEP = """
 UPDATE idempotency_record SET status = %s, headers = %s, body = %s, body_expires_at = %s
 WHERE tenant_id = %s AND key = %s
 """
+# From where the last batch ended: what it left behind in the index may not go while anybody's snapshot is older.
 _FORGET_BODIES = """
 UPDATE idempotency_record SET body = NULL WHERE id IN (
-    SELECT id FROM idempotency_record WHERE body_expires_at <= %(now)s AND body IS NOT NULL
-    LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+    SELECT id FROM idempotency_record
+    WHERE body_expires_at BETWEEN %(after)s AND %(now)s AND body_expires_at IS NOT NULL AND body IS NOT NULL
+    ORDER BY body_expires_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+RETURNING body_expires_at
 """
 _FORGET_RECORDS = """
 DELETE FROM idempotency_record WHERE id IN (
-    SELECT id FROM idempotency_record WHERE expires_at <= %(now)s LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+    SELECT id FROM idempotency_record WHERE expires_at BETWEEN %(after)s AND %(now)s
+    ORDER BY expires_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+RETURNING expires_at
 """
 
 
@@ -105,13 +113,23 @@ def keep_statement(*, key: str, answer: Answer, body_expires_at: datetime | None
     return Statement(_KEEP, [answer.status, headers, answer.body, body_expires_at, current_tenant_id(), key])
 
 
-def expire_records(*, now: datetime, batch: int = EXPIRY_BATCH) -> int:
-    """Forget one batch of outlived secret bodies and one of records; return how many rows changed."""
-    with system_scope(), connection.cursor() as cursor:
-        cursor.execute(_FORGET_BODIES, {"now": now, "batch": batch})
-        changed: int = cursor.rowcount
-        cursor.execute(_FORGET_RECORDS, {"now": now, "batch": batch})
-        changed += cursor.rowcount
+def expire_records(*, now: datetime, batch: int = EXPIRY_BATCH, seconds: float = LONGEST_EXPIRY_SECONDS) -> int:
+    """Forget every outlived secret body, then every outlived record, for at most so long; return how many rows changed.
+
+    Each batch is a transaction of its own.
+    """
+    ends_at = time.monotonic() + seconds
+    return sum(_forget(sql, now, batch, ends_at) for sql in (_FORGET_BODIES, _FORGET_RECORDS))
+
+
+def _forget(sql: str, now: datetime, batch: int, ends_at: float) -> int:
+    after, changed, is_more = datetime.min.replace(tzinfo=UTC), 0, True
+    while is_more and time.monotonic() < ends_at:
+        with system_scope(), connection.cursor() as cursor:
+            cursor.execute(sql, {"after": after, "now": now, "batch": batch})
+            times = [at for (at,) in cursor.fetchall()]
+        changed, is_more = changed + len(times), len(times) == batch
+        after = max(times, default=after)
     return changed
 
 

@@ -68,9 +68,17 @@ class HeaderAuthentication(BaseAuthentication):
         return None, Principal(actor=actor, permissions=frozenset({"buy"}))
 
 
+class Anything(serializers.Field):
+    """Whatever JSON holds."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
 class Purchase(StrictSerializer):
     amount = DecimalText()
     outcome = serializers.ChoiceField(choices=["201", "204", *FAILURES], default="201")
+    note = Anything(required=False)
 
 
 class PurchaseList(TenantView):

@@ -139,11 +139,40 @@ def test_a_key_with_another_request_is_refused(post: Post, body: Any, path: str)
     assert post({"amount": "1.50"}).content == first.content
 
 
-def test_whitespace_and_the_order_of_members_do_not_make_another_request(post: Post) -> None:
-    first = post('{"amount":"1.50","outcome":"201"}')
-    again = post('{ "outcome": "201",\n  "amount": "1.50" }')
-    assert again.content == first.content
-    assert _effects() == 1
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ('{"amount":"1.50","outcome":"201"}', '{ "outcome": "201",\n  "amount": "1.50" }'),
+        ('{"amount":"1.50"}', '{"\\u0061mount":"\\u0031.50"}'),
+        ('{"amount":"1.50"}', '{"amount":"7","amount":"1.50"}'),  # the last one counts, here as in every answer
+    ],
+    ids=["order and whitespace", "escapes", "a member twice"],
+)
+def test_notation_does_not_make_another_request(post: Post, first: str, again: str) -> None:
+    assert post(first).status_code == 201
+    assert post(again)["Idempotency-Replayed"] == "true"
+    assert (_effects(), _records()) == (1, 1)
+
+
+NUMBERS = [
+    ("100", "1e2", True),
+    ("100", "100.0", True),
+    ("1.5", "150e-2", True),
+    ("0", "-0.0", True),
+    ("0.1", "0.1000000000000000055511151231257827", False),  # one and the same in binary floating point
+    ("9007199254740992", "9007199254740993", False),
+    ("1e400", "1e401", False),
+    ("1e400", "10e399", True),
+    ("1", '"1"', False),
+]
+
+
+@pytest.mark.parametrize(("first", "again", "is_same"), NUMBERS)
+def test_a_number_is_its_exact_value(post: Post, first: str, again: str, is_same: bool) -> None:
+    assert post(f'{{"amount":"1","note":{first}}}').status_code == 201
+    answer = post(f'{{"amount":"1","note":{again}}}')
+    assert answer.status_code == (201 if is_same else 422)
+    assert (_effects(), _records()) == (1, 1)
 
 
 def test_a_missing_body_is_an_empty_object(post: Post) -> None:

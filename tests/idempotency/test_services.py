@@ -1,10 +1,14 @@
 """How long answers are kept, and how they are forgotten."""
 
+import sys
+import time
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.core import clock
 from apps.core.actor import system_actor
@@ -15,6 +19,7 @@ from apps.idempotency.models import IdempotencyRecord
 from apps.idempotency.services import expire_records, keep_answer, take_key
 from apps.idempotency.tasks import expire
 from apps.idempotency.types import Answer
+from tests import databases
 
 ACME = UUID("0198c5a0-0000-7000-8000-00000000000a")
 GLOBEX = UUID("0198c5a0-0000-7000-8000-00000000000b")
@@ -22,6 +27,11 @@ ACTOR = system_actor("tests", tenant_id=ACME)
 ANSWER = Answer(status=201, body=b'{"id":"1"}', headers={"ETag": '"1"'})
 DAY, MONTH = timedelta(hours=24), timedelta(days=30)
 MOMENT = timedelta(microseconds=1)
+MANY = """
+INSERT INTO idempotency_record (id, tenant_id, key, fingerprint, status, headers, body, created_at, expires_at)
+SELECT gen_random_uuid(), %(tenant)s, 'key-' || number, '', 201, '{}', '{}', %(now)s, %(now)s + interval '30 days'
+FROM generate_series(1, %(many)s) AS number
+"""
 
 
 def _keep(now: datetime, *, key: str = "key", secret: bool = False, tenant: UUID = ACME) -> None:
@@ -93,10 +103,42 @@ def test_expiry_forgets_what_is_over_and_nothing_else(now: datetime) -> None:
 
 
 @pytest.mark.worker_login
-def test_expiry_works_in_batches(now: datetime) -> None:
+def test_expiry_works_in_batches_until_nothing_is_left(now: datetime) -> None:
     for number in range(5):
         _keep(now, key=f"key-{number}")
-    assert [expire_records(now=now + MONTH, batch=2) for _ in range(4)] == [2, 2, 1, 0]
+    with CaptureQueriesContext(connection) as captured:
+        assert expire_records(now=now + MONTH, batch=2) == 5
+    deletes = [query["sql"] for query in captured if "DELETE" in query["sql"]]
+    assert len(deletes) == 3
+    assert sum(query["sql"] == "COMMIT" for query in captured) == 4, "each by itself, as the look for secrets is"
+    assert _keys() == set()
+
+
+@pytest.mark.worker_login
+def test_expiry_ends_in_time_and_the_next_run_goes_on(now: datetime) -> None:
+    _keep(now)
+    assert expire_records(now=now + MONTH, seconds=0) == 0
+    assert _keys() == {"key"}
+    assert expire_records(now=now + MONTH) == 1
+
+
+@pytest.mark.prove
+@pytest.mark.worker_login
+def test_three_hundred_thousand_expire_at_once_while_an_old_snapshot_is_open(now: datetime, database: str) -> None:
+    """What was deleted stays in the index for as long as somebody might look at it: it is not gone through again."""
+    many = 300_000
+    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        owner.execute(MANY, {"many": many, "tenant": ACME, "now": now})
+        with psycopg.connect(databases.url("owner", database)) as old:
+            old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            old.execute("SELECT count(*) FROM idempotency_record")
+            started = time.monotonic()
+            changed, runs = 0, 0
+            while found := expire_records(now=now + MONTH):
+                changed, runs = changed + found, runs + 1
+            sys.stdout.write(f"{many / (time.monotonic() - started):.0f} records/s in {runs} runs\n")
+    assert changed == many
+    assert _keys() == set()
 
 
 @pytest.mark.worker_login
