@@ -21,6 +21,7 @@ def main() -> None:
             "list",
             "orders",
             "rls",
+            "replay",
             "relay",
             "webhooks",
             "isolation",
@@ -53,6 +54,7 @@ def _benchmarks() -> dict[str, Benchmark]:
     from benchmarks.listing import list_benchmark
     from benchmarks.orders import orders_benchmark
     from benchmarks.relay import relay_benchmark
+    from benchmarks.replay import replay_benchmark
     from benchmarks.rls import rls_benchmark
     from benchmarks.sync import sync_benchmark
     from benchmarks.verifying import verify_benchmark
@@ -63,6 +65,7 @@ def _benchmarks() -> dict[str, Benchmark]:
         "list": list_benchmark,
         "orders": orders_benchmark,
         "rls": rls_benchmark,
+        "replay": replay_benchmark,
         "relay": relay_benchmark,
         "webhooks": webhooks_benchmark,
         "isolation": isolation_benchmark,

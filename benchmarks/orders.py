@@ -7,6 +7,7 @@ gate never has to add up more open orders than an account would have.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from itertools import count, cycle
 from statistics import median
 from typing import Any
@@ -201,8 +202,9 @@ def _show(_order: Any, shown: str, _decision: Any) -> Answer:
     return Answer(status=201, headers={}, body=shown.encode())
 
 
+@cache
 def prepare_desks() -> Desks:
-    """Make a tenant with accounts to trade with, and a market to trade on."""
+    """Make a tenant with accounts to trade with, and a market to trade on; the same for all benchmarks of a run."""
     now = clock.now()
     tenant = create_tenant(slug="desks", name="Desks", actor=system_actor("benchmark"), now=now)
     actor = system_actor("benchmark", tenant_id=tenant.id)
