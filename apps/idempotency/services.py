@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -13,7 +14,7 @@ import psycopg
 from django.db import OperationalError, connection
 
 from apps.core import crypto
-from apps.core.db.statements import Statement
+from apps.core.db.statements import Statement, run_in_one_trip
 from apps.core.ids import new_id
 from apps.core.scope import current_tenant_id, system_scope
 from apps.core.seals import Row, SealedTable, key_id_in
@@ -38,6 +39,16 @@ _TAKE = """
 INSERT INTO idempotency_record (id, tenant_id, key, fingerprint, headers, created_at, expires_at)
 SELECT %s, %s, %s, %s, '{}', %s, %s WHERE set_config('lock_timeout', %s, true) IS NOT NULL
 ON CONFLICT (tenant_id, key) DO NOTHING RETURNING id
+"""
+_PATIENT_AGAIN = "SET LOCAL lock_timeout TO DEFAULT"
+# A record that has outlived KEPT and was not swept yet is taken as if it were gone.
+_TAKE_OVER = """
+UPDATE idempotency_record SET status = NULL, headers = '{}', body = NULL, body_expires_at = NULL,
+       fingerprint = %s, created_at = %s, expires_at = %s
+WHERE tenant_id = %s AND key = %s AND expires_at <= %s RETURNING id
+"""
+_FIND = """
+SELECT fingerprint, status, headers, body, body_expires_at FROM idempotency_record WHERE tenant_id = %s AND key = %s
 """
 _KEEP = """
 UPDATE idempotency_record SET status = %s, headers = %s, body = %s, body_expires_at = %s
@@ -69,12 +80,10 @@ def take_key(*, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
         IdempotencyKeyReused: the key belongs to a request with another fingerprint.
         IdempotencyAnswerExpired: the answer held a secret and is gone.
     """
-    with bounded_wait(), connection.cursor() as cursor:
-        take = take_statement(tenant_id=current_tenant_id(), key=key, fingerprint=fingerprint, now=now)
-        cursor.execute(take.sql, take.params)
-        kept = None if cursor.fetchone() else find_answer(key=key, fingerprint=fingerprint, now=now)
-        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
-    return kept
+    take = take_statement(tenant_id=current_tenant_id(), key=key, fingerprint=fingerprint, now=now)
+    with bounded_wait():
+        taken, _reset = run_in_one_trip([take, Statement(_PATIENT_AGAIN)])
+        return None if taken else find_answer(key=key, fingerprint=fingerprint, now=now)
 
 
 def take_statement(*, tenant_id: UUID, key: str, fingerprint: bytes, now: datetime) -> Statement:
@@ -91,12 +100,14 @@ def find_answer(*, key: str, fingerprint: bytes, now: datetime) -> Answer | None
 
     Raises: as `take_key`.
     """
-    if _take_over(key, fingerprint, now):
+    tenant_id = current_tenant_id()
+    take_over = Statement(_TAKE_OVER, [fingerprint, now, now + KEPT, tenant_id, key, now])
+    taken_over, found = run_in_one_trip([take_over, Statement(_FIND, [tenant_id, key])])
+    if taken_over:
         return None
-    record = IdempotencyRecord.objects.filter(tenant_id=current_tenant_id(), key=key).first()
-    if record is None:
+    if not found:
         raise IdempotencyInFlight(retry_after=1)  # It was swept between the two statements.
-    return _kept_answer(record, fingerprint, now)
+    return _kept_answer(_Kept(*found[0]), key, fingerprint, now)
 
 
 def keep_answer(*, key: str, answer: Answer, secret: bool, now: datetime) -> None:
@@ -146,23 +157,26 @@ def bounded_wait() -> Iterator[None]:
         raise
 
 
-def _take_over(key: str, fingerprint: bytes, now: datetime) -> bool:
-    """Take a record that has outlived KEPT and was not swept yet, as if it were gone."""
-    outlived = IdempotencyRecord.objects.filter(tenant_id=current_tenant_id(), key=key, expires_at__lte=now)
-    fresh = {"fingerprint": fingerprint, "created_at": now, "expires_at": now + KEPT}
-    return outlived.update(status=None, headers={}, body=None, body_expires_at=None, **fresh) == 1
+class _Kept(NamedTuple):
+    """What `_FIND` returns."""
+
+    fingerprint: bytes
+    status: int | None
+    headers: str
+    body: bytes | None
+    body_expires_at: datetime | None
 
 
-def _kept_answer(record: IdempotencyRecord, fingerprint: bytes, now: datetime) -> Answer:
-    if bytes(record.fingerprint) != fingerprint:
+def _kept_answer(kept: _Kept, key: str, fingerprint: bytes, now: datetime) -> Answer:
+    if kept.fingerprint != fingerprint:
         raise IdempotencyKeyReused
-    assert record.status is not None, "a committed record has its answer"
-    body = bytes(record.body or b"")
-    if record.body_expires_at is not None:
-        if record.body is None or record.body_expires_at <= now:
+    assert kept.status is not None, "a committed record has its answer"
+    body = kept.body or b""
+    if kept.body_expires_at is not None:
+        if kept.body is None or kept.body_expires_at <= now:
             raise IdempotencyAnswerExpired
-        body = crypto.decrypt(body, bound_to=_bound_to(record.tenant_id, record.key))
-    return Answer(status=record.status, headers=record.headers, body=body)
+        body = crypto.decrypt(body, bound_to=_bound_to(current_tenant_id(), key))
+    return Answer(status=kept.status, headers=msgspec.json.decode(kept.headers), body=body)
 
 
 def _bound_to(tenant_id: UUID, key: str) -> str:
