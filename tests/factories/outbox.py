@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from apps.core.actor import Actor, system_actor
 from apps.core.ids import new_id
 from apps.core.scope import write_scope
@@ -12,7 +14,15 @@ from apps.outbox.catalogue import example
 from apps.outbox.models import OutboxEvent
 from apps.outbox.services import emit
 from apps.outbox.types import NewEvent
+from tests import databases
 
+_MULTIPLY = """
+INSERT INTO outbox_event (id, tenant_id, type, schema_version, entity_type, entity_id, data, actor, request_id,
+                          traceparent, occurred_at)
+SELECT gen_random_uuid(), tenant_id, type, schema_version, entity_type, entity_id, data, actor, request_id,
+       traceparent, occurred_at
+FROM outbox_event, generate_series(1, %(times)s) WHERE id = %(id)s
+"""
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
@@ -48,3 +58,9 @@ def make_event(
     with write_scope(actor):
         emit(new_event(type, entity_type=entity_type, entity_id=entity_id, data=data), actor=actor, now=now)
         return OutboxEvent.objects.filter(tenant_id=tenant_id).latest("position")
+
+
+def multiply(event: OutboxEvent, times: int, *, database: str) -> None:
+    """Add so many pending events like this one, of the same entity: what a bulk of emitting would leave, at once."""
+    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        owner.execute(_MULTIPLY, {"times": times, "id": event.id})

@@ -23,6 +23,7 @@ from apps.core.scope import write_scope
 from apps.outbox.services import emit_many
 from apps.outbox.types import NewEvent
 from tests import databases
+from tests.factories.outbox import make_event, multiply, new_event
 from tests.factories.tenants import make_tenant
 from tests.factories.webhooks import make_endpoint
 from tests.outbox.relay_process import RelayProcess
@@ -68,7 +69,7 @@ class Writers:
                 tenant = chance.choice(self._tenants)
                 count = chance.randint(1, 5)
                 numbers = range(written[tenant], written[tenant] + count)
-                events = [event(entities[tenant], number) for number in numbers]
+                events = [numbered(entities[tenant], number) for number in numbers]
                 try:
                     with write_scope(system_actor("tests", tenant_id=tenant)):
                         emit_many(events, actor=system_actor("tests", tenant_id=tenant), now=clock.now())
@@ -84,8 +85,8 @@ class Writers:
         self.emitted.update(written)
 
 
-def event(entity: UUID, number: int) -> NewEvent:
-    return NewEvent(type="order.filled", entity_type="order", entity_id=entity, data={"number": number})
+def numbered(entity: UUID, number: int) -> NewEvent:
+    return new_event("order.filled", entity_id=entity, data={"client_order_id": str(number)})
 
 
 @pytest.fixture
@@ -143,9 +144,9 @@ def assert_numbered_in_order(owner: psycopg.Connection) -> None:
     """
     assert owner.execute(gaps).fetchall() == []
     told = defaultdict(list)
-    rows = "SELECT entity_id, (data->>'number')::int FROM outbox_event WHERE type = 'order.filled' ORDER BY sequence"
+    rows = "SELECT entity_id, data->>'client_order_id' FROM outbox_event WHERE type = 'order.filled' ORDER BY sequence"
     for entity, number in owner.execute(rows):
-        told[entity].append(number)
+        told[entity].append(int(number))
     assert all(numbers == list(range(len(numbers))) for numbers in told.values())
 
 
@@ -161,7 +162,7 @@ def test_neither_a_long_queue_nor_an_open_transaction_nor_a_lock_holds_others_up
     wait_until_relayed(owner)
     with psycopg.connect(databases.url("owner", database)) as open_for_long:
         open_for_long.execute("SELECT FROM webhooks_endpoint WHERE id = %s FOR UPDATE", [endpoint.id])
-        emit_long_queue(tenants[1].id)
+        multiply(make_event(tenants[1].id), LONG_QUEUE, database=database)
         started = clock.now()
         with Writers([tenant.id for tenant in tenants if tenant != tenants[1]], seed, hold=0) as writers:
             time.sleep(SECONDS)
@@ -176,12 +177,6 @@ def test_neither_a_long_queue_nor_an_open_transaction_nor_a_lock_holds_others_up
         relay.go_on()
     wait_until_relayed(owner)
     assert_numbered_in_order(owner)
-
-
-def emit_long_queue(tenant_id: UUID) -> None:
-    actor, entity = system_actor("tests", tenant_id=tenant_id), new_id()
-    with write_scope(actor):
-        emit_many([event(entity, number) for number in range(LONG_QUEUE)], actor=actor, now=clock.now())
 
 
 def lags_of_others(owner: psycopg.Connection, but: list[UUID], since: object) -> list[float]:
