@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import msgspec
 
+from benchmarks.cpu import seconds_of
 from benchmarks.orders import KEY, LASTING, Desks, prepare_desks
 from benchmarks.platform import process
 from benchmarks.result import Result
@@ -19,25 +20,33 @@ WARM_UP = 2
 
 
 def replay_benchmark(environment: Mapping[str, str]) -> Iterator[Result]:
-    """Measure how long each takes, in turns, over the same connection."""
+    """Measure how long each takes, a round of them in turns, over the same connection."""
     desks, port = prepare_desks(), ports.choose()
     command = services.web({**environment, **LASTING}, port=port)
-    with process(list(command.arguments[1:]), command.environment, ready=f"http://127.0.0.1:{port}/livez"):
+    ready = f"http://127.0.0.1:{port}/livez"
+    with process(list(command.arguments[1:]), command.environment, ready=ready) as server:
         client = Client(port, desks)
         orders = [client.place(number) for number in range(ORDERS)]
-        replays, reads = list[float](), list[float]()
+        replays, reads, used = list[float](), list[float](), {"replay": 0.0, "GET": 0.0}
         for number in range(WARM_UP + ROUNDS):
-            for key, body, order_id in orders:
-                took = client.replay(key, body), client.read(order_id)
-                if number >= WARM_UP:
-                    replays.append(took[0])
-                    reads.append(took[1])
+            begun = seconds_of(server)
+            replayed = [client.replay(key, body) for key, body, _order_id in orders]
+            between = seconds_of(server)
+            read = [client.read(order_id) for _key, _body, order_id in orders]
+            if number >= WARM_UP:
+                replays, reads = replays + replayed, reads + read
+                used["replay"] += between - begun
+                used["GET"] += seconds_of(server) - between
     yield Result(
         name="replay",
         unit="answers/s",
         ours=[1 / took for took in replays],
         peer=[1 / took for took in reads],
-        notes=[f"replay {_percentiles(replays)}; GET of the same order {_percentiles(reads)}"],
+        notes=[
+            f"replay {_percentiles(replays)}; GET of the same order {_percentiles(reads)}",
+            "web server's CPU: "
+            + ", ".join(f"{name} {1000 * seconds / len(reads):.2f} ms" for name, seconds in used.items()),
+        ],
     )
 
 

@@ -5,11 +5,10 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from apps.audit.services import sequence_entries, sign_due_checkpoints
+from apps.audit.services import AUDIT_LOG, sign_due_checkpoints
 from apps.core import clock
+from apps.core.sequencing import drain
 
-# A bound on one run; what is left is the next wake's or sweep's.
-ROUNDS = 200
 # A visit that nobody took in this time is dropped: beat sweeps.
 _EXPIRE_SECONDS = 10
 
@@ -20,9 +19,7 @@ _coming_at = 0.0
 @shared_task(name="audit.sequence")
 def sequence() -> None:
     """Number pending entries until none is left that this worker can take, and sign the checkpoints that are due."""
-    for _ in range(ROUNDS):
-        if not sequence_entries(now=clock.now()):
-            break
+    drain(AUDIT_LOG)
     wait = sign_due_checkpoints(now=clock.now())
     if wait is not None:
         _come_again(wait)
