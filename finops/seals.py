@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from apps.audit.services import SUBJECT_KEYS
 from apps.core import clock
 from apps.core.seals import SealedTable
 from apps.idempotency.services import KEPT_ANSWERS
@@ -11,7 +12,15 @@ from apps.tenants.services import WAITING_LETTERS
 from apps.users.services import AUTHENTICATOR_SEEDS, SUCCESSORS
 from apps.webhooks.services import WEBHOOK_SECRETS
 
-SEALED_TABLES = (CREDENTIALS, WEBHOOK_SECRETS, AUTHENTICATOR_SEEDS, SUCCESSORS, WAITING_LETTERS, KEPT_ANSWERS)
+SEALED_TABLES = (
+    CREDENTIALS,
+    WEBHOOK_SECRETS,
+    AUTHENTICATOR_SEEDS,
+    SUCCESSORS,
+    WAITING_LETTERS,
+    KEPT_ANSWERS,
+    SUBJECT_KEYS,
+)
 
 
 class Progress(NamedTuple):

@@ -11,6 +11,7 @@ import psycopg
 from django.db import connections
 from psycopg.conninfo import conninfo_to_dict
 
+from apps.audit import subject_keys
 from tests.plugin import TEMPLATE
 
 Owner = psycopg.Connection[tuple[Any, ...]]
@@ -138,6 +139,7 @@ def log_in(login: Login, database: str) -> None:
     parts = conninfo_to_dict(url(login, database))
     connection = connections["default"]
     connection.close()
+    subject_keys.forget()  # they are another database's
     # Threads build their connections from this very dictionary.
     connection.settings_dict.update(
         NAME=parts["dbname"],

@@ -13,7 +13,7 @@ from io import StringIO
 import msgspec
 
 from apps.audit.leaf import leaf_content
-from apps.audit.models import AuditEntry
+from apps.audit.opening import OpenedEntry
 from apps.core.canonical import canonical_plain, jsonable
 
 COLUMNS = (
@@ -36,42 +36,50 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
-def as_line(entry: AuditEntry) -> bytes:
+def as_line(opened: OpenedEntry) -> bytes:
     """Return a numbered entry's line, with its line feed."""
+    entry = opened.entry
     head = b'{"sequence":%d,"leaf_hash":"%s","leaf":\t' % (entry.sequence or 0, bytes(entry.leaf_hash).hex().encode())
-    leaf = canonical_plain(leaf_content(entry))
-    return b'%s%s\t,"opened":{"actor":\t%s\t,"changes":\t%s\t}}\n' % (head, leaf, b"null", b"null")
+    leaf, actor, changes = canonical_plain(leaf_content(entry)), _part(opened, "actor"), _part(opened, "changes")
+    return b'%s%s\t,"opened":{"actor":\t%s\t,"changes":\t%s\t}}\n' % (head, leaf, actor, changes)
 
 
-def as_lines(entries: Iterable[AuditEntry]) -> Iterator[bytes]:
+def _part(opened: OpenedEntry, name: str) -> bytes:
+    if name not in opened.salts:
+        return b"null"
+    members = canonical_plain(opened.members(name))
+    return b'{"salt":"%s","members":%s}' % (opened.salts[name].encode(), members)
+
+
+def as_lines(entries: Iterable[OpenedEntry]) -> Iterator[bytes]:
     """Return the lines of numbered entries."""
     return map(as_line, entries)
 
 
-def as_table(entries: Iterable[AuditEntry]) -> Iterator[bytes]:
+def as_table(entries: Iterable[OpenedEntry]) -> Iterator[bytes]:
     """Return the rows of a CSV table (RFC 4180, UTF-8), the first of which names the columns."""
     buffer = StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
-    for entry in entries:
-        writer.writerow([_cell(value) for value in _values(entry)])
+    for opened in entries:
+        writer.writerow([_cell(value) for value in _values(opened)])
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
     yield buffer.getvalue().encode()
 
 
-def _values(entry: AuditEntry) -> Iterator[object]:
-    actor = entry.actor
+def _values(opened: OpenedEntry) -> Iterator[object]:
+    entry, actor = opened.entry, opened.actor
     yield entry.sequence
     yield jsonable(entry.at)
     yield entry.action
     yield actor.get("kind", "")
-    yield actor.get("label", "")
+    yield opened.label
     yield entry.actor_id or ""
     yield entry.target_type
     yield entry.target_id
-    yield _encoder.encode(entry.changes).decode()
+    yield _encoder.encode(opened.changes).decode()
     yield entry.request_id
     yield actor.get("ip", "")
     yield entry.id

@@ -1,7 +1,8 @@
 """What an audit leaf commits to.
 
-Anyone can recompute it from an entry of `GET /audit/entries`: drop `sequence` and `leaf_hash`, take the
-RFC 8785 bytes of the rest, and hash them as an RFC 9162 leaf.
+Anyone can recompute it from an entry of `GET /audit/entries`: drop `sequence`, `leaf_hash` and `salts`, take out of
+`actor` and `changes` the members that `personal` says are sealed, take the RFC 8785 bytes of the rest, and hash them as
+an RFC 9162 leaf. What is sealed is checked by itself: see `apps.audit.sealing`.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from apps.core.canonical import canonical_plain, jsonable
 
 
 def leaf_content(entry: AuditEntry) -> dict[str, Any]:
-    """Return the entry's content as plain JSON data, which actor and changes are already."""
+    """Return the entry's content as plain JSON data, which actor, changes and personal parts are already."""
     return {
         "id": str(entry.id),
         "tenant_id": None if entry.tenant_id is None else str(entry.tenant_id),
@@ -21,6 +22,7 @@ def leaf_content(entry: AuditEntry) -> dict[str, Any]:
         "actor": entry.actor,
         "target": {"type": entry.target_type, "id": entry.target_id},
         "changes": entry.changes,
+        "personal": entry.personal,
         "request_id": entry.request_id,
         "traceparent": entry.traceparent,
         "at": jsonable(entry.at),

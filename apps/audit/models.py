@@ -16,11 +16,13 @@ class AuditEntry(BaseModel):
 
     An entry without a tenant belongs to the installation's own log, which no tenant sees. `sequence` is null
     until the sequencer has numbered the entry. `leaf_hash` commits to all but `sequence` (see `apps.audit.leaf`).
+    `actor` and `changes` hold ids and what is nobody's own; what they say of a person stands in `personal`, sealed
+    under keys of `AuditSubjectKey` (see `apps.audit.sealing`).
     """
 
     retention = Retention.EVIDENCE
-    personal_fields = ("actor", "changes")
-    data_subject = "actor_id"
+    personal_fields = ("personal",)
+    data_subject = "personal.*.subject"
 
     tenant_id = models.UUIDField(null=True, editable=False)
     action = models.CharField(max_length=100)
@@ -30,10 +32,12 @@ class AuditEntry(BaseModel):
     target_type = models.CharField(max_length=100)
     target_id = models.CharField(max_length=100)
     changes = models.JSONField()
+    # {"actor": {"subject", "key", "members", "ciphertext", "digest"}, "changes": {the same}}, each if there is any.
+    personal = models.JSONField(default=dict)
     request_id = models.CharField(max_length=128, blank=True)
     traceparent = models.CharField(max_length=55, blank=True)
     at = models.DateTimeField()
-    schema_version = models.PositiveSmallIntegerField(default=1)
+    schema_version = models.PositiveSmallIntegerField(default=2)
     leaf_hash = models.BinaryField(max_length=32)
     position = models.BigIntegerField(
         db_default=Func(Value("audit_entry_position"), function="nextval"), editable=False
@@ -154,3 +158,41 @@ class CheckpointKey(BaseModel):
 
     def __str__(self) -> str:
         return self.key_id
+
+
+class AuditSubjectKey(BaseModel):
+    """The key that one log seals under what it says of one person; destroyed, it is all erased at once.
+
+    `subject` is the id of a user or an API key, or a day of visitors who were nobody yet. Whoever acts again after
+    their key was destroyed gets another.
+    """
+
+    retention = Retention.EVIDENCE
+    data_subject = "subject"
+
+    tenant_id = models.UUIDField(null=True, editable=False)
+    subject = models.UUIDField()
+    sealed_key = models.BinaryField(null=True)
+    created_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "audit_subject_key"
+        verbose_name = _("data subject")
+        verbose_name_plural = _("data subjects")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "subject"],
+                condition=Q(erased_at=None),
+                name="audit_subject_key_one_live",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=Q(erased_at=None, sealed_key__isnull=False) | Q(erased_at__isnull=False, sealed_key=None),
+                name="audit_subject_key_erased_is_gone",
+            ),
+        ]
+        indexes = [models.Index(fields=["subject"], name="audit_subject_key_subject")]
+
+    def __str__(self) -> str:
+        return str(self.subject)

@@ -1,10 +1,24 @@
-"""What is handed to those who verify a log."""
+"""What callers hand to the audit log, and what it hands to those who verify it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from apps.audit.notes import VerifierKey
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """What `changes` say of a person, such as a name or an address: sealed, so that it can be erased.
+
+    `subject` is the id of whose they are: a user's, an API key's. `changes` is {"field": [before, after]}, none of
+    which stands in the open `changes` as well.
+    """
+
+    subject: UUID
+    changes: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from guardian.models import UserObjectPermission
 from guardian.shortcuts import assign_perm, remove_perm
 
 from apps.audit.models import AuditEntry
+from apps.audit.opening import OpenedEntry, open_entries
 from apps.audit.services import record
+from apps.audit.types import Personal
 from apps.backoffice.reach import OPERATE, tenant_grants
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
@@ -62,11 +64,12 @@ def revoke_tenant(*, user_id: UUID, tenant_id: UUID, reason: str, actor: Actor, 
     return True
 
 
-def latest_grants(staff: Sequence[User], tenants: Sequence[UUID]) -> dict[tuple[str, UUID], AuditEntry]:
+def latest_grants(staff: Sequence[User], tenants: Sequence[UUID]) -> dict[tuple[str, UUID], OpenedEntry]:
     """Return the leaf of each tenant's log that tells who granted it, when and why, by staff user and tenant."""
     keys = [str(user.pk) for user in staff]
     leaves = AuditEntry.objects.filter(tenant_id__in=tenants, target_id__in=keys, action=GRANTED).order_by("position")
-    return {(leaf.target_id, leaf.tenant_id): leaf for leaf in leaves if leaf.tenant_id is not None}
+    latest = {(leaf.target_id, leaf.tenant_id): leaf for leaf in leaves if leaf.tenant_id is not None}
+    return dict(zip(latest, open_entries(latest.values()), strict=True))
 
 
 def _locked(user_id: UUID, tenant_id: UUID, actor: Actor) -> tuple[User, Tenant]:
@@ -90,11 +93,18 @@ def _tell(
 ) -> None:
     changes: dict[str, Any] = {
         "granted": granted,
-        "staff": [None, user.username],
         "tenant": [None, tenant.slug],
         "reason": [None, reason],
     }
-    record(action=action, actor=actor, target_type="user", target_id=user.pk, now=now, changes=changes)
+    told: dict[str, Any] = {
+        "action": action,
+        "target_type": "user",
+        "target_id": user.pk,
+        "now": now,
+        "changes": changes,
+        "personal": Personal(user.pk, {"staff": [None, user.username]}),
+    }
+    record(actor=actor, **told)
     acting = actor.for_tenant(tenant.pk)
     with write_scope(acting, even_if_read_only=True):
-        record(action=action, actor=acting, target_type="user", target_id=user.pk, now=now, changes=changes)
+        record(actor=acting, **told)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from guardian.models import UserObjectPermission
 
+from apps.audit.opening import OpenedEntry
 from apps.backoffice.granting import grant_tenant, latest_grants, revoke_tenant
 from apps.backoffice.reach import GRANT, granted_tenants, reaches_all, tenant_grants
 from apps.core import clock
@@ -161,7 +162,7 @@ def staff_of(_request: HttpRequest, tenant: Tenant) -> Sequence[Panel]:
     return [Table(_("Staff"), headers, rows, empty=empty)]
 
 
-def _told(leaf: Any) -> tuple[str, str, str]:
+def _told(leaf: OpenedEntry | None) -> tuple[str, str, str]:
     if leaf is None:
         return "", "", _("by a group or on the command line")
-    return leaf.actor["label"], moment(leaf.at), leaf.changes["reason"][1]
+    return leaf.label, moment(leaf.entry.at), leaf.changes["reason"][1]

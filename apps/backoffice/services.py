@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from apps.audit.services import record
+from apps.audit.services import record, visitors_of
+from apps.audit.types import Personal
 from apps.core import context
 from apps.core.actor import Actor
 from apps.core.errors import NotFound, ValidationFailed
@@ -72,14 +73,15 @@ def lift_lockout(*, username: str, ip: str | None, actor: Actor, now: datetime) 
     """Forget the failed sign-ins of a username from an address; return how many attempts were forgotten."""
     with staff_scope():
         count: int = forget_failures(username=username, ip=ip)
-        changes = {"username": [username, None], "ip": [ip, None], "attempts": [count, 0]}
+        named = User.objects.filter(username=username).values_list("pk", flat=True).first()
         record(
             action="staff.lockout_lifted",
             actor=actor,
             target_type="lockout",
             target_id="sign-in",
             now=now,
-            changes=changes,
+            changes={"attempts": [count, 0]},
+            personal=Personal(named or visitors_of(now), {"username": [username, None], "ip": [ip, None]}),
         )
     return count
 

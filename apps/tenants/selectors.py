@@ -249,7 +249,7 @@ def find_impersonation(
     remit = _remit(*held)
     actor = Actor(
         kind="user",
-        label=_("%(member)s, seen by %(staff)s") % {"member": member, "staff": name},
+        label=_("%(staff)s as a member") % {"staff": name},
         tenant_id=tenant_id,
         user_id=user_id,
         impersonator_id=staff,

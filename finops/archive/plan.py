@@ -17,6 +17,7 @@ from apps.core.tenancy import GLOBAL_TABLES
 TENANTS = "tenants_tenant"
 # Tables of the tenant that stay behind, and why.
 LEFT_OUT = {
+    "audit_subject_key": "secret: what the audit log has sealed of people stays sealed, and erased where it was",
     "providers_credentials": "secret: connections need their credentials anew",
     "webhooks_endpointsecret": "secret: endpoints need a new one",
     "idempotency_record": "ephemeral: answers kept for replay, some of them secret",

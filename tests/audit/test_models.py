@@ -23,9 +23,9 @@ REWRITES = [
     "TRUNCATE audit_entry",
 ]
 INSERT = (
-    "INSERT INTO audit_entry (id, tenant_id, action, actor, target_type, target_id, changes, request_id, "
+    "INSERT INTO audit_entry (id, tenant_id, action, actor, target_type, target_id, changes, personal, request_id, "
     "traceparent, at, schema_version, leaf_hash, sequence) "
-    "VALUES (%s, %s, 'order.submitted', '{}', 'order', '1', '{}', '', '', now(), 1, '', %s)"
+    "VALUES (%s, %s, 'order.submitted', '{}', 'order', '1', '{}', '{}', '', '', now(), 2, '', %s)"
 )
 
 

@@ -43,20 +43,14 @@ def test_an_entry_says_who_did_what_to_what_when(now: datetime) -> None:
         )
     assert entry.tenant_id == ACME
     assert entry.action == "order.submitted"
-    assert entry.actor == {
-        "kind": "user",
-        "label": "ada",
-        "tenant_id": str(ACME),
-        "user_id": str(USER),
-        "request_id": "req-1",
-        "ip": "192.0.2.7",
-    }
+    assert entry.actor == {"kind": "user", "tenant_id": str(ACME), "user_id": str(USER), "request_id": "req-1"}
+    assert (entry.personal["actor"]["subject"], entry.personal["actor"]["members"]) == (str(USER), ["ip", "label"])
     assert entry.actor_id == USER
     assert (entry.target_type, entry.target_id) == ("order", str(ORDER))
     assert entry.changes == {"status": ["draft", "approved"], "limit_price": [None, "190.25"]}
     assert (entry.request_id, entry.traceparent) == ("req-1", TRACE)
     assert entry.at == datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-    assert entry.schema_version == 1
+    assert entry.schema_version == 2
     assert entry.sequence is None
 
 
@@ -66,17 +60,23 @@ def test_the_leaf_hash_commits_to_the_whole_content(now: datetime) -> None:
     content = {
         "id": str(entry.id),
         "tenant_id": str(ACME),
-        "schema_version": 1,
+        "schema_version": 2,
         "action": "order.submitted",
-        "actor": TRADER.as_json(),
+        "actor": {"kind": "user", "tenant_id": str(ACME), "user_id": str(USER), "request_id": "req-1"},
         "target": {"type": "order", "id": str(ORDER)},
         "changes": changes,
+        "personal": entry.personal,
         "request_id": "req-1",
         "traceparent": "",
         "at": "2026-03-02T12:00:00Z",
     }
     assert bytes(entry.leaf_hash) == _expected_leaf(content)
-    for field, other in {"action": "order.canceled", "at": "2026-03-02T12:00:00.000001Z", "changes": {}}.items():
+    for field, other in {
+        "action": "order.canceled",
+        "at": "2026-03-02T12:00:00.000001Z",
+        "changes": {},
+        "personal": {},
+    }.items():
         assert bytes(entry.leaf_hash) != _expected_leaf({**content, field: other})
 
 

@@ -14,13 +14,16 @@ from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from apps.audit import finops_verify, merkle
 from apps.audit.exporting import as_line
-from apps.audit.leaf import leaf_content
+from apps.audit.leaf import compute_leaf_hash, leaf_content
 from apps.audit.models import AuditEntry
+from apps.audit.opening import OpenedEntry
+from apps.audit.sealing import SubjectKey, reveal, seal
 from apps.audit.services import new_entry
-from apps.core.actor import Actor
+from apps.core.actor import system_actor
 
 pytestmark = pytest.mark.no_database
 
@@ -30,20 +33,29 @@ ORIGIN, NAME = f"finops.example/audit/{ACME}", "finops.example"
 KEY, OTHER_KEY = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2))
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SIZE = 21
+ACTOR = system_actor("tests", tenant_id=ACME)
+ADA = SubjectKey(str(UUID(int=8)), str(UUID(int=7)), AESGCM(bytes(32)))
 
 
 def _entry(number: int) -> AuditEntry:
-    actor = Actor(kind="user", label="ada", tenant_id=ACME, user_id=UUID(int=7), ip="192.0.2.7")
     changes = {"note": [None, f'"Grüße"\t{number} \u2028 𝄞'], "\ue000": [1, -2], "\U0001f600": [True, None]}
     at = START + timedelta(seconds=number)
-    entry = new_entry(action="order.noted", actor=actor, target_type="order", target_id="7", now=at, changes=changes)
+    entry = new_entry(action="order.noted", actor=ACTOR, target_type="order", target_id="7", now=at, changes=changes)
+    entry.actor = {"kind": "user", "tenant_id": str(ACME), "user_id": ADA.subject}
+    entry.personal = {"actor": seal({"label": "ada", "ip": "192.0.2.7"}, key=ADA, entry_id=entry.id, part="actor")}
+    entry.leaf_hash = compute_leaf_hash(entry)
     entry.sequence = number
     return entry
 
 
+def _opened(entry: AuditEntry) -> OpenedEntry:
+    found = reveal(entry.personal["actor"], cipher=ADA.cipher, entry_id=entry.id, part="actor")
+    return OpenedEntry(entry, entry.actor | found.members, entry.changes, {"actor": found.salt.hex()})
+
+
 LOG = [_entry(number) for number in range(1, SIZE + 1)]
 HASHES = [bytes(entry.leaf_hash) for entry in LOG]
-LINES = [as_line(entry) for entry in LOG]
+LINES = [as_line(_opened(entry)) for entry in LOG]
 
 
 def _signed(size: int, root: bytes, *, key: Ed25519PrivateKey = KEY, origin: str = ORIGIN) -> str:
@@ -66,7 +78,10 @@ def _shown_key(key: Ed25519PrivateKey) -> str:
 
 
 def _shown(entry: AuditEntry) -> dict[str, Any]:
-    return {**leaf_content(entry), "sequence": entry.sequence, "leaf_hash": bytes(entry.leaf_hash).hex()}
+    """As the API shows it."""
+    opened = _opened(entry)
+    shown = {"sequence": entry.sequence, "leaf_hash": bytes(entry.leaf_hash).hex(), "salts": opened.salts}
+    return {**leaf_content(entry), "actor": opened.actor, "changes": opened.changes, **shown}
 
 
 def _split(size: int) -> int:
@@ -157,15 +172,15 @@ def test_an_export_verifies_against_the_checkpoint_kept_and_the_one_of_now(run: 
 
 
 def _edited(number: int) -> bytes:
-    return LINES[number - 1].replace(b'"ada"', b'"eve"')
+    return LINES[number - 1].replace(b'"order.noted"', b'"order.voted"')
 
 
 def _forged(number: int) -> bytes:
     """An edit of somebody who thought of the leaf's hash, too."""
     entry = _entry(number)
-    entry.actor["label"] = "eve"
+    entry.changes["note"] = [None, "eve"]
     entry.leaf_hash = merkle.leaf_hash(finops_verify.canonical(leaf_content(entry)).encode())
-    return as_line(entry)
+    return as_line(_opened(entry))
 
 
 @pytest.mark.parametrize(
@@ -219,6 +234,16 @@ def test_entries_are_recomputed_as_the_api_shows_them(judge: Run) -> None:
     assert (code, f"entry {LOG[2].id} was ALTERED" in said) == (1, True)
     assert judge("entry", "one", one=_shown(LOG[2]) | {"changes": {"price": [1.5, 2]}})[0] == 1
     assert judge("entry", "one", one={"id": "1"})[0] == 2
+
+
+def test_what_is_shown_of_people_is_held_to_what_was_sealed(judge: Run) -> None:
+    shown = _shown(LOG[2])
+    code, said = judge("entry", "one", one=shown | {"actor": shown["actor"] | {"label": "eve"}})
+    assert (code, f"entry {LOG[2].id} was ALTERED: its leaf commits to another actor" in said) == (1, True)
+    ids = {name: value for name, value in shown["actor"].items() if name not in ("label", "ip")}
+    assert judge("entry", "one", one=shown | {"actor": ids, "salts": {}})[0] == 0, "erased, its hash holds"
+    code, said = judge("entry", "one", one=shown | {"actor": ids | {"user_id": "7"}, "salts": {}})
+    assert (code, f"entry {LOG[2].id} was ALTERED" in said) == (1, True)
 
 
 def test_an_entry_is_proven_to_be_in_the_log_of_a_checkpoint(judge: Run) -> None:

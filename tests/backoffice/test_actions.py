@@ -15,13 +15,14 @@ from apps.tenants.models import ApiKey, Invitation, Membership, Tenant
 from apps.tenants.selectors import find_invitation
 from apps.users.models import Session
 from tests.backoffice.world import World, make_dead_job
+from tests.factories.audit import opened
 from tests.factories.incidents import make_incident
 from tests.factories.tenants import make_invitation, make_member
 
 
 def leaves(tenant, action: str) -> list[AuditEntry]:
     with tenant_scope(tenant.pk):
-        return list(AuditEntry.objects.filter(action=action).order_by("position"))
+        return opened(AuditEntry.objects.filter(action=action).order_by("position"))
 
 
 def press(client, label: str, obj, name: str, **data):

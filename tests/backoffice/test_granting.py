@@ -20,6 +20,7 @@ from tests.backoffice.test_actions import told
 from tests.backoffice.test_pages import get, list_url
 from tests.backoffice.test_staff_tenants import make_helper
 from tests.backoffice.world import World
+from tests.factories.audit import opened
 
 CHIEF = Actor(kind="staff", label="chief")
 
@@ -37,7 +38,7 @@ def url_of(user: User) -> str:
 def leaves(tenant_id) -> list[tuple[str, str, dict]]:
     with staff_scope():
         found = AuditEntry.objects.filter(tenant_id=tenant_id, action__startswith="staff.tenant_").order_by("position")
-        return [(leaf.action, leaf.actor["label"], leaf.changes) for leaf in found]
+        return [(leaf.action, leaf.actor["label"], leaf.changes) for leaf in opened(found)]
 
 
 def test_a_grant_counts_at_once_and_is_told_to_us_and_to_the_tenant(staff_client, newcomer, world: World):

@@ -20,6 +20,7 @@ from tests.backoffice.staff import code_of, enrol, open_session, wrong_code_of
 from tests.backoffice.test_actions import told
 from tests.backoffice.world import World
 from tests.conftest import client_for
+from tests.factories.audit import opened
 from tests.factories.impersonations import make_impersonation
 from tests.factories.tenants import make_member
 from tests.factories.users import make_user
@@ -59,7 +60,7 @@ def begin(client: Client, world: World) -> Impersonation:
 
 def leaves(world: World, action: str) -> list[AuditEntry]:
     with tenant_scope(world.acme.tenant.id):
-        return list(AuditEntry.objects.filter(action=action).order_by("position"))
+        return opened(AuditEntry.objects.filter(action=action).order_by("position"))
 
 
 def text_of(response: Any, status: int = 200) -> str:

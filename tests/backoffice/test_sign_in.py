@@ -16,6 +16,7 @@ from apps.core.scope import staff_scope
 from apps.users.models import Authenticator
 from apps.users.services.factors import make_recovery_codes, new_authenticator
 from tests.backoffice.staff import LOGIN, code_of, enrol, open_session, post_login, wait_for_fresh_period, wrong_code_of
+from tests.factories.audit import opened
 from tests.factories.users import PASSWORD, make_user
 from tests.tenants.records import leaves
 
@@ -31,7 +32,7 @@ def log() -> list[tuple]:
     """Return the installation's log of access: (action, actor, target, changes)."""
     with staff_scope():
         entries = AuditEntry.objects.filter(tenant_id=None, action__startswith="staff.").order_by("position")
-        return [(entry.action, entry.actor["label"], entry.target_id, entry.changes) for entry in entries]
+        return [(entry.action, entry.actor["label"], entry.target_id, entry.changes) for entry in opened(entries)]
 
 
 def is_inside(client: Client) -> bool:
@@ -45,7 +46,7 @@ def test_the_right_three_open_the_admin(client, staff, device):
     assert is_inside(client)
     assert log() == [("staff.signed_in", "staff", str(staff.pk), {"factor": [None, "totp"]})]
     with staff_scope():
-        entry = AuditEntry.objects.get(action="staff.signed_in")
+        [entry] = opened(AuditEntry.objects.filter(action="staff.signed_in"))
     assert entry.actor["ip"] == "127.0.0.1"
     assert entry.request_id == "sign-in"
 
@@ -70,7 +71,7 @@ def test_a_recovery_code_opens_the_admin_once(client, staff, device):
     assert REFUSED in post_login(second, code=code).content.decode()
     assert not is_inside(second)
     with staff_scope():
-        used = AuditEntry.objects.get(action="user.recovery_code_used")
+        [used] = opened(AuditEntry.objects.filter(action="user.recovery_code_used"))
     assert (used.actor["label"], used.actor["ip"], used.changes) == ("staff", "127.0.0.1", {"left": [10, 9]})
 
 

@@ -1,6 +1,6 @@
 """Audit entries for tests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,9 @@ from uuid import UUID
 from django.db import connection
 
 from apps.audit.models import AuditEntry
+from apps.audit.opening import open_entries
 from apps.audit.services import record, sequence_entries
+from apps.audit.types import Personal
 from apps.core.actor import Actor, system_actor
 from apps.core.ids import new_id
 from apps.core.scope import write_scope
@@ -25,6 +27,7 @@ def make_entry(
     target_type: str = "order",
     target_id: UUID | str | None = None,
     changes: Mapping[str, Any] | None = None,
+    personal: Personal | None = None,
     now: datetime = NOW,
 ) -> AuditEntry:
     """Record one entry in a write scope of its own and return it."""
@@ -37,6 +40,7 @@ def make_entry(
             target_id=target_id or new_id(),
             now=now,
             changes=changes,
+            personal=personal,
         )
         return AuditEntry.objects.filter(tenant_id=tenant_id).latest("position")
 
@@ -56,3 +60,11 @@ def run_sequencer(now: datetime = NOW) -> None:
     while sequence_entries(now=now):
         pass
     databases.log_in("web", name)
+
+
+def opened(entries: Iterable[AuditEntry]) -> list[AuditEntry]:
+    """Return the entries with what they say of people in its place again; in the scope that they are read in."""
+    found = open_entries(entries)
+    for each in found:
+        each.entry.actor, each.entry.changes = each.actor, each.changes
+    return [each.entry for each in found]

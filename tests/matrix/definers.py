@@ -56,13 +56,27 @@ _COLLEAGUE = "SELECT name FROM tenants_colleague('{user}', 'acme-clerk', '{{owne
 _LOOK = (
     "jsonb_build_object('id', gen_random_uuid(), 'tenant_id', '{acme}', 'action', 'impersonation.looked',"
     " 'target_type', 'impersonation', 'target_id', '{look}', 'at', '{began}'::timestamptz, 'changes', '{{}}'::jsonb,"
-    " 'request_id', '', 'traceparent', '', 'schema_version', 1, 'leaf_hash', '\\x00', 'actor',"
+    " 'personal', '{{}}'::jsonb,"
+    " 'request_id', '', 'traceparent', '', 'schema_version', 2, 'leaf_hash', '\\x00', 'actor',"
     " jsonb_build_object('user_id', '{target}', 'impersonator_id', '{staff}'))"
 )
 _THEIRS = (
     "jsonb_build_object('target_id', '{their_look}', 'tenant_id', '{globex}', 'at', '{their_began}'::timestamptz,"
     " 'actor', jsonb_build_object('user_id', '{their_target}', 'impersonator_id', '{their_staff}'))"
 )
+
+_PERSON = "'0198c5a0-0000-7000-8000-000000000009'"
+_MAKE_SUBJECT = (
+    "INSERT INTO audit_subject_key (id, tenant_id, subject, sealed_key, created_at, erased_at)"
+    f" VALUES (gen_random_uuid(), '{{log}}', {_PERSON}, {{key}}, now(), {{erased}})"
+)
+_OF_SUBJECT = (
+    f"SELECT encode(sealed_key, 'hex') FROM audit_subject_key_of({_PERSON}, gen_random_uuid(), '\\x02', {_AT})"
+)
+
+
+def _subject(log: str = "{acme}", key: str = "'\\x01'", erased: str = "NULL") -> str:
+    return _MAKE_SUBJECT.format(log=log, key=key, erased=erased)
 
 
 def _record(changed: str = "'{{}}'") -> str:
@@ -71,6 +85,7 @@ def _record(changed: str = "'{{}}'") -> str:
 
 ROLES = {
     "accounts_search_transactions": "finops_app",
+    "audit_subject_key_of": "finops_app",
     "tenants_api_key_principal": "finops_web",
     "tenants_colleague": "finops_app",
     "tenants_impersonation_principal": "finops_web",
@@ -83,6 +98,12 @@ CELLS: dict[str, list[Cell]] = {
     "accounts_search_transactions": [
         Cell("", "SELECT count(*) FROM accounts_search_transactions('payroll')", "1"),
         Cell("", "SELECT count(*) FROM accounts_search_transactions('%')", "0"),
+    ],
+    "audit_subject_key_of": [
+        Cell("", _OF_SUBJECT, "02"),
+        Cell(_subject(), _OF_SUBJECT, "01"),
+        Cell(_subject(log="{globex}"), _OF_SUBJECT, "02"),
+        Cell(_subject(key="NULL", erased="now()"), _OF_SUBJECT, "02"),
     ],
     "tenants_api_key_principal": [
         Cell(_MAKE_KEY, _BY_KEY, ""),
@@ -201,6 +222,11 @@ CHECKS: dict[str, list[tuple[str, str]]] = {
         ("AND t.status = 'active'", ""),
         ("i.ended_at IS NULL", "true"),
         ("i.expires_at > at", "true"),
+    ],
+    "audit_subject_key_of": [
+        ("k.tenant_id IS NOT DISTINCT FROM log", "true"),
+        ("k.subject = person", "true"),
+        ("AND k.erased_at IS NULL", ""),
     ],
     "tenants_open_invitation": [
         ("i.token_hash = token", "true"),

@@ -308,12 +308,12 @@ def test_the_role_cannot_become_what_the_login_is_not(world: World, owner: Owner
     assert [owner.column(statement) for statement in (is_login, has_roles)] == [[False], [False]]
 
 
-def test_the_roles_functions_are_the_search_and_the_record(owner: Owner) -> None:
+def test_the_roles_functions_are_the_search_and_the_record_with_its_key(owner: Owner) -> None:
     executable = owner.column(
         """SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace
            AND has_function_privilege('finops_impersonator', oid, 'EXECUTE') ORDER BY 1"""
     )
-    assert executable == ["accounts_search_transactions", "tenants_record_look"]
+    assert executable == ["accounts_search_transactions", "audit_subject_key_of", "tenants_record_look"]
 
 
 FORGED = {

@@ -17,6 +17,7 @@ from apps.jobs.models import Job
 from apps.orders.models import Order, OrderEvent, RiskAccount, RiskDecision
 from apps.outbox.models import OutboxEvent
 from tests import databases
+from tests.factories.audit import opened
 from tests.factories.orders import Desk, make_desk
 from tests.orders.intake import body_of, post, traces
 
@@ -38,7 +39,7 @@ def test_an_approved_order_is_written_with_all_that_belongs_to_it(desk: Desk, ac
     shown = answer.json()
     with tenant_scope(acme.id):
         order, event = Order.objects.get(), OrderEvent.objects.get()
-        leaf = AuditEntry.objects.get(target_id=str(order.id))
+        [leaf] = opened(AuditEntry.objects.filter(target_id=str(order.id)))
         outbound = OutboxEvent.objects.get(entity_id=order.id)
         job = Job.objects.get(kind="order.submit")
         record = IdempotencyRecord.objects.get(key="k")

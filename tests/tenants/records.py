@@ -6,13 +6,14 @@ from uuid import UUID
 from apps.audit.models import AuditEntry
 from apps.core.scope import staff_scope, tenant_scope
 from apps.outbox.models import OutboxEvent
+from tests.factories.audit import opened
 
 
 def leaves(tenant_id: UUID | None) -> list[tuple[str, dict[str, Any]]]:
     """Return (action, changes) of each leaf; without a tenant, of the installation's own log."""
     with staff_scope() if tenant_id is None else tenant_scope(tenant_id):
         entries = AuditEntry.objects.filter(tenant_id=tenant_id).order_by("position")
-        return [(entry.action, entry.changes) for entry in entries]
+        return [(entry.action, entry.changes) for entry in opened(entries)]
 
 
 def actions(tenant_id: UUID | None) -> list[str]:

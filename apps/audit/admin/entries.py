@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from apps.audit.admin.logs import LogFilter, log_chip
 from apps.audit.admin.proofs import Standing, proof_notice, proof_panels, proof_stat, standing_of
 from apps.audit.models import AuditEntry
+from apps.audit.opening import OpenedEntry, open_entries
 from apps.core.admin import (
     NOTHING,
     Notice,
@@ -30,7 +31,6 @@ from apps.core.admin import (
     short_id,
     two_lines,
 )
-from apps.core.redaction import redact
 
 
 class ActorFilter(SimpleListFilter):
@@ -60,15 +60,18 @@ class AuditEntryAdmin(StaffModelAdmin):
         (gettext_lazy("Origin"), ("ip", "request_id", "traceparent")),
     )
 
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        super().prepare_rows(request, rows)
+        for opened in open_entries(rows):
+            opened.entry.__dict__["opened"] = opened  # what the columns and panels show
+
     @column(gettext_lazy("log"))
     def log(self, entry: AuditEntry) -> str:
         return log_chip(entry)
 
     @column(gettext_lazy("actor"))
     def who(self, entry: AuditEntry) -> str:
-        return two_lines(
-            str(entry.actor.get("label", "")) or NOTHING, str(entry.actor.get("kind", "")).replace("_", " ")
-        )
+        return two_lines(_opened(entry).label, str(entry.actor.get("kind", "")).replace("_", " "))
 
     @column(gettext_lazy("target"))
     def target(self, entry: AuditEntry) -> str:
@@ -76,7 +79,7 @@ class AuditEntryAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("changed"))
     def changed(self, entry: AuditEntry) -> str:
-        return ", ".join(list(entry.changes)[:4]) or NOTHING
+        return ", ".join(list(_opened(entry).changes)[:4]) or NOTHING
 
     @column(gettext_lazy("when"))
     def when(self, entry: AuditEntry) -> str:
@@ -84,7 +87,7 @@ class AuditEntryAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("IP address"))
     def ip(self, entry: AuditEntry) -> str:
-        return str(entry.actor.get("ip", "")) or NOTHING
+        return str(_opened(entry).actor.get("ip", "")) or NOTHING
 
     def headline(self, entry: AuditEntry) -> str:
         return entry.action
@@ -95,7 +98,7 @@ class AuditEntryAdmin(StaffModelAdmin):
     def stats(self, entry: AuditEntry) -> Sequence[Stat]:
         return (
             Stat(_("Sequence in its log"), number(entry.sequence), "" if entry.sequence else _("being numbered")),
-            Stat(_("Actor"), str(entry.actor.get("label", "")), str(entry.actor.get("kind", "")).replace("_", " ")),
+            Stat(_("Actor"), _opened(entry).label, str(entry.actor.get("kind", "")).replace("_", " ")),
             Stat(_("At"), moment(entry.at)),
             proof_stat(self._standing(entry)),
         )
@@ -115,8 +118,9 @@ class AuditEntryAdmin(StaffModelAdmin):
 
     def panels(self, request: HttpRequest, entry: AuditEntry) -> Sequence[Panel]:
         return [
-            _changes_table(redact(entry.changes)),
-            Source(_("Actor"), pretty(entry.actor)),
+            _changes_table(_opened(entry).changes),
+            Source(_("Actor"), pretty(_opened(entry).actor)),
+            Source(_("What it says of people, as sealed"), pretty(entry.personal)),
             Source(_("Leaf hash (SHA-256)"), bytes(entry.leaf_hash).hex()),
             *proof_panels(self._standing(entry)),
         ]
@@ -128,6 +132,11 @@ class AuditEntryAdmin(StaffModelAdmin):
         if entry.request_id:
             links.append((_("Everything of this request"), about_url("audit.auditentry", entry, entry.request_id)))
         return links
+
+
+def _opened(entry: AuditEntry) -> OpenedEntry:
+    opened: OpenedEntry = entry.__dict__["opened"]
+    return opened
 
 
 def _changes_table(changes: dict[str, Any]) -> Table:

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.audit.models import AuditEntry
+from apps.audit.opening import OpenedEntry
 from apps.core.api.serializers import PageQuery, TimeText, WholeNumberText
 
 # Entries of one answer: about ten megabytes, made in about a second.
@@ -41,22 +41,37 @@ class AuditTargetSerializer(serializers.Serializer[Any]):
     id = serializers.CharField(source="target_id")
 
 
-class AuditEntrySerializer(serializers.Serializer[AuditEntry]):
-    """An audit entry: everything but `sequence` and `leaf_hash` is what the leaf hash commits to."""
+class SealedPartSerializer(serializers.Serializer[Any]):
+    """What an entry says of a person, as the leaf commits to it.
 
-    id = serializers.UUIDField()
-    sequence = serializers.IntegerField(allow_null=True)
-    tenant_id = serializers.UUIDField()
-    schema_version = serializers.IntegerField()
-    action = serializers.CharField()
+    `members` names what is sealed, `digest` is SHA-256 of the salt and the RFC 8785 bytes of these members.
+    """
+
+    subject = serializers.UUIDField()
+    key = serializers.UUIDField()
+    members = serializers.ListField(child=serializers.CharField())
+    ciphertext = serializers.CharField()
+    digest = serializers.CharField()
+
+
+class AuditEntrySerializer(serializers.Serializer[OpenedEntry]):
+    """An audit entry with what it says of people opened."""
+
+    id = serializers.UUIDField(source="entry.id")
+    sequence = serializers.IntegerField(source="entry.sequence", allow_null=True)
+    tenant_id = serializers.UUIDField(source="entry.tenant_id")
+    schema_version = serializers.IntegerField(source="entry.schema_version")
+    action = serializers.CharField(source="entry.action")
     actor = serializers.DictField(child=serializers.CharField())
-    target = AuditTargetSerializer(source="*")
+    target = AuditTargetSerializer(source="entry")
     changes = serializers.DictField()
-    request_id = serializers.CharField()
-    traceparent = serializers.CharField()
-    at = serializers.DateTimeField()
+    personal = serializers.DictField(source="entry.personal", child=SealedPartSerializer())
+    salts = serializers.DictField(child=serializers.CharField())
+    request_id = serializers.CharField(source="entry.request_id")
+    traceparent = serializers.CharField(source="entry.traceparent")
+    at = serializers.DateTimeField(source="entry.at")
     leaf_hash = serializers.SerializerMethodField()
 
-    def get_leaf_hash(self, entry: AuditEntry) -> str:
+    def get_leaf_hash(self, opened: OpenedEntry) -> str:
         """Return SHA-256 in lower-case hex."""
-        return bytes(entry.leaf_hash).hex()
+        return bytes(opened.entry.leaf_hash).hex()

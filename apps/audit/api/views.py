@@ -1,6 +1,8 @@
 """The tenant's audit log."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -14,6 +16,7 @@ from apps.audit import selectors
 from apps.audit.api.serializers import EXPORT_LIMIT, AuditEntryQuery, AuditEntrySerializer, AuditExportQuery
 from apps.audit.exporting import as_lines, as_table
 from apps.audit.models import AuditEntry
+from apps.audit.opening import open_entries, open_many
 from apps.core.api.permissions import Permission
 from apps.core.api.views import ApiView, TenantListView, TenantView
 from apps.core.scope import tenant_scope
@@ -38,13 +41,21 @@ class AuditEntryListView(TenantListView):
         summary="List audit entries",
         description=(
             "Newest first. An entry is listed from the moment its change is committed; its `sequence`, its place in "
-            "the tenant's log, is null until the sequencer has numbered it, a moment later. To check a `leaf_hash`, "
-            "drop `sequence` and `leaf_hash`, take the RFC 8785 bytes of the rest, put a zero byte in front and hash "
-            "them with SHA-256."
+            "the tenant's log, is null until the sequencer has numbered it, a moment later.\n\n"
+            "To check a `leaf_hash`: drop `sequence`, `leaf_hash` and `salts`; for each part in `personal` take the "
+            "members that it names out of the entry's `actor` or `changes`; take the RFC 8785 bytes of the rest, put a "
+            "zero byte in front and hash them with SHA-256.\n\n"
+            "What is said of people is sealed under a key of theirs. Where `salts` has a part, its members are shown: "
+            "the part's `digest` is SHA-256 of the salt's 32 bytes followed by the RFC 8785 bytes of the object of its "
+            "members. Where it has none, they were erased: `actor` keeps ids only, and erased `changes` are "
+            "`[erased]`. The leaf hash holds all the same."
         ),
     )
     def get(self, request: Request, **path: object) -> Response:
         return super().get(request, **path)
+
+    def serialize(self, rows: Sequence[Any]) -> list[Any]:
+        return super().serialize(open_entries(rows))
 
     def rows(self) -> QuerySet[AuditEntry]:
         return _matching(self)
@@ -74,7 +85,7 @@ class AuditExportView(TenantView):
         media_type, written = (CSV, as_table) if query["format"] == "csv" else (LINES, as_lines)
         with tenant_scope(self.tenant_id):
             rows = selectors.numbered_from(_matching(self), first=query["from_sequence"])
-            body = b"".join(written(rows[:limit].iterator(chunk_size=ROWS_AT_ONCE)))
+            body = b"".join(written(open_many(rows[:limit].iterator(chunk_size=ROWS_AT_ONCE))))
             following = rows.values_list("sequence", flat=True)[limit : limit + 1]
             answer = HttpResponse(body, content_type=media_type)
             for sequence in following:

@@ -1,7 +1,25 @@
 import apps.core.db.ids
 from django.db import migrations, models
 
-from apps.core.db import AppendOnly, SecureTenantTable
+from apps.core.db import AppendOnly, DefinerFunction, SecureTenantTable
+
+# The subject's key in the log of the open scope: the one offered, if there is none yet.
+SUBJECT_KEY_OF = """
+DECLARE
+    log uuid := NULLIF(current_setting('app.tenant_id', true), '')::uuid;
+BEGIN
+    RETURN QUERY SELECT k.id, k.sealed_key FROM audit_subject_key k
+        WHERE k.tenant_id IS NOT DISTINCT FROM log AND k.subject = person AND k.erased_at IS NULL;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    INSERT INTO audit_subject_key (id, tenant_id, subject, sealed_key, created_at)
+    VALUES (offered_id, log, person, offered_key, at) ON CONFLICT DO NOTHING;
+    -- A statement of its own: where another transaction was first, it has ended by now.
+    RETURN QUERY SELECT k.id, k.sealed_key FROM audit_subject_key k
+        WHERE k.tenant_id IS NOT DISTINCT FROM log AND k.subject = person AND k.erased_at IS NULL;
+END
+"""
 
 
 class Migration(migrations.Migration):
@@ -39,10 +57,11 @@ class Migration(migrations.Migration):
                 ('target_type', models.CharField(max_length=100)),
                 ('target_id', models.CharField(max_length=100)),
                 ('changes', models.JSONField()),
+                ('personal', models.JSONField(default=dict)),
                 ('request_id', models.CharField(blank=True, max_length=128)),
                 ('traceparent', models.CharField(blank=True, max_length=55)),
                 ('at', models.DateTimeField()),
-                ('schema_version', models.PositiveSmallIntegerField(default=1)),
+                ('schema_version', models.PositiveSmallIntegerField(default=2)),
                 ('leaf_hash', models.BinaryField(max_length=32)),
                 ('position', models.BigIntegerField(db_default=models.Func(models.Value('audit_entry_position'), function='nextval'), editable=False)),
                 ('sequence', models.BigIntegerField(editable=False, null=True)),
@@ -53,6 +72,24 @@ class Migration(migrations.Migration):
                 'db_table': 'audit_entry',
                 'indexes': [models.Index(condition=models.Q(('sequence', None)), fields=['tenant_id', 'position'], name='audit_entry_pending'), models.Index(fields=['tenant_id', 'at', 'id'], name='audit_entry_at'), models.Index(fields=['tenant_id', 'action', 'at', 'id'], name='audit_entry_action_at'), models.Index(fields=['tenant_id', 'actor_id', 'at', 'id'], name='audit_entry_actor_at'), models.Index(fields=['tenant_id', 'target_id', 'at', 'id'], name='audit_entry_target_at'), models.Index(fields=['tenant_id', 'target_type', 'at', 'id'], name='audit_entry_target_type_at')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('sequence__isnull', False)), fields=('tenant_id', 'sequence'), name='audit_entry_tenant_sequence', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('action__regex', '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)+$')), name='audit_entry_action_form')],
+            },
+        ),
+        migrations.CreateModel(
+            name='AuditSubjectKey',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(editable=False, null=True)),
+                ('subject', models.UUIDField()),
+                ('sealed_key', models.BinaryField(null=True)),
+                ('created_at', models.DateTimeField()),
+                ('erased_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'verbose_name': 'data subject',
+                'verbose_name_plural': 'data subjects',
+                'db_table': 'audit_subject_key',
+                'indexes': [models.Index(fields=['subject'], name='audit_subject_key_subject')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('erased_at', None)), fields=('tenant_id', 'subject'), name='audit_subject_key_one_live', nulls_distinct=False), models.CheckConstraint(condition=models.Q(models.Q(('erased_at', None), ('sealed_key__isnull', False)), models.Q(('erased_at__isnull', False), ('sealed_key', None)), _connector='OR'), name='audit_subject_key_erased_is_gone')],
             },
         ),
         SecureTenantTable(
@@ -148,4 +185,25 @@ class Migration(migrations.Migration):
         SecureTenantTable("audit_checkpoint", app="SELECT", staff="SELECT", system="SELECT, INSERT"),
         AppendOnly("audit_checkpoint"),
         AppendOnly("audit_checkpointkey"),
+        # Keys are made through the function alone, whoever records. Staff destroy those of the installation's log; of a
+        # tenant's log that happens in that tenant's write scope. The system puts them under another field key.
+        SecureTenantTable(
+            "audit_subject_key",
+            app="SELECT, UPDATE (sealed_key, erased_at)",
+            staff="SELECT, UPDATE (sealed_key, erased_at)",
+            system="SELECT, UPDATE (sealed_key)",
+        ),
+        migrations.RunSQL(
+            "CREATE POLICY audit_subject_key_staff_writes ON audit_subject_key AS RESTRICTIVE FOR UPDATE "
+            "TO finops_staff, finops_staff_limited USING (tenant_id IS NULL)",
+            "DROP POLICY audit_subject_key_staff_writes ON audit_subject_key",
+        ),
+        DefinerFunction(
+            "audit_subject_key_of(person uuid, offered_id uuid, offered_key bytea, at timestamptz)",
+            "TABLE (id uuid, sealed_key bytea)",
+            SUBJECT_KEY_OF,
+            roles=["finops_app", "finops_staff", "finops_staff_limited", "finops_impersonator"],
+            language="plpgsql",
+            volatility="VOLATILE",
+        ),
     ]

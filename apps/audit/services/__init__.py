@@ -2,15 +2,18 @@
 
 from apps.audit.services.growing import CHECKPOINT_INTERVAL, sign_due_checkpoints
 from apps.audit.services.numbering import AUDIT_LOG, sequence_entries
-from apps.audit.services.recording import new_entry, record, record_batch, record_statement
+from apps.audit.services.recording import new_entry, record, record_batch, record_statement, visitors_of
+from apps.audit.services.resealing import SUBJECT_KEYS
 
 __all__ = [
     "AUDIT_LOG",
     "CHECKPOINT_INTERVAL",
+    "SUBJECT_KEYS",
     "new_entry",
     "record",
     "record_batch",
     "record_statement",
     "sequence_entries",
     "sign_due_checkpoints",
+    "visitors_of",
 ]

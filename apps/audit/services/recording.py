@@ -5,15 +5,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from apps.audit import merkle
+from apps.audit import merkle, subject_keys
 from apps.audit.leaf import compute_leaf_hash
 from apps.audit.models import AuditEntry
+from apps.audit.sealing import seal
+from apps.audit.types import Personal
 from apps.core import context
 from apps.core.actor import Actor
 from apps.core.canonical import jsonable
 from apps.core.db.statements import Statement, insert
+from apps.core.ids import lowest_id
 from apps.core.redaction import redact
 from apps.core.scope import current_scope, request_wake
+
+# What an actor's own words are; the rest are ids.
+_PERSONAL_OF_ACTOR = frozenset({"label", "ip"})
 
 
 def record(
@@ -24,17 +30,25 @@ def record(
     target_id: UUID | str,
     now: datetime,
     changes: Mapping[str, Any] | None = None,
+    personal: Personal | None = None,
 ) -> None:
     """Write one leaf into the log of the actor's tenant, or without a tenant into the installation's own.
 
-    `changes` is {"field": [before, after]}; secrets in it are masked. A tenant's leaf needs that tenant's
+    `changes` is {"field": [before, after]}; secrets in it are masked. What it would say of a person goes into
+    `personal` instead and is sealed, as the actor's name and address always are. A tenant's leaf needs that tenant's
     write scope, the installation's a staff scope.
 
     Raises:
         RuntimeError: the open scope is not the actor's; a programming error.
     """
     record_statement(
-        action=action, actor=actor, target_type=target_type, target_id=target_id, now=now, changes=changes
+        action=action,
+        actor=actor,
+        target_type=target_type,
+        target_id=target_id,
+        now=now,
+        changes=changes,
+        personal=personal,
     ).execute()
 
 
@@ -46,6 +60,7 @@ def record_statement(
     target_id: UUID | str,
     now: datetime,
     changes: Mapping[str, Any] | None = None,
+    personal: Personal | None = None,
 ) -> Statement:
     """Return the statement that `record` would run, for a service that sends all of its rows at once."""
     scope = current_scope()
@@ -54,7 +69,13 @@ def record_statement(
     if scope is None or not writable or scope.tenant_id != actor.tenant_id:
         raise RuntimeError(f"{action} is recorded outside of its actor's write scope")
     entry = new_entry(
-        action=action, actor=actor, target_type=target_type, target_id=target_id, now=now, changes=changes
+        action=action,
+        actor=actor,
+        target_type=target_type,
+        target_id=target_id,
+        now=now,
+        changes=changes,
+        personal=personal,
     )
     request_wake("audit")
     return insert(entry)
@@ -68,12 +89,14 @@ def new_entry(
     target_id: UUID | str,
     now: datetime,
     changes: Mapping[str, Any] | None = None,
+    personal: Personal | None = None,
 ) -> AuditEntry:
-    """Return a leaf that is not written yet."""
+    """Return a leaf that is not written yet; in a scope of its log, of which it may need a key."""
+    acting = actor.as_json()
     entry = AuditEntry(
         tenant_id=actor.tenant_id,
         action=action,
-        actor=actor.as_json(),
+        actor=acting,
         actor_id=actor.user_id or actor.api_key_id,
         target_type=target_type,
         target_id=str(target_id),
@@ -82,8 +105,32 @@ def new_entry(
         traceparent=context.current().traceparent,
         at=now,
     )
+    entry.personal = _sealed_parts(entry, _take_personal(actor, acting, now), personal)
     entry.leaf_hash = compute_leaf_hash(entry)
     return entry
+
+
+def _take_personal(actor: Actor, acting: dict[str, Any], now: datetime) -> Personal | None:
+    """Take what is personal out of the actor as stored, and return it; the platform's own parts are nobody."""
+    if actor.kind == "system":
+        return None
+    # The address is that of whoever sat there. Visitors who are nobody yet share the key of their day.
+    subject = actor.impersonator_id or actor.user_id or actor.api_key_id or visitors_of(now)
+    return Personal(subject, {name: acting.pop(name) for name in _PERSONAL_OF_ACTOR & acting.keys()})
+
+
+def visitors_of(now: datetime) -> UUID:
+    """Return the data subject that stands for whoever is not known to be anybody on a day (UTC)."""
+    return lowest_id(now.replace(hour=0, minute=0, second=0, microsecond=0))
+
+
+def _sealed_parts(entry: AuditEntry, actor: Personal | None, changes: Personal | None) -> dict[str, Any]:
+    parts = {}
+    for name, personal in (("actor", actor), ("changes", changes)):
+        if personal is not None and personal.changes:
+            key = subject_keys.key_of(personal.subject, tenant_id=entry.tenant_id, now=entry.at)
+            parts[name] = seal(jsonable(personal.changes), key=key, entry_id=entry.id, part=name)
+    return parts
 
 
 def record_batch(

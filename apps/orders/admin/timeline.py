@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.audit.models import AuditEntry
+from apps.audit.opening import open_entries
 from apps.core.admin import (
     Happening,
     Lane,
@@ -255,8 +256,9 @@ def _incidents(incidents: Sequence[Incident]) -> Iterator[Happening]:
 
 def _leaves(order: Order) -> Iterator[Happening]:
     rows = AuditEntry.objects.filter(tenant_id=order.tenant_id, target_id=str(order.id), target_type="order")
-    for row in rows.order_by("at", "id")[:AT_MOST]:
-        who = f"{row.actor.get('kind', '')} {row.actor.get('label', '')}".strip().replace("_", " ", 1)
+    for opened in open_entries(rows.order_by("at", "id")[:AT_MOST]):
+        row = opened.entry
+        who = f"{row.actor.get('kind', '')} {opened.label}".strip().replace("_", " ", 1)
         leaf = (
             _("leaf %(sequence)s") % {"sequence": number(row.sequence)} if row.sequence else _("leaf, being numbered")
         )

@@ -141,7 +141,7 @@ def _set_installation(
             switch = InstallationKillSwitch(**_released(now))
         changes = _change(switch, engaged, reason, expected_version, actor, now)
         if changes:
-            target = {"target_type": "installation", "target_id": "installation"}
+            target: dict[str, Any] = {"target_type": "installation", "target_id": "installation"}
             audit.record(action=_action(switch), actor=actor, now=now, changes=changes, **target)
         return SwitchResult(switch, is_quiet)
 

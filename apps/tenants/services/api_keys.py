@@ -10,6 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
+from apps.audit.types import Personal
 from apps.core.actor import Actor
 from apps.core.errors import NotFound, VersionConflict
 from apps.core.scope import current_tenant_id, write_scope
@@ -31,6 +32,8 @@ from apps.tenants.services.authority import authority_of
 from apps.tenants.services.plans import require_room
 
 _TOLD = ("name", "mode", "scopes", "allowed_networks", "expires_at")
+# People name keys after people and machines, and say where these are.
+_PERSONAL = {"name", "allowed_networks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,9 @@ def _add(key: ApiKey, actor: Actor, now: datetime) -> NewApiKey:
     key.created_at = key.updated_at = now
     _require_within_creator(key, actor)
     key.save(force_insert=True)
-    _tell(key, events.API_KEY_CREATED, {field: [None, getattr(key, field)] for field in _TOLD}, actor, now)
+    told = {field: [None, getattr(key, field)] for field in _TOLD}
+    own = Personal(key.id, {field: told.pop(field) for field in _PERSONAL})
+    _tell(key, events.API_KEY_CREATED, told, actor, now, own)
     return NewApiKey(key, secret)
 
 
@@ -144,8 +149,23 @@ def _locked(api_key_id: UUID, *, expected_version: int | None = None) -> ApiKey:
     return key
 
 
-def _tell(key: ApiKey, event: str, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
-    audit.record(action=event, actor=actor, target_type="api_key", target_id=key.id, now=now, changes=changes)
+def _tell(
+    key: ApiKey,
+    event: str,
+    changes: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    personal: Personal | None = None,
+) -> None:
+    audit.record(
+        action=event,
+        actor=actor,
+        target_type="api_key",
+        target_id=key.id,
+        now=now,
+        changes=changes,
+        personal=personal,
+    )
     outbox.emit(events.api_key_event(event, key), actor=actor, now=now)
 
 

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
+from apps.audit.types import Personal
 from apps.core.actor import Actor, system_actor
 from apps.core.canonical import jsonable
 from apps.core.db.violations import translate_violations
@@ -33,7 +34,17 @@ from apps.users.models import User
 from apps.users.selectors import factors_of
 
 _RECORD = "SELECT tenants_record_look(%s)"
-_LEAF = ("action", "actor", "target_type", "target_id", "changes", "request_id", "traceparent", "schema_version")
+_LEAF = (
+    "action",
+    "actor",
+    "target_type",
+    "target_id",
+    "changes",
+    "personal",
+    "request_id",
+    "traceparent",
+    "schema_version",
+)
 
 
 def start_impersonation(*, member_id: UUID, reason: str, ticket: str, actor: Actor, now: datetime) -> Impersonation:
@@ -62,9 +73,10 @@ def start_impersonation(*, member_id: UUID, reason: str, ticket: str, actor: Act
         with write_scope(actor, even_if_read_only=True):
             with translate_violations({"tenants_impersonation_one_open_per_staff": AlreadyImpersonating()}):
                 begun.save(force_insert=True)
-            names = ("staff_name", "user_id", "member_name", "reason", "ticket", "expires_at")
+            names = ("user_id", "reason", "ticket", "expires_at")
             changes = {name: [None, jsonable(getattr(begun, name))] for name in names}
-            _tell(begun, events.IMPERSONATION_STARTED, changes, actor, now)
+            named = Personal(begun.user_id, {"member_name": [None, begun.member_name]})
+            _tell(begun, events.IMPERSONATION_STARTED, changes, actor, now, named)
     return begun
 
 
@@ -207,18 +219,18 @@ def record_look(*, principal: Principal, request: str, status: int, now: datetim
     """
     assert principal.impersonation is not None
     assert principal.actor.tenant_id is not None
-    leaf = audit.new_entry(
-        action="impersonation.looked",
-        actor=principal.actor,
-        target_type="impersonation",
-        target_id=principal.impersonation.id,
-        now=now,
-        changes={"request": [None, request], "status": [None, status]},
-    )
-    row = {name: getattr(leaf, name) for name in _LEAF}
-    row |= {name: str(getattr(leaf, name)) for name in ("id", "tenant_id", "actor_id")}
-    row |= {"at": leaf.at.isoformat(), "leaf_hash": f"\\x{leaf.leaf_hash.hex()}"}
     with tenant_scope(principal.actor.tenant_id), connection.cursor() as cursor:
+        leaf = audit.new_entry(
+            action="impersonation.looked",
+            actor=principal.actor,
+            target_type="impersonation",
+            target_id=principal.impersonation.id,
+            now=now,
+            changes={"request": [None, request], "status": [None, status]},
+        )
+        row = {name: getattr(leaf, name) for name in _LEAF}
+        row |= {name: str(getattr(leaf, name)) for name in ("id", "tenant_id", "actor_id")}
+        row |= {"at": leaf.at.isoformat(), "leaf_hash": f"\\x{leaf.leaf_hash.hex()}"}
         cursor.execute(_RECORD, [msgspec.json.encode(row).decode()])
         request_wake("audit")
 
@@ -240,10 +252,32 @@ def _keys(rows: QuerySet[Impersonation]) -> list[UUID]:
     return list(rows.order_by("id").values_list("pk", flat=True))
 
 
-def _tell(row: Impersonation, event: str, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
-    _record(row, event, changes, actor, now)
+def _tell(
+    row: Impersonation,
+    event: str,
+    changes: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    personal: Personal | None = None,
+) -> None:
+    _record(row, event, changes, actor, now, personal)
     outbox.emit(events.impersonation_event(event, row), actor=actor, now=now)
 
 
-def _record(row: Impersonation, action: str, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
-    audit.record(action=action, actor=actor, target_type="impersonation", target_id=row.pk, now=now, changes=changes)
+def _record(
+    row: Impersonation,
+    action: str,
+    changes: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    personal: Personal | None = None,
+) -> None:
+    audit.record(
+        action=action,
+        actor=actor,
+        target_type="impersonation",
+        target_id=row.pk,
+        now=now,
+        changes=changes,
+        personal=personal,
+    )

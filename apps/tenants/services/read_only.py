@@ -56,7 +56,7 @@ def release_read_only(*, tenant_id: UUID | None, reason: str, actor: Actor, now:
 
 def _record(action: str, tenant_id: UUID | None, changes: dict[str, Any], actor: Actor, now: datetime) -> None:
     if tenant_id is None:
-        target = {"target_type": "installation", "target_id": "installation"}
+        target: dict[str, Any] = {"target_type": "installation", "target_id": "installation"}
         audit.record(action=action, actor=actor, now=now, changes=changes, **target)
         return
     actor = actor.for_tenant(tenant_id)

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
+from apps.audit.types import Personal
 from apps.core.actor import Actor
 from apps.core.db.violations import translate_violations
 from apps.core.scope import staff_scope
@@ -65,9 +66,14 @@ def store_user(user: User, *, actor: Actor, now: datetime) -> User:
     with staff_scope():
         with translate_violations({"users_user_username_key": UsernameTaken()}):
             user.save(force_insert=True)
-        changes = {"username": [None, user.username], "is_staff": [None, user.is_staff]}
         audit.record(
-            action="user.created", actor=actor, target_type="user", target_id=user.id, now=now, changes=changes
+            action="user.created",
+            actor=actor,
+            target_type="user",
+            target_id=user.id,
+            now=now,
+            changes={"is_staff": [None, user.is_staff]},
+            personal=Personal(user.id, {"username": [None, user.username]}),
         )
     return user
 

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.audit.exporting import as_lines, as_table
 from apps.audit.models import AuditEntry
+from apps.audit.opening import OpenedEntry, open_entries
 from apps.audit.selectors import numbered_from
 from apps.core.scope import staff_scope, tenant_scope
 from apps.tenants.models import Tenant
@@ -49,16 +50,16 @@ class _Reading:
     def __init__(self, tenant_id: UUID | None, first: int) -> None:
         self.tenant_id, self.next, self.count = tenant_id, first, 0
 
-    def __iter__(self) -> Iterator[AuditEntry]:
+    def __iter__(self) -> Iterator[OpenedEntry]:
         log = AuditEntry.objects.filter(tenant_id=self.tenant_id)
         while True:
             with tenant_scope(self.tenant_id) if self.tenant_id else staff_scope():
-                entries = list(numbered_from(log, first=self.next)[:ROWS_AT_ONCE])
+                entries = open_entries(numbered_from(log, first=self.next)[:ROWS_AT_ONCE])
             yield from entries
             self.count += len(entries)
             if len(entries) < ROWS_AT_ONCE:
                 return
-            self.next = (entries[-1].sequence or 0) + 1
+            self.next = (entries[-1].entry.sequence or 0) + 1
 
 
 def _tenant_id(slug: str) -> UUID:

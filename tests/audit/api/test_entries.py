@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from apps.audit.selectors import entries_for
+from apps.audit.types import Personal
 from apps.core.actor import Actor
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope
@@ -39,7 +40,7 @@ def test_an_entry_in_the_contracts_shape(acme: Any, acme_admin: APIClient, now: 
         "id": str(entry.id),
         "sequence": None,
         "tenant_id": str(acme.id),
-        "schema_version": 1,
+        "schema_version": 2,
         "action": "order.submitted",
         "actor": {
             "kind": "user",
@@ -51,6 +52,8 @@ def test_an_entry_in_the_contracts_shape(acme: Any, acme_admin: APIClient, now: 
         },
         "target": {"type": "order", "id": str(order)},
         "changes": {"status": [None, "approved"]},
+        "personal": entry.personal,
+        "salts": {"actor": shown["salts"]["actor"]},
         "request_id": "req-1",
         "traceparent": "",
         "at": "2026-03-02T12:00:00Z",
@@ -63,10 +66,18 @@ def test_a_client_recomputes_the_leaf_hash_from_the_answer(
     acme: Any, acme_admin: APIClient, now: datetime, microseconds: int
 ) -> None:
     changes = {"note": [None, 'Grüße "東京" \u2028\n'], "nested": {"b": [1, -2], "a": [True, None]}}
-    make_entry(acme.id, changes=changes, now=now + timedelta(microseconds=microseconds))
-    for entry in _get(acme_admin):
-        content = {name: value for name, value in entry.items() if name not in ("sequence", "leaf_hash")}
+    trader = Actor(kind="user", label="ada", tenant_id=acme.id, user_id=USER, ip="192.0.2.7")
+    about = Personal(USER, {"name": [None, "Ada Lovelace, Grüße"]})
+    make_entry(acme.id, actor=trader, changes=changes, personal=about, now=now + timedelta(microseconds=microseconds))
+    entries = _get(acme_admin)
+    for entry in entries:
+        content = {name: value for name, value in entry.items() if name not in ("sequence", "leaf_hash", "salts")}
+        for part, sealed in entry["personal"].items():
+            members = {name: content[part].pop(name) for name in sealed["members"]}
+            plaintext = bytes.fromhex(entry["salts"][part]) + rfc8785.dumps(members)
+            assert sha256(plaintext).hexdigest() == sealed["digest"]
         assert sha256(b"\x00" + rfc8785.dumps(content)).hexdigest() == entry["leaf_hash"]
+    assert {part for entry in entries for part in entry["salts"]} == {"actor", "changes"}
 
 
 @pytest.mark.commits
@@ -145,10 +156,10 @@ def test_a_page_is_one_query_however_many_entries(acme: Any, acme_admin: APIClie
 
 # 20 tenants with 1,000 entries each, of 50 actions, 100 actors and 200 targets: the planner has a reason.
 FILL = """
-INSERT INTO audit_entry (id, tenant_id, action, actor, actor_id, target_type, target_id, changes, request_id,
+INSERT INTO audit_entry (id, tenant_id, action, actor, actor_id, target_type, target_id, changes, personal, request_id,
                          traceparent, at, schema_version, leaf_hash, sequence)
 SELECT gen_random_uuid(), lpad(to_hex(n % 20 + 1), 32, '0')::uuid, 'order.type_' || n / 20 % 50, '{}',
-       lpad(to_hex(n / 20 % 100), 32, '0')::uuid, 'order', (n / 20 % 200)::text, '{}', '', '',
+       lpad(to_hex(n / 20 % 100), 32, '0')::uuid, 'order', (n / 20 % 200)::text, '{}', '{}', '', '',
        now() - n * interval '1 second', 1, '', n / 20 + 1
 FROM generate_series(0, 19999) AS n
 """

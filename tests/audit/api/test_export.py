@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 
 from apps.audit import finops_verify
 from apps.audit.models import AuditEntry
+from apps.audit.opening import OpenedEntry, open_entries
 from apps.core.actor import Actor
 from apps.core.scope import tenant_scope
 from tests.factories.audit import make_entry, run_sequencer
@@ -26,9 +27,9 @@ URL = "/api/v1/audit/export"
 USER = UUID("0198c5a0-0000-7000-8000-000000000002")
 
 
-def _entries(acme: Any) -> list[AuditEntry]:
+def _entries(acme: Any) -> list[OpenedEntry]:
     with tenant_scope(acme.id):
-        return list(AuditEntry.objects.exclude(sequence=None).order_by("sequence"))
+        return open_entries(AuditEntry.objects.exclude(sequence=None).order_by("sequence"))
 
 
 @pytest.mark.commits
@@ -46,15 +47,14 @@ def test_lines_hold_what_the_hashes_are_over_in_the_order_of_the_log(
     assert "Link" not in answer
     entries, lines = _entries(acme), answer.content.splitlines(keepends=True)
     assert len(lines) == len(entries) >= 5
-    for number, (entry, line) in enumerate(zip(entries, lines, strict=True), 1):
+    for number, (opened, line) in enumerate(zip(entries, lines, strict=True), 1):
         shown = json.loads(line)
-        assert (shown["sequence"], shown["leaf"]["id"], shown["opened"]) == (
-            number,
-            str(entry.id),
-            {"actor": None, "changes": None},
-        )
-        assert sha256(b"\x00" + line.split(b"\t")[1]).digest() == bytes(entry.leaf_hash)
-    assert finops_verify.hash_lines(answer.content, 1) == [bytes(entry.leaf_hash) for entry in entries]
+        assert (shown["sequence"], shown["leaf"]["id"]) == (number, str(opened.entry.id))
+        parts = {part: {"salt": salt, "members": opened.members(part)} for part, salt in opened.salts.items()}
+        assert shown["opened"] == {"actor": None, "changes": None} | parts
+        assert sha256(b"\x00" + line.split(b"\t")[1]).digest() == bytes(opened.entry.leaf_hash)
+    assert finops_verify.hash_lines(answer.content, 1) == [bytes(opened.entry.leaf_hash) for opened in entries]
+    assert {part for opened in entries for part in opened.salts} >= {"changes"}
 
 
 @pytest.mark.commits
