@@ -15,6 +15,8 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 
+from apps.audit.models import AuditEntry
+from apps.audit.opening import open_entries
 from apps.core import clock, crypto
 from apps.core.actor import system_actor
 from apps.core.keyrings import keys_of
@@ -106,6 +108,7 @@ def seal_one_of_each(tenant: Tenant) -> Callable[[], dict[str, str]]:
                 "refresh successors": "the next" if successor == following.refresh else successor,
                 "waiting letters": open_token(Invitation.objects.get(id=invitation.id)),
                 "kept answers": answer.body.decode(),
+                "keys of data subjects": open_entries(AuditEntry.objects.filter(action="session.started"))[0].label,
             }
 
     assert open_all() == {
@@ -115,6 +118,7 @@ def seal_one_of_each(tenant: Tenant) -> Callable[[], dict[str, str]]:
         "refresh successors": "the next",
         "waiting letters": token,
         "kept answers": "secret",
+        "keys of data subjects": "trinity",
     }
     return open_all
 
@@ -135,10 +139,10 @@ def test_a_rotation_from_its_first_command_to_its_last(acme: Tenant, home: Home)
     assert code == 1
     assert f"field {new} (current): nothing\n" in said
     each = "1 credentials, 1 webhook secrets, 1 authenticator seeds, 1 refresh successors, "
-    each += "1 waiting letters, 1 kept answers"
+    each += "1 waiting letters, 1 kept answers, 1 keys of data subjects"
     assert f"field k1 (old): {each}\n" in said
-    assert "FINOPS_FIELD_KEYS: 6 rows are left; k1 must stay. Run rotate_keys again.\n" in said
-    with pytest.raises(CommandError, match="6 rows are under other keys"):
+    assert "FINOPS_FIELD_KEYS: 7 rows are left; k1 must stay. Run rotate_keys again.\n" in said
+    with pytest.raises(CommandError, match="7 rows are under other keys"):
         rotate_keys("--retire")
 
     code, said = rotate_keys()

@@ -135,16 +135,18 @@ def test_a_snapshot_shows_everything_as_it_was_and_writes_nothing(acme: Tenant, 
 
 def test_sealed_values_open_in_their_rows_alone(acme: Tenant, globex: Tenant) -> None:
     seal_one_of_each(acme)
-    assert looked_at("seals.open") == 6
+    assert looked_at("seals.open") == 7
     tamper("UPDATE webhooks_endpointsecret SET endpoint_id = gen_random_uuid()")
     tamper("UPDATE idempotency_record SET body = set_byte(body, octet_length(body) - 1, 0)")
     tamper("UPDATE users_authenticator SET key_id = 'k9'")
+    tamper("UPDATE audit_subject_key SET id = gen_random_uuid()")
     tamper("UPDATE tenants_invitation SET sealed_token = convert_to('k9|', 'UTF8') || sealed_token")
     assert [(table, expected, there) for table, _row, expected, there in found("seals.open")] == [
         ("webhooks_endpointsecret", "a value that opens", "one that does not"),
         ("users_authenticator", "t1", "k9"),
         ("tenants_invitation", "one of t1", "key k9"),
         ("idempotency_record", "a value that opens", "one that does not"),
+        ("audit_subject_key", "a value that opens", "one that does not"),
     ]
 
 
