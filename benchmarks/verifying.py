@@ -10,11 +10,16 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from apps.audit import finops_verify, merkle
 from apps.audit.exporting import as_line
+from apps.audit.leaf import compute_leaf_hash
 from apps.audit.models import AuditEntry
+from apps.audit.opening import OpenedEntry
+from apps.audit.sealing import SubjectKey, reveal, seal
 from apps.audit.services.recording import new_entry
-from apps.core.actor import Actor
+from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from benchmarks.result import Result
 
@@ -43,15 +48,25 @@ def _log() -> tuple[list[bytes], list[bytes]]:
     """Return the lines and leaf hashes of a log of orders."""
     tenant, user = new_id(), new_id()
     lines, leaves = [], []
+    key = SubjectKey(str(new_id()), str(user), AESGCM(bytes(32)))
     for number in range(1, ENTRIES + 1):
-        entry = _entry(number, tenant, user)
-        lines.append(as_line(entry))
-        leaves.append(bytes(entry.leaf_hash))
+        opened = _opened(number, tenant, key)
+        lines.append(as_line(opened))
+        leaves.append(bytes(opened.entry.leaf_hash))
     return lines, leaves
 
 
-def _entry(number: int, tenant: UUID, user: UUID) -> AuditEntry:
-    actor = Actor(kind="user", label="ada", tenant_id=tenant, user_id=user, request_id=str(new_id()), ip="192.0.2.7")
+def _opened(number: int, tenant: UUID, key: SubjectKey) -> OpenedEntry:
+    """Return an entry as a member's, whose name is sealed; there is no database here to keep the key."""
+    entry, who = _entry(number, tenant), {"ip": "192.0.2.7", "label": "ada"}
+    entry.actor = {"kind": "user", "tenant_id": str(tenant), "user_id": key.subject, "request_id": str(new_id())}
+    entry.personal = {"actor": seal(who, key=key, entry_id=entry.id, part="actor")}
+    entry.leaf_hash = compute_leaf_hash(entry)
+    salt = reveal(entry.personal["actor"], cipher=key.cipher, entry_id=entry.id, part="actor").salt
+    return OpenedEntry(entry, entry.actor | who, entry.changes, {"actor": salt.hex()})
+
+
+def _entry(number: int, tenant: UUID) -> AuditEntry:
     changes = {
         "account_id": [None, new_id()],
         "instrument": [None, "XNAS:AAPL"],
@@ -62,7 +77,7 @@ def _entry(number: int, tenant: UUID, user: UUID) -> AuditEntry:
     }
     entry = new_entry(
         action="order.submitted",
-        actor=actor,
+        actor=system_actor("benchmark", tenant_id=tenant),
         target_type="order",
         target_id=new_id(),
         now=_START + timedelta(milliseconds=number),

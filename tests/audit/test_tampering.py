@@ -22,6 +22,7 @@ from apps.audit import finops_verify, tree
 from apps.audit.exporting import as_lines
 from apps.audit.models import AuditCheckpoint, AuditEntry
 from apps.audit.notes import Checkpoint
+from apps.audit.opening import open_many
 from apps.audit.selectors import numbered_from, public_keys
 from apps.audit.services import CHECKPOINT_INTERVAL, sequence_entries, sign_due_checkpoints
 from apps.audit.walking import walk_tree
@@ -54,7 +55,7 @@ class Held:
     def export(self) -> None:
         """Write the whole log, as it is now."""
         with (self.folder / "log").open("wb") as file:
-            file.writelines(as_lines(_entries(self.log).iterator(chunk_size=1_000)))
+            file.writelines(as_lines(open_many(_entries(self.log).iterator(chunk_size=1_000))))
 
     def verify_whole(self) -> int:
         """Run the program on the last export; return its exit code."""
@@ -68,7 +69,7 @@ class Held:
     def is_whole(self, block: int) -> bool:
         """Tell whether 256 entries are those that the checkpoint is over, by an export of them alone."""
         first = block * TILE + 1
-        lines = b"".join(as_lines(_entries(self.log, first)[:TILE]))
+        lines = b"".join(as_lines(open_many(_entries(self.log, first)[:TILE])))
         try:
             leaves = finops_verify.hash_lines(lines, first)[: self.log.size - first + 1]
         except (finops_verify.Forged, ValueError):
