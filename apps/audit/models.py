@@ -180,6 +180,7 @@ class AuditSubjectKey(BaseModel):
         db_table = "audit_subject_key"
         verbose_name = _("data subject")
         verbose_name_plural = _("data subjects")
+        permissions = [("erase_auditsubjectkey", _("Can erase what audit logs say of a person"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant_id", "subject"],

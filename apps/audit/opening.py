@@ -61,6 +61,12 @@ def open_many(entries: Iterable[AuditEntry]) -> Iterator[OpenedEntry]:
         yield from open_entries(batch)
 
 
+def latest_label(key: AuditSubjectKey) -> str:
+    """Return the name under which a person acted last in the log of their key; empty if they never did."""
+    acted = AuditEntry.objects.filter(tenant_id=key.tenant_id, actor_id=key.subject)
+    return next((opened.label for opened in open_entries(acted.order_by("-at", "-id")[:1])), "")
+
+
 def _ciphers(wanted: set[UUID]) -> dict[str, AESGCM | None]:
     """Return each key that is there; None is one that cannot be opened here. What is missing was destroyed."""
     rows = AuditSubjectKey.objects.filter(id__in=wanted, erased_at=None).values_list("id", "sealed_key")

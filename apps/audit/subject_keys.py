@@ -59,6 +59,11 @@ def key_of(subject: UUID, *, tenant_id: UUID | None, now: datetime) -> SubjectKe
     return found
 
 
+def drop(subject: UUID, *, tenant_id: UUID | None) -> None:
+    """Forget the key of one subject, which has been destroyed."""
+    _kept.keys.pop((tenant_id, subject), None)
+
+
 def forget() -> None:
     """Forget the keys that this process keeps."""
     _kept.keys.clear()

@@ -1,6 +1,7 @@
-"""The audit log and what was signed of it, as staff see them: read-only."""
+"""The audit log, what was signed of it and whom it names, as staff see them."""
 
 from apps.audit.admin.checkpoints import CheckpointAdmin
 from apps.audit.admin.entries import AuditEntryAdmin
+from apps.audit.admin.people import AuditSubjectKeyAdmin
 
-__all__ = ["AuditEntryAdmin", "CheckpointAdmin"]
+__all__ = ["AuditEntryAdmin", "AuditSubjectKeyAdmin", "CheckpointAdmin"]

@@ -126,11 +126,13 @@ class AuditEntryAdmin(StaffModelAdmin):
         ]
 
     def related_links(self, entry: AuditEntry) -> Sequence[tuple[str, str]]:
+        subjects = dict.fromkeys(part["subject"] for part in entry.personal.values())
         links = [(_("Everything about this target"), about_url("audit.auditentry", entry, entry.target_id))]
         if entry.actor_id:
             links.append((_("Everything by this actor"), about_url("audit.auditentry", entry, entry.actor_id)))
         if entry.request_id:
             links.append((_("Everything of this request"), about_url("audit.auditentry", entry, entry.request_id)))
+        links += [(_("Whose name is sealed here"), about_url("audit.auditsubjectkey", entry, key)) for key in subjects]
         return links
 
 

@@ -87,6 +87,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'data subject',
                 'verbose_name_plural': 'data subjects',
+                'permissions': [('erase_auditsubjectkey', 'Can erase what audit logs say of a person')],
                 'db_table': 'audit_subject_key',
                 'indexes': [models.Index(fields=['subject'], name='audit_subject_key_subject')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('erased_at', None)), fields=('tenant_id', 'subject'), name='audit_subject_key_one_live', nulls_distinct=False), models.CheckConstraint(condition=models.Q(models.Q(('erased_at', None), ('sealed_key__isnull', False)), models.Q(('erased_at__isnull', False), ('sealed_key', None)), _connector='OR'), name='audit_subject_key_erased_is_gone')],

@@ -1,5 +1,6 @@
 """Every write of the audit room."""
 
+from apps.audit.services.erasing import SUBJECT_ERASED, erase_everywhere, erase_subject
 from apps.audit.services.growing import CHECKPOINT_INTERVAL, sign_due_checkpoints
 from apps.audit.services.numbering import AUDIT_LOG, sequence_entries
 from apps.audit.services.recording import new_entry, record, record_batch, record_statement, visitors_of
@@ -8,7 +9,10 @@ from apps.audit.services.resealing import SUBJECT_KEYS
 __all__ = [
     "AUDIT_LOG",
     "CHECKPOINT_INTERVAL",
+    "SUBJECT_ERASED",
     "SUBJECT_KEYS",
+    "erase_everywhere",
+    "erase_subject",
     "new_entry",
     "record",
     "record_batch",
