@@ -74,6 +74,7 @@ NAVIGATION = [
         _("Trust"),
         _item(_("Audit log"), "verified_user", "audit.auditentry"),
         _item(_("Checkpoints"), "approval", "audit.auditcheckpoint"),
+        _item(_("People in the log"), "person_off", "audit.auditsubjectkey"),
         _item(_("Verifications"), "fact_check", "ops.verificationrun"),
         _item(_("API keys"), "key", "tenants.apikey"),
         _item(_("Impersonations"), "visibility", "tenants.impersonation"),

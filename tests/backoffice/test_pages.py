@@ -37,6 +37,7 @@ BASELINES = {
     "accounts.transaction": (9, 8),
     "audit.auditcheckpoint": (9, 11),
     "audit.auditentry": (10, 7),
+    "audit.auditsubjectkey": (9, 11),
     "axes.accessattempt": (8, 8),
     "core.readonlyswitch": (8, 8),
     "django_celery_beat.periodictask": (7, 7),
