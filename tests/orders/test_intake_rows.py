@@ -39,7 +39,8 @@ def test_an_approved_order_is_written_with_all_that_belongs_to_it(desk: Desk, ac
     shown = answer.json()
     with tenant_scope(acme.id):
         order, event = Order.objects.get(), OrderEvent.objects.get()
-        [leaf] = opened(AuditEntry.objects.filter(target_id=str(order.id)))
+        stored = AuditEntry.objects.get(target_id=str(order.id))
+        [leaf] = opened(AuditEntry.objects.filter(pk=stored.pk))
         outbound = OutboxEvent.objects.get(entity_id=order.id)
         job = Job.objects.get(kind="order.submit")
         record = IdempotencyRecord.objects.get(key="k")
@@ -54,7 +55,7 @@ def test_an_approved_order_is_written_with_all_that_belongs_to_it(desk: Desk, ac
     assert (leaf.action, leaf.target_type, leaf.at, leaf.sequence) == ("order.approved", "order", now, None)
     assert str(leaf.actor_id) == actor["api_key_id"]
     assert leaf.changes["status"] == [None, "approved"] and leaf.changes["quantity"] == [None, "10"]
-    assert bytes(leaf.leaf_hash) == compute_leaf_hash(leaf)
+    assert bytes(stored.leaf_hash) == compute_leaf_hash(stored)
     assert {leaf.traceparent, outbound.traceparent, job.traceparent} == {leaf.traceparent}
     assert leaf.traceparent.startswith(TRACE[:36])
     assert (job.payload, job.queue, job.priority) == ({"order_id": str(order.id)}, "orders", 10)
