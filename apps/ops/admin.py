@@ -74,6 +74,8 @@ class VerificationRunAdmin(StaffModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list below what the last verification came to."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         last = VerificationRun.objects.exclude(state__in=OPEN_STATES).order_by("-pk").first()
         extra = {
             "last": last,

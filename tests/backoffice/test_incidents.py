@@ -4,6 +4,7 @@ from apps.core import clock
 from apps.incidents.admin import REMEDIES
 from apps.incidents.models import Incident
 from apps.jobs.events import JOB_DEAD
+from apps.ops.events import VERIFICATION_FINDINGS
 from apps.orders.services.alarms import (
     ANOTHER_ORDER,
     FILL_REFUSED,
@@ -33,6 +34,7 @@ KINDS = {
     ORDER_VANISHED,
     OUTCOME_UNKNOWN,
     POSITION_DRIFT,
+    VERIFICATION_FINDINGS,
 }
 
 

@@ -38,7 +38,7 @@ ASKED = {"confirmed": "1", "reason": "because"}
 DJANGOS_OWN = {"", "change/", "delete/", "history/"}  # nothing is edited through these, whoever asks
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
 # Pages of what is the whole installation's.
-NOT_FOR_THEM = {"axes.accessattempt", "django_celery_beat.periodictask"}
+NOT_FOR_THEM = {"axes.accessattempt", "django_celery_beat.periodictask", "jobs.queue", "ops.verificationrun"}
 
 
 def make_helper(*tenants: Tenant, name: str = "helper") -> User:
