@@ -18,14 +18,24 @@ def _may_see(label: str) -> Callable[[HttpRequest], bool]:
     return lambda request: any(request.user.has_perm(f"{app}.{verb}_{model}") for verb in ("view", "change"))
 
 
-def _item(title: Any, icon: str, label: str, **more: Any) -> dict[str, Any]:
+def _item(title: Any, icon: str, label: str, route: str = "changelist", **more: Any) -> dict[str, Any]:
     return {
         **more,
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{label.replace('.', '_')}_changelist"),
+        "link": reverse_lazy(f"admin:{label.replace('.', '_')}_{route}"),
         "permission": _may_see(label),
     }
+
+
+def _shows_endpoints(request: HttpRequest) -> bool:
+    """Tell endpoints from the page of event types, whose address is below theirs."""
+    match = request.resolver_match
+    return (
+        match is not None
+        and match.view_name.startswith("admin:webhooks_endpoint_")
+        and not match.view_name.endswith("_event_types")
+    )
 
 
 def _group(title: Any, *items: dict[str, Any], collapsible: bool = False) -> dict[str, Any]:
@@ -49,7 +59,8 @@ NAVIGATION = [
     _group(
         _("Webhooks"),
         _item(_("Deliveries"), "webhook", "webhooks.delivery"),
-        _item(_("Endpoints"), "dns", "webhooks.endpoint"),
+        _item(_("Endpoints"), "dns", "webhooks.endpoint", active=_shows_endpoints),
+        _item(_("Event types"), "data_object", "webhooks.endpoint", route="event_types"),
     ),
     _group(
         _("Money"),

@@ -46,6 +46,7 @@ from apps.core.redaction import redact_text
 from apps.outbox.catalogue import event_types
 from apps.webhooks import services
 from apps.webhooks.admin import display
+from apps.webhooks.admin.event_types import event_types_url
 from apps.webhooks.enums import DeliveryStatus, EndpointStatus
 from apps.webhooks.models import Delivery, DeliveryAttempt
 from apps.webhooks.selectors import are_due
@@ -251,6 +252,7 @@ class DeliveryAdmin(StaffModelAdmin):
             (_("Endpoint"), record_url("webhooks.endpoint", delivery.endpoint_id)),
             (_("Deliveries of this event"), about_url("webhooks.delivery", delivery, delivery.event_id)),
             (_("Deliveries about the same thing"), about_url("webhooks.delivery", delivery, delivery.entity_id)),
+            (_("What the type means"), event_types_url(delivery.event_type)),
             (_("Audit log"), about_url("audit.auditentry", delivery)),
         ]
         if delivery.event_type.startswith("order."):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_noop as message
 from apps.core.actor import Actor
 from apps.core.admin import Outcome, ServiceAction
 from apps.webhooks import services
+from apps.webhooks.admin.signatures import CHECK_SIGNATURE
 from apps.webhooks.enums import EndpointStatus
 from apps.webhooks.models import Endpoint
 
@@ -89,6 +90,7 @@ ACTIONS = (
         run=_test,
         available=_is_enabled,
     ),
+    CHECK_SIGNATURE,
     ServiceAction(
         name="replay",
         label=gettext_lazy("Enable and replay"),

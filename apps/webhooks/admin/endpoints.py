@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -41,6 +42,7 @@ from apps.core.admin.panels import Tone
 from apps.webhooks.admin import ailing, display
 from apps.webhooks.admin.deliveries import attempts_of
 from apps.webhooks.admin.endpoint_actions import ACTIONS
+from apps.webhooks.admin.event_types import URL_NAME, event_types_url, event_types_view
 from apps.webhooks.enums import DISABLED_AS_FAILING, DISABLED_AS_GONE, EndpointStatus
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.selectors.records import IN_A_ROW, Attempts, Record, records_of
@@ -98,6 +100,10 @@ class EndpointAdmin(StaffModelAdmin):
         (gettext_lazy("Times"), ("created_at", "updated_at", "deleted_at")),
     )
     service_actions = ACTIONS
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(event_types_view)
+        return [path("event-types/", view, name=URL_NAME), *super().get_urls()]
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Attach to each endpoint its record."""
@@ -230,6 +236,7 @@ class EndpointAdmin(StaffModelAdmin):
         return (
             (_("All deliveries"), about_url("webhooks.delivery", endpoint)),
             (_("Failed deliveries"), f"{about_url('webhooks.delivery', endpoint)}&status__exact=failed"),
+            (_("Event types"), event_types_url()),
             (_("Incidents"), about_url("incidents.incident", endpoint)),
             (_("Audit log"), about_url("audit.auditentry", endpoint)),
         )
