@@ -15,13 +15,10 @@ import json
 import re
 import sys
 from base64 import b64decode
-from binascii import unhexlify
-from collections.abc import Sequence
 from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Any
 
-Point = tuple[int, int]
 Keys = dict[tuple[str, bytes], bytes]
 Checkpoint = tuple[int, bytes, str, Path]
 
@@ -36,10 +33,9 @@ ORDER = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
 
 
-def decode_point(encoded: bytes) -> Point | None:
+def decode_point(encoded: bytes) -> tuple[int, int] | None:
     """Return the point, or None if these bytes encode none (section 5.1.3)."""
-    number = int.from_bytes(encoded, "little")
-    sign, y = number >> 255, number & ((1 << 255) - 1)
+    sign, y = divmod(int.from_bytes(encoded, "little"), 1 << 255)
     u, v = (y * y - 1) % P, (D * y * y + 1) % P
     x = u * v**3 * pow(u * v**7, (P - 5) // 8, P) % P
     if v * x * x % P != u:
@@ -49,17 +45,15 @@ def decode_point(encoded: bytes) -> Point | None:
     return (x if x & 1 == sign else P - x), y
 
 
-def add_points(p: Point, q: Point) -> Point:
+def add_points(p: tuple[int, int], q: tuple[int, int]) -> tuple[int, int]:
     """Return p + q: the addition law, which holds for all points of the curve (section 5.1.4)."""
     (a, b), (c, d) = p, q
     e = D * a * b * c * d % P
     return (a * d + b * c) * pow(1 + e, -1, P) % P, (b * d + a * c) * pow(1 - e, -1, P) % P
 
 
-def multiply(scalar: int, point: Point) -> Point:
-    if scalar == 0:
-        return 0, 1
-    rest = multiply(scalar >> 1, add_points(point, point))
+def multiply(scalar: int, point: tuple[int, int]) -> tuple[int, int]:
+    rest = multiply(scalar >> 1, add_points(point, point)) if scalar else (0, 1)
     return add_points(rest, point) if scalar & 1 else rest
 
 
@@ -79,7 +73,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-def grow(peaks: list[tuple[int, bytes]], leaves: Sequence[bytes]) -> None:
+def grow(peaks: list[tuple[int, bytes]], leaves: list[bytes]) -> None:
     """Append leaf hashes to a log, which is known by the sizes and roots of its perfect subtrees, the largest first."""
     while leaves:
         count = min([1 << (len(leaves).bit_length() - 1), *(size for size, _ in peaks[-1:])])
@@ -99,7 +93,7 @@ def root_of(peaks: list[tuple[int, bytes]]) -> bytes:
     return root
 
 
-def climb(place: int, last: int, start: bytes, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+def climb(place: int, last: int, start: bytes, path: list[bytes]) -> tuple[bytes, bytes]:
     """Follow a proof from a node: to the root of the log that ended with it (2.1.4.2), and of that of now (2.1.3.2)."""
     if not 0 <= place <= last:
         raise Forged(f"number {place} is not in a log that ends with number {last}")
@@ -119,7 +113,7 @@ def climb(place: int, last: int, start: bytes, path: Sequence[bytes]) -> tuple[b
     return was, now
 
 
-def check_consistency(old_size: int, old: bytes, new_size: int, new: bytes, path: Sequence[bytes]) -> None:
+def check_consistency(old_size: int, old: bytes, new_size: int, new: bytes, path: list[bytes]) -> None:
     """Check that the log of the new size continues that of the old one (section 2.1.4.2)."""
     if old_size > new_size:
         raise Forged(f"the log shrank from {old_size} to {new_size} entries: it was TRUNCATED")
@@ -147,13 +141,19 @@ def canonical(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(members)) < len(members):
+        raise Forged(f"a member of {dict(members)} is named twice: readers differ in which of them counts")
+    return dict(members)
+
+
 def hash_of_entry(entry: dict[str, Any]) -> bytes:
     """Return the leaf hash of an entry of GET /audit/entries, recomputed; of people it has a salted digest alone."""
     content = {name: value for name, value in entry.items() if name not in ("sequence", "leaf_hash", "salts")}
     for part, sealed in entry.get("personal", {}).items():
         content[part] = {name: value for name, value in entry[part].items() if name not in sealed["members"]}
         shown = {name: value for name, value in entry[part].items() if name in sealed["members"]}
-        digest = sha256(unhexlify(entry["salts"].get(part, "")) + canonical(shown).encode()).hexdigest()
+        digest = sha256(bytes.fromhex(entry["salts"].get(part, "")) + canonical(shown).encode()).hexdigest()
         is_erased = part not in entry["salts"] and {"[erased]", "[unreadable]"}.issuperset(map(str, shown.values()))
         if digest != sealed["digest"] and not is_erased:
             raise Forged(f"entry {entry['id']} was ALTERED: its leaf commits to another {part} than {shown}")
@@ -179,9 +179,8 @@ def read_checkpoint(path: Path, keys: Keys) -> Checkpoint:
     if not re.fullmatch(r"(0|[1-9][0-9]{0,18})\n[A-Za-z0-9+/]{43}=", f"{size}\n{root}"):
         raise ValueError(f"{path} is no checkpoint: origin, size, root, an empty line, signatures")
     for name, encoded in re.findall(r"^— (\S+) ([A-Za-z0-9+/=]+)$", signatures, re.MULTILINE):
-        signature = b64decode(encoded)
-        public = keys.get((name, signature[:4]))
-        if public and is_signed(public, f"{text}\n".encode(), signature[4:]):
+        public = keys.get((name, b64decode(encoded)[:4])) if name == origin else None  # one key signs many logs
+        if public and is_signed(public, f"{text}\n".encode(), b64decode(encoded)[4:]):
             print(f"signed: {path}: {origin}, {int(size):,} entries, root {b64decode(root).hex()}")
             return int(size), b64decode(root), origin, path
     raise Forged(f"{path} is NOT SIGNED by a key that you gave ({', '.join(name for name, _ in keys)})")
@@ -203,10 +202,11 @@ def hash_lines(lines: bytes, first: int) -> list[bytes]:
     if [END + pieces[0], *pieces[6::6]] != [*heads, END] or pieces[2::6] + pieces[4::6] != between:
         explain(lines, first)
     # What a line shows of people is null or {"salt":"…","members":{…}}, of which the leaf has a salted digest.
-    for leaf, shown in zip(pieces[1::6] * 2, pieces[3::6] + pieces[5::6]):
+    for leaf, shown, part in zip(pieces[1::6] * 2, pieces[3::6] + pieces[5::6], between):
         if shown != b"null":
-            digest = b'"digest":"%s","key":' % sha256(unhexlify(shown[9:73]) + shown[85:-1]).hexdigest().encode()
-            if digest not in leaf or shown[:9] + shown[73:85] + shown[-1:] != b'{"salt":"","members":}':
+            digest = sha256(bytes.fromhex(shown[9:73].decode()) + shown[85:-1]).hexdigest().encode()
+            place = leaf.rpartition(b'"digest":"%s","key":' % digest)[0].rpartition(b"{")[0][-8:] or b"nowhere"
+            if not part.endswith(place) or shown[:9] + shown[73:85] + shown[-1:] != b'{"salt":"","members":}':
                 raise Forged(f"an entry was ALTERED: {leaf.decode()} does not commit to {shown.decode()}")
     return hashes
 
@@ -226,7 +226,7 @@ def explain(lines: bytes, first: int) -> None:
     raise ValueError(f"the lines of entries from {first} on are not as GET /audit/export has them")
 
 
-def verify_export(paths: Sequence[Path], checkpoints: Sequence[Checkpoint]) -> None:
+def verify_export(paths: list[Path], checkpoints: list[Checkpoint]) -> None:
     """Hash the whole export and hold it to each checkpoint."""
     waiting, size = sorted(checkpoints), 0
     latest, peaks = waiting[-1][0], list[tuple[int, bytes]]()
@@ -249,14 +249,14 @@ def verify_export(paths: Sequence[Path], checkpoints: Sequence[Checkpoint]) -> N
         print(f"not proven: entries from {latest + 1:,} on, which are later than every checkpoint")
 
 
-def verify(command: str, files: Sequence[Path], checkpoints: Sequence[Checkpoint]) -> None:
+def verify(command: str, files: list[Path], checkpoints: list[Checkpoint]) -> None:
     """Verify the files in the way that the command names."""
     if len({checkpoint[2] for checkpoint in checkpoints}) > 1:
         raise ValueError("these checkpoints are of different logs")
     if command == "consistency" and len(checkpoints) != 2:
         raise ValueError("consistency is between two checkpoints: --checkpoint OLD --checkpoint NEW")
-    answer = {} if command == "export" else json.loads(files[0].read_bytes())
-    path = [bytes.fromhex(step) for step in answer.get("path", [])]
+    answer, *rest = [{}] if command == "export" else [json.loads(f.read_bytes(), object_pairs_hook=once) for f in files]
+    path = [int(step, 16).to_bytes(32, "big") for step in answer.get("path", [])]
     if command == "export":
         verify_export(files, checkpoints)
     elif command == "entry":
@@ -264,8 +264,8 @@ def verify(command: str, files: Sequence[Path], checkpoints: Sequence[Checkpoint
     elif command == "consistency":
         check_consistency(*checkpoints[0][:2], *checkpoints[1][:2], path)
     else:
-        (size, root, _, name), leaf = checkpoints[0], bytes.fromhex(answer["leaf_hash"])
-        if files[1:] and hash_of_entry(json.loads(files[1].read_bytes())) != leaf:
+        (size, root, _, name), leaf = checkpoints[0], int(answer["leaf_hash"], 16).to_bytes(32, "big")
+        if rest and (hash_of_entry(rest[0]) != leaf or rest[0]["sequence"] != answer["index"] + 1):
             raise Forged(f"{files[0]} is the proof of another entry than {files[1]}")
         if answer["tree_size"] != size:
             raise ValueError(f"{files[0]} is for a log of {answer['tree_size']:,} entries, {name} has {size:,}")
@@ -288,7 +288,7 @@ def main() -> int:
     except Forged as error:
         print(f"DOES NOT VERIFY: {error}", file=sys.stderr)
         return 1
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError) as error:
         print(f"cannot be judged: {error!r}", file=sys.stderr)
         return 2
     print("VERIFIED")

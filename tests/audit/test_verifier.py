@@ -29,10 +29,11 @@ pytestmark = pytest.mark.no_database
 
 PROGRAM = Path(finops_verify.__file__)
 ACME = UUID("0198c5a0-0000-7000-8000-00000000000a")
-ORIGIN, NAME = f"finops.example/audit/{ACME}", "finops.example"
+ORIGIN = f"finops.example/audit/{ACME}"
 KEY, OTHER_KEY = (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2))
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SIZE = 21
+ANOTHER = "finops.example/audit/another"
 ACTOR = system_actor("tests", tenant_id=ACME)
 ADA = SubjectKey(str(UUID(int=8)), str(UUID(int=7)), AESGCM(bytes(32)))
 
@@ -58,23 +59,26 @@ HASHES = [bytes(entry.leaf_hash) for entry in LOG]
 LINES = [as_line(_opened(entry)) for entry in LOG]
 
 
-def _signed(size: int, root: bytes, *, key: Ed25519PrivateKey = KEY, origin: str = ORIGIN) -> str:
-    text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
-    signature = base64.b64encode(_key_id(key) + key.sign(text.encode())).decode()
-    return f"{text}\n— {NAME} {signature}\n"
+def _signed(
+    size: int, root: bytes, *, key: Ed25519PrivateKey = KEY, origin: str = ORIGIN, name: str | None = None
+) -> str:
+    text, name = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n", name or origin
+    signature = base64.b64encode(_key_id(key, name) + key.sign(text.encode())).decode()
+    return f"{text}\n— {name} {signature}\n"
 
 
 def _checkpoint(size: int, **options: Any) -> str:
     return _signed(size, merkle.root_of_leaves(HASHES[:size]), **options)
 
 
-def _key_id(key: Ed25519PrivateKey) -> bytes:
-    return sha256(NAME.encode() + b"\n\x01" + key.public_key().public_bytes_raw()).digest()[:4]
+def _key_id(key: Ed25519PrivateKey, name: str) -> bytes:
+    return sha256(name.encode() + b"\n\x01" + key.public_key().public_bytes_raw()).digest()[:4]
 
 
-def _shown_key(key: Ed25519PrivateKey) -> str:
+def _shown_key(key: Ed25519PrivateKey, *names: str) -> str:
     encoded = base64.b64encode(b"\x01" + key.public_key().public_bytes_raw()).decode()
-    return json.dumps({"keys": [{"verifier_key": f"{NAME}+{_key_id(key).hex()}+{encoded}"}]})
+    keys = [{"verifier_key": f"{name}+{_key_id(key, name).hex()}+{encoded}"} for name in names or (ORIGIN,)]
+    return json.dumps({"keys": keys})
 
 
 def _shown(entry: AuditEntry) -> dict[str, Any]:
@@ -208,8 +212,9 @@ def test_a_forged_export_is_told_by_what_is_wrong_with_it(judge: Run, lines: lis
 @pytest.mark.parametrize(
     ("checkpoint", "code", "said"),
     [
-        (_checkpoint(13, key=OTHER_KEY), 1, f"kept is NOT SIGNED by a key that you gave ({NAME})"),
+        (_checkpoint(13, key=OTHER_KEY), 1, f"kept is NOT SIGNED by a key that you gave ({ORIGIN})"),
         (_checkpoint(13).replace("\n13\n", "\n12\n"), 1, "kept is NOT SIGNED"),
+        (_checkpoint(13, origin=ANOTHER, name=ORIGIN), 1, "kept is NOT SIGNED"),
         (_signed(13, merkle.root_of_leaves(HASHES[:12])), 1, "the first 13 entries hash to"),
         ("Not Found", 2, "kept is no checkpoint: origin, size, root, an empty line, signatures"),
         ("", 2, "kept is no checkpoint"),
@@ -234,6 +239,9 @@ def test_entries_are_recomputed_as_the_api_shows_them(judge: Run) -> None:
     assert (code, f"entry {LOG[2].id} was ALTERED" in said) == (1, True)
     assert judge("entry", "one", one=_shown(LOG[2]) | {"changes": {"price": [1.5, 2]}})[0] == 1
     assert judge("entry", "one", one={"id": "1"})[0] == 2
+    twice = json.dumps(_shown(LOG[2])).replace('"changes"', '"changes": {"note": [null, "eve"]}, "changes"', 1)
+    code, said = judge("entry", "one", one=twice)
+    assert (code, "is named twice: readers differ in which of them counts" in said) == (1, True)
 
 
 def test_what_is_shown_of_people_is_held_to_what_was_sealed(judge: Run) -> None:
@@ -246,11 +254,20 @@ def test_what_is_shown_of_people_is_held_to_what_was_sealed(judge: Run) -> None:
     assert (code, f"entry {LOG[2].id} was ALTERED" in said) == (1, True)
 
 
+def test_what_an_export_shows_of_people_stands_where_it_was_sealed(judge: Run) -> None:
+    shown = LINES[4].split(b"\t")
+    swapped = b"\t".join([*shown[:3], shown[5], shown[4], shown[3], shown[6]])
+    code, said = judge("export", "log", *KEPT, log=b"".join([*LINES[:4], swapped, *LINES[5:]]), kept=_checkpoint(13))
+    assert (code, "an entry was ALTERED" in said) == (1, True), "the actor's words are shown as changes"
+
+
 def test_an_entry_is_proven_to_be_in_the_log_of_a_checkpoint(judge: Run) -> None:
     files = {"proof": _proof(11), "entry": _shown(LOG[11]), "kept": _checkpoint(SIZE)}
     assert judge("proof", "proof", "entry", *KEPT, **files)[0] == 0
     code, said = judge("proof", "proof", "entry", *KEPT, **{**files, "entry": _shown(LOG[12])})
     assert (code, "proof is the proof of another entry than entry" in said) == (1, True)
+    code, said = judge("proof", "proof", "entry", *KEPT, **{**files, "entry": _shown(LOG[11]) | {"sequence": 1}})
+    assert (code, "proof is the proof of another entry than entry" in said) == (1, True), "another place is shown"
     code, said = judge("proof", "proof", *KEPT, **{**files, "proof": _proof(11) | {"index": 10}})
     assert (code, "does not lead to the root of kept: the entry is NOT in that log" in said) == (1, True)
     code, said = judge("proof", "proof", *KEPT, **{**files, "kept": _checkpoint(20)})
@@ -268,8 +285,12 @@ def test_a_log_that_goes_on_is_told_from_one_that_was_forked(judge: Run) -> None
     assert (code, "the log shrank from 21 to 13 entries: it was TRUNCATED" in said) == (1, True)
     code, said = judge("consistency", "proof", *both[2:], proof=proof, new=_checkpoint(SIZE))
     assert (code, "consistency is between two checkpoints" in said) == (2, True)
-    others = _checkpoint(SIZE, origin="finops.example/audit/another")
-    assert judge("consistency", "proof", *both, proof=proof, old=_checkpoint(13), new=others)[0] == 2
+    of_both, others = _shown_key(KEY, ORIGIN, ANOTHER), _checkpoint(SIZE, origin=ANOTHER)
+    code, said = judge("consistency", "proof", *both, proof=proof, old=_checkpoint(13), new=others, key=of_both)
+    assert (code, "these checkpoints are of different logs" in said) == (2, True)
+    cut = {"path": [proof["path"][0] + proof["path"][1][:2], proof["path"][1][2:], *proof["path"][2:]]}
+    code, said = judge("consistency", "proof", *both, proof=cut, old=_checkpoint(13), new=_checkpoint(SIZE))
+    assert (code, "cannot be judged: OverflowError" in said) == (2, True), "a hash has 32 bytes"
 
 
 @contextmanager
