@@ -20,10 +20,10 @@ ROUNDS = 3
 LEASES = 1_000
 _FILL = """
 INSERT INTO jobs_job (id, tenant_id, kind, queue, priority, payload, unique_key, state, run_at, attempts, max_attempts,
-                      lease_seconds, fence, leased_by, last_error_code, last_error_message, last_traceback, actor,
-                      request_id, traceparent, created_at)
+                      lease_seconds, soft_seconds, hard_seconds, fence, leased_by, last_error_code, last_error_message,
+                      last_traceback, actor, request_id, traceparent, created_at)
 SELECT gen_random_uuid(), lpad(to_hex(greatest(n % 99 - 49, 0)), 32, '0')::uuid, 'bench', 'bench', 10 * (n % 2),
-       '{}', '', 'queued', now() - make_interval(secs => n), 0, 3, 600, 0, '', '', '', '', '{}', '', '', now()
+       '{}', '', 'queued', now() - make_interval(secs => n), 0, 3, 600, 600, 900, 0, '', '', '', '', '{}', '', '', now()
   FROM generate_series(1, 100000) AS n
 """
 _FIRST_COME = """

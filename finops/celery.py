@@ -14,7 +14,7 @@ from celery import Celery, signals
 from django.conf import settings
 
 from apps.core import wake
-from apps.jobs import shutdown
+from apps.jobs import limits, shutdown
 from finops.wakes import Waker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "finops.settings.embedded")
@@ -85,6 +85,12 @@ def _prepare_worker(sender: Any, **_signal: Any) -> None:
         settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
         refuse_unsafe_start(signs=DEFAULT_QUEUE in sender.app.amqp.queues.consume_from)
         registry.on_every_death(open_incident_for_dead_job)
+
+
+@signals.worker_process_init.connect
+def _let_jobs_be_ended(**_signal: Any) -> None:
+    """Let time limits interrupt and end the children of a prefork worker; a pool of threads has none."""
+    limits.run_alone()
 
 
 @signals.worker_ready.connect

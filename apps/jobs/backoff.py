@@ -6,7 +6,7 @@ from random import Random
 
 from apps.core.errors import DomainError, ReadOnly
 from apps.core.redaction import redact_text
-from apps.jobs.errors import PermanentFailure, RetryLater
+from apps.jobs.errors import PermanentFailure, RetryLater, TimeLimitReached
 from apps.jobs.types import JobKind
 
 READ_ONLY_SECONDS = 30
@@ -56,6 +56,8 @@ def _describe(error: Exception) -> tuple[str, str]:
             code, message = error.code, error.message
         case RetryLater():
             code, message = "retry_later", error.reason
+        case TimeLimitReached():
+            code, message = "time_limit", str(error)
         case DomainError():
             code, message = error.code, str(error)
         case _:

@@ -27,6 +27,13 @@ class LeaseLost(Exception):
     """The lease has expired and the job is someone else's, or no one's: what this worker did must not commit."""
 
 
+class TimeLimitReached(Exception):
+    """Raised in a handler that has taken its kind's `soft_seconds`; told of one that was ended after `hard_seconds`."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"the attempt took longer than {seconds} s")
+
+
 class WorkerLost(Exception):
     """Told to `on_dead`: the last worker that held the job vanished, as every one before it had."""
 

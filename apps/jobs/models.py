@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.models import BaseModel, TenantModel
 from apps.core.retention import Retention
 from apps.jobs.enums import ACTIVE_STATES, JobState
+from apps.jobs.types import HARD_SECONDS, SOFT_SECONDS
 
 
 class Queue(BaseModel):
@@ -55,6 +56,8 @@ class Job(TenantModel):
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     max_attempts = models.PositiveIntegerField(_("attempts at most"))
     lease_seconds = models.PositiveIntegerField(_("lease in seconds"))
+    soft_seconds = models.PositiveIntegerField(_("interrupted after seconds"), default=SOFT_SECONDS)
+    hard_seconds = models.PositiveIntegerField(_("ended after seconds"), default=HARD_SECONDS)
     fence = models.BigIntegerField(_("fencing token"), default=0)
     leased_until = models.DateTimeField(_("leased until"), null=True, blank=True)
     leased_by = models.CharField(_("leased by"), max_length=120, blank=True)

@@ -14,10 +14,10 @@ from apps.core import clock, context
 from apps.core.context import Context
 from apps.core.redaction import redact_text
 from apps.core.scope import request_wake, system_scope, write_scope
-from apps.jobs import registry
+from apps.jobs import limits, registry
 from apps.jobs.backoff import judge
 from apps.jobs.enums import JobState
-from apps.jobs.errors import LeaseLost, WorkerLost
+from apps.jobs.errors import LeaseLost, TimeLimitReached, WorkerLost
 from apps.jobs.heartbeat import Heartbeat
 from apps.jobs.services import leasing
 from apps.jobs.turns import turns_of
@@ -103,8 +103,7 @@ def _carry_out(lease: Lease, tick: Clock, random: Random) -> None:
     started = time.monotonic()
     outcome = "succeeded"
     try:
-        with Heartbeat(lease):
-            registry.registration(lease.kind).handler(lease)
+        _handle(lease, tick, random)
         if not lease.settled:
             with system_scope():
                 leasing.settle(lease, now=tick())
@@ -125,7 +124,20 @@ def _carry_out(lease: Lease, tick: Clock, random: Random) -> None:
     )
 
 
-def _fail(lease: Lease, error: Exception, now: datetime, random: Random) -> str:
+def _handle(lease: Lease, tick: Clock, random: Random) -> None:
+    def give_up(stack: str) -> None:
+        with context.use(_context_of(lease)):
+            _fail(lease, TimeLimitReached(lease.hard_seconds), tick(), random, stack=stack)
+
+    try:
+        with Heartbeat(lease, give_up), limits.interruptible(lease):
+            registry.registration(lease.kind).handler(lease)
+    finally:
+        if lease.interrupted and not connection.in_atomic_block:
+            connection.close()
+
+
+def _fail(lease: Lease, error: Exception, now: datetime, random: Random, *, stack: str = "") -> str:
     if not connection.in_atomic_block:
         # The error may be the connection's end; the verdict needs a working one.
         connection.close_if_unusable_or_obsolete()
@@ -137,7 +149,7 @@ def _fail(lease: Lease, error: Exception, now: datetime, random: Random) -> str:
         now=now,
         random=random,
     )
-    trace = redact_text("".join(traceback.format_exception(error)))
+    trace = redact_text(stack + "".join(traceback.format_exception(error)))
     try:
         with system_scope():
             leasing.fail(lease, failure, trace=trace, now=now)

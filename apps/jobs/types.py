@@ -7,6 +7,8 @@ from uuid import UUID
 
 from apps.core.actor import Actor
 
+SOFT_SECONDS, HARD_SECONDS = 600, 900
+
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
@@ -14,6 +16,7 @@ class JobKind:
 
     `lease_seconds` is how long a silent worker keeps the job; a live one extends its lease by itself.
     The delay before attempt n+1 is random in [0, min(backoff_max_seconds, backoff_seconds * 2**(n-1))].
+    An attempt that takes `soft_seconds` is interrupted, one that takes `hard_seconds` is ended: see `apps.jobs.limits`.
     """
 
     name: str
@@ -22,6 +25,8 @@ class JobKind:
     lease_seconds: int = 60
     backoff_seconds: int = 5
     backoff_max_seconds: int = 3600
+    soft_seconds: int = SOFT_SECONDS
+    hard_seconds: int = HARD_SECONDS
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -43,7 +48,10 @@ class Lease:
     lease_seconds: int
     fence: int
     traceparent: str = ""
+    soft_seconds: int = SOFT_SECONDS
+    hard_seconds: int = HARD_SECONDS
     settled: bool = False  # The handler has settled it; its transaction decides.
+    interrupted: bool = False  # The soft limit has come; whatever the connection was in the middle of, it still is.
     lost: bool = False  # Set by the heartbeat once the lease could not be extended in time.
 
     @property

@@ -26,7 +26,16 @@ __all__ = [
 
 # The payload is {"connection_id", "run_id"}; apps.accounts.tasks carries it out. A bank that is away for a
 # minute is no news: eight attempts with this backoff take about ten minutes.
-SYNC_CONNECTION = JobKind("connection.sync", queue="sync", max_attempts=8, backoff_seconds=10, backoff_max_seconds=900)
+# The first sync of a connection reads years.
+SYNC_CONNECTION = JobKind(
+    "connection.sync",
+    queue="sync",
+    max_attempts=8,
+    backoff_seconds=10,
+    backoff_max_seconds=900,
+    soft_seconds=3600,
+    hard_seconds=4500,
+)
 
 AccountKind = Literal["depository", "credit", "loan", "investment", "brokerage"]
 AccountMode = Literal["live", "paper"]

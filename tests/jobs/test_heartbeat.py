@@ -20,6 +20,9 @@ pytestmark = pytest.mark.worker_login
 SHORT = JobKind("test.short_lease", queue="test", lease_seconds=1, max_attempts=3)
 
 
+LIMITED = JobKind("test.limited", queue="test", lease_seconds=30, max_attempts=3, soft_seconds=1, hard_seconds=1)
+
+
 def _stored() -> Job:
     with tenant_scope(TENANT):
         return Job.objects.get()
@@ -62,5 +65,27 @@ def test_a_worker_that_has_lost_its_lease_learns_of_it_and_commits_nothing() -> 
     runner.run_next("test", worker="w1")
     assert lost == [True]
     assert (_stored().state, _stored().leased_by) == ("leased", "w2")
+    with tenant_scope(TENANT):
+        assert Incident.objects.count() == 0
+
+
+def test_at_the_hard_limit_the_job_is_queued_again_and_what_its_handler_still_does_is_not_kept() -> None:
+    """This process is no worker's child, so its handler is neither interrupted nor ended."""
+
+    def linger(lease: Lease) -> None:
+        deadline = time.monotonic() + 10
+        while _stored().state == "leased" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with write_scope(lease.actor):
+            make_incident(now=clock.now())
+            settle(lease, now=clock.now())
+
+    make_handler(LIMITED, linger)
+    make_job(kind=LIMITED, now=clock.now())
+    runner.run_next("test", worker="w1")
+    stored = _stored()
+    assert (stored.state, stored.attempts, stored.last_error_code) == ("queued", 1, "time_limit")
+    assert stored.last_error_message == "the attempt took longer than 1 s"
+    assert "in linger" in stored.last_traceback
     with tenant_scope(TENANT):
         assert Incident.objects.count() == 0

@@ -186,11 +186,11 @@ def test_bounds_hold_exactly_under_several_workers(now: datetime) -> None:
 # One tenant's backlog, forty-nine others' smaller ones, those of fifty more who wait for later, and what is done.
 _MANY = """
 INSERT INTO jobs_job (id, tenant_id, kind, queue, priority, payload, unique_key, state, run_at, attempts, max_attempts,
-                      lease_seconds, fence, leased_by, last_error_code, last_error_message, last_traceback, actor,
-                      request_id, traceparent, created_at, finished_at)
+                      lease_seconds, soft_seconds, hard_seconds, fence, leased_by, last_error_code, last_error_message,
+                      last_traceback, actor, request_id, traceparent, created_at, finished_at)
 SELECT gen_random_uuid(), lpad(to_hex(tenant), 32, '0')::uuid, 'test.note', 'test', 10 * (n %% 2), '{}', '', state,
-       %(now)s + make_interval(secs => CASE WHEN tenant > 50 THEN n ELSE -n END), 0, 3, 60, 0, '', '', '', '', '{}',
-       '', '', %(now)s, CASE WHEN state <> 'queued' THEN %(now)s END
+       %(now)s + make_interval(secs => CASE WHEN tenant > 50 THEN n ELSE -n END), 0, 3, 60, 600, 900, 0, '', '', '',
+       '', '{}', '', '', %(now)s, CASE WHEN state <> 'queued' THEN %(now)s END
   FROM (SELECT tenant, n, CASE WHEN n %% 3 = 0 THEN 'succeeded' ELSE 'queued' END AS state
           FROM generate_series(1, 100) AS tenant,
                LATERAL generate_series(1, CASE WHEN tenant = 1 THEN 150000 ELSE 1500 END) AS n) AS many

@@ -3,19 +3,13 @@
 import random
 import subprocess
 import sys
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 import redis
 from celery import Celery
 from django.conf import settings
-from kombu.exceptions import OperationalError
 
 from apps.core import clock
 from apps.core.scope import tenant_scope
@@ -23,74 +17,16 @@ from apps.incidents.models import Incident
 from apps.jobs.models import Job
 from finops.embedded.engines import Engines
 from tests.factories.jobs import TENANT, make_job
+from tests.jobs.live import beat, incidents, states
 from tests.jobs.worker_kinds import POISON, WORK
 from tests.jobs.worker_process import ROOT, WorkerProcess, wait_until
 
 pytestmark = pytest.mark.commits
 
 
-@pytest.fixture(scope="module")
-def engines() -> Iterator[Engines]:
-    """A Valkey that may be wiped and killed without disturbing other tests."""
-    with TemporaryDirectory(prefix="finops-valkey-") as home:
-        # Made for its maker alone, but the engine may run as another user.
-        Path(home).chmod(0o755)
-        with Engines(Path(home), postgres=False, tuning="test") as engines:
-            yield engines
-
-
-@pytest.fixture
-def valkey_url(engines: Engines) -> str:
-    url = engines.environment["REDIS_URL"]
-    with redis.Redis.from_url(url) as client:
-        client.flushall()
-    return url
-
-
-@pytest.fixture
-def environment(valkey_url: str, process_environment: dict[str, str]) -> dict[str, str]:
-    return {**process_environment, "REDIS_URL": valkey_url, "BROKER_URL": valkey_url}
-
-
-@pytest.fixture
-def worker(environment: dict[str, str], tmp_path: Path) -> Iterator[WorkerProcess]:
-    with WorkerProcess(environment, tmp_path / "worker.log") as process:
-        yield process
-
-
-@contextmanager
-def beat(valkey_url: str, every: float = 0.3) -> Iterator[None]:
-    """Send the sweep as beat does."""
-    sender, ended = Celery("beat", broker=valkey_url), threading.Event()
-
-    def tick() -> None:
-        while not ended.wait(every):
-            with suppress(OperationalError, redis.ConnectionError):
-                sender.send_task("jobs.sweep", queue="default", retry=False, ignore_result=True)
-
-    thread = threading.Thread(target=tick)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-        sender.close()
-
-
 def _send_sweep(valkey_url: str, queue: str) -> None:
     with Celery("web", broker=valkey_url) as sender:
         sender.send_task("jobs.sweep", queue=queue, retry=False, ignore_result=True)
-
-
-def _states() -> dict[str, int]:
-    with tenant_scope(TENANT):
-        return dict(Counter(Job.objects.values_list("state", flat=True)))
-
-
-def _incidents(kind: str) -> dict[str, int]:
-    with tenant_scope(TENANT):
-        return dict(Incident.objects.filter(kind=kind).values_list("key", "count"))
 
 
 def _restart_broker(engines: Engines) -> None:
@@ -101,7 +37,7 @@ def _restart_broker(engines: Engines) -> None:
 
 
 def _all_succeeded(jobs: int) -> bool:
-    return _states() == {"succeeded": jobs}
+    return states() == {"succeeded": jobs}
 
 
 @pytest.mark.prove
@@ -110,15 +46,15 @@ def test_a_wiped_broker_loses_nothing_and_a_stopping_worker_finishes_its_job(
 ) -> None:
     with beat(valkey_url), redis.Redis.from_url(valkey_url) as broker:
         jobs = [make_job(kind=WORK, now=clock.now(), payload={"seconds": "0.05"}) for _ in range(20)]
-        wait_until(lambda: _states().get("succeeded", 0) >= 3, what="the first jobs")
+        wait_until(lambda: states().get("succeeded", 0) >= 3, what="the first jobs")
         broker.flushall()
         wait_until(lambda: _all_succeeded(20), what="all jobs after FLUSHALL")
-        assert _incidents("test.effect") == {str(job.id): 1 for job in jobs}
+        assert incidents("test.effect") == {str(job.id): 1 for job in jobs}
 
         slow = [make_job(kind=WORK, now=clock.now(), payload={"seconds": "2"}) for _ in range(5)]
-        wait_until(lambda: _states().get("leased") == 2, what="both children at work")
+        wait_until(lambda: states().get("leased") == 2, what="both children at work")
         assert worker.terminate() == 0
-    assert _states() == {"succeeded": 22, "queued": 3}
+    assert states() == {"succeeded": 22, "queued": 3}
     with tenant_scope(TENANT):
         untouched = Job.objects.filter(id__in=[job.id for job in slow], state="queued")
         assert list(untouched.values_list("attempts", flat=True)) == [0, 0, 0]
@@ -128,13 +64,13 @@ def test_a_wiped_broker_loses_nothing_and_a_stopping_worker_finishes_its_job(
 def test_a_killed_worker_loses_nothing_and_a_poison_job_is_set_aside(worker: WorkerProcess, valkey_url: str) -> None:
     with beat(valkey_url):
         job = make_job(kind=WORK, now=clock.now(), payload={"seconds": "0.6"})
-        wait_until(lambda: _incidents("test.started") == {str(job.id): 1}, what="the job's start")
+        wait_until(lambda: incidents("test.started") == {str(job.id): 1}, what="the job's start")
         worker.kill()
-        assert _states() == {"leased": 1}
+        assert states() == {"leased": 1}
         make_job(kind=POISON, now=clock.now())
         worker.start()
-        wait_until(lambda: _states() == {"succeeded": 1, "dead": 1}, what="one success, one death", seconds=30)
-    assert (_incidents("test.started"), _incidents("test.effect")) == ({str(job.id): 2}, {str(job.id): 1})
+        wait_until(lambda: states() == {"succeeded": 1, "dead": 1}, what="one success, one death", seconds=30)
+    assert (incidents("test.started"), incidents("test.effect")) == ({str(job.id): 2}, {str(job.id): 1})
     with tenant_scope(TENANT):
         poison = Job.objects.get(kind="test.poison")
         assert (poison.attempts, poison.last_error_code) == (2, "worker_lost")
@@ -179,7 +115,7 @@ def test_every_job_takes_effect_exactly_once_under_kills_and_wipes(
             time.sleep(dice.uniform(0.5, 2))
             disaster()
         wait_until(lambda: _all_succeeded(150), what="all jobs", seconds=90)
-    assert _incidents("test.effect") == {str(job.id): 1 for job in jobs}
+    assert incidents("test.effect") == {str(job.id): 1 for job in jobs}
 
 
 @pytest.mark.prove
@@ -188,7 +124,7 @@ def test_the_real_beat_finds_jobs_that_nobody_woke(
 ) -> None:
     make_job(kind=WORK, now=clock.now())
     time.sleep(1)
-    assert _states() == {"queued": 1}
+    assert states() == {"queued": 1}
     with (tmp_path / "beat.log").open("wb") as log:
         beat_process = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "finops", "beat"],

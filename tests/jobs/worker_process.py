@@ -25,12 +25,18 @@ class WorkerProcess:
     """`celery worker`, by default with the test kinds and two child processes; its log goes to `log`."""
 
     def __init__(
-        self, environment: Mapping[str, str], log: Path, *, app: str = "tests.jobs.worker_app", concurrency: int = 2
+        self,
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        app: str = "tests.jobs.worker_app",
+        concurrency: int = 2,
+        pool: str = "prefork",
     ) -> None:
         self.log = log
         self._app = app
         self._environment = {**environment, "DATABASE_URL": environment["DATABASE_WORKER_URL"]}
-        self._concurrency = concurrency
+        self._options = ["--pool", pool, "--concurrency", str(concurrency)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -41,7 +47,7 @@ class WorkerProcess:
         self.kill()
 
     def start(self) -> None:
-        options = ["--concurrency", str(self._concurrency), "--without-gossip", "--without-mingle"]
+        options = [*self._options, "--without-gossip", "--without-mingle"]
         command = [sys.executable, "-m", "celery", "-A", self._app, "worker", *options]
         with self.log.open("ab") as output:
             begun = output.tell()

@@ -67,7 +67,7 @@ class JobAdmin(StaffModelAdmin):
     search_help_text = gettext_lazy("Kind, error, key, request id or id")
     empty_hint = gettext_lazy("Every piece of background work leaves a row here, such as each sync of a connection.")
     facts = (
-        (gettext_lazy("Job"), ("kind", "queue", "priority", "unique_key", "lease_seconds", "id")),
+        (gettext_lazy("Job"), ("kind", "queue", "priority", "unique_key", "lease_seconds", "time_limits", "id")),
         (gettext_lazy("Origin"), ("enqueued_by", "request_id", "traceparent")),
     )
 
@@ -94,6 +94,13 @@ class JobAdmin(StaffModelAdmin):
     @column(gettext_lazy("last error"))
     def error(self, job: Job) -> str:
         return two_lines(redact_text(job.last_error_code), redact_text(job.last_error_message))
+
+    @column(gettext_lazy("time limits"))
+    def time_limits(self, job: Job) -> str:
+        return _("interrupted after %(soft)s, ended after %(hard)s") % {
+            "soft": duration(timedelta(seconds=job.soft_seconds)),
+            "hard": duration(timedelta(seconds=job.hard_seconds)),
+        }
 
     @column(gettext_lazy("enqueued by"))
     def enqueued_by(self, job: Job) -> str:

@@ -44,6 +44,8 @@ class Migration(migrations.Migration):
                 ('attempts', models.PositiveIntegerField(default=0, verbose_name='attempts')),
                 ('max_attempts', models.PositiveIntegerField(verbose_name='attempts at most')),
                 ('lease_seconds', models.PositiveIntegerField(verbose_name='lease in seconds')),
+                ('soft_seconds', models.PositiveIntegerField(default=600, verbose_name='interrupted after seconds')),
+                ('hard_seconds', models.PositiveIntegerField(default=900, verbose_name='ended after seconds')),
                 ('fence', models.BigIntegerField(default=0, verbose_name='fencing token')),
                 ('leased_until', models.DateTimeField(blank=True, null=True, verbose_name='leased until')),
                 ('leased_by', models.CharField(blank=True, max_length=120, verbose_name='leased by')),

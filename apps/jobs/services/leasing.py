@@ -89,11 +89,11 @@ UPDATE jobs_job AS job
        heartbeat_at = $3, leased_until = $3::timestamptz + make_interval(secs => lease_seconds)
   FROM chosen WHERE job.id = chosen.id
 RETURNING job.id, job.tenant_id, job.kind, job.payload, job.request_id, job.traceparent, job.priority,
-          job.attempts, job.max_attempts, job.lease_seconds, job.fence
+          job.attempts, job.max_attempts, job.lease_seconds, job.soft_seconds, job.hard_seconds, job.fence
 """
 _LEASED = (
     *("id", "tenant_id", "kind", "payload", "request_id", "traceparent", "priority"),
-    *("attempts", "max_attempts", "lease_seconds", "fence"),
+    *("attempts", "max_attempts", "lease_seconds", "soft_seconds", "hard_seconds", "fence"),
 )
 _LOWEST, _HIGHEST = UUID(int=0), UUID(int=2**128 - 1)
 # A job that outlives its last allowed lease is poison: it is set aside, not tried for ever.
@@ -211,6 +211,8 @@ def lease_of(job: Job) -> Lease:
         attempt=job.attempts,
         max_attempts=job.max_attempts,
         lease_seconds=job.lease_seconds,
+        soft_seconds=job.soft_seconds,
+        hard_seconds=job.hard_seconds,
         fence=job.fence,
         traceparent=job.traceparent,
     )

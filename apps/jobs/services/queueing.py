@@ -120,6 +120,8 @@ def _new_job(
         run_at=run_at or now,
         max_attempts=kind.max_attempts,
         lease_seconds=kind.lease_seconds,
+        soft_seconds=kind.soft_seconds,
+        hard_seconds=kind.hard_seconds,
         actor=actor.as_json(),
         request_id=actor.request_id or running.request_id,
         traceparent=running.traceparent,
