@@ -114,6 +114,32 @@ class AuditTile(BaseModel):
         return f"{self.level}/{self.index}"
 
 
+class AuditBatchChunk(BaseModel):
+    """Up to 1,024 neighbouring rows of a batch that one leaf commits to: their ids, and what each hashes to.
+
+    The ids are for finding a row and nothing more: no hash is over them but as the row's own bytes hold them. Every
+    chunk of a batch is full but the last one, so that chunks are subtrees of the batch's tree.
+    """
+
+    retention = Retention.EVIDENCE
+
+    tenant_id = models.UUIDField(editable=False)
+    entry_id = models.UUIDField(editable=False)
+    index = models.PositiveIntegerField()
+    row_ids = models.BinaryField()
+    row_hashes = models.BinaryField()
+    root_hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        db_table = "audit_batch_chunk"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "entry_id", "index"], name="audit_batch_chunk_one_per_place")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entry_id}/{self.index}"
+
+
 class AuditCheckpoint(BaseModel):
     """A tree head that was signed and told: a log of so many leaves has this root. One a size; none is ever changed."""
 

@@ -8,12 +8,12 @@ from django.conf import settings
 from django.db.models import F, Max, Min, Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
-from apps.audit import tree
+from apps.audit import batches, tree
 from apps.audit.errors import NotInCheckpointYet
 from apps.audit.merkle import consistency_path, inclusion_path
 from apps.audit.models import AuditCheckpoint, AuditCounter, AuditEntry, CheckpointKey
 from apps.audit.notes import VerifierKey
-from apps.audit.types import ConsistencyProof, InclusionProof, PublicKey, Trees
+from apps.audit.types import ConsistencyProof, InclusionProof, PublicKey, RowProof, Trees
 from apps.core.errors import NotFound, ValidationFailed
 
 
@@ -93,6 +93,21 @@ def prove_inclusion(*, tenant_id: UUID | None, entry_id: UUID, tree_size: int | 
     index, leaf = entry.sequence - 1, bytes(entry.leaf_hash)
     *path, root = tree.read_ranges(tenant_id, size, [*inclusion_path(index, size), (0, size)])
     return InclusionProof(entry_id, index, size, leaf, path, root)
+
+
+def prove_row(*, tenant_id: UUID, entry_id: UUID, row_id: UUID) -> RowProof:
+    """Return the proof that a row is in the batch that an entry commits to.
+
+    Raises:
+        NotFound: the tenant has no such entry, it commits to no batch, or the batch has no such row.
+    """
+    entry = AuditEntry.objects.filter(tenant_id=tenant_id, id=entry_id).only("changes").first()
+    place = entry and batches.find_row(tenant_id, entry_id, row_id)
+    if entry is None or place is None:
+        raise NotFound
+    batch, path = entry.changes["batch"], batches.read_path(tenant_id, entry_id, place)
+    root = bytes.fromhex(batch["merkle_root"])
+    return RowProof(entry_id, row_id, place.index, batch["count"], place.hashes[place.row], path, root)
 
 
 def prove_consistency(*, tenant_id: UUID | None, older: int, newer: int | None = None) -> ConsistencyProof:

@@ -34,6 +34,19 @@ class InclusionProof:
 
 
 @dataclass(frozen=True, slots=True)
+class RowProof:
+    """That the row at `index` is one of the `count` rows that an entry's batch has under this root."""
+
+    entry_id: UUID
+    row_id: UUID
+    index: int
+    count: int
+    row_hash: bytes
+    path: list[bytes]
+    batch_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ConsistencyProof:
     """That the tree of `newer` leaves begins with that of `older` leaves."""
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
+from apps.audit.batch_check import walk_batches
 from apps.audit.leaf import compute_leaf_hash
 from apps.audit.models import AuditEntry
 from apps.audit.services import AUDIT_LOG
@@ -45,6 +46,10 @@ def _walk_tree(subject: Subject) -> Iterator[Seen | Finding]:
     return walk_tree(subject.tenant_id)
 
 
+def _walk_batches(subject: Subject) -> Iterator[Seen | Finding]:
+    return walk_batches(subject.tenant)
+
+
 def register_checks() -> None:
     """Register the room's checks."""
     register(
@@ -74,5 +79,12 @@ def register_checks() -> None:
             _("leaves"),
             _walk_tree,
             Over.BOTH,
+        ),
+        Check(
+            "audit.batches",
+            _("Batches hold the rows that their leaves commit to"),
+            _("What is kept of each batch's rows leads to the root and the count in its leaf; nothing else is kept."),
+            _("rows"),
+            _walk_batches,
         ),
     )

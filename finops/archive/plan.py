@@ -34,7 +34,14 @@ WITHHELD = {
     ("tenants_apikey", "secret_hash"): _NOTHING_HASHES_TO_IT,
     ("tenants_invitation", "token_hash"): _NOTHING_HASHES_TO_IT,
 }
-OPEN_BYTES = {("audit_entry", "leaf_hash"), ("audit_tile", "hashes"), ("audit_tile", "root_hash")}
+OPEN_BYTES = {
+    ("audit_entry", "leaf_hash"),
+    ("audit_tile", "hashes"),
+    ("audit_tile", "root_hash"),
+    ("audit_batch_chunk", "row_ids"),
+    ("audit_batch_chunk", "row_hashes"),
+    ("audit_batch_chunk", "root_hash"),
+}
 # What is written in the place of a column's value: SQL over the row.
 _IS_LIVE_CONNECTION, _RUNS = "status <> 'disabled'", "status IN ('queued', 'running')"
 REWRITTEN: Mapping[tuple[str, str], str] = {

@@ -14,6 +14,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import record, record_batch
 from apps.core import context
 from apps.core.actor import Actor, system_actor
+from apps.core.ids import new_id
 from apps.core.scope import current_scope, staff_scope, tenant_scope, write_scope
 from tests.factories.audit import make_entry
 
@@ -130,7 +131,7 @@ def test_a_batch_leaves_one_entry_that_commits_to_its_rows(now: datetime) -> Non
             target_type="connection",
             target_id=ORDER,
             now=now,
-            rows=rows,
+            rows=[(str(new_id()), row) for row in rows],
             summary={"added": 2, "modified": 1},
         )
         entry = AuditEntry.objects.get()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.audit.models import AuditCheckpoint, AuditEntry, AuditTile
+from apps.audit.models import AuditBatchChunk, AuditCheckpoint, AuditEntry, AuditTile
 from apps.audit.notes import Checkpoint, SigningKey, sign
 from apps.audit.services import CHECKPOINT_INTERVAL, sequence_entries, sign_due_checkpoints
 from apps.audit.walking import walk_tree
@@ -10,7 +10,7 @@ from apps.core.ids import new_id
 from apps.core.keyrings import keys_of
 from apps.core.scope import snapshot_scope
 from apps.core.verification import Finding
-from tests.factories.audit import NOW, make_entries, make_entry
+from tests.factories.audit import NOW, make_batch, make_entries, make_entry, make_rows
 from tests.tampering import found, looked_at, tamper, verdicts
 
 pytestmark = pytest.mark.worker_login
@@ -172,4 +172,45 @@ def test_a_history_written_anew_and_signed_is_told_by_a_checkpoint_that_was_held
     assert [(finding.table, finding.expected) for finding in findings] == [
         ("held checkpoint", f"root {'72' * 32} of 500"),
         ("held checkpoint", "9999 entries"),
+    ]
+
+
+@pytest.fixture
+def batch(acme) -> AuditEntry:
+    """A batch of acme of three chunks; one of one row and one of none stand beside it."""
+    make_batch(acme.id, make_rows(1))
+    make_batch(acme.id, [])
+    return make_batch(acme.id, make_rows(2050))
+
+
+def _chunk(entry: AuditEntry, index: int) -> AuditBatchChunk:
+    with snapshot_scope():
+        return AuditBatchChunk.objects.get(entry_id=entry.id, index=index)
+
+
+def test_untouched_batches_are_proved(batch) -> None:
+    assert looked_at("audit.batches") == 2051
+
+
+def test_rows_of_a_batch_that_were_changed_are_named(batch) -> None:
+    chunk = _chunk(batch, 1)
+    tamper("UPDATE audit_batch_chunk SET row_hashes = set_byte(row_hashes, 40, 7) WHERE id = %s", chunk.id)
+    [(table, row, expected, stored)] = found("audit.batches")
+    assert (table, row, expected) == ("audit_batch_chunk", str(chunk.id), f"root {bytes(chunk.root_hash).hex()}")
+    tamper("UPDATE audit_batch_chunk SET root_hash = decode(%s, 'hex') WHERE id = %s", stored[5:], chunk.id)
+    [(table, row, expected, _stored)] = found("audit.batches")
+    assert (table, row) == ("audit_entry", str(batch.id))
+    assert expected == f"root {batch.changes['batch']['merkle_root']} of 2050"
+
+
+def test_rows_of_a_batch_that_are_missing_or_moved_are_named(batch) -> None:
+    chunk, last = _chunk(batch, 1), _chunk(batch, 2)
+    tamper("UPDATE audit_batch_chunk SET index = 3 WHERE id = %s", last.id)
+    assert found("audit.batches") == [("audit_batch_chunk", str(last.id), "behind 3072 rows", "behind 2048")]
+    tamper("DELETE FROM audit_batch_chunk WHERE id = %s", last.id)
+    assert [(table, row) for table, row, *_ in found("audit.batches")] == [("audit_entry", str(batch.id))]
+    tamper("UPDATE audit_batch_chunk SET entry_id = %s WHERE id = %s", new_id(), chunk.id)
+    assert [(table, row) for table, row, *_ in found("audit.batches")] == [
+        ("audit_entry", str(batch.id)),
+        ("audit_batch_chunk", str(chunk.id)),
     ]

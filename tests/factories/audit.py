@@ -1,6 +1,6 @@
 """Audit entries for tests."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from django.db import connection
 
 from apps.audit.models import AuditEntry
 from apps.audit.opening import open_entries
-from apps.audit.services import record, sequence_entries
+from apps.audit.services import BatchRow, record, record_batch, sequence_entries
 from apps.audit.types import Personal
 from apps.core.actor import Actor, system_actor
 from apps.core.ids import new_id
@@ -51,6 +51,29 @@ def make_entries(tenant_id: UUID, count: int, *, now: datetime = NOW) -> None:
     with write_scope(actor):
         for number in range(count):
             record(action="order.submitted", actor=actor, target_type="order", target_id=str(number), now=now)
+
+
+def make_batch(
+    tenant_id: UUID, rows: Sequence[BatchRow], *, target_id: UUID | None = None, now: datetime = NOW
+) -> AuditEntry:
+    """Record a batch in a write scope of its own and return its entry."""
+    actor, target_id = system_actor("tests", tenant_id=tenant_id), target_id or new_id()
+    with write_scope(actor):
+        record_batch(
+            action="accounts.synced",
+            actor=actor,
+            target_type="sync_run",
+            target_id=target_id,
+            now=now,
+            rows=rows,
+            summary={"added": [None, len(rows)]},
+        )
+        return AuditEntry.objects.filter(tenant_id=tenant_id).latest("position")
+
+
+def make_rows(count: int) -> list[BatchRow]:
+    """Return so many rows of a batch."""
+    return [(str(row_id := new_id()), f'["row.created","{row_id}"]'.encode()) for _ in range(count)]
 
 
 def run_sequencer(now: datetime = NOW) -> None:

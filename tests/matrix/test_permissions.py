@@ -37,6 +37,7 @@ POST    api-keys/{api_key_id}/roll               201  403    403   201     404  
 GET     audit/checkpoint                         200  403    403   200     200      401   401 403   403
 GET     audit/consistency                        200  403    403   200     200      401   401 403   403
 GET     audit/entries                            200  403    403   200     200      401   401 403   403
+GET     audit/entries/{entry_id}/rows/{row_id}   200  403    403   200     404      401   401 403   403
 GET     audit/export                             200  403    403   200     200      401   401 403   403
 GET     audit/proof/{entry_id}                   200  403    403   200     404      401   401 403   403
 GET     audit/public-key                         200  403    403   200     200      401   401 403   403

@@ -33,7 +33,7 @@ from apps.users.services.factors import new_authenticator
 from apps.webhooks.services import recover, send_test_event
 from tests.conftest import client_for
 from tests.factories.accounts import make_account, make_holding, make_transaction
-from tests.factories.audit import make_entries, make_entry
+from tests.factories.audit import make_batch, make_entries, make_rows
 from tests.factories.impersonations import make_impersonation
 from tests.factories.incidents import make_incident
 from tests.factories.market import make_listing, make_quote
@@ -210,6 +210,7 @@ def _build_side(slug: str, jordan: User) -> Side:
     bound: dict[str, Any] = {"user_id": jordan.id, "session_id": session_id}
     bound = bound if slug == "acme" else {"user_id": clerk.id, "session_id": None}
     registration = begin_passkey(**bound, now=_late())
+    batch = make_rows(3)
     ids = {
         "account_id": desk.account.id,
         "api_key_id": UUID(key.json()["id"]),
@@ -217,13 +218,14 @@ def _build_side(slug: str, jordan: User) -> Side:
         "connection_id": connection.id,
         "delivery_id": tests[-1].id,
         "endpoint_id": endpoint.id,
-        "entry_id": make_entry(tenant.id, target_id=order.id).id,
+        "entry_id": make_batch(tenant.id, batch, target_id=order.id).id,
         "factor_id": _waiting_authenticator(jordan if slug == "acme" else clerk),
         "grant_id": grants[-1].id,
         "invitation_id": invitation.id,
         "member_id": member_id,
         "order_id": order.id,
         "role_id": role.id,
+        "row_id": UUID(batch[1][0]),
         "run_id": run_id,
         "session_id": session_id,
         "transaction_id": transactions[-1].id,

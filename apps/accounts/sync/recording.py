@@ -28,6 +28,7 @@ from apps.accounts.sync.diff import ChangedRow, Difference, VanishedRow
 from apps.accounts.sync.holdings import HoldingChanges
 from apps.accounts.sync.staging import Staged, StagedRow
 from apps.audit import services as audit
+from apps.audit.services import BatchRow
 from apps.core.actor import Actor
 from apps.core.money import plain
 from apps.outbox import services as outbox
@@ -42,19 +43,19 @@ def batch_rows(
     inherited: Mapping[int, VanishedRow],
     accounts: AccountChanges,
     holdings: HoldingChanges,
-) -> list[bytes]:
-    """Return the canonical bytes of every row written: accounts by id, transactions by id, holdings by id.
+) -> list[BatchRow]:
+    """Return id and canonical bytes of every row written: accounts by id, transactions by id, holdings by id.
 
-    A row is a JSON array without white space, all strings, "" for null; it begins with what happened to it.
+    A row's bytes are a JSON array without white space, all strings, "" for null; it begins with what happened to it.
     An account is [type, id, connection_id, external_id, name, kind, subtype, mode, currency, last_four, institution,
     status, provider_balance, provider_available, opening_balance, posted_total]. A transaction is [type, id,
     account_id, external_id, amount, currency, date, description, counterparty, provider_category, status,
     category_override, note, replaces]. A holding is [type, id, account_id, external_id, symbol, quantity,
     average_price, cost_basis].
     """
-    created = [(account.id, _account(ACCOUNT_CREATED, account)) for account in accounts.created]
-    updated = [(account.id, _account(ACCOUNT_UPDATED, account)) for account in accounts.updated]
-    rows = [row for _id, row in sorted([*created, *updated], key=itemgetter(0))]
+    created = [(str(account.id), _account(ACCOUNT_CREATED, account)) for account in accounts.created]
+    updated = [(str(account.id), _account(ACCOUNT_UPDATED, account)) for account in accounts.updated]
+    rows = sorted([*created, *updated], key=itemgetter(0))
     return rows + _transactions(staged, difference, inherited) + _holdings(holdings)
 
 
@@ -64,7 +65,7 @@ def record(
     accounts: AccountChanges,
     holdings: HoldingChanges,
     *,
-    rows: Sequence[bytes],
+    rows: Sequence[BatchRow],
     first_reads: Set[UUID],
     run_id: UUID,
     actor: Actor,
@@ -115,13 +116,13 @@ def _event_types(staged: Staged, difference: Difference, first_reads: Set[str]) 
     return types
 
 
-def _transactions(staged: Staged, difference: Difference, inherited: Mapping[int, VanishedRow]) -> list[bytes]:
+def _transactions(staged: Staged, difference: Difference, inherited: Mapping[int, VanishedRow]) -> list[BatchRow]:
     new = [(staged.rows[n].id, _created(staged.rows[n], inherited.get(n))) for n in difference.new]
     if not difference.changed and not difference.vanished:
-        return [row for _id, row in new]  # ids were given in the order of the rows
+        return new  # ids were given in the order of the rows
     changed = [(str(row.id), _updated(row, staged.rows[row.n])) for row in difference.changed]
     removed = [(str(row.id), _removed(row)) for row in difference.vanished]
-    return [row for _id, row in sorted([*new, *changed, *removed], key=itemgetter(0))]
+    return sorted([*new, *changed, *removed], key=itemgetter(0))
 
 
 def _created(row: StagedRow, replaced: VanishedRow | None) -> bytes:
@@ -180,14 +181,14 @@ def _account(type_: str, account: Account) -> bytes:
     )
 
 
-def _holdings(changes: HoldingChanges) -> list[bytes]:
+def _holdings(changes: HoldingChanges) -> list[BatchRow]:
     by_type = {
         HOLDING_CREATED: changes.created,
         HOLDING_UPDATED: changes.updated,
         HOLDING_REMOVED: changes.removed,
     }
-    rows = [(row.id, _holding(type_, row)) for type_, rows in by_type.items() for row in rows]
-    return [row for _id, row in sorted(rows, key=itemgetter(0))]
+    rows = [(str(row.id), _holding(type_, row)) for type_, rows in by_type.items() for row in rows]
+    return sorted(rows, key=itemgetter(0))
 
 
 def _holding(type_: str, row: Holding) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.audit.types import ConsistencyProof, InclusionProof, PublicKey
+from apps.audit.types import ConsistencyProof, InclusionProof, PublicKey, RowProof
 from apps.core.api.serializers import WholeNumberText
 
 # The largest size that a log can have here.
@@ -47,6 +47,18 @@ class InclusionProofSerializer(serializers.Serializer[InclusionProof]):
     leaf_hash = HashText()
     path = serializers.ListField(child=HashText())
     root_hash = HashText()
+
+
+class RowProofSerializer(serializers.Serializer[RowProof]):
+    """An inclusion proof of RFC 9162, from a row to the root of its batch."""
+
+    entry_id = serializers.UUIDField()
+    row_id = serializers.UUIDField()
+    index = serializers.IntegerField()
+    count = serializers.IntegerField(help_text="How many rows the batch has")
+    row_hash = HashText()
+    path = serializers.ListField(child=HashText())
+    batch_root = HashText(help_text="As the entry has it in `changes.batch.merkle_root`")
 
 
 class ConsistencyProofSerializer(serializers.Serializer[ConsistencyProof]):

@@ -20,6 +20,7 @@ from apps.audit.api.proof_serializers import (
     InclusionProofSerializer,
     ProofQuery,
     PublicKeysSerializer,
+    RowProofSerializer,
 )
 from apps.audit.errors import NotInCheckpointYet
 from apps.core.api.permissions import Permission
@@ -135,6 +136,29 @@ class ProofView(CoveredView):
             lambda: selectors.prove_inclusion(tenant_id=self.tenant_id, entry_id=entry_id, tree_size=size)
         )
         return Response(InclusionProofSerializer(proof).data)
+
+
+class RowProofView(TenantView):
+    """The proof that a row is in the batch that an entry commits to."""
+
+    required_permissions: ClassVar[Mapping[str, str]] = {"GET": Permission.AUDIT_READ}
+
+    @extend_schema(
+        operation_id="get_audit_row_proof",
+        tags=["Audit"],
+        summary="Prove that a row is in a batch",
+        description=(
+            "An entry with `changes.batch`, such as that of a sync, commits to every row of its batch: to how many "
+            "they are, and to the RFC 9162 root over them. This is the inclusion proof of one row, by its id. `row_hash` is "
+            "SHA-256 of a zero byte and the row's bytes, `path` leads from it to `batch_root`. For `accounts.synced` "
+            "the bytes are a JSON array of strings without white space; docs/audit.md tells its members."
+        ),
+        responses=RowProofSerializer,
+    )
+    def get(self, _request: Request, entry_id: UUID, row_id: UUID) -> Response:
+        with tenant_scope(self.tenant_id):
+            proof = selectors.prove_row(tenant_id=self.tenant_id, entry_id=entry_id, row_id=row_id)
+        return Response(RowProofSerializer(proof).data)
 
 
 class ConsistencyView(CoveredView):

@@ -167,16 +167,40 @@ class Migration(migrations.Migration):
                 'db_table': 'audit_checkpointkey',
             },
         ),
+        migrations.CreateModel(
+            name='AuditBatchChunk',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(editable=False)),
+                ('entry_id', models.UUIDField(editable=False)),
+                ('index', models.PositiveIntegerField()),
+                ('row_ids', models.BinaryField()),
+                ('row_hashes', models.BinaryField()),
+                ('root_hash', models.BinaryField(max_length=32)),
+            ],
+            options={
+                'db_table': 'audit_batch_chunk',
+                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'entry_id', 'index'), name='audit_batch_chunk_one_per_place')],
+            },
+        ),
         # Hashes do not compress: nobody is to try.
         migrations.RunSQL(
             [
                 "ALTER TABLE audit_tile ALTER COLUMN hashes SET STORAGE EXTERNAL",
                 "ALTER TABLE audit_tile ADD CONSTRAINT audit_tile_whole "
                 "CHECK (octet_length(hashes) = 8192 AND octet_length(root_hash) = 32)",
+                "ALTER TABLE audit_batch_chunk ALTER COLUMN row_ids SET STORAGE EXTERNAL",
+                "ALTER TABLE audit_batch_chunk ALTER COLUMN row_hashes SET STORAGE EXTERNAL",
+                "ALTER TABLE audit_batch_chunk ADD CONSTRAINT audit_batch_chunk_whole CHECK ("
+                "octet_length(row_ids) BETWEEN 16 AND 16384 AND octet_length(row_ids) % 16 = 0 "
+                "AND octet_length(row_hashes) = 2 * octet_length(row_ids) AND octet_length(root_hash) = 32)",
                 "ALTER TABLE audit_checkpoint ADD CONSTRAINT audit_checkpoint_whole CHECK (octet_length(root_hash) = 32)",
             ],
             [
                 "ALTER TABLE audit_checkpoint DROP CONSTRAINT audit_checkpoint_whole",
+                "ALTER TABLE audit_batch_chunk DROP CONSTRAINT audit_batch_chunk_whole",
+                "ALTER TABLE audit_batch_chunk ALTER COLUMN row_hashes SET STORAGE EXTENDED",
+                "ALTER TABLE audit_batch_chunk ALTER COLUMN row_ids SET STORAGE EXTENDED",
                 "ALTER TABLE audit_tile DROP CONSTRAINT audit_tile_whole",
                 "ALTER TABLE audit_tile ALTER COLUMN hashes SET STORAGE EXTENDED",
             ],
@@ -185,6 +209,8 @@ class Migration(migrations.Migration):
         AppendOnly("audit_tile"),
         SecureTenantTable("audit_checkpoint", app="SELECT", staff="SELECT", system="SELECT, INSERT"),
         AppendOnly("audit_checkpoint"),
+        SecureTenantTable("audit_batch_chunk", app="SELECT, INSERT", staff="SELECT"),
+        AppendOnly("audit_batch_chunk"),
         AppendOnly("audit_checkpointkey"),
         # Keys are made through the function alone, whoever records. Staff destroy those of the installation's log; of a
         # tenant's log that happens in that tenant's write scope. The system puts them under another field key.

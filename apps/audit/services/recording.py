@@ -1,11 +1,11 @@
 """Writing the audit log. Every service calls `record` in the transaction of its change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from apps.audit import merkle, subject_keys
+from apps.audit import subject_keys
 from apps.audit.leaf import compute_leaf_hash
 from apps.audit.models import AuditEntry
 from apps.audit.sealing import seal
@@ -63,11 +63,7 @@ def record_statement(
     personal: Personal | None = None,
 ) -> Statement:
     """Return the statement that `record` would run, for a service that sends all of its rows at once."""
-    scope = current_scope()
-    # Only a tenant can be switched to read-only; the installation's log has no write scope.
-    writable = scope is not None and (scope.writable or actor.tenant_id is None)
-    if scope is None or not writable or scope.tenant_id != actor.tenant_id:
-        raise RuntimeError(f"{action} is recorded outside of its actor's write scope")
+    require_scope(action, actor)
     entry = new_entry(
         action=action,
         actor=actor,
@@ -77,6 +73,24 @@ def record_statement(
         changes=changes,
         personal=personal,
     )
+    return insertion(entry)
+
+
+def require_scope(action: str, actor: Actor) -> None:
+    """Do nothing in a scope in which the actor's log may be written to.
+
+    Raises:
+        RuntimeError: another one is open, or none.
+    """
+    scope = current_scope()
+    # Only a tenant can be switched to read-only; the installation's log has no write scope.
+    writable = scope is not None and (scope.writable or actor.tenant_id is None)
+    if scope is None or not writable or scope.tenant_id != actor.tenant_id:
+        raise RuntimeError(f"{action} is recorded outside of its actor's write scope")
+
+
+def insertion(entry: AuditEntry) -> Statement:
+    """Return the statement that writes a leaf, and wake the sequencer when it has been committed."""
     request_wake("audit")
     return insert(entry)
 
@@ -131,29 +145,3 @@ def _sealed_parts(entry: AuditEntry, actor: Personal | None, changes: Personal |
             key = subject_keys.key_of(personal.subject, tenant_id=entry.tenant_id, now=entry.at)
             parts[name] = seal(jsonable(personal.changes), key=key, entry_id=entry.id, part=name)
     return parts
-
-
-def record_batch(
-    *,
-    action: str,
-    actor: Actor,
-    target_type: str,
-    target_id: UUID | str,
-    now: datetime,
-    rows: Sequence[bytes],
-    summary: Mapping[str, Any],
-) -> None:
-    """Write one leaf for a whole batch: it commits to the RFC 9162 Merkle root of `rows` and their count.
-
-    `rows` are each row's canonical bytes, in an order that can be reproduced. `summary` stands in `changes`
-    beside `batch: {count, merkle_root}`.
-    """
-    batch = {"count": len(rows), "merkle_root": merkle.root_of_rows(rows).hex()}
-    record(
-        action=action,
-        actor=actor,
-        target_type=target_type,
-        target_id=target_id,
-        now=now,
-        changes={**summary, "batch": batch},
-    )

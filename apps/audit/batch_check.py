@@ -1,0 +1,70 @@
+"""Walking the batches of a log: whether the rows that are kept of each are those that its leaf commits to.
+
+That an entry is what its own leaf hash commits to is a check of its own (`audit.leaves`).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy as _
+
+from apps.audit.batches import CHUNK_ROWS
+from apps.audit.merkle import Frontier, root_of_leaves
+from apps.audit.models import AuditBatchChunk, AuditEntry
+from apps.audit.tree import split_hashes
+from apps.core.scope import snapshot_scope
+from apps.core.verification import Finding, Seen
+
+_CHUNKS = 64  # of 1,024 rows: what one snapshot reads
+_REMEDY = _(
+    "It was changed past the platform. Compare it with a backup; rows of this batch cannot be proved until then."
+)
+_TABLE = "audit_batch_chunk"
+
+
+def walk_batches(tenant_id: UUID) -> Iterator[Seen | Finding]:
+    """Verify every batch of a tenant's log; reads in snapshots, outside of any scope."""
+    of_batches = AuditEntry.objects.filter(tenant_id=tenant_id, changes__batch__has_key="merkle_root")
+    its_entry = of_batches.filter(id=OuterRef("entry_id"))
+    with snapshot_scope():
+        entries = list(of_batches.order_by("id").values_list("id", "changes__batch"))
+        chunks = AuditBatchChunk.objects.filter(~Exists(its_entry), tenant_id=tenant_id)
+        strays = list(chunks.order_by("id").values_list("id", flat=True))
+    for entry_id, said in entries:
+        yield from _walk_batch(tenant_id, entry_id, said)
+    for stray in strays:
+        yield Finding(_TABLE, str(stray), _("It belongs to no batch."), "an entry with a batch", "none", _REMEDY)
+
+
+def _walk_batch(tenant_id: UUID, entry_id: UUID, said: Mapping[str, Any]) -> Iterator[Seen | Finding]:
+    """Fold the rows of a batch up to the root that its leaf commits to."""
+    roots, rows, after, is_over = Frontier(), 0, -1, False
+    while not is_over:
+        with snapshot_scope():
+            chunks = AuditBatchChunk.objects.filter(tenant_id=tenant_id, entry_id=entry_id, index__gt=after)
+            part = list(chunks.order_by("index")[:_CHUNKS])
+        for chunk in part:
+            hashes = split_hashes(chunk.row_hashes)
+            yield from _judge(chunk, rows, root_of_leaves(hashes))
+            roots.add(bytes(chunk.root_hash))
+            rows, after = rows + len(hashes), chunk.index
+            yield Seen(len(hashes))
+        is_over = len(part) < _CHUNKS
+    expected, found = f"root {said['merkle_root']} of {said['count']}", f"root {roots.root.hex()} of {rows}"
+    if expected != found:
+        problem = _("The rows that are kept of a batch are not those that its leaf commits to.")
+        yield Finding("audit_entry", str(entry_id), problem, expected, found, _REMEDY)
+
+
+def _judge(chunk: AuditBatchChunk, before: int, folded: bytes) -> Iterator[Finding]:
+    """Tell whether a chunk stands behind so many rows, and has the root of its own."""
+    first, kept = chunk.index * CHUNK_ROWS, bytes(chunk.root_hash)
+    if first != before:
+        problem = _("Rows of a batch are missing, or do not stand where they should.")
+        yield Finding(_TABLE, str(chunk.id), problem, f"behind {first} rows", f"behind {before}", _REMEDY)
+    if folded != kept:
+        problem = _("Rows of a batch are not what their root is over.")
+        expected, found = f"root {kept.hex()}", f"root {folded.hex()}"
+        yield Finding(_TABLE, str(chunk.id), problem, expected, found, _REMEDY)
