@@ -102,7 +102,7 @@ def prove_row(*, tenant_id: UUID, entry_id: UUID, row_id: UUID) -> RowProof:
         NotFound: the tenant has no such entry, it commits to no batch, or the batch has no such row.
     """
     entry = AuditEntry.objects.filter(tenant_id=tenant_id, id=entry_id).only("changes").first()
-    place = entry and batches.find_row(tenant_id, entry_id, row_id)
+    place = None if entry is None else batches.find_row(tenant_id, entry_id, row_id)
     if entry is None or place is None:
         raise NotFound
     batch, path = entry.changes["batch"], batches.read_path(tenant_id, entry_id, place)

@@ -149,9 +149,9 @@ class RowProofView(TenantView):
         summary="Prove that a row is in a batch",
         description=(
             "An entry with `changes.batch`, such as that of a sync, commits to every row of its batch: to how many "
-            "they are, and to the RFC 9162 root over them. This is the inclusion proof of one row, by its id. `row_hash` is "
-            "SHA-256 of a zero byte and the row's bytes, `path` leads from it to `batch_root`. For `accounts.synced` "
-            "the bytes are a JSON array of strings without white space; docs/audit.md tells its members."
+            "they are, and to the RFC 9162 root over them. This is the inclusion proof of one row, by its id: "
+            "`row_hash` is SHA-256 of a zero byte and the row's bytes, `path` leads from it to `batch_root`. For "
+            "`accounts.synced` the bytes are a JSON array of strings without white space; see docs/audit.md."
         ),
         responses=RowProofSerializer,
     )

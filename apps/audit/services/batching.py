@@ -36,8 +36,10 @@ def record_batch(
         RuntimeError: another scope is open; a programming error.
     """
     require_scope(action, actor)
+    if actor.tenant_id is None:
+        raise RuntimeError(f"{action} is a batch of no tenant")
     chunks = list(_chunks(rows))
-    root = root_of_leaves(chunk.root_hash for chunk in chunks)
+    root = root_of_leaves(bytes(chunk.root_hash) for chunk in chunks)
     entry = new_entry(
         action=action,
         actor=actor,
