@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, 
 
 from apps.core.api.document import ServedDocument
 from apps.core.api.problems import problem_page
+from apps.providers.api.inbound import receive as receive_hook
 from finops import health, metrics
 
 API_ROOMS = ["tenants", "providers", "market", "accounts", "orders", "webhooks", "outbox", "audit"]
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("api/v1/", include(api)),
     path("admin/", admin.site.urls),
+    path("hooks/<slug:provider>/<uuid:connection_id>", receive_hook, name="inbound-hook"),
     path("problems/<slug:code>", problem_page, name="problem"),
     path("livez", health.live),
     path("readyz", health.ready),

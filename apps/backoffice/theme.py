@@ -72,6 +72,8 @@ NAVIGATION = [
         _item(_("Connections"), "cable", "providers.connection"),
         _item(_("Sync runs"), "sync", "providers.syncrun"),
         _item(_("Quarantine"), "report", "providers.quarantinedrow"),
+        _item(_("Inbox"), "move_to_inbox", "providers.inboundhook"),
+        _item(_("Refused webhooks"), "block", "providers.refusedhook"),
     ),
     _group(
         _("Operations"),

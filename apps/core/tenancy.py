@@ -159,6 +159,7 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
 DEFINER_FUNCTIONS: dict[str, str] = {
     "accounts_search_transactions": "text -> the ids of the scope's own transactions that contain it, by index",
     "audit_subject_key_of": "a data subject -> their key in the open scope's log: the one offered, if there is none",
+    "providers_hook_connection": "id of a connection and its provider -> its tenant, and the provider's name for it",
     "tenants_api_key_principal": "API key hash -> key, tenant and scopes",
     "tenants_colleague": "user and a name -> who bears it, if that user handles their membership of some tenant",
     "tenants_open_invitation": "invitation token hash -> invitation and tenant, while it can be accepted",

@@ -35,6 +35,15 @@ class SyncTrigger(TextChoices):
     API = "api", _("API")
     STAFF = "staff", _("Staff")
     RETRY = "retry", _("Retry")
+    WEBHOOK = "webhook", _("Webhook")
+
+
+class HookState(TextChoices):
+    """What has become of a webhook that a provider sent."""
+
+    RECEIVED = "received", _("Received")
+    PROCESSED = "processed", _("Processed")
+    UNREADABLE = "unreadable", _("Unreadable")
 
 
 class ErrorCategory(StrEnum):

@@ -60,6 +60,8 @@ CONNECTION_SYNCED = define(
 )
 CONNECTION_SYNC_FAILED = "connection.sync_failed"
 CONNECTION_FAILED = define("connection.failed", FailureData, _("A connection has stopped working."))
+CONNECTION_HOOK_RECEIVED = "connection.hook_received"
+CONNECTION_HOOK_REPLAYED = "connection.hook_replayed"
 CONNECTION_CREDENTIALS_ROTATED = "connection.credentials_rotated"
 
 

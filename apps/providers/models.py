@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.db import TenantForeignKey
 from apps.core.models import TenantModel, VersionedModel
 from apps.core.retention import Retention
-from apps.providers.enums import ConnectionStatus, SyncStatus, SyncTrigger
+from apps.providers.enums import ConnectionStatus, HookState, SyncStatus, SyncTrigger
 
 ACTIVE_RUN = (SyncStatus.QUEUED, SyncStatus.RUNNING)
 
@@ -192,3 +192,73 @@ class QuarantinedRow(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.entity} {self.row_key}: {self.reason}"
+
+
+class InboundHook(TenantModel):
+    """A webhook that a provider has proved to have sent: what came, byte for byte, and what has become of it.
+
+    One row for each of the provider's event ids and connection. Of the headers only those that tell something stay.
+    """
+
+    retention = Retention.OPERATIONAL
+    personal_fields: ClassVar[tuple[str, ...]] = ("body",)
+    data_subject: ClassVar[str] = "account holder"
+
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="hooks", db_constraint=False, db_index=False
+    )
+    event_id = models.CharField(_("event"), max_length=200)
+    event_type = models.CharField(_("type"), max_length=100, blank=True)
+    headers = models.JSONField(_("headers"), default=dict)
+    body = models.BinaryField()
+    state = models.CharField(_("state"), max_length=20, choices=HookState.choices, default=HookState.RECEIVED)
+    outcome = models.CharField(_("outcome"), max_length=100, blank=True)
+    replays = models.PositiveIntegerField(_("times replayed"), default=0)
+    received_at = models.DateTimeField(_("received"), editable=False)
+    processed_at = models.DateTimeField(_("processed"), null=True, blank=True)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("inbound webhook")
+        verbose_name_plural = _("inbound webhooks")
+        constraints = [
+            *TenantModel.Meta.constraints,
+            TenantForeignKey(field="connection", to="providers.Connection", name="providers_inboundhook_connection"),
+            models.UniqueConstraint(fields=["tenant_id", "connection", "event_id"], name="providers_inboundhook_once"),
+        ]
+        indexes = [models.Index(fields=["received_at"], name="providers_inboundhook_received")]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.event_id}"
+
+
+class RefusedHook(TenantModel):
+    """What came to a connection's hook without being proved: how often, for one reason, and a piece of the last.
+
+    One row for each connection and reason, however much strangers send.
+    """
+
+    retention = Retention.OPERATIONAL
+    personal_fields: ClassVar[tuple[str, ...]] = ("sent_from", "excerpt")
+    data_subject: ClassVar[str] = "whoever sent it"
+
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="refused_hooks", db_constraint=False, db_index=False
+    )
+    reason = models.CharField(_("reason"), max_length=50)
+    occurrences = models.PositiveBigIntegerField(_("times seen"), default=1)
+    sent_from = models.GenericIPAddressField(_("last address"), null=True, blank=True)
+    excerpt = models.BinaryField()
+    first_seen_at = models.DateTimeField(_("first seen"), editable=False)
+    last_seen_at = models.DateTimeField(_("last seen"), editable=False)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("refused webhook")
+        verbose_name_plural = _("refused webhooks")
+        constraints = [
+            *TenantModel.Meta.constraints,
+            TenantForeignKey(field="connection", to="providers.Connection", name="providers_refusedhook_connection"),
+            models.UniqueConstraint(fields=["tenant_id", "connection", "reason"], name="providers_refusedhook_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.reason}"

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, Self
 from django.utils.functional import Promise
 
 from apps.providers.enums import Capability
+from apps.providers.hooks import HookSpec
 from apps.providers.trading import (
     AssetData,
     ClockData,
@@ -147,7 +148,7 @@ class AdapterSpec:
     `connection_key` tells connections apart in limiter and breaker. `enrollment_of(credentials)` returns the
     provider's own id of the enrolment, or "" when only the provider could tell. `stream(credentials)` yields what
     happens to the account's orders until the connection breaks, which raises ProviderError. `hosts` names the hosts
-    that have breakers of their own.
+    that have breakers of their own. `hook` judges and reads the provider's webhooks.
     """
 
     name: str
@@ -159,3 +160,4 @@ class AdapterSpec:
     enrollment_of: Callable[[Mapping[str, str]], str]
     hosts: tuple[str, ...] = ("",)
     stream: Callable[[Mapping[str, str]], AsyncGenerator[StreamOpened | TradeUpdate, None]] | None = None
+    hook: HookSpec | None = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
@@ -22,6 +23,7 @@ from apps.providers.adapters.teller import TELLER
 from apps.providers.credentials import open_sealed
 from apps.providers.enums import Capability, ErrorCategory
 from apps.providers.errors import ProviderError
+from apps.providers.hooks import HookSpec
 from apps.providers.models import Connection, Credentials
 from apps.providers.protocols import (
     AdapterSpec,
@@ -140,17 +142,27 @@ def _spec_of(connection: Connection) -> AdapterSpec:
     return registration.spec
 
 
+def credentials_of(tenant_id: UUID, connection_id: UUID) -> dict[str, str] | None:
+    """Return a connection's credentials, decrypted; None where they were destroyed.
+
+    Raises:
+        DecryptionFailed: they cannot be read.
+    """
+    with tenant_scope(tenant_id):
+        row = Credentials.objects.filter(connection_id=connection_id).first()
+    return open_sealed(row) if row else None
+
+
 def _open_credentials(connection: Connection) -> dict[str, str]:
-    with tenant_scope(connection.tenant_id):
-        row = Credentials.objects.filter(connection_id=connection.id).first()
-    if row is None:
-        message = _("The connection was deleted and its credentials were destroyed.")
-        raise _refusal(connection, ErrorCategory.PERMANENT, "connection_disabled", message)
     try:
-        return open_sealed(row)
+        credentials = credentials_of(connection.tenant_id, connection.id)
     except DecryptionFailed as error:
         message = _("The stored credentials can no longer be read. Delete the connection and connect again.")
         raise _refusal(connection, ErrorCategory.AUTH, "credentials_unreadable", message) from error
+    if credentials is None:
+        message = _("The connection was deleted and its credentials were destroyed.")
+        raise _refusal(connection, ErrorCategory.PERMANENT, "connection_disabled", message)
+    return credentials
 
 
 def _not_offered(connection: Connection) -> ProviderError:
@@ -192,6 +204,8 @@ def _problem_with(spec: object, taken: dict[str, Registration]) -> str:
         return "One of its limits is not a positive Limit."
     if not callable(spec.connect) or not callable(spec.enrollment_of):
         return "Its connect or enrollment_of cannot be called."
+    if spec.hook is not None and not isinstance(spec.hook, HookSpec):
+        return "Its hook is not a HookSpec."
     if spec.stream is not None and not callable(spec.stream):
         return "Its stream cannot be called."
     if not isinstance(spec.hosts, tuple) or not spec.hosts or not all(isinstance(host, str) for host in spec.hosts):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import connection as database_connection
 from django.db.models import QuerySet
 
 from apps.core.errors import NotFound
@@ -13,6 +14,25 @@ from apps.providers.enums import BreakerState, ConnectionStatus
 from apps.providers.models import Connection, SyncRun
 from apps.providers.protocols import CredentialField, Limit
 from apps.providers.transport.breaker import line_name, provider_breaker
+
+_HOOK_CONNECTION = "SELECT tenant_id, external_id FROM providers_hook_connection(%s, %s)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookConnection:
+    """The connection that a webhook names, before its tenant is known."""
+
+    tenant_id: UUID
+    connection_id: UUID
+    external_id: str
+
+
+def find_hook_connection(provider: str, connection_id: UUID) -> HookConnection | None:
+    """Return the live connection of an active tenant that a webhook names; outside of any scope."""
+    with database_connection.cursor() as cursor:
+        cursor.execute(_HOOK_CONNECTION, [connection_id, provider])
+        row = cursor.fetchone()
+    return HookConnection(tenant_id=row[0], connection_id=connection_id, external_id=row[1]) if row else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,14 @@ from apps.jobs.types import JobKind
 from apps.providers.errors import SyncFailure
 
 __all__ = [
+    "PROCESS_HOOK",
     "SYNC_CONNECTION",
     "AccountData",
     "AccountKind",
     "AccountMode",
     "BalanceData",
     "Page",
+    "ReceivedHook",
     "RejectedRow",
     "RowKind",
     "SyncCounts",
@@ -37,10 +39,22 @@ SYNC_CONNECTION = JobKind(
     hard_seconds=4500,
 )
 
+# The payload is {"hook_id"}; it waits for a sync that is under way, for about two hours.
+PROCESS_HOOK = JobKind("connection.hook", queue="default", max_attempts=18)
+
 AccountKind = Literal["depository", "credit", "loan", "investment", "brokerage"]
 AccountMode = Literal["live", "paper"]
 RowKind = Literal["account", "balance", "transaction", "asset", "holding", "fill", "order", "quote", "clock"]
 TransactionStatus = Literal["pending", "posted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedHook:
+    """A webhook as it came, from whomever: `headers` are found in any case of letters."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -279,6 +279,8 @@ SANDBOX_URL = env.text("FINOPS_SANDBOX_URL")
 ALLOW_SANDBOX = True
 TELLER_CERTIFICATE = env.text("TELLER_CERTIFICATE_PATH")
 TELLER_PRIVATE_KEY = env.text("TELLER_PRIVATE_KEY_PATH")
+# What Teller signs its webhooks with: the application's, two while one is being replaced.
+TELLER_WEBHOOK_SECRETS = env.items("TELLER_WEBHOOK_SECRETS")
 # What Alpaca allows a key; the sandbox allows 10,000.
 ALPACA_REQUESTS_PER_MINUTE = env.integer("FINOPS_ALPACA_REQUESTS_PER_MINUTE", 200)
 SYNC_INTERVAL_SECONDS = env.integer("FINOPS_SYNC_INTERVAL_SECONDS", 6 * 3600)

@@ -20,7 +20,7 @@ from tests.factories.accounts import make_account, make_transaction
 from tests.factories.audit import make_entry
 from tests.factories.incidents import make_incident
 from tests.factories.outbox import make_event
-from tests.factories.providers import make_connection, make_running_run
+from tests.factories.providers import make_connection, make_hook, make_refused_hook, make_running_run
 from tests.factories.tenants import make_api_key, make_member
 
 SECRET = "test_tkn_never_to_be_shown"
@@ -65,6 +65,8 @@ def _corner(tenant: Tenant) -> Corner:
     actor = system_actor("tests", tenant_id=tenant.id)
     connection = make_connection(tenant, f"{SECRET}_{tenant.slug}", label=f"{tenant.slug} bank")
     run = make_running_run(connection)
+    make_hook(connection)
+    make_refused_hook(connection)
     account = make_account(tenant, connection=connection)
     for amount in ("-12.30", "2500"):
         make_transaction(account, amount)

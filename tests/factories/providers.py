@@ -6,10 +6,10 @@ from typing import Any
 from apps.audit.models import AuditEntry
 from apps.core import clock
 from apps.core.actor import Actor, system_actor
-from apps.core.scope import tenant_scope
+from apps.core.scope import tenant_scope, write_scope
 from apps.outbox.models import OutboxEvent
 from apps.providers.enums import SyncTrigger
-from apps.providers.models import Connection, SyncRun
+from apps.providers.models import Connection, InboundHook, RefusedHook, SyncRun
 from apps.providers.services import create_connection, request_sync, start_run
 from apps.providers.types import SyncFailure
 from apps.tenants.models import Tenant
@@ -73,3 +73,38 @@ def events_of(connection: Connection) -> list[str]:
     with tenant_scope(connection.tenant_id):
         rows = OutboxEvent.objects.filter(entity_id=connection.id)
         return list(rows.order_by("position").values_list("type", flat=True))
+
+
+def make_hook(connection: Connection, *, event_id: str = "wh_1", now: datetime | None = None) -> InboundHook:
+    """Store a webhook that was processed, with a secret in its body."""
+    body = b'{"id":"%b","type":"webhook.test","payload":{"access_token":"test_tkn_hidden"}}' % event_id.encode()
+    now = now or clock.now()
+    with write_scope(system_actor("tests", tenant_id=connection.tenant_id)):
+        return InboundHook.objects.create(
+            tenant_id=connection.tenant_id,
+            connection=connection,
+            event_id=event_id,
+            event_type="webhook.test",
+            headers={"User-Agent": "Teller", "Teller-Signature": "t=1,v1=abcdef"},
+            body=body,
+            state="processed",
+            outcome="nothing_to_do",
+            received_at=now,
+            processed_at=now,
+        )
+
+
+def make_refused_hook(connection: Connection, *, reason: str = "bad_signature") -> RefusedHook:
+    """Store what was refused twice."""
+    now = clock.now()
+    with write_scope(system_actor("tests", tenant_id=connection.tenant_id)):
+        return RefusedHook.objects.create(
+            tenant_id=connection.tenant_id,
+            connection=connection,
+            reason=reason,
+            occurrences=2,
+            sent_from="192.0.2.9",
+            excerpt=b"rubbish \xff with test_tkn_hidden",
+            first_seen_at=now,
+            last_seen_at=now,
+        )

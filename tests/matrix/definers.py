@@ -33,6 +33,8 @@ SELECT jsonb_build_object(
     'look', i.id, 'staff', i.staff_id, 'target', i.user_id, 'began', i.started_at, 'ends', i.expires_at,
     'their_look', theirs.id, 'their_staff', theirs.staff_id, 'their_target', theirs.user_id,
     'their_began', theirs.started_at,
+    'connection', (SELECT c.id FROM providers_connection c
+                   WHERE c.tenant_id = t.id AND c.provider = 'teller' AND c.deleted_at IS NULL ORDER BY c.id LIMIT 1),
     'clerk', (SELECT u.id FROM users_user u WHERE u.username = 'acme-clerk'))
 FROM tenants_tenant t
 JOIN tenants_tenant o ON o.slug = 'globex'
@@ -50,6 +52,7 @@ _BY_KEY = f"SELECT refusal FROM tenants_api_key_principal({_KEY}, '192.0.2.7', {
 _SESSION = f"SELECT concat(refusal, ' ', tenant_slug, ' ', label) FROM tenants_session_principal('{{session}}', {_AT})"
 _INVITED = f"SELECT email FROM tenants_open_invitation(sha256('a letter'), {_AT})"
 _MAKE_LETTER = "UPDATE tenants_invitation SET token_hash = sha256('a letter') WHERE email = 'second@acme.example.com'; "
+_HOOK = "SELECT 'found' FROM providers_hook_connection('{connection}', 'teller')"
 _LOOKING = f"SELECT tenant_slug FROM tenants_impersonation_principal(sha256('a look'), NULL, {_AT})"
 _MAKE_LOOK = "UPDATE tenants_impersonation SET token_hash = sha256('a look') WHERE id = '{look}'; "
 _COLLEAGUE = "SELECT name FROM tenants_colleague('{user}', 'acme-clerk', '{{owner,admin}}')"
@@ -86,6 +89,7 @@ def _record(changed: str = "'{{}}'") -> str:
 ROLES = {
     "accounts_search_transactions": "finops_app",
     "audit_subject_key_of": "finops_app",
+    "providers_hook_connection": "finops_web",
     "tenants_api_key_principal": "finops_web",
     "tenants_colleague": "finops_app",
     "tenants_impersonation_principal": "finops_web",
@@ -104,6 +108,13 @@ CELLS: dict[str, list[Cell]] = {
         Cell(_subject(), _OF_SUBJECT, "01"),
         Cell(_subject(log="{globex}"), _OF_SUBJECT, "02"),
         Cell(_subject(key="NULL", erased="now()"), _OF_SUBJECT, "02"),
+    ],
+    "providers_hook_connection": [
+        Cell("", _HOOK, "found"),
+        Cell("", _HOOK.replace("'teller'", "'alpaca'"), _HIDDEN),
+        Cell("", _HOOK.replace("{connection}", "{member}"), _HIDDEN),
+        Cell("UPDATE providers_connection SET deleted_at = now() WHERE id = '{connection}'", _HOOK, _HIDDEN),
+        Cell("UPDATE tenants_tenant SET status = 'suspended'", _HOOK, _HIDDEN),
     ],
     "tenants_api_key_principal": [
         Cell(_MAKE_KEY, _BY_KEY, ""),
@@ -196,6 +207,12 @@ CELLS: dict[str, list[Cell]] = {
 CHECKS: dict[str, list[tuple[str, str]]] = {
     "accounts_search_transactions": [
         ("tenant_id = NULLIF(current_setting('app.tenant_id', true), '')::uuid", "true"),
+    ],
+    "providers_hook_connection": [
+        ("c.id = named", "true"),
+        ("AND c.provider = of_provider", ""),
+        ("AND c.deleted_at IS NULL", ""),
+        ("AND t.status = 'active'", ""),
     ],
     "tenants_api_key_principal": [
         ("k.secret_hash = secret", "true"),

@@ -48,7 +48,7 @@ from tests.factories.orders import (
     make_position,
 )
 from tests.factories.passkeys import SoftAuthenticator, make_passkey
-from tests.factories.providers import make_connection, make_running_run
+from tests.factories.providers import make_connection, make_hook, make_refused_hook, make_running_run
 from tests.factories.tenants import make_api_key, make_invitation, make_member, make_role, make_tenant
 from tests.factories.users import PASSWORD, make_password_reset, make_user
 from tests.factories.webhooks import fail_due, make_endpoint
@@ -285,6 +285,8 @@ def _connect(tenant: Tenant) -> tuple[Connection, UUID]:
     finish_run(run_id=run.id, counts=counts, stages={}, rejected=[bad_row], actor=actor, now=now)
     with write_scope(actor):
         Job.objects.filter(id=run.job_id).update(state="succeeded", finished_at=now)
+    make_hook(connection, event_id=f"wh_{tenant.slug}")
+    make_refused_hook(connection)
     waiting = request_sync(connection_id=connection.id, trigger="api", actor=actor, now=now)
     assert waiting.id != run.id
     return connection, waiting.id

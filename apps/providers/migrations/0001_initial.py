@@ -3,8 +3,14 @@
 import apps.core.db
 import apps.core.db.ids
 import django.db.models.deletion
-from apps.core.db import SecureTenantTable
+from apps.core.db import DefinerFunction, SecureTenantTable
 from django.db import migrations, models
+
+HOOK_CONNECTION = """
+SELECT c.tenant_id, c.external_id::text
+FROM providers_connection c JOIN tenants_tenant t ON t.id = c.tenant_id
+WHERE c.id = named AND c.provider = of_provider AND c.deleted_at IS NULL AND t.status = 'active'
+"""
 
 
 class Migration(migrations.Migration):
@@ -49,7 +55,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('tenant_id', models.UUIDField(editable=False)),
                 ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed')], default='queued', max_length=20, verbose_name='status')),
-                ('trigger', models.CharField(choices=[('schedule', 'Schedule'), ('api', 'API'), ('staff', 'Staff'), ('retry', 'Retry')], max_length=20, verbose_name='trigger')),
+                ('trigger', models.CharField(choices=[('schedule', 'Schedule'), ('api', 'API'), ('staff', 'Staff'), ('retry', 'Retry'), ('webhook', 'Webhook')], max_length=20, verbose_name='trigger')),
                 ('attempt', models.PositiveIntegerField(default=0, verbose_name='attempt')),
                 ('added', models.PositiveIntegerField(default=0, verbose_name='added')),
                 ('modified', models.PositiveIntegerField(default=0, verbose_name='modified')),
@@ -108,6 +114,50 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'credentials',
                 'abstract': False,
                 'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='providers_credentials_tenant_id_id'), apps.core.db.TenantForeignKey(field='connection', name='providers_credentials_connection', on_delete='CASCADE', to='providers.Connection')],
+            },
+        ),
+        migrations.CreateModel(
+            name='InboundHook',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(editable=False)),
+                ('event_id', models.CharField(max_length=200, verbose_name='event')),
+                ('event_type', models.CharField(blank=True, max_length=100, verbose_name='type')),
+                ('headers', models.JSONField(default=dict, verbose_name='headers')),
+                ('body', models.BinaryField()),
+                ('state', models.CharField(choices=[('received', 'Received'), ('processed', 'Processed'), ('unreadable', 'Unreadable')], default='received', max_length=20, verbose_name='state')),
+                ('outcome', models.CharField(blank=True, max_length=100, verbose_name='outcome')),
+                ('replays', models.PositiveIntegerField(default=0, verbose_name='times replayed')),
+                ('received_at', models.DateTimeField(editable=False, verbose_name='received')),
+                ('processed_at', models.DateTimeField(blank=True, null=True, verbose_name='processed')),
+                ('connection', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='hooks', to='providers.connection')),
+            ],
+            options={
+                'verbose_name': 'inbound webhook',
+                'verbose_name_plural': 'inbound webhooks',
+                'abstract': False,
+                'indexes': [models.Index(fields=['received_at'], name='providers_inboundhook_received')],
+                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='providers_inboundhook_tenant_id_id'), apps.core.db.TenantForeignKey(field='connection', name='providers_inboundhook_connection', to='providers.Connection'), models.UniqueConstraint(fields=('tenant_id', 'connection', 'event_id'), name='providers_inboundhook_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RefusedHook',
+            fields=[
+                ('id', models.UUIDField(default=apps.core.db.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('tenant_id', models.UUIDField(editable=False)),
+                ('reason', models.CharField(max_length=50, verbose_name='reason')),
+                ('occurrences', models.PositiveBigIntegerField(default=1, verbose_name='times seen')),
+                ('sent_from', models.GenericIPAddressField(blank=True, null=True, verbose_name='last address')),
+                ('excerpt', models.BinaryField()),
+                ('first_seen_at', models.DateTimeField(editable=False, verbose_name='first seen')),
+                ('last_seen_at', models.DateTimeField(editable=False, verbose_name='last seen')),
+                ('connection', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='refused_hooks', to='providers.connection')),
+            ],
+            options={
+                'verbose_name': 'refused webhook',
+                'verbose_name_plural': 'refused webhooks',
+                'abstract': False,
+                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='providers_refusedhook_tenant_id_id'), apps.core.db.TenantForeignKey(field='connection', name='providers_refusedhook_connection', to='providers.Connection'), models.UniqueConstraint(fields=('tenant_id', 'connection', 'reason'), name='providers_refusedhook_once')],
             },
         ),
         migrations.AddIndex(
@@ -169,5 +219,23 @@ class Migration(migrations.Migration):
             "providers_quarantinedrow",
             app="SELECT, INSERT, UPDATE (run_id, reason, excerpt, occurrences, last_seen_at, resolved_at)",
             staff="SELECT",
+        ),
+        # What a provider has sent is never changed; a replay changes what has become of it.
+        SecureTenantTable(
+            "providers_inboundhook",
+            app="SELECT, INSERT, UPDATE (event_type, state, outcome, replays, processed_at)",
+            staff="SELECT",
+            system="SELECT, DELETE",
+        ),
+        SecureTenantTable(
+            "providers_refusedhook",
+            app="SELECT, INSERT, UPDATE (occurrences, sent_from, excerpt, last_seen_at)",
+            staff="SELECT",
+        ),
+        DefinerFunction(
+            "providers_hook_connection(named uuid, of_provider text)",
+            "TABLE (tenant_id uuid, external_id text)",
+            HOOK_CONNECTION,
+            roles=["finops_web"],
         ),
     ]

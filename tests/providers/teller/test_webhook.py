@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from apps.providers.adapters.teller.webhook import WebhookRejected, parse_event, sign, verify
+from apps.providers.adapters.teller.webhook import parse_event, sign, verify
+from apps.providers.hooks import HookRejected
 
 pytestmark = pytest.mark.no_database
 
@@ -39,29 +40,29 @@ def test_the_window_reaches_three_minutes_either_way(seconds):
 
 @pytest.mark.parametrize("seconds", [-181, 181])
 def test_beyond_the_window_is_refused(seconds):
-    with pytest.raises(WebhookRejected, match="too old or too new"):
+    with pytest.raises(HookRejected, match="too old or too new"):
         verify(header("s3cret", at=AT + seconds), BODY, secrets=["s3cret"], now=NOW)
 
 
 @pytest.mark.parametrize("secrets", [[], [""], ["", ""]])
 def test_an_empty_secret_proves_nothing(secrets):
-    with pytest.raises(WebhookRejected, match="no signing secret"):
+    with pytest.raises(HookRejected, match="no signing secret"):
         verify(header(""), BODY, secrets=secrets, now=NOW)
 
 
 def test_an_empty_secret_beside_a_real_one_is_not_used():
-    with pytest.raises(WebhookRejected, match="no signature matches"):
+    with pytest.raises(HookRejected, match="no signature matches"):
         verify(header(""), BODY, secrets=["s3cret", ""], now=NOW)
 
 
 def test_an_altered_body_is_refused():
-    with pytest.raises(WebhookRejected, match="no signature matches"):
+    with pytest.raises(HookRejected, match="no signature matches"):
         verify(header("s3cret"), BODY + b" ", secrets=["s3cret"], now=NOW)
 
 
 def test_a_signature_of_another_time_is_refused():
     moved = header("s3cret", at=AT).replace(f"t={AT}", f"t={AT + 1}")
-    with pytest.raises(WebhookRejected, match="no signature matches"):
+    with pytest.raises(HookRejected, match="no signature matches"):
         verify(moved, BODY, secrets=["s3cret"], now=NOW)
 
 
@@ -82,13 +83,13 @@ def test_a_signature_of_another_time_is_refused():
     ],
 )
 def test_a_malformed_header_is_refused(value):
-    with pytest.raises(WebhookRejected):
+    with pytest.raises(HookRejected):
         verify(value, BODY, secrets=["s3cret"], now=NOW)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"id":1}', b"\xff", b"[" * 100_000])
 def test_what_is_not_an_event_is_refused(body):
-    with pytest.raises(WebhookRejected):
+    with pytest.raises(HookRejected):
         parse_event(body)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from django.utils.translation import gettext_lazy as _
 
 from apps.providers.adapters.teller.client import LIMITS, TellerAdapter
+from apps.providers.adapters.teller.webhook import HOOK
 from apps.providers.enums import Capability
 from apps.providers.protocols import AdapterSpec, CredentialField
 
@@ -30,6 +31,7 @@ TELLER = AdapterSpec(
     ),
     connect=TellerAdapter,
     enrollment_of=_enrollment_of,
+    hook=HOOK,
 )
 
 __all__ = ["TELLER"]

@@ -175,6 +175,8 @@ class ConnectionAdmin(StaffModelAdmin):
             (_("All sync runs"), about_url("providers.syncrun", connection)),
             (_("Jobs"), about_url("jobs.job", connection)),
             (_("Quarantined rows"), about_url("providers.quarantinedrow", connection)),
+            (_("Inbound webhooks"), about_url("providers.inboundhook", connection)),
+            (_("Refused webhooks"), about_url("providers.refusedhook", connection)),
             (_("Incidents"), about_url("incidents.incident", connection)),
             (_("Events"), about_url("outbox.outboxevent", connection)),
             (_("Audit log"), about_url("audit.auditentry", connection)),
