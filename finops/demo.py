@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from django.conf import settings
@@ -28,6 +29,7 @@ from finops.demo_file import read_demo, write_demo
 
 ACTOR = system_actor("demo")
 KEY_NAME = "Demo"
+LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def _ensure_tenant(demo: DemoTenant) -> dict[str, Any]:
     actor = ACTOR.for_tenant(tenant.id)
     owner = _ensure_owner(f"{demo.slug}-owner", tenant, actor)
     _ensure_connections(demo, tenant, actor)
+    _ensure_webhooks(demo, tenant)
     return {"slug": tenant.slug, "id": str(tenant.id), "api_key": _replace_api_key(actor), "owner": owner}
 
 
@@ -137,6 +140,24 @@ def _ensure_connections(demo: DemoTenant, tenant: Tenant, actor: Actor) -> None:
             actor=actor,
             now=clock.now(),
         )
+
+
+def _ensure_webhooks(demo: DemoTenant, tenant: Tenant) -> None:
+    """Have the sandbox's Teller send the tenant's webhooks to its connection; it sends to this machine alone."""
+    if not settings.TELLER_WEBHOOK_SECRETS or urlsplit(settings.BASE_URL).hostname not in LOOPBACK:
+        return
+    with tenant_scope(tenant.id):
+        connection = Connection.objects.live().filter(provider="teller").order_by("id").first()
+    if connection is None:
+        return
+    url = f"{settings.BASE_URL}/hooks/teller/{connection.id}"
+    control = f"{settings.SANDBOX_URL}/_control/teller/webhooks"
+    known = httpx.get(control, timeout=10).raise_for_status().json()["targets"]
+    if url in [target["url"] for target in known]:
+        return
+    token = sandbox_credentials(demo.slug)["teller"]["access_token"]
+    target = {"url": url, "secret": settings.TELLER_WEBHOOK_SECRETS, "token": token}
+    httpx.post(control, json=target, timeout=10).raise_for_status()
 
 
 def _replace_api_key(actor: Actor) -> str:

@@ -23,7 +23,16 @@ KEY_FILES = {
 }
 # Web verifies no checkpoint and signs none.
 WORKER_ONLY = {"FINOPS_AUDIT_KEYS", "FINOPS_AUDIT_KEYS_FILE"}
-PLATFORM_PREFIXES = ("DATABASE_", "REDIS_", "BROKER_", "FINOPS_SECRET", "FINOPS_FIELD", "FINOPS_TOKEN", "FINOPS_AUDIT")
+PLATFORM_PREFIXES = (
+    "DATABASE_",
+    "REDIS_",
+    "BROKER_",
+    "FINOPS_SECRET",
+    "FINOPS_FIELD",
+    "FINOPS_TOKEN",
+    "FINOPS_AUDIT",
+    "TELLER_",
+)
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
@@ -96,6 +105,9 @@ def platform_environment(environment: Mapping[str, str], home: Home) -> dict[str
         "FINOPS_SECRET_KEY_FALLBACKS": home.read("secrets.json").get("secret_key_fallbacks", ""),
         "PYTHONUNBUFFERED": "1",
     }
+    if not environment.get("TELLER_WEBHOOK_SECRETS_FILE"):
+        # What the sandbox's Teller signs the demo's webhooks with.
+        defaults["TELLER_WEBHOOK_SECRETS"] = home.secret("teller_webhook_secret")
     # In files, which the processes follow: `rotate_keys` replaces them, and nothing restarts.
     for variable, name in KEY_FILES.items():
         if not environment.get(variable) and not environment.get(f"{variable}_FILE"):

@@ -67,7 +67,7 @@ def test_the_keys_of_an_older_home_move_into_files(home: Home) -> None:
     home.write("secrets.json", {"field_keys": "k1:as-it-was", "other": "stays"})
     environment = platform_environment(URLS, home)
     assert Path(environment["FINOPS_FIELD_KEYS_FILE"]).read_text() == "k1:as-it-was"
-    assert home.read("secrets.json").keys() == {"other", "secret_key"}
+    assert home.read("secrets.json").keys() == {"other", "secret_key", "teller_webhook_secret"}
 
 
 def test_each_process_logs_in_as_its_role(home: Home) -> None:
