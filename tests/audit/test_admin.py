@@ -1,13 +1,20 @@
 """What staff see of checkpoints and of an entry's proof."""
 
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
 import pytest
+from django.db import connection
 from django.test import Client
 
+from apps.audit.admin.proofs import standing_of
 from apps.audit.models import AuditCheckpoint, AuditEntry
 from apps.audit.notes import SigningKey, sign
 from apps.core.scope import staff_scope
 from tests.backoffice.staff import enrol, open_session
-from tests.factories.audit import make_entries, make_entry, run_sequencer
+from tests.factories.audit import NOW, make_entries, make_entry, run_sequencer
 from tests.tampering import tamper
 
 pytestmark = pytest.mark.commits
@@ -63,6 +70,33 @@ def test_an_entry_shows_its_path_to_the_root_that_was_signed(newest: AuditEntry,
     assert "Place in the tree" in page
     assert bytes(_head(newest).root_hash).hex() in page
     assert "holds" in page
+
+
+def test_an_entry_of_a_log_that_grows_meanwhile_is_proved(newest: AuditEntry) -> None:
+    """Whichever checkpoint is signed between two queries of the page, it is not taken for another tree."""
+    signed: list[str] = []
+
+    def grow() -> None:
+        assert newest.tenant_id is not None
+        make_entry(newest.tenant_id)
+        run_sequencer(now=NOW + timedelta(seconds=1))
+        connection.close()
+
+    def sign_another(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        answer = execute(sql, *arguments)
+        if "audit_checkpoint" in sql and not signed:
+            signed.append(sql)
+            other = threading.Thread(target=grow)
+            other.start()
+            other.join()
+        return answer
+
+    size = _head(newest).size
+    with staff_scope(), connection.execute_wrapper(sign_another):
+        entry = AuditEntry.objects.get(pk=newest.pk)
+        standing = standing_of(entry)
+    assert _head(newest).size == size + 1
+    assert (standing.wrong, standing.proof and standing.proof.tree_size) == ("", size)
 
 
 def test_an_entry_that_no_checkpoint_covers_waits(newest: AuditEntry, client: Client) -> None:

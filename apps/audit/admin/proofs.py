@@ -34,16 +34,17 @@ def standing_of(entry: AuditEntry) -> Standing:
     if compute_leaf_hash(entry) != bytes(entry.leaf_hash):
         return Standing(wrong=_("What it says now is not what its leaf hash commits to."))
     try:
-        proof = prove_inclusion(tenant_id=entry.tenant_id, entry_id=entry.pk)
         checkpoint = latest_checkpoint(entry.tenant_id)
+        if entry.sequence is None or entry.sequence > checkpoint.size:
+            return Standing()
+        # In the tree of this checkpoint: a busy log has a newer one before the page is drawn.
+        proof = prove_inclusion(tenant_id=entry.tenant_id, entry_id=entry.pk, tree_size=checkpoint.size)
     except NotInCheckpointYet:
         return Standing()
     except TreeDamaged as error:
         return Standing(wrong=_("The tree of its log is damaged: %(error)s.") % {"error": error})
     root = bytes(checkpoint.root_hash)
-    if checkpoint.size != proof.tree_size or not includes(
-        leaf=proof.leaf_hash, index=proof.index, size=proof.tree_size, path=proof.path, root=root
-    ):
+    if not includes(leaf=proof.leaf_hash, index=proof.index, size=proof.tree_size, path=proof.path, root=root):
         return Standing(wrong=_("Its path does not lead to the root that was signed last."))
     return Standing(proof, checkpoint)
 
