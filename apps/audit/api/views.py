@@ -18,6 +18,7 @@ from apps.audit.exporting import as_lines, as_table
 from apps.audit.models import AuditEntry
 from apps.audit.opening import open_entries, open_many
 from apps.core.api.permissions import Permission
+from apps.core.api.renderers import JSONRenderer
 from apps.core.api.views import ApiView, TenantListView, TenantView
 from apps.core.scope import tenant_scope
 
@@ -25,6 +26,27 @@ LINES, CSV, PYTHON = "application/jsonl", "text/csv; charset=utf-8", "text/x-pyt
 ROWS_AT_ONCE = 1_000
 # The one place where it is: people who read the source find what they download.
 VERIFIER = Path(__file__).resolve().parents[1] / "finops_verify.py"
+
+
+class LinesRenderer(JSONRenderer):
+    """Lets a client ask for JSON Lines by name; problems are JSON all the same."""
+
+    media_type = LINES
+    format = "jsonl"
+
+
+class TableRenderer(JSONRenderer):
+    """Lets a client ask for a table by name."""
+
+    media_type = "text/csv"
+    format = "csv"
+
+
+class ProgramRenderer(JSONRenderer):
+    """Lets a client ask for a program by name."""
+
+    media_type = "text/x-python"
+    format = "py"
 
 
 class AuditEntryListView(TenantListView):
@@ -66,6 +88,7 @@ class AuditExportView(TenantView):
 
     required_permissions = {"GET": Permission.AUDIT_READ}
     query_serializer = AuditExportQuery
+    renderer_classes = (JSONRenderer, LinesRenderer, TableRenderer)
 
     @extend_schema(
         operation_id="export_audit_entries",
@@ -102,6 +125,7 @@ class AuditVerifierView(ApiView):
 
     permission_classes = [AllowAny]
     open_under_ceiling = True
+    renderer_classes = (JSONRenderer, ProgramRenderer)
 
     @extend_schema(
         operation_id="download_audit_verifier",

@@ -116,6 +116,24 @@ def test_a_table_for_people_holds_no_formula(acme: Any, acme_admin: APIClient, n
 
 
 @pytest.mark.parametrize(
+    ("path", "query", "media_type"),
+    [
+        ("export", {}, "application/jsonl"),
+        ("export", {"format": "csv"}, "text/csv"),
+        ("verifier", {}, "text/x-python"),
+    ],
+)
+def test_a_file_may_be_asked_for_by_its_media_type(
+    acme_admin: APIClient, path: str, query: dict[str, str], media_type: str
+) -> None:
+    answer = acme_admin.get(f"/api/v1/audit/{path}", query, headers={"Accept": media_type})
+    assert (answer.status_code, answer["Content-Type"].partition(";")[0]) == (200, media_type)
+    refused = acme_admin.get(f"/api/v1/audit/{path}", {"nothing": "1"}, headers={"Accept": media_type})
+    assert (refused.status_code, refused["Content-Type"]) == (400, "application/problem+json")
+    assert acme_admin.get(f"/api/v1/audit/{path}", headers={"Accept": "application/xml"}).status_code == 406
+
+
+@pytest.mark.parametrize(
     "query", [{"format": "xml"}, {"from_sequence": "0"}, {"limit": "10001"}, {"cursor": "x"}, {"since": "yesterday"}]
 )
 def test_a_malformed_query_is_refused(acme_admin: APIClient, query: dict[str, str]) -> None:
