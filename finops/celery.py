@@ -72,6 +72,9 @@ def _use_our_logging(**_signal: Any) -> None:
     logging.config.dictConfig(settings.LOGGING)
     for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat", "django_celery_beat.schedulers"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # On quorum queues they warn of each message for later; there is room for them (CELERY_WORKER_PREFETCH_MULTIPLIER).
+    for name in ("celery.app.base", "kombu.transport.native_delayed_delivery"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @signals.worker_init.connect

@@ -325,22 +325,32 @@ VERIFY_HOUR = env.integer("FINOPS_VERIFY_HOUR", 3)
 TRUSTED_PROXIES = env.networks("FINOPS_TRUSTED_PROXIES")
 
 CELERY_BROKER_URL = BROKER_URL
+# On RabbitMQ queues are replicated, and bounded: hints that nobody fetches push the oldest out.
+QUEUE_ARGUMENTS: dict[str, Any] = {"x-queue-type": "quorum", "x-max-length": 10_000}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"write_timeout": 5}
+CELERY_BROKER_HEARTBEAT = 10
+# A message for later (audit.sequence, once a process) keeps its place until then: quorum queues know no other way.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 8
+CELERY_BROKER_NATIVE_DELAYED_DELIVERY_QUEUE_TYPE = "classic"  # 28 queues that Celery makes and we do not use
 if BROKER_URL.partition(":")[0] in {"redis", "rediss"}:
     CELERY_BROKER_TRANSPORT = "finops.broker:Transport"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 5}
+    QUEUE_ARGUMENTS = {}
+    CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BEAT_SCHEDULER = "finops.beat:LeaderScheduler"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False  # A task is only a hint to look at the job table; losing one loses nothing.
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a broker may be away for an hour; beat and workers wait for it
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 5}
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # All queues: a worker takes from each unless --queues says otherwise. A queue's exchange has its name; hints go
 # without one (finops.celery.send_hint).
 QUEUES = ("default", "sync", "webhooks", "orders", "market")
-CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in QUEUES}
+CELERY_TASK_QUEUES = {
+    name: {"exchange": name, "routing_key": name, "queue_arguments": QUEUE_ARGUMENTS} for name in QUEUES
+}
 
 LOG_LEVEL = env.text("FINOPS_LOG_LEVEL", "INFO")
 LOGGING: dict[str, Any] = {
