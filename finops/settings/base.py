@@ -250,6 +250,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "EndpointStatusEnum": "apps.webhooks.enums.EndpointStatus",
         "RecoveryStatusEnum": "apps.webhooks.enums.RecoveryStatus",
         "SigningEnum": "apps.webhooks.enums.Signing",
+        "DecisionOutcomeEnum": ["approved", "denied"],
+        "StepOutcomeEnum": ["right", "wrong", "notice"],
         "PermissionEnum": [str(permission) for permission in permissions.Permission],
         "RoleEnum": "apps.tenants.enums.Role.values",
         "GrantablePermissionEnum": sorted(permissions.GRANTABLE),
@@ -301,6 +303,8 @@ RISK_MAX_ORDERS_PER_MINUTE = env.integer("FINOPS_RISK_MAX_ORDERS_PER_MINUTE", 60
 APPROVAL_FRESH_SECONDS = env.integer("FINOPS_APPROVAL_FRESH_SECONDS", 5)
 # How long jobs are kept that succeeded or were discarded. Dead ones stay until staff replay or discard them.
 JOBS_KEPT_DAYS = env.integer("FINOPS_JOBS_KEPT_DAYS", 90)
+# How long deliveries of webhooks are kept that have ended, with their attempts. The database keeps attempts for 29.
+WEBHOOKS_KEPT_DAYS = max(env.integer("FINOPS_WEBHOOKS_KEPT_DAYS", 90), 30)
 # How long engaging a kill switch waits for orders that are being sent; a send has a deadline of ten seconds.
 KILL_SWITCH_WAIT_SECONDS = env.integer("FINOPS_KILL_SWITCH_WAIT_SECONDS", 15)
 
