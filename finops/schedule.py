@@ -27,6 +27,7 @@ SCHEDULE = {
     "finops.renew_seals": 3600,
     "users.forget_sessions": 3600,
     "webhooks.forget_secrets": 3600,
+    "webhooks.forget_deliveries": 3600,
     "ops.verify": 15,
 }
 # The queues of those that have a worker of their own.

@@ -42,6 +42,9 @@ class Endpoint(TenantModel, VersionedModel):
     api_version = models.CharField(_("API version"), max_length=10)
     last_sequence = models.BigIntegerField(_("last sequence"), default=0, editable=False)
     last_delivery_id = models.UUIDField(_("last delivery"), null=True, editable=False)
+    # What is kept of its queue begins after this sequence, and tells of events after that one of the tenant's.
+    forgotten_up_to = models.BigIntegerField(_("deliveries forgotten up to"), default=0, editable=False)
+    events_forgotten_up_to = models.BigIntegerField(_("events forgotten up to"), default=0, editable=False)
     # The first failure after which nothing has arrived. Kept while the platform has it disabled, for the replay.
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
     # How often its owners were told of this failure; `noticed_at` stays until the incident is resolved.
@@ -222,7 +225,10 @@ class Delivery(TenantModel):
 
 
 class DeliveryAttempt(TenantModel):
-    """What one attempt brought: append-only. `error` is a code, empty for a success."""
+    """What one attempt brought: append-only until it is forgotten with its delivery.
+
+    `error` is a code, empty for a success.
+    """
 
     retention = Retention.OPERATIONAL
     personal_fields = ("response_excerpt",)

@@ -1,5 +1,6 @@
 """Celery's way in: sending, woken after events were relayed, what beat looks after, recoveries and letters."""
 
+from datetime import timedelta
 from typing import Any
 
 from celery import shared_task, signals
@@ -16,6 +17,9 @@ from apps.webhooks import services
 from apps.webhooks.selectors.letters import Letter, find_letter
 from apps.webhooks.sending import Station
 from apps.webhooks.types import RECOVER, SEND_NOTICE
+
+# A bound on one run; what is left is the next one's.
+ROUNDS = 100
 
 _station = Station(stopping=shutdown.has_begun)
 
@@ -38,6 +42,18 @@ def forget() -> None:
     while True:
         _forgotten, after = services.forget_secrets(now=clock.now(), after=after)
         if after is None:
+            return
+
+
+@shared_task(name="webhooks.forget_deliveries", ignore_result=True)
+def forget_deliveries() -> None:
+    """Delete deliveries that ended longer ago than FINOPS_WEBHOOKS_KEPT_DAYS, with their attempts."""
+    before = clock.now() - timedelta(days=settings.WEBHOOKS_KEPT_DAYS)
+    for _round in range(ROUNDS):
+        endpoints = services.forgettable_endpoints(before=before)
+        for endpoint_id in endpoints:
+            services.forget_deliveries(endpoint_id=endpoint_id, before=before)
+        if not endpoints:
             return
 
 

@@ -17,20 +17,22 @@ RANGE_ROWS = 10_000
 # An endpoint that is being changed while events are relayed may or may not get these.
 SETTLED_AFTER = timedelta(minutes=1)
 _ENDPOINTS = """
-SELECT id, event_types, status, last_sequence, last_delivery_id, updated_at,
+SELECT id, event_types, status, last_sequence, updated_at, forgotten_up_to, events_forgotten_up_to,
        (SELECT max(sequence) FROM webhooks_delivery AS delivery
          WHERE delivery.tenant_id = endpoint.tenant_id AND delivery.endpoint_id = endpoint.id) AS last,
        coalesce((SELECT last_sequence FROM outbox_counter WHERE tenant_id = endpoint.tenant_id), 0) AS relayed
   FROM webhooks_endpoint AS endpoint WHERE tenant_id = %s ORDER BY id
 """
-# The row before the range comes along, so that the range's first has the one before it.
+# The row before the range comes along, so that the range's first has the one before it. The first that is
+# kept names one that was forgotten.
 _BREAKS = """
 SELECT id, sequence, previous_id, earlier_sequence, earlier_id, is_counted FROM (
     SELECT id, sequence, previous_id, sequence >= %s AS is_counted,
            lag(sequence, 1, %s::bigint) OVER each AS earlier_sequence, lag(id) OVER each AS earlier_id
       FROM webhooks_delivery WHERE tenant_id = %s AND endpoint_id = %s AND sequence BETWEEN %s AND %s
     WINDOW each AS (ORDER BY sequence)) AS delivery
- WHERE is_counted AND (sequence <> earlier_sequence + 1 OR previous_id IS DISTINCT FROM earlier_id)
+ WHERE is_counted AND (sequence <> earlier_sequence + 1
+                       OR sequence <> %s AND previous_id IS DISTINCT FROM earlier_id)
  ORDER BY sequence LIMIT 100
 """
 _UNSENT = """
@@ -59,19 +61,25 @@ def _endpoints(subject: Subject) -> list[Row]:
 
 def _walk_queues(subject: Subject) -> Iterator[Seen | Finding]:
     for endpoint in _endpoints(subject):
-        last = endpoint["last"] or 0
+        forgotten = endpoint["forgotten_up_to"]
+        last = endpoint["last"] or forgotten
         if last != endpoint["last_sequence"]:
             problem = _("An endpoint's queue does not end where the endpoint says.")
             expected, found = f"last sequence {endpoint['last_sequence']}", f"last sequence {last}"
             yield Finding("webhooks_endpoint", str(endpoint["id"]), problem, expected, found, _RESTORE)
-        for first in range(1, last + 1, RANGE_ROWS):
-            yield from _walk_range(subject.tenant_id, endpoint["id"], first, min(first + RANGE_ROWS - 1, last))
+        for first in range(forgotten + 1, last + 1, RANGE_ROWS):
+            until = min(first + RANGE_ROWS - 1, last)
+            yield from _walk_range(subject.tenant_id, endpoint["id"], first, until, forgotten)
 
 
-def _walk_range(tenant_id: UUID | None, endpoint_id: UUID, first: int, last: int) -> Iterator[Seen | Finding]:
+def _walk_range(
+    tenant_id: UUID | None, endpoint_id: UUID, first: int, last: int, forgotten: int
+) -> Iterator[Seen | Finding]:
+    # Where the row before the range is missing, its first row follows the one before that.
+    earlier = max(first - 2, forgotten)
     with snapshot_scope():
-        # Where the row before the range is missing, its first row follows the one before that.
-        broken = read(Statement(_BREAKS, [first, max(first - 2, 0), tenant_id, endpoint_id, first - 1, last]))
+        kept_first = forgotten + 1 if forgotten else 0
+        broken = read(Statement(_BREAKS, [first, earlier, tenant_id, endpoint_id, first - 1, last, kept_first]))
         unproven = read(Statement(_UNPROVEN, [tenant_id, endpoint_id, first, last]))
     yield Seen(last - first + 1)
     for row in broken:
@@ -93,7 +101,7 @@ def _walk_events(subject: Subject) -> Iterator[Seen | Finding]:
         if endpoint["status"] != EndpointStatus.ENABLED:
             continue
         types = [type_ for type_ in event_types() if matches(endpoint["event_types"], type_)]
-        for first in range(1, endpoint["relayed"] + 1, RANGE_ROWS):
+        for first in range(endpoint["events_forgotten_up_to"] + 1, endpoint["relayed"] + 1, RANGE_ROWS):
             last = min(first + RANGE_ROWS - 1, endpoint["relayed"])
             since = endpoint["updated_at"] + SETTLED_AFTER
             with snapshot_scope():

@@ -27,13 +27,14 @@ def test_the_command_writes_the_whole_table_once() -> None:
         "finops.renew_seals": ("finops.renew_seals", 3600, "default"),
         "users.forget_sessions": ("users.forget_sessions", 3600, "default"),
         "webhooks.forget_secrets": ("webhooks.forget_secrets", 3600, "default"),
+        "webhooks.forget_deliveries": ("webhooks.forget_deliveries", 3600, "default"),
         "webhooks.look_after_failing": ("webhooks.look_after_failing", 60, "default"),
         "finops.send_checkpoints": ("finops.send_checkpoints", 60, "default"),
         "ops.verify": ("ops.verify", 15, "default"),
         "tenants.settle_impersonations": ("tenants.settle_impersonations", 15, "default"),
         "tenants.store_request_counts": ("tenants.store_request_counts", 15, "default"),
         "jobs.forget": ("jobs.forget", 3600, "default"),
-        "idempotency.expire": ("idempotency.expire", 3600, "default"),
+        "idempotency.expire": ("idempotency.expire", 60, "default"),
     }
     again = StringIO()
     call_command("ensure_schedule", stdout=again)

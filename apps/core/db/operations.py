@@ -80,13 +80,16 @@ class SecureTenantTable(RunSQL):
 class AppendOnly(RunSQL):
     """Refuse DELETE and TRUNCATE on a table, and UPDATE of every column but `updatable`, for every role.
 
-    The columns in `set_once` may go from NULL to a value, and then no further.
+    The columns in `set_once` may go from NULL to a value, and then no further. Rows for which `deletable` holds, a
+    condition on OLD, may go: the retention of what is operational.
     Privileges already refuse it to the runtime roles; the trigger also stops the owner and a superuser's slip.
     It reads nothing but the row, so no role or policy can change what it sees.
     """
 
-    def __init__(self, table: str, updatable: Sequence[str] = (), set_once: Sequence[str] = ()) -> None:
-        self._arguments = (table, tuple(updatable), tuple(set_once))
+    def __init__(
+        self, table: str, updatable: Sequence[str] = (), set_once: Sequence[str] = (), deletable: str = ""
+    ) -> None:
+        self._arguments = (table, tuple(updatable), tuple(set_once), deletable)
         function = f"{table}_append_only"
         # The new row with the old values of what may change is, byte for byte, the old row: whatever columns there are.
         back = "".join(f"kept.{name} := OLD.{name}; " for name in (*updatable, *set_once))
@@ -96,6 +99,8 @@ class AppendOnly(RunSQL):
             if updatable or set_once
             else ""
         )
+        if deletable:
+            allow += f" IF TG_OP = 'DELETE' AND {deletable} THEN RETURN OLD; END IF;"
         forward: list[Any] = [
             f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $body$ "
             f"DECLARE kept {table}%ROWTYPE; BEGIN {allow} "

@@ -36,6 +36,8 @@ class Migration(migrations.Migration):
                 ('api_version', models.CharField(max_length=10, verbose_name='API version')),
                 ('last_sequence', models.BigIntegerField(default=0, editable=False, verbose_name='last sequence')),
                 ('last_delivery_id', models.UUIDField(editable=False, null=True, verbose_name='last delivery')),
+                ('forgotten_up_to', models.BigIntegerField(default=0, editable=False, verbose_name='deliveries forgotten up to')),
+                ('events_forgotten_up_to', models.BigIntegerField(default=0, editable=False, verbose_name='events forgotten up to')),
                 ('failing_since', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='failing since')),
                 ('notices', models.PositiveSmallIntegerField(default=0, editable=False, verbose_name='notices')),
                 ('noticed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='last notice')),
@@ -221,8 +223,10 @@ class Migration(migrations.Migration):
             "disabled_reason, api_version, last_sequence, last_delivery_id, failing_since, notices, noticed_at, held_until, version, "
             "updated_at, deleted_at)",
             staff="SELECT",
-            # The relay gives the sequences of an endpoint, and the sender says since when it fails.
-            system="SELECT, UPDATE (last_sequence, last_delivery_id, failing_since, notices)",
+            # The relay gives the sequences of an endpoint, the sender says since when it fails, and retention up to
+            # where its queue is forgotten.
+            system="SELECT, UPDATE (last_sequence, last_delivery_id, failing_since, notices, forgotten_up_to, "
+            "events_forgotten_up_to)",
         ),
         # Staff has no privilege on secrets; the sender signs with them.
         SecureTenantTable(
@@ -235,7 +239,7 @@ class Migration(migrations.Migration):
             # A tenant's side queues test events, retries, recovers and discards; body and sequence stay as they are.
             app="SELECT, INSERT, UPDATE (status, attempt_count, next_attempt_at, leased_until, fence, finished_at)",
             staff="SELECT",
-            system="SELECT, INSERT, "
+            system="SELECT, INSERT, DELETE, "
             "UPDATE (status, attempt_count, next_attempt_at, leased_until, fence, finished_at)",
         ),
         SecureTenantTable(
@@ -243,8 +247,9 @@ class Migration(migrations.Migration):
             app="SELECT, INSERT, UPDATE (since, until, total, queued_again, finished_at)",
             staff="SELECT",
         ),
-        SecureTenantTable("webhooks_deliveryattempt", app="SELECT", staff="SELECT", system="SELECT, INSERT"),
-        AppendOnly("webhooks_deliveryattempt"),
+        SecureTenantTable("webhooks_deliveryattempt", app="SELECT", staff="SELECT", system="SELECT, INSERT, DELETE"),
+        # Retention keeps them for thirty days at least; a day of it is for clocks that differ.
+        AppendOnly("webhooks_deliveryattempt", deletable="OLD.at < now() - interval '29 days'"),
         # Each delivery is claimed once and settled once: the claim finds room on the row's page, and dead versions
         # are cleaned before a fifth of the table is dead.
         migrations.RunSQL(

@@ -10,6 +10,7 @@ from apps.webhooks.services.endpoints import (
 )
 from apps.webhooks.services.failing import disable_gone_endpoint, look_after, watched_endpoints
 from apps.webhooks.services.fanout import fan_out
+from apps.webhooks.services.forgetting import forget_deliveries, forgettable_endpoints
 from apps.webhooks.services.leasing import claim, settle
 from apps.webhooks.services.recovery import continue_recovery, enable_endpoint, recover
 from apps.webhooks.services.resending import MOST_IDS, LostFilter, Resent, retry_deliveries, retry_lost
@@ -29,7 +30,9 @@ __all__ = [
     "disable_gone_endpoint",
     "enable_endpoint",
     "fan_out",
+    "forget_deliveries",
     "forget_secrets",
+    "forgettable_endpoints",
     "look_after",
     "recover",
     "retry_deliveries",
