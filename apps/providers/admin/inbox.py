@@ -86,6 +86,7 @@ def _shown(body: bytes) -> str:
 class InboundHookAdmin(StaffModelAdmin):
     list_display = ("name", "tenant", "of_connection", "status", "result", "received", "times_replayed")
     list_select_related = ("connection",)
+    not_in_list = ("body", "headers")
     list_filter = (
         TenantFilter,
         "state",
@@ -184,6 +185,7 @@ class InboundHookAdmin(StaffModelAdmin):
 class RefusedHookAdmin(StaffModelAdmin):
     list_display = ("why", "tenant", "of_connection", "times", "last_address", "first_seen", "last_seen")
     list_select_related = ("connection",)
+    not_in_list = ("excerpt",)
     list_filter = (TenantFilter, recent_values("reason", gettext_lazy("reason")))
     search_fields = ("reason", "sent_from")
     search_ids = ("id", "connection_id")
