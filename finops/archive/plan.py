@@ -41,6 +41,8 @@ OPEN_BYTES = {
     ("audit_batch_chunk", "row_ids"),
     ("audit_batch_chunk", "row_hashes"),
     ("audit_batch_chunk", "root_hash"),
+    ("providers_inboundhook", "body"),
+    ("providers_refusedhook", "excerpt"),
 }
 # What is written in the place of a column's value: SQL over the row.
 _IS_LIVE_CONNECTION, _RUNS = "status <> 'disabled'", "status IN ('queued', 'running')"

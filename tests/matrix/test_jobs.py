@@ -47,8 +47,9 @@ def payload_of(kind: str, world: World, owner: Owner) -> dict[str, object]:
     """Return what every kind may ask for, as globex has it."""
     globex = world.globex.tenant.id
     (risk_account,) = owner.column("SELECT id FROM orders_riskaccount WHERE tenant_id = %s LIMIT 1", globex)
+    (hook,) = owner.column("SELECT id FROM providers_inboundhook WHERE tenant_id = %s LIMIT 1", globex)
     ids = {name: str(value) for name, value in world.globex.ids.items()}
-    return {**OF_NO_TENANT, **ids, "risk_account_id": str(risk_account)}
+    return {**OF_NO_TENANT, **ids, "risk_account_id": str(risk_account), "hook_id": str(hook)}
 
 
 @pytest.mark.parametrize("kind", kinds())
