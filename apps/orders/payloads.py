@@ -32,7 +32,7 @@ class OrderData(TypedDict):
     pending: Annotated[str, says("What was asked for and the venue has not confirmed.", one_of=Pending)]
     filled_quantity: Annotated[PlainDecimal, says("How much was executed.", "0")]
     average_fill_price: Annotated[PlainDecimal | None, says("What that was executed at, on average.")]
-    venue_order_id: Annotated[str | None, says("What the venue calls it.", "904837e3-3b76-47ec-b432-046db621571b")]
+    venue_order_id: Annotated[str | None, says("What the venue calls it.", "venue-4711")]
     denial: Annotated[DenialData | None, says("Why it was denied or rejected.", None)]
     replaces: Annotated[UUID | None, says("The order that it took the place of.")]
     reserved: Annotated[PlainDecimal, says("The means that it holds; at its end, what it has cost.", "1902.5")]

@@ -103,5 +103,7 @@ def a_page_of_what_is_rare_walks_no_posted_row(large: Account, status: str) -> N
     with tenant_scope(large.tenant_id):
         rows = transactions_for(tenant_id=large.tenant_id, status=status).order_by("-date", "-id")[:51]
         scan = plan_of(rows)[-1]
-    assert (scan["Index Name"], scan["Actual Rows"]) == ("accounts_txn_not_posted", 3)
+    # Both are short; which one is the cheaper, the planner's samples say.
+    assert scan["Index Name"] in ("accounts_txn_not_posted", "accounts_txn_pending")
+    assert scan["Actual Rows"] == 3
     assert scan.get("Rows Removed by Filter", 0) <= 3  # those of the other status

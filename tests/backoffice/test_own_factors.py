@@ -179,6 +179,7 @@ class TestProof:
         }
         assert asking == {
             "accounts.objectgrant.revoke",
+            "audit.auditsubjectkey.erase",
             "orders.riskaccount.limits",
             "tenants.membership.change_role",
             "tenants.membership.impersonate",

@@ -16,7 +16,7 @@ from finops.urls import api
 
 BASE = "/api/v1/"
 # What belongs to the installation or the world: there is nothing of a tenant in it, and all see the same.
-SHARED = {"providers", "instruments", "quotes"}
+SHARED = ("providers", "instruments", "quotes", "webhooks/event-types")
 SHARED_IDS = {"instrument_key": "XNAS:AAPL", "event_type": "order.filled"}
 # Query parameters that have to be there.
 REQUIRED_QUERY: dict[str, dict[str, int]] = {"audit/consistency": {"from": 1}}
@@ -54,7 +54,7 @@ class Route:
     @property
     def is_shared(self) -> bool:
         """Whether it shows what is the same for every tenant."""
-        return self.path.split("/")[0] in SHARED
+        return self.path.startswith(SHARED)
 
     @property
     def query_fields(self) -> dict[str, Any]:

@@ -50,6 +50,7 @@ VALID_AFTER_ALL = {
     ("orders", "dry_run"): "true",
     ("tenant", "require_mfa"): "true",
     ("webhooks/endpoints/{endpoint_id}/enable", "replay"): "true",
+    ("webhooks/endpoints/{endpoint_id}/check-signature", "body"): "100,000 characters",
     ("risk/limits/{account_id}", "max_position_value"): "half",
     ("risk/limits/{account_id}", "max_concentration"): "half",
 }

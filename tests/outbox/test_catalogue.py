@@ -34,6 +34,7 @@ NOT_EMITTED = {
     "verification.findings": "of the installation, not of a tenant",
     "verification.requested": "likewise",
     "webhook_delivery.retried": "a delivery about a delivery would have no end",
+    "webhook_endpoint.deliveries_retried": "likewise",
     "webhook_endpoint.recovered": "likewise",
     "webhook_endpoint.tested": "likewise",
     "webhook_secret.resealed": "the installation's key has changed, nothing of the endpoint",
