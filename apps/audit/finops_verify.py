@@ -47,8 +47,7 @@ def decode_point(encoded: bytes) -> tuple[int, int] | None:
 
 def add_points(p: tuple[int, int], q: tuple[int, int]) -> tuple[int, int]:
     """Return p + q: the addition law, which holds for all points of the curve (section 5.1.4)."""
-    (a, b), (c, d) = p, q
-    e = D * a * b * c * d % P
+    (a, b), (c, d), e = p, q, D * p[0] * p[1] * q[0] * q[1] % P
     return (a * d + b * c) * pow(1 + e, -1, P) % P, (b * d + a * c) * pow(1 - e, -1, P) % P
 
 
@@ -190,6 +189,8 @@ def read_checkpoint(path: Path, keys: Keys) -> Checkpoint:
 # JSON allows blanks. Canonical JSON has none inside: what is between the first two is, byte for byte, what was hashed.
 BLOCK = 1 << 17  # bytes at once, which stay in a processor's cache
 HEAD, END = b'{"sequence":%d,"leaf_hash":"%s","leaf":', b"}}\n"
+SEALED = rb',"personal":{%s:{"ciphertext":"[^"]*","digest":"(\w+)"'
+ACTOR, CHANGES = (re.compile(SEALED % part) for part in (rb'"actor"', rb'(?:"actor":{[^}]*},)?"changes"'))
 LINE = re.compile(rb'{"sequence":([1-9]\d*),"leaf_hash":"(\w+)","leaf":\t([^\t]*)\t,"opened".*}}')
 
 
@@ -202,11 +203,12 @@ def hash_lines(lines: bytes, first: int) -> list[bytes]:
     if [END + pieces[0], *pieces[6::6]] != [*heads, END] or pieces[2::6] + pieces[4::6] != between:
         explain(lines, first)
     # What a line shows of people is null or {"salt":"…","members":{…}}, of which the leaf has a salted digest.
-    for leaf, shown, part in zip(pieces[1::6] * 2, pieces[3::6] + pieces[5::6], between):
+    parts = [ACTOR] * len(hashes) + [CHANGES] * len(hashes)
+    for leaf, shown, part in zip(pieces[1::6] * 2, pieces[3::6] + pieces[5::6], parts):
         if shown != b"null":
             digest = sha256(bytes.fromhex(shown[9:73].decode()) + shown[85:-1]).hexdigest().encode()
-            place = leaf.rpartition(b'"digest":"%s","key":' % digest)[0].rpartition(b"{")[0][-8:] or b"nowhere"
-            if not part.endswith(place) or shown[:9] + shown[73:85] + shown[-1:] != b'{"salt":"","members":}':
+            sealed = part.match(leaf, leaf.rfind(b',"personal":{'))  # the last is the leaf's own: behind are but texts
+            if not sealed or sealed[1] != digest or shown[:9] + shown[73:85] + shown[-1:] != b'{"salt":"","members":}':
                 raise Forged(f"an entry was ALTERED: {leaf.decode()} does not commit to {shown.decode()}")
     return hashes
 
@@ -228,8 +230,7 @@ def explain(lines: bytes, first: int) -> None:
 
 def verify_export(paths: list[Path], checkpoints: list[Checkpoint]) -> None:
     """Hash the whole export and hold it to each checkpoint."""
-    waiting, size = sorted(checkpoints), 0
-    latest, peaks = waiting[-1][0], list[tuple[int, bytes]]()
+    waiting, size, latest, peaks = sorted(checkpoints), 0, max(checkpoints)[0], list[tuple[int, bytes]]()
     for path in paths:
         with path.open("rb") as file:
             while lines := file.read(BLOCK) + file.readline():
@@ -283,8 +284,7 @@ def main() -> int:
     if given.command != "entry" and not (given.key and given.checkpoint):
         parser.error(f"{given.command} needs --checkpoint and --key")
     try:
-        keys = read_keys(given.key) if given.key else {}
-        verify(given.command, given.files, [read_checkpoint(path, keys) for path in given.checkpoint])
+        verify(given.command, given.files, [read_checkpoint(path, read_keys(given.key)) for path in given.checkpoint])
     except Forged as error:
         print(f"DOES NOT VERIFY: {error}", file=sys.stderr)
         return 1

@@ -261,6 +261,86 @@ def test_what_an_export_shows_of_people_stands_where_it_was_sealed(judge: Run) -
     assert (code, "an entry was ALTERED" in said) == (1, True), "the actor's words are shown as changes"
 
 
+def _both_sealed(changes: dict[str, Any]) -> OpenedEntry:
+    """An entry of which both parts say something of people, in a form that fits the other's place as well."""
+    entry = _entry(1)
+    entry.changes = changes
+    entry.personal = {part: seal({"label": part}, key=ADA, entry_id=entry.id, part=part) for part in PARTS}
+    entry.leaf_hash = compute_leaf_hash(entry)
+    found = {part: reveal(entry.personal[part], cipher=ADA.cipher, entry_id=entry.id, part=part) for part in PARTS}
+    salts = {part: found[part].salt.hex() for part in PARTS}
+    return OpenedEntry(entry, entry.actor | found["actor"].members, changes | found["changes"].members, salts)
+
+
+PARTS = ("actor", "changes")
+
+
+def _shown_parts(line: bytes, **replaced: bytes) -> bytes:
+    """The line with other words about people."""
+    pieces = line.split(b"\t")
+    pieces[3], pieces[5] = replaced.get("actor", pieces[3]), replaced.get("changes", pieces[5])
+    return b"\t".join(pieces)
+
+
+def test_each_part_of_a_line_is_held_to_its_own_digest(judge: Run) -> None:
+    opened = _both_sealed({})
+    line = as_line(opened)
+    _, _, _, actor, _, changes, _ = line.split(b"\t")
+    kept = _signed(1, bytes(opened.entry.leaf_hash))
+    for good in (line, _shown_parts(line, actor=b"null"), _shown_parts(line, actor=b"null", changes=b"null")):
+        assert judge("export", "log", *KEPT, log=good, kept=kept)[0] == 0, good
+    wrong = [
+        {"actor": changes, "changes": actor},
+        {"actor": changes},
+        {"changes": actor},
+        {"actor": actor.replace(b':"actor"', b':"eve"')},
+        {"changes": changes.replace(b':"changes"', b':"eve"')},
+        {"changes": changes.replace(b'"salt"', b'"mark"')},
+        {"actor": actor[:-1] + b',"label":1}'},
+        {"actor": actor.replace(b'"members"', b'"Members"')},
+    ]
+    for parts in wrong:
+        code, said = judge("export", "log", *KEPT, log=_shown_parts(line, **parts), kept=kept)
+        assert (code, "an entry was ALTERED: " in said, "does not commit to" in said) == (1, True, True), (parts, said)
+    code, _ = judge("export", "log", *KEPT, log=_shown_parts(line, actor=b'{"salt":"","members":{}}'), kept=kept)
+    assert code == 2
+
+
+def test_what_looks_like_a_sealed_part_inside_the_changes_is_none(judge: Run) -> None:
+    others = _both_sealed({})
+    bait = {"note": [None, {"id": "1", "personal": others.entry.personal}]}
+    opened = _both_sealed(bait)
+    kept = _signed(1, bytes(opened.entry.leaf_hash))
+    assert judge("export", "log", *KEPT, log=as_line(opened), kept=kept)[0] == 0
+    _, _, _, actor, _, changes, _ = as_line(others).split(b"\t")
+    for parts in ({"actor": actor}, {"changes": changes}):
+        assert judge("export", "log", *KEPT, log=_shown_parts(as_line(opened), **parts), kept=kept)[0] == 1, parts
+
+
+def test_an_entry_of_the_api_shows_each_part_with_its_salt(judge: Run) -> None:
+    opened = _both_sealed({"note": [None, 1]})
+    entry = opened.entry
+    shown = {**leaf_content(entry), "actor": opened.actor, "changes": opened.changes, "salts": opened.salts}
+    shown |= {"sequence": 1, "leaf_hash": bytes(entry.leaf_hash).hex()}
+    assert judge("entry", "one", one=shown)[0] == 0
+    erased = {"actor": entry.actor, "changes": {**entry.changes, "label": "[erased]"}, "salts": {}}
+    assert judge("entry", "one", one=shown | erased)[0] == 0
+    salts, names = opened.salts, ({"label": "changes"}, {"label": "actor"})
+    wrong: list[dict[str, Any]] = [
+        {"salts": {"actor": salts["changes"], "changes": salts["actor"]}},
+        {"actor": opened.actor | names[0], "changes": opened.changes | names[1]},
+        {"salts": {**salts, "actor": salts["changes"]}, "actor": opened.actor | names[0]},
+        {"salts": {}},
+        {"changes": opened.changes | {"label": "eve"}, "salts": {"actor": salts["actor"]}},
+        {"actor": opened.actor | {"user_id": "8"}},
+        {"personal": {**entry.personal, "actor": {**entry.personal["actor"], "digest": "0" * 64}}},
+        {"personal": {"actor": entry.personal["actor"]}},
+    ]
+    for parts in wrong:
+        code, said = judge("entry", "one", one=shown | parts)
+        assert (code, f"entry {entry.id} was ALTERED" in said) == (1, True), (parts, said)
+
+
 def test_an_entry_is_proven_to_be_in_the_log_of_a_checkpoint(judge: Run) -> None:
     files = {"proof": _proof(11), "entry": _shown(LOG[11]), "kept": _checkpoint(SIZE)}
     assert judge("proof", "proof", "entry", *KEPT, **files)[0] == 0
