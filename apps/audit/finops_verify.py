@@ -189,8 +189,8 @@ def read_checkpoint(path: Path, keys: Keys) -> Checkpoint:
 # JSON allows blanks. Canonical JSON has none inside: what is between the first two is, byte for byte, what was hashed.
 BLOCK = 1 << 17  # bytes at once, which stay in a processor's cache
 HEAD, END = b'{"sequence":%d,"leaf_hash":"%s","leaf":', b"}}\n"
-SEALED = rb',"personal":{%s:{"ciphertext":"[^"]*","digest":"(\w+)"'
-ACTOR, CHANGES = (re.compile(SEALED % part) for part in (rb'"actor"', rb'(?:"actor":{[^}]*},)?"changes"'))
+ACTOR = re.compile(rb',"personal":{"actor":{"ciphertext":"[^"]*","digest":"(\w+)"')
+CHANGES = re.compile(rb',"personal":{(?:"actor":{[^}]*},)?"changes":{"ciphertext":"[^"]*","digest":"(\w+)"')
 LINE = re.compile(rb'{"sequence":([1-9]\d*),"leaf_hash":"(\w+)","leaf":\t([^\t]*)\t,"opened".*}}')
 
 
