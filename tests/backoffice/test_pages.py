@@ -36,7 +36,7 @@ BASELINES = {
     "accounts.objectgrant": (10, 8),
     "accounts.transaction": (9, 8),
     "audit.auditcheckpoint": (9, 11),
-    "audit.auditentry": (10, 9),
+    "audit.auditentry": (10, 8),
     "audit.auditsubjectkey": (9, 11),
     "axes.accessattempt": (8, 8),
     "core.readonlyswitch": (8, 8),
