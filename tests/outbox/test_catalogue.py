@@ -25,6 +25,8 @@ TYPE = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 NOT_EMITTED = {
     "accounts.synced": "one leaf for a whole sync",
     "connection.credentials_rotated": "the installation's key has changed, nothing of the connection",
+    "connection.hook_received": "a hint; what came of it is told",
+    "connection.hook_replayed": "likewise",
     "connection.sync_failed": "names an incident",
     "connection.sync_requested": "the run tells of itself when it ends",
     "holding.created": "holdings change with every price: they are in the sync's leaf alone",

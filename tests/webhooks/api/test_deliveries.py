@@ -147,9 +147,9 @@ def test_as_many_queries_whatever_the_number(acme, acme_admin, database: str, no
 FILL = """
 INSERT INTO webhooks_endpoint (id, tenant_id, version, created_at, updated_at, url, event_types, description, status,
                                disabled_reason, last_sequence, notices, header_names, signing, public_key,
-                               api_version)
+                               api_version, forgotten_up_to, events_forgotten_up_to)
 SELECT endpoint_id, tenant_id, 1, now(), now(), 'https://example.com/', '{}', '', 'enabled', '', 10000, 0, '{}',
-       'symmetric', '', '2026-11-22'
+       'symmetric', '', '2026-11-22', 0, 0
   FROM filled_endpoints;
 INSERT INTO webhooks_delivery (id, tenant_id, endpoint_id, event_id, event_type, entity_id, sequence, body, status,
                                attempt_count, fence, created_at, finished_at)
