@@ -109,10 +109,6 @@ def test_an_order_at_some_boundaries(scene: Scene, placing: Ordeal) -> None:
     assert_the_venue_has_each_once(scene)
 
 
-def test_an_endpoint_at_some_boundaries(subscribing: Ordeal) -> None:
-    suffer_all(subscribing, sampled(list(subscribing.boundaries())))
-
-
 @pytest.mark.prove
 def test_an_order_at_every_boundary(scene: Scene, placing: Ordeal) -> None:
     suffer_all(placing, list(placing.boundaries()))
