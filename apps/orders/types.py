@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -28,8 +29,8 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 # A lease is short: whoever takes over from a dead worker asks the venue before it sends, so nothing is sent twice.
 # A call to a venue takes 60 seconds at most, with all of its tries (providers.transport).
-SUBMIT_ORDER = JobKind(
-    "order.submit",
+_order_job = partial(
+    JobKind,
     queue="orders",
     max_attempts=20,
     lease_seconds=10,
@@ -38,49 +39,13 @@ SUBMIT_ORDER = JobKind(
     soft_seconds=120,
     hard_seconds=180,
 )
+SUBMIT_ORDER = _order_job("order.submit")
 # Asks the venue for an order whose outcome is not known, ever more slowly, until somebody knows.
-RESOLVE_ORDER = JobKind(
-    "order.resolve",
-    queue="orders",
-    max_attempts=1000,
-    lease_seconds=10,
-    backoff_seconds=1,
-    backoff_max_seconds=300,
-    soft_seconds=120,
-    hard_seconds=180,
-)
-CANCEL_ORDER = JobKind(
-    "order.cancel",
-    queue="orders",
-    max_attempts=20,
-    lease_seconds=10,
-    backoff_seconds=1,
-    backoff_max_seconds=30,
-    soft_seconds=120,
-    hard_seconds=180,
-)
-REPLACE_ORDER = JobKind(
-    "order.replace",
-    queue="orders",
-    max_attempts=20,
-    lease_seconds=10,
-    backoff_seconds=1,
-    backoff_max_seconds=30,
-    soft_seconds=120,
-    hard_seconds=180,
-)
-
+RESOLVE_ORDER = _order_job("order.resolve", max_attempts=1000, backoff_max_seconds=300)
+CANCEL_ORDER = _order_job("order.cancel")
+REPLACE_ORDER = _order_job("order.replace")
 # Reads what happened on an account that the stream may have missed; its payload is {"risk_account_id": "..."}.
-PULL_ACCOUNT = JobKind(
-    "order.pull",
-    queue="orders",
-    max_attempts=8,
-    lease_seconds=30,
-    backoff_seconds=1,
-    backoff_max_seconds=60,
-    soft_seconds=120,
-    hard_seconds=180,
-)
+PULL_ACCOUNT = _order_job("order.pull", max_attempts=8, lease_seconds=30, backoff_max_seconds=60)
 
 # Before everything else on the queue: a client and a market are waiting.
 ORDER_PRIORITY = 10

@@ -117,10 +117,11 @@ class AuditEntryAdmin(StaffModelAdmin):
         return standing
 
     def panels(self, request: HttpRequest, entry: AuditEntry) -> Sequence[Panel]:
+        sealed = [Source(_("What it says of people, as sealed"), pretty(entry.personal))] if entry.personal else []
         return [
             _changes_table(_opened(entry).changes),
             Source(_("Actor"), pretty(_opened(entry).actor)),
-            Source(_("What it says of people, as sealed"), pretty(entry.personal)),
+            *sealed,
             Source(_("Leaf hash (SHA-256)"), bytes(entry.leaf_hash).hex()),
             *proof_panels(self._standing(entry)),
         ]
