@@ -37,6 +37,9 @@ LOOK_UP_SECONDS = 5.0
 NAME_KEPT_SECONDS = 5
 # Shorter than the 5 seconds after which the impatient among servers close what is idle: a request would meet its end.
 KEPT_ALIVE_SECONDS = 4.0
+# What is taken of one answer, with all that comes before and around its body: one without an end, such as of interim
+# answers (RFC 9110 15.2) or of a chunk's extensions, would keep its whole process busy until its time is up.
+MOST_BYTES = 1024 * 1024
 # HTTPS, and what needs no privileges to listen on: nobody is probed for mail or file servers through us.
 _HTTPS_PORT, _FIRST_OPEN_PORT = 443, 1024
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -242,15 +245,23 @@ class _CheckedResolver(AbstractResolver):
 
 
 class _Listener(ResponseHandler):
-    """Remembers an answer's first line: the parser forgets what it has read when it cannot read on."""
+    """Hangs up on an answer without an end, and remembers each one's first line.
+
+    The parser forgets what it has read when it cannot read on.
+    """
 
     _began = b""
+    _received = 0
 
     def set_response_params(self, **parameters: Any) -> None:
-        self._began = b""
+        self._began, self._received = b"", 0
         super().set_response_params(**parameters)
 
     def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._received > MOST_BYTES and self.transport is not None:
+            self.transport.abort()
+            return
         if len(self._began) < _STATUS_LINE_BYTES:
             self._began += data[:_STATUS_LINE_BYTES]
         super().data_received(data)

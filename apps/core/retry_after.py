@@ -14,7 +14,7 @@ def parse_retry_after(value: str | None, *, now: datetime | None = None) -> floa
         return min(float(text[:9]), LONGEST_RETRY_AFTER)
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # the last: a year or a zone of twenty digits
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     seconds = (at - (now or datetime.now(UTC))).total_seconds()

@@ -4,11 +4,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientError, ClientSession, web
 from yarl import URL
 
 from apps.core import egress
@@ -322,6 +322,33 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert _ask("http://127.0.0.1:{port}/hook", []) == (200, "finops")
+
+
+@asynccontextmanager
+async def saying(*, interim: int) -> AsyncIterator[int]:
+    """Answer each request with so many interim answers, and then 200."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(interim // 1000):
+            writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
+            with suppress(ConnectionError):
+                await writer.drain()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def test_an_answer_without_an_end_is_hung_up_on() -> None:
+    async def ask(interim: int) -> tuple[int, str]:
+        async with saying(interim=interim) as port, open_session(total_seconds=5, user_agent="finops") as session:
+            return await _get(session, f"http://127.0.0.1:{port}/")
+
+    assert asyncio.run(ask(1_000)) == (200, "ok")
+    with pytest.raises((ClientError, ConnectionError)):
+        asyncio.run(ask(60_000))
 
 
 def test_requests_to_one_host_share_a_look_up_and_each_socket_is_checked(name_server, settings) -> None:

@@ -29,6 +29,8 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
         ("soon", None),
         ("nan", None),
         ("٣", None),
+        ("Mon, 02 Mar 99999999999999999999 12:00:30 GMT", None),
+        ("Mon, 02 Mar 2026 12:00:30 +99999999999999999999", None),
     ],
 )
 def test_parse(value, seconds):

@@ -277,6 +277,7 @@ def answering_bytes(answer: bytes) -> Iterator[int]:
         (b"HTTP/1.0 200\r\n\r\nhello", "", 200),
         (b"HTTP/1.1 500 No\r\nContent-Length: abc\r\n\r\n", "http_error", 500),
         (b"HTTP/1.1 410 Gone\r\nno colon\r\n\r\n", "gone", 410),
+        (b"HTTP/1.1 503 No\r\nRetry-After: Mon, 02 Mar 99999999999999999999 12:00:00 GMT\r\n\r\n", "http_error", 503),
         (b"HTTP/1.1 500 No\r\nContent-Length: 100\r\n\r\npart", "http_error", 500),
     ],
 )
@@ -337,6 +338,26 @@ def test_what_is_kept_of_an_answer_is_short_readable_and_without_secrets(acme) -
     excerpt = only_attempt(endpoint).response_excerpt
     assert excerpt.startswith("\ufffd\ufffd token [redacted] and more xxx")
     assert len(excerpt) <= 1_024
+
+
+def test_a_receiver_that_repeats_what_it_was_sent_tells_nobody_the_endpoints_headers(acme) -> None:
+    headers = {"X-Api-Key": "s3cr3t-of-acme", "X-Stage": "dev"}
+    with Receiver(lambda received: Answer(500, str(dict(received.headers)).encode())) as receiver:
+        endpoint = make_endpoint(acme, receiver.url, headers=headers).endpoint
+        relay(acme)
+        send_due()
+    excerpt = only_attempt(endpoint).response_excerpt
+    assert "'X-Api-Key': '[redacted]'" in excerpt
+    assert "'X-Stage': 'dev'" in excerpt
+
+
+def test_a_secret_that_the_excerpts_end_would_cut_is_masked_as_a_whole(acme) -> None:
+    card = b"4111 1111 1111 1111"
+    with Receiver(Answer(500, b"." * 1_007 + b" " + card)) as receiver:
+        endpoint = make_endpoint(acme, receiver.url).endpoint
+        relay(acme)
+        send_due()
+    assert only_attempt(endpoint).response_excerpt == "." * 1_007 + " [redacted]"
 
 
 def test_during_its_grace_the_old_secret_signs_too(acme) -> None:

@@ -1,19 +1,26 @@
 """One request: signed, sent, its answer judged. Never raises for what a receiver does."""
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
 import aiohttp
 
 from apps.core import egress
-from apps.core.redaction import redact_text
+from apps.core.redaction import MASK, redact_text
 from apps.core.retry_after import parse_retry_after
 from apps.webhooks.signing import sign
 from apps.webhooks.types import GONE_STATUS, SECRET_UNREADABLE, Attempt, Claim
 
+logger = logging.getLogger(__name__)
+
 EXCERPT_BYTES: Final = 1_024
+# Read along with it, so that a secret that the end of the excerpt cuts in two is still known for one.
+_BEHIND_EXCERPT_BYTES: Final = 512
+# A header's value that is shorter would mask what happens to look like it, and tells little.
+_SHORTEST_HIDDEN: Final = 4
 # What is read of an answer so that the connection can be used again; a longer one costs its sender the connection.
 READ_BYTES: Final = 16_384
 
@@ -40,13 +47,16 @@ async def send(session: aiohttp.ClientSession, claim: Claim, *, at: datetime) ->
         if isinstance(problem, aiohttp.ClientResponseError) and problem.status:
             status, error = problem.status, _error_of(problem.status)
         error = error if status is not None else _error_of_exception(problem)
+    except Exception:  # an answer that nobody has thought of: it fails its attempt, and costs its sender no slot
+        logger.exception("webhooks.answer_unforeseen", extra={"delivery_id": str(claim.id)})
+        error = error if status is not None else "malformed_answer"
     return Attempt(
         claim=claim,
         at=at,
         duration_ms=round((time.monotonic() - started) * 1000),
         status_code=status,
         error=error,
-        response_excerpt=_shown(excerpt),
+        response_excerpt=_shown(excerpt, hidden=claim.headers.values()),
         retry_after=retry_after,
     )
 
@@ -95,9 +105,16 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         content += piece
     else:
         response.close()
-    return bytes(content[:EXCERPT_BYTES])
+    return bytes(content[: EXCERPT_BYTES + _BEHIND_EXCERPT_BYTES])
 
 
-def _shown(excerpt: bytes) -> str:
-    """Return what is kept of an answer: readable, without secrets, and without NUL, which PostgreSQL refuses."""
-    return redact_text(excerpt.decode(errors="replace").replace("\0", "\ufffd"))[:EXCERPT_BYTES]
+def _shown(excerpt: bytes, *, hidden: Iterable[str]) -> str:
+    """Return what is kept of an answer: readable, without secrets, and without NUL, which PostgreSQL refuses.
+
+    A receiver that says what it was sent says the endpoint's own headers, too: `hidden` are their values.
+    """
+    text = excerpt.decode(errors="replace").replace("\0", "\ufffd")
+    for value in sorted(hidden, key=len, reverse=True):
+        if len(value) >= _SHORTEST_HIDDEN:
+            text = text.replace(value, MASK)
+    return redact_text(text)[:EXCERPT_BYTES]
