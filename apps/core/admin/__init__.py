@@ -41,6 +41,7 @@ from apps.core.admin.display import (
     status_chip,
     tag,
     two_lines,
+    whole_characters,
 )
 from apps.core.admin.forms import ReasonForm, form_page
 from apps.core.admin.panels import Facts, FactsGrid, Happening, Lane, Notice, Panel, Source, Stat, Table
@@ -96,4 +97,5 @@ __all__ = [
     "status_chip",
     "tag",
     "two_lines",
+    "whole_characters",
 ]

@@ -263,7 +263,12 @@ def tag(value: str, explanation: str = "") -> SafeString:
 
 def pretty(value: object) -> str:
     """Return JSON-like data as indented text, redacted."""
-    return json.dumps(redact(value), indent=2, ensure_ascii=False, default=str)
+    return whole_characters(json.dumps(redact(value), indent=2, ensure_ascii=False, default=str))
+
+
+def whole_characters(text: str) -> str:
+    """Return a text with "?" for each half of a character, as strangers' JSON may escape one: no page can hold it."""
+    return text.encode(errors="replace").decode()
 
 
 def short_id(value: UUID | str | None) -> SafeString:

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from apps.core import clock
-from apps.core.admin import NOTHING, chip, duration, moment, two_lines
+from apps.core.admin import NOTHING, chip, duration, moment, two_lines, whole_characters
 from apps.core.admin.panels import Tone
 from apps.core.redaction import redact, redact_text
 from apps.webhooks.enums import DeliveryStatus
@@ -52,10 +52,9 @@ def last_answer(attempts: Sequence[DeliveryAttempt]) -> SafeString:
 def readable(said: str) -> str:
     """Return what a receiver said without what looks like a secret, by its name where it is JSON."""
     try:
-        told = json.loads(said)
-    except ValueError:
+        return whole_characters(json.dumps(redact(json.loads(said)), ensure_ascii=False))
+    except (ValueError, RecursionError):  # the latter for what is nested a thousand times
         return redact_text(said)
-    return json.dumps(redact(told), ensure_ascii=False)
 
 
 def excerpt(attempt: DeliveryAttempt) -> SafeString:
