@@ -168,7 +168,7 @@ def _entries(signatures: str) -> tuple[list[str], list[Step]]:
             problems.append(_wrong("signature_is_no_base64", text))
         else:
             found.append(entry)
-    return found, problems
+    return found, list(dict.fromkeys(problems))
 
 
 def _is_base64(encoded: str, length: int) -> bool:

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -17,6 +17,8 @@ from django.utils.translation import gettext_lazy
 from apps.webhooks.signing import SECRET_PREFIX, shown, signature_of
 from apps.webhooks.types import SigningKey
 
+# Our bodies are far shorter. Each guess writes the body anew, so a longer one would cost its server seconds.
+_LONGEST_REWRITTEN = 64 * 1024
 _CODE = {
     "code_signs_in_hex": gettext_lazy(
         "Your code is right but for its last step: it writes the signature in hexadecimal, not in base64."
@@ -142,24 +144,16 @@ def _bodies(body: bytes) -> Iterator[tuple[str, str, bytes]]:
 
 
 def _json_forms(body: bytes) -> Iterator[bytes]:
-    """Yield a JSON text as the usual writers write it, but not as it is."""
+    """Yield a JSON text as the usual writers write it, but not as it is; nothing of one that no writer has written."""
+    if len(body) > _LONGEST_REWRITTEN:
+        return
     try:
         told = json.loads(body)
         if isinstance(told, str):
             told = json.loads(told)  # it was encoded twice
-    except ValueError:
+        written = dict.fromkeys(write(told).encode() for write in _WRITERS)
+    except (ValueError, RecursionError):  # also halves of characters, and what is nested a thousand times
         return
-    writers: list[Callable[[Any], str]] = [
-        lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False),
-        lambda value: json.dumps(value, separators=(",", ":")),
-        lambda value: json.dumps(value, ensure_ascii=False),
-        json.dumps,
-        lambda value: json.dumps(value, indent=2, ensure_ascii=False),
-        lambda value: json.dumps(value, indent=2),
-        lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True),
-        lambda value: json.dumps(_as_sent(value), separators=(",", ":"), ensure_ascii=False),
-    ]
-    written = dict.fromkeys(write(told).encode() for write in writers)
     yield from (form for form in written if form != body)
 
 
@@ -178,3 +172,15 @@ def _as_stored(value: Any) -> Any:
         keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
         return {key: _as_stored(value[key]) for key in keys}
     return value
+
+
+_WRITERS: Sequence[Callable[[Any], str]] = (
+    lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False),
+    lambda value: json.dumps(value, separators=(",", ":")),
+    lambda value: json.dumps(value, ensure_ascii=False),
+    json.dumps,
+    lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+    lambda value: json.dumps(value, indent=2),
+    lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True),
+    lambda value: json.dumps(_as_sent(value), separators=(",", ":"), ensure_ascii=False),
+)

@@ -258,3 +258,22 @@ def test_no_text_repeats_the_secret_or_the_body() -> None:
     texts = [step.text for sample in samples for step in diagnose(sample, KEYS, now=NOW)]
     texts += [step.text for step in parse_secret(SECRET[:-5])[1]]
     assert not [text for text in texts if SECRET[6:20] in text or "order.filled" in text]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"said":"\\ud83d"}',
+        "[" * 100_000,
+        '{"type":1,"timestamp":1,"data":' + '{"a":' * 980 + "1" + "}" * 981,
+        "9" * 5_000,
+    ],
+    ids=["half a character", "nested without an end", "nested deeply", "a huge number"],
+)
+def test_a_body_that_no_writer_has_written_is_just_not_ours(body: str) -> None:
+    sample = Sample(headers=headers(), body=body.encode(), computed="v1,AAAA")
+    assert wrongs(sample) == ["signature_does_not_match", "code_is_wrong"]
+
+
+def test_a_mistake_that_is_made_many_times_is_told_once() -> None:
+    assert wrongs(Sample(headers=headers(webhook_signature="v1,AA " * 600), body=BODY)) == ["signature_is_no_base64"]
