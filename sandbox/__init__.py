@@ -37,6 +37,11 @@ There `drop_response` loses the message, `duplicate` sends it twice, `reorder` s
 after a second), `delay:<ms>` lets later ones overtake it, `malformed` cuts it in half; `status` and `throttle`
 do nothing. On the request that opens a stream ("GET /stream") `status` and `throttle` act, the others do not.
 
+Webhooks have the line "WEBHOOK <type>", and a fault acts on them when its `match` is the beginning of it ("WEBHOOK ",
+"WEBHOOK transactions.processed"). `duplicate`, `reorder` and `delay:<ms>` do what they do to messages;
+`drop_response` hangs up on the receiver's answer, and `malformed` sends half of the body at first, so that both are
+tried again, under the same id. What is held back is lost when the sandbox stops.
+
 Log, `GET /_control/log` ?provider= &since=: the last 20,000 exchanges, oldest first. `status` is what the
 provider answered even when the answer was then cut; `performed` tells whether the provider carried the
 request out (it was not refused, by a fault or by the provider itself); `request` is the body that arrived

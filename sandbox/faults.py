@@ -10,7 +10,8 @@ from sandbox.fields import BadControlInput, Fields
 
 PLAIN_KINDS = ("drop_response", "throttle", "malformed", "duplicate", "reorder")
 LONGEST_DELAY_MS = 120_000
-STREAM_LINE = "STREAM "
+# How the lines of messages begin: of streams, and of webhooks.
+MESSAGE_LINES = ("STREAM ", "WEBHOOK ")
 
 
 @dataclass(slots=True)
@@ -115,7 +116,8 @@ class FaultBook:
     def pick(self, provider: str, line: str) -> Fault | None:
         """Return the fault that acts on the exchange whose "METHOD /path?query" is `line`.
 
-        A line "STREAM ..." is a message of a stream: only a fault that was made for messages acts on it.
+        A line "STREAM ..." is a message of a stream, "WEBHOOK ..." a webhook: only a fault that was made for such
+        messages acts on it.
         """
         for fault in self._faults:
             if fault.provider == provider and _matches(fault, line) and self._fires(fault):
@@ -132,8 +134,8 @@ class FaultBook:
 
 
 def _matches(fault: Fault, line: str) -> bool:
-    if line.startswith(STREAM_LINE):
-        return fault.match.startswith(STREAM_LINE) and line.startswith(fault.match)
+    if line.startswith(MESSAGE_LINES):
+        return fault.match.startswith(MESSAGE_LINES) and line.startswith(fault.match)
     return fault.match in line
 
 

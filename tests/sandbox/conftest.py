@@ -145,9 +145,13 @@ class Receiver:
 
     def wait_for(self, count: int, *, seconds: float = 15) -> list[dict[str, Any]]:
         """Return the bodies received once there are `count`."""
+        self.wait_until(count, seconds=seconds)
+        return [json.loads(raw) for _, raw in self.received]
+
+    def wait_until(self, count: int, *, seconds: float = 15) -> None:
+        """Wait until there are `count` bodies, whatever they are."""
         with self._arrived:
             assert self._arrived.wait_for(lambda: len(self.received) >= count, seconds), self.received
-            return [json.loads(raw) for _, raw in self.received]
 
     def close(self) -> None:
         self.server.shutdown()

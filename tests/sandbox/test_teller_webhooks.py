@@ -14,6 +14,7 @@ from tests.sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.no_database
 DAY = 86_400
+REASONS = ("account_locked", "credentials_invalid")
 
 
 def verify(headers: dict[str, str], raw: bytes, secret: str) -> int:
@@ -102,7 +103,43 @@ def test_a_refused_delivery_is_tried_again(own_sandbox: SandboxProcess, own_bank
     own_sandbox.control("POST", "/teller/webhooks", url=receiver.url, secret="s")
     client.steer(client.account(), "add", amount="-7.00")
     first, second = receiver.wait_for(2)[:2]
-    assert first["payload"] == second["payload"]
+    assert first == second
+
+
+class TestFaults:
+    """Faults on webhooks: what arrives of two events, the first of which the fault acts on."""
+
+    @pytest.mark.parametrize(
+        ("kind", "arrives"),
+        [
+            ("duplicate", [0, 0, 1]),
+            ("reorder", [1, 0]),
+            ("delay:300", [1, 0]),
+            ("drop_response", [0, 0, 1]),
+            ("malformed", [0, 0, 1]),
+        ],
+    )
+    def test_what_arrives(
+        self, sandbox: SandboxProcess, bank: Bank, receiver: Receiver, kind: str, arrives: list[int]
+    ) -> None:
+        receiver.answers = [400] if kind == "malformed" else []
+        client = bank(f"hooks-{kind.partition(':')[0]}")
+        sandbox.control("POST", "/teller/webhooks", url=receiver.url, secret="s", token=client.token)
+        sandbox.fault(kind, count=1, match="WEBHOOK enrollment")
+        sandbox.fault("status:500", match="")  # acts on no webhook
+        for reason in REASONS:
+            sandbox.control("POST", "/teller/enrollment", token=client.token, status="disconnected", reason=reason)
+        receiver.wait_until(len(arrives))
+        sandbox.control("DELETE", "/teller/webhooks")
+        raw = [body for _headers, body in receiver.received]
+        whole = [body for body in raw if body.endswith(b"}")]
+        events = {json.loads(body)["payload"]["reason"].partition(".")[2]: body for body in whole}
+        expected = [events[REASONS[place]] for place in arrives]
+        if kind == "malformed":
+            expected[0] = expected[0][: len(expected[0]) // 2]
+        assert raw == expected
+        for headers, body in receiver.received[kind == "malformed" :]:
+            verify(headers, body, "s")
 
 
 def test_a_target_hears_of_a_disconnected_enrolment(
