@@ -305,6 +305,8 @@ APPROVAL_FRESH_SECONDS = env.integer("FINOPS_APPROVAL_FRESH_SECONDS", 5)
 JOBS_KEPT_DAYS = env.integer("FINOPS_JOBS_KEPT_DAYS", 90)
 # How long deliveries of webhooks are kept that have ended, with their attempts. The database keeps attempts for 29.
 WEBHOOKS_KEPT_DAYS = max(env.integer("FINOPS_WEBHOOKS_KEPT_DAYS", 90), 30)
+# How long webhooks of providers are kept. For some days they send what did not arrive: until then it may come twice.
+INBOX_KEPT_DAYS = max(env.integer("FINOPS_INBOX_KEPT_DAYS", 90), 30)
 # How long engaging a kill switch waits for orders that are being sent; a send has a deadline of ten seconds.
 KILL_SWITCH_WAIT_SECONDS = env.integer("FINOPS_KILL_SWITCH_WAIT_SECONDS", 15)
 

@@ -94,9 +94,11 @@ def make_hook(connection: Connection, *, event_id: str = "wh_1", now: datetime |
         )
 
 
-def make_refused_hook(connection: Connection, *, reason: str = "bad_signature") -> RefusedHook:
+def make_refused_hook(
+    connection: Connection, *, reason: str = "bad_signature", now: datetime | None = None
+) -> RefusedHook:
     """Store what was refused twice."""
-    now = clock.now()
+    now = now or clock.now()
     with write_scope(system_actor("tests", tenant_id=connection.tenant_id)):
         return RefusedHook.objects.create(
             tenant_id=connection.tenant_id,

@@ -231,6 +231,7 @@ class Migration(migrations.Migration):
             "providers_refusedhook",
             app="SELECT, INSERT, UPDATE (occurrences, sent_from, excerpt, last_seen_at)",
             staff="SELECT",
+            system="SELECT, DELETE",
         ),
         DefinerFunction(
             "providers_hook_connection(named uuid, of_provider text)",
