@@ -22,12 +22,14 @@ SCHEDULE = {
     "tenants.store_request_counts": 15,
     "tenants.post_password_resets": 15,
     "webhooks.look_after_failing": 60,
+    "webhooks.push_recoveries": 60,
     "finops.send_checkpoints": 60,
     "jobs.forget": 3600,
     "finops.renew_seals": 3600,
     "users.forget_sessions": 3600,
     "webhooks.forget_secrets": 3600,
     "webhooks.forget_deliveries": 3600,
+    "providers.forget_hooks": 3600,
     "ops.verify": 15,
 }
 # The queues of those that have a worker of their own.

@@ -265,7 +265,8 @@ class DeliveryAttempt(TenantModel):
 class Recovery(TenantModel):
     """One sending again of what an endpoint missed: what was lost `until` it began, of what was made `since` a time.
 
-    It goes on in batches, the oldest first; `total` is what there was to do.
+    It goes on in batches, the oldest first; `total` is what there was to do. While it is at work, nothing of its
+    endpoint's queue that stands behind what is queued again becomes due.
     """
 
     retention = Retention.OPERATIONAL
@@ -277,6 +278,7 @@ class Recovery(TenantModel):
     until = models.DateTimeField(_("until"))
     total = models.PositiveIntegerField(_("to send again"))
     queued_again = models.PositiveIntegerField(_("queued again"), default=0)
+    queued_up_to = models.BigIntegerField(_("queued up to"), default=0)
     begun_at = models.DateTimeField(_("begun at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 

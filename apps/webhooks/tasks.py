@@ -64,6 +64,12 @@ def look_after_failing() -> None:
         services.look_after(watched, now=clock.now())
 
 
+@shared_task(name="webhooks.push_recoveries")
+def push_recoveries() -> None:
+    """Have the recoveries go on whose jobs are gone."""
+    services.push_recoveries(now=clock.now())
+
+
 @handles(RECOVER)
 def continue_recovery(lease: Lease) -> None:
     """Queue the next batch of what an endpoint missed."""

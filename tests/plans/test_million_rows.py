@@ -7,7 +7,8 @@ and one test for all of it, since filling it takes its time.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +19,15 @@ from django.test import Client
 from apps.accounts.services import grant_object
 from apps.audit.services import sequence_entries
 from apps.core import clock
+from apps.core.actor import Actor
 from apps.core.api.pagination import encode_cursor
 from apps.core.ids import lowest_id
-from apps.core.scope import system_scope, tenant_scope
-from apps.jobs.services import leasing
+from apps.core.scope import system_scope, tenant_scope, write_scope
+from apps.jobs.services import forget_finished, leasing
 from apps.outbox.services import relay_events
 from apps.tenants.models import Membership, Tenant
-from apps.webhooks.services import claim
+from apps.webhooks.services import claim, forget_deliveries, forgettable_endpoints, queueing, recover
+from apps.webhooks.services.forgetting import FORGET_BATCH
 from tests import databases
 from tests.backoffice.staff import enrol, open_session
 from tests.backoffice.test_staff_tenants import make_helper
@@ -61,6 +64,8 @@ STAFF_PAGE = {"finops_staff": 600, "finops_staff_limited": 14_000}
 CHOICES = 4_500
 # A row that is added or changed goes into up to ten indexes, of three or four levels.
 ROW = 60
+# A row that a batch looks up by its key, or at all: four levels of an index, and its own block.
+LOOK = 6
 _INDEXES = """
 SELECT c.relname, t.relname, i.indpred IS NOT NULL,
        (SELECT attname FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[0])
@@ -97,8 +102,11 @@ class Judge:
         self.complaints: list[str] = []
         self.judged = 0
 
-    def watch(self, what: str, role: str, act: Callable[[], Any]) -> Any:
-        """Do something, and judge the statements about big tables, of which some must have run in this role."""
+    def watch(self, what: str, role: str, act: Callable[[], Any], *, looks: int = 0) -> Any:
+        """Do something, and judge the statements about big tables, of which some must have run in this role.
+
+        `looks` are the rows that one statement may look up, where it is a batch.
+        """
         with told_plans() as plans:
             done = act()
         found = [plan for plan in plans if plan.tables & BIG]
@@ -106,10 +114,10 @@ class Judge:
             self.complaints.append(f"{what} runs as {roles}, not as {role}")
         self.judged += len(found)
         for plan in found:
-            self.complaints += [f"{what} as {plan.role or 'login'}: {bad}" for bad in self._judge(plan)]
+            self.complaints += [f"{what} as {plan.role or 'login'}: {bad}" for bad in self._judge(plan, looks)]
         return done
 
-    def _judge(self, plan: Plan) -> Iterator[str]:
+    def _judge(self, plan: Plan, looks: int) -> Iterator[str]:
         for node in plan.nodes():
             index = self._indexes.get(node.get("Index Name", ""))
             if (index.table if index else node.get("Relation Name")) not in BIG:
@@ -118,7 +126,7 @@ class Judge:
                 yield f"{node['Relation Name']} is read from end to end"
             elif index and not self._is_fit(index, node, plan):
                 yield f"{node['Index Name']} leads with {index.leading}"
-        bound = self._bound(plan)
+        bound = self._bound(plan) + LOOK * looks
         if plan.blocks > bound:
             yield f"{plan.blocks} blocks are more than {bound}: {_outline(plan)}"
 
@@ -160,6 +168,7 @@ def test_a_million_rows_are_not_read(database: str) -> None:
     _admin(judge, world)
     _intake(judge, world)
     databases.log_in("worker", database)
+    _recovery(judge, world.desk.actor, seen.endpoints[world.big.id])
     _queues(judge)
     assert judge.judged > 500
     assert not judge.complaints, "\n".join(judge.complaints)
@@ -314,3 +323,32 @@ def _queues(judge: Judge) -> None:
     assert judge.watch("numbering leaves", "finops_system", lambda: sequence_entries(now=now)) >= 300
     claiming = lambda: claim(slots=50, shares={}, rooms={}, default_room=10, now=now)  # noqa: E731
     assert len(judge.watch("claiming deliveries", "finops_system", claiming)) == 50
+    _retention(judge, now - timedelta(days=90))
+
+
+def _retention(judge: Judge, before: datetime) -> None:
+    """An endpoint of each size: the batch of the biggest is full, and nobody's queue is read beyond its batch."""
+    look = lambda: forgettable_endpoints(before=before)  # noqa: E731
+    found = judge.watch("looking for deliveries to forget", "finops_system", look, looks=100)
+    assert len(found) == 100
+    forgotten = []
+    for endpoint_id in found:
+        forget = partial(forget_deliveries, endpoint_id=endpoint_id, before=before)
+        forgotten.append(judge.watch("forgetting deliveries", "finops_system", forget, looks=FORGET_BATCH))
+    assert max(forgotten) == FORGET_BATCH
+    assert judge.watch("forgetting jobs", "finops_system", lambda: forget_finished(before=before), looks=1_000) == 1_000
+
+
+def _recovery(judge: Judge, actor: Actor, endpoint_id: UUID) -> None:
+    """What was lost of a big queue is sent again, and what waits behind it is found."""
+    since = clock.now() - timedelta(days=365)
+    recovering = partial(recover, endpoint_id=endpoint_id, since=since, actor=actor, now=clock.now())
+    recovery = judge.watch("recovering deliveries", "finops_app", recovering, looks=100)
+    assert 0 < recovery.queued_again < 100
+
+    def rest() -> None:
+        with write_scope(actor):
+            queueing.hold_back(recovery, now=clock.now())
+            queueing.arm_rest(endpoint_id, now=clock.now())
+
+    judge.watch("what waits behind a recovery", "finops_app", rest, looks=300)

@@ -82,6 +82,11 @@ def multiply(owner: Owner, database: str) -> None:
             " ON CONFLICT DO NOTHING"
         )
         owner.execute(f"UPDATE {counter} SET last_sequence = {2 * MILLION}")
+    # The sequences of the copies are one queue's; each endpoint's begins where its first one is.
+    owner.execute("""
+        UPDATE webhooks_endpoint AS endpoint SET forgotten_up_to = first.sequence - 1
+          FROM (SELECT endpoint_id, min(sequence) AS sequence FROM webhooks_delivery GROUP BY endpoint_id) AS first
+         WHERE first.endpoint_id = endpoint.id""")
     owner.execute("DROP TABLE many")
     owner.execute("ANALYZE")
 

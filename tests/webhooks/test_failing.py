@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from random import Random
-from uuid import UUID
 
 import pytest
 from django.core import mail
@@ -11,27 +10,22 @@ import apps.webhooks.tasks  # noqa: F401  (registers the handlers, as a worker d
 from apps.audit.models import AuditEntry
 from apps.core.actor import Actor, system_actor
 from apps.core.ids import new_id
-from apps.core.scope import tenant_scope, write_scope
+from apps.core.scope import tenant_scope
 from apps.incidents.models import Incident
-from apps.jobs.models import Job
 from apps.jobs.runner import run_next
 from apps.outbox.models import OutboxEvent
-from apps.outbox.services import emit_many, relay_events
-from apps.webhooks.models import Endpoint, Recovery
+from apps.webhooks.models import Endpoint
 from apps.webhooks.patience import Step
 from apps.webhooks.services import (
     claim,
     enable_endpoint,
     look_after,
-    recover,
     settle,
     update_endpoint,
     watched_endpoints,
 )
-from apps.webhooks.services.recovery import BATCH
 from apps.webhooks.types import Attempt
 from tests import databases
-from tests.factories.outbox import new_event
 from tests.factories.tenants import make_member
 from tests.factories.webhooks import (
     answer_due,
@@ -247,49 +241,3 @@ def test_a_new_address_begins_anew(acme, actor: Actor, now: datetime) -> None:
     stored = stored_endpoint(endpoint)
     assert (stored.failing_since, stored.notices, stored.noticed_at) == (None, 0, None)
     assert incidents_of(endpoint) == [("webhook_endpoint.failing", "resolved", "warning", 1)]
-
-
-def lose(acme, count: int, now: datetime) -> Endpoint:
-    endpoint = make_endpoint(acme, now=now).endpoint
-    actor = system_actor("tests", tenant_id=acme.id)
-    news = [new_event("order.filled") for _ in range(count)]
-    with write_scope(actor):
-        emit_many(news, actor=actor, now=now)
-    while relay_events(now=now):
-        pass
-    while answer_due(now, status=410, error="gone"):
-        pass
-    assert statuses_of(endpoint) == ["failed"] * count
-    return endpoint
-
-
-def recoveries(tenant_id: UUID) -> list[tuple[int, int, str]]:
-    with tenant_scope(tenant_id):
-        return [(one.queued_again, one.total, one.status) for one in Recovery.objects.order_by("id")]
-
-
-def test_a_long_recovery_goes_on_in_batches_and_tells_how_far_it_is(acme, actor: Actor, now: datetime) -> None:
-    endpoint = lose(acme, 2 * BATCH + 7, now)
-    begun = recover(endpoint_id=endpoint.id, since=now, actor=actor, now=now)
-    assert (begun.queued_again, begun.total, begun.status) == (500, 1_007, "running")
-    assert statuses_of(endpoint) == ["pending"] * 500 + ["failed"] * 507
-    # Asked again, the same one goes on.
-    again = recover(endpoint_id=endpoint.id, since=now + HOUR, actor=actor, now=now)
-    assert (again.id, again.since, again.queued_again, again.total) == (begun.id, now, 1_000, 1_007)
-    while run_next("default", worker="tests", now=now):
-        pass
-    assert recoveries(acme.id) == [(1_007, 1_007, "finished")]
-    assert statuses_of(endpoint) == ["pending"] * 1_007
-    assert recover(endpoint_id=endpoint.id, since=now, actor=actor, now=now).total == 0
-    with tenant_scope(acme.id):
-        assert set(Job.objects.values_list("state", flat=True)) == {"succeeded"}
-
-
-def test_a_recovery_ends_where_its_endpoint_is_disabled(acme, actor: Actor, now: datetime) -> None:
-    endpoint = lose(acme, BATCH + 7, now)
-    recover(endpoint_id=endpoint.id, since=now, actor=actor, now=now)
-    update_endpoint(endpoint_id=endpoint.id, status="disabled", actor=actor, now=now)
-    while run_next("default", worker="tests", now=now):
-        pass
-    assert recoveries(acme.id) == [(500, 507, "finished")]
-    assert "pending" not in statuses_of(endpoint)

@@ -128,6 +128,7 @@ class Migration(migrations.Migration):
                 ('until', models.DateTimeField(verbose_name='until')),
                 ('total', models.PositiveIntegerField(verbose_name='to send again')),
                 ('queued_again', models.PositiveIntegerField(default=0, verbose_name='queued again')),
+                ('queued_up_to', models.BigIntegerField(default=0, verbose_name='queued up to')),
                 ('begun_at', models.DateTimeField(verbose_name='begun at')),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
                 ('endpoint', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='recoveries', to='webhooks.endpoint')),
@@ -244,8 +245,10 @@ class Migration(migrations.Migration):
         ),
         SecureTenantTable(
             "webhooks_recovery",
-            app="SELECT, INSERT, UPDATE (since, until, total, queued_again, finished_at)",
+            app="SELECT, INSERT, UPDATE (since, until, total, queued_again, queued_up_to, finished_at)",
             staff="SELECT",
+            # The relay and the sender ask what has to wait behind one.
+            system="SELECT",
         ),
         SecureTenantTable("webhooks_deliveryattempt", app="SELECT", staff="SELECT", system="SELECT, INSERT, DELETE"),
         # Retention keeps them for thirty days at least; a day of it is for clocks that differ.

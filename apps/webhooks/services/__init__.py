@@ -12,7 +12,7 @@ from apps.webhooks.services.failing import disable_gone_endpoint, look_after, wa
 from apps.webhooks.services.fanout import fan_out
 from apps.webhooks.services.forgetting import forget_deliveries, forgettable_endpoints
 from apps.webhooks.services.leasing import claim, settle
-from apps.webhooks.services.recovery import continue_recovery, enable_endpoint, recover
+from apps.webhooks.services.recovery import continue_recovery, enable_endpoint, push_recoveries, recover
 from apps.webhooks.services.resending import MOST_IDS, LostFilter, Resent, retry_deliveries, retry_lost
 from apps.webhooks.services.secrets import LONGEST_GRACE_SECONDS, WEBHOOK_SECRETS, forget_secrets, rotate_secret
 
@@ -34,6 +34,7 @@ __all__ = [
     "forget_secrets",
     "forgettable_endpoints",
     "look_after",
+    "push_recoveries",
     "recover",
     "retry_deliveries",
     "retry_delivery",

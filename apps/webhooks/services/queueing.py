@@ -16,7 +16,7 @@ from django.db.models import F, QuerySet
 
 from apps.core.ids import new_id
 from apps.webhooks.enums import DeliveryStatus
-from apps.webhooks.models import Delivery
+from apps.webhooks.models import Delivery, Recovery
 from apps.webhooks.types import Message
 
 
@@ -33,7 +33,7 @@ Lane = tuple[UUID, UUID]
 
 # Each event's body goes over the wire once, however many endpoints get it. `leads` says that no earlier message of
 # this statement is in the same lane. The relay looks at its clock before it reads, so an event may be younger: its
-# delivery is not older than it.
+# delivery is not older than it. While a recovery is at work, what is new waits behind what that is to queue.
 _INSERT = """
 INSERT INTO webhooks_delivery (id, tenant_id, endpoint_id, event_id, event_type, entity_id, sequence, previous_id,
                                body, status, attempt_count, fence, created_at, next_attempt_at, finished_at)
@@ -43,7 +43,10 @@ SELECT new.id, %(tenant_id)s, new.endpoint_id, message.event_id, message.event_t
        CASE WHEN new.leads AND NOT new.held AND (
            SELECT earlier.id FROM webhooks_delivery AS earlier
             WHERE earlier.endpoint_id = new.endpoint_id AND earlier.entity_id = message.entity_id
-              AND earlier.status = 'pending' ORDER BY earlier.sequence LIMIT 1) IS NULL THEN %(now)s::timestamptz END,
+              AND earlier.status = 'pending' ORDER BY earlier.sequence LIMIT 1) IS NULL AND NOT EXISTS (
+           SELECT FROM webhooks_recovery AS recovery
+            WHERE recovery.tenant_id = %(tenant_id)s AND recovery.endpoint_id = new.endpoint_id
+              AND recovery.finished_at IS NULL) THEN %(now)s::timestamptz END,
        CASE WHEN new.held THEN %(now)s::timestamptz END
   FROM unnest(%(ids)s::uuid[], %(endpoint_ids)s::uuid[], %(sequences)s::bigint[], %(previous_ids)s::uuid[],
               %(numbers)s::int[], %(leads)s::boolean[], %(held)s::boolean[])
@@ -59,13 +62,36 @@ UPDATE webhooks_endpoint AS endpoint SET last_sequence = tail.sequence, last_del
  WHERE endpoint.id = tail.id
 """
 _ARM = """
-UPDATE webhooks_delivery SET next_attempt_at = %(now)s
- WHERE next_attempt_at IS NULL AND id = ANY(ARRAY(
+UPDATE webhooks_delivery AS delivery SET next_attempt_at = %(now)s
+ WHERE delivery.next_attempt_at IS NULL AND NOT EXISTS (
+       SELECT FROM webhooks_recovery AS recovery
+        WHERE recovery.tenant_id = delivery.tenant_id AND recovery.endpoint_id = delivery.endpoint_id
+          AND recovery.finished_at IS NULL AND recovery.queued_up_to < delivery.sequence)
+   AND delivery.id = ANY(ARRAY(
        SELECT (SELECT first.id FROM webhooks_delivery AS first
                 WHERE first.endpoint_id = lane.endpoint_id AND first.entity_id = lane.entity_id
                   AND first.status = 'pending' ORDER BY first.sequence LIMIT 1)
          FROM (SELECT DISTINCT * FROM unnest(%(endpoint_ids)s::uuid[], %(entity_ids)s::uuid[])
                    AS given (endpoint_id, entity_id)) AS lane))
+"""
+# One look into an index for each delivery that waits.
+_ARM_REST = """
+UPDATE webhooks_delivery AS delivery SET next_attempt_at = %(now)s
+ WHERE delivery.endpoint_id = %(endpoint_id)s AND delivery.status = 'pending' AND delivery.next_attempt_at IS NULL
+   AND delivery.id = (SELECT first.id FROM webhooks_delivery AS first
+                       WHERE first.endpoint_id = delivery.endpoint_id AND first.entity_id = delivery.entity_id
+                         AND first.status = 'pending' ORDER BY first.sequence LIMIT 1)
+"""
+# Of lanes that have lost something which stands before; what is on the wire is not called back.
+_HOLD_BACK = """
+WITH lost AS MATERIALIZED (
+    SELECT entity_id, min(sequence) AS sequence FROM webhooks_delivery
+     WHERE tenant_id = %(tenant_id)s AND endpoint_id = %(endpoint_id)s AND status IN ('failed', 'discarded')
+       AND sequence > %(after)s AND created_at >= %(since)s AND finished_at <= %(until)s GROUP BY entity_id)
+UPDATE webhooks_delivery AS delivery SET next_attempt_at = NULL FROM lost
+ WHERE delivery.tenant_id = %(tenant_id)s AND delivery.endpoint_id = %(endpoint_id)s AND delivery.status = 'pending'
+   AND delivery.next_attempt_at IS NOT NULL AND (delivery.leased_until IS NULL OR delivery.leased_until <= %(now)s)
+   AND delivery.entity_id = lost.entity_id AND delivery.sequence > lost.sequence
 """
 _DISCARD = """
 UPDATE webhooks_delivery
@@ -127,10 +153,35 @@ def add(
 
 
 def arm(lanes: Iterable[Lane], *, now: datetime) -> None:
-    """Make the first pending delivery of each lane due, if it has been waiting for its turn."""
+    """Make the first pending delivery of each lane due, if it has been waiting for its turn.
+
+    One that a recovery has not come to yet waits on.
+    """
     endpoint_ids, entity_ids = zip(*lanes, strict=True)
     with connection.cursor() as cursor:
         cursor.execute(_ARM, {"endpoint_ids": list(endpoint_ids), "entity_ids": list(entity_ids), "now": now})
+
+
+def arm_rest(endpoint_id: UUID, *, now: datetime) -> None:
+    """Make due whatever is the first of its lane and has been waiting: the endpoint's recovery is over."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ARM_REST, {"endpoint_id": endpoint_id, "now": now})
+
+
+def hold_back(recovery: Recovery, *, now: datetime) -> None:
+    """Have what waits in the lanes of what a recovery is still to queue wait behind that."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _HOLD_BACK,
+            {
+                "tenant_id": recovery.tenant_id,
+                "endpoint_id": recovery.endpoint_id,
+                "after": recovery.queued_up_to,
+                "since": recovery.since,
+                "until": recovery.until,
+                "now": now,
+            },
+        )
 
 
 def discard_pending(endpoint_id: UUID, *, now: datetime) -> int:

@@ -6,8 +6,8 @@ from uuid import UUID
 from django.db.models import Min, QuerySet
 
 from apps.audit import services as audit
-from apps.core.actor import Actor
-from apps.core.scope import current_tenant_id, request_wake, write_scope
+from apps.core.actor import Actor, system_actor
+from apps.core.scope import current_tenant_id, request_wake, system_scope, write_scope
 from apps.jobs import services as jobs
 from apps.jobs.types import Lease
 from apps.webhooks import events
@@ -20,13 +20,16 @@ from apps.webhooks.types import RECOVER
 
 # One transaction's share: it holds the endpoint's lock, for which the relay waits half a second.
 BATCH = 500
+# Before the tenant's other jobs of the queue: what happens meanwhile waits for it.
+_PRIORITY = 5
 
 
 def recover(*, endpoint_id: UUID, since: datetime, actor: Actor, now: datetime) -> Recovery:
     """Queue again what failed or was discarded of the deliveries made since a time, the oldest first.
 
-    The first 500 at once, the rest by a job. Asked again while that is at work, the same recovery goes on, from
-    the earlier of both times; afterwards, what has arrived or is waiting is not touched.
+    The first 500 at once, the rest by a job; until all are queued, what happens meanwhile waits behind them. Asked
+    again while that is at work, the same recovery goes on, from the earlier of both times; afterwards, what has arrived
+    or is waiting is not touched.
 
     Raises:
         NotFound, EndpointDisabled: see `locked_enabled_endpoint`.
@@ -44,18 +47,36 @@ def recover(*, endpoint_id: UUID, since: datetime, actor: Actor, now: datetime) 
             changes=changes,
         )
         if not _queue_batch(endpoint, recovery, now):
+            queueing.hold_back(recovery, now=now)
             _enqueue(recovery, actor, now)
     return recovery
 
 
 def continue_recovery(lease: Lease, *, now: datetime) -> None:
-    """Queue the next batch of a recovery; settles the lease with it. One that was stopped ends where it is."""
-    with write_scope(lease.actor):
-        endpoint = locked_endpoint(UUID(lease.payload["endpoint_id"]))
+    """Queue the next batch of a recovery; settles the lease with it. One that was stopped ends where it is.
+
+    Also while writing is switched off: sending goes on then, and new deliveries wait for the recovery's end.
+    """
+    with write_scope(lease.actor, even_if_read_only=True):
+        endpoint = Endpoint.objects.select_for_update(no_key=True).get(id=lease.payload["endpoint_id"])
         recovery = Recovery.objects.filter(id=lease.payload["recovery_id"], finished_at=None).first()
         if recovery is not None and not _queue_batch(endpoint, recovery, now):
             _enqueue(recovery, lease.actor, now)
         jobs.settle(lease, now=now)
+
+
+def push_recoveries(*, now: datetime) -> None:
+    """See to it that each recovery at work has its job: one whose job has died or was discarded gets another one."""
+    with system_scope():
+        found = Recovery.objects.filter(finished_at=None).order_by("id")
+        at_work = list(found.values_list("id", "tenant_id", "endpoint_id"))
+    for recovery_id, tenant_id, endpoint_id in at_work:
+        actor = system_actor("webhooks", tenant_id=tenant_id)
+        with write_scope(actor, even_if_read_only=True):
+            Endpoint.objects.select_for_update(no_key=True).get(id=endpoint_id)
+            recovery = Recovery.objects.filter(id=recovery_id, finished_at=None).first()
+            if recovery is not None:
+                _enqueue(recovery, actor, now)
 
 
 def enable_endpoint(
@@ -103,16 +124,21 @@ def _begin(endpoint: Endpoint, since: datetime, now: datetime) -> Recovery:
 
 def _queue_batch(endpoint: Endpoint, recovery: Recovery, now: datetime) -> bool:
     """Queue one batch under the endpoint's lock, and tell whether it was the last."""
-    chosen: list[UUID] = []
+    chosen: dict[UUID, int] = {}
     if endpoint.status == EndpointStatus.ENABLED:
         lost = _lost(endpoint, recovery).order_by("sequence")
-        chosen = list(lost.values_list("id", flat=True)[:BATCH])
-        queueing.queue_again(Delivery.objects.filter(id__in=chosen), now=now)
-        request_wake("webhooks")
+        chosen = dict(lost.values_list("id", "sequence")[:BATCH])
+    is_first = not recovery.queued_again
     recovery.queued_again += len(chosen)
+    recovery.queued_up_to = max(chosen.values(), default=recovery.queued_up_to)
     if len(chosen) < BATCH:
         recovery.finished_at = now
-    recovery.save(update_fields=["queued_again", "finished_at"])
+    # What becomes due goes by this row.
+    recovery.save(update_fields=["queued_again", "queued_up_to", "finished_at"])
+    queueing.queue_again(Delivery.objects.filter(id__in=list(chosen)), now=now)
+    if recovery.finished_at is not None and not is_first:
+        queueing.arm_rest(endpoint.id, now=now)
+    request_wake("webhooks")
     return recovery.finished_at is not None
 
 
@@ -120,7 +146,7 @@ def _enqueue(recovery: Recovery, actor: Actor, now: datetime) -> None:
     # How far it has come makes the key: a batch's job stands beside its successor for a moment.
     key = f"{recovery.id}:{recovery.queued_again}"
     payload = {"recovery_id": str(recovery.id), "endpoint_id": str(recovery.endpoint_id)}
-    jobs.enqueue(kind=RECOVER, payload=payload, unique_key=key, actor=actor, now=now)
+    jobs.enqueue(kind=RECOVER, payload=payload, unique_key=key, priority=_PRIORITY, actor=actor, now=now)
 
 
 def _lost(endpoint: Endpoint, recovery: Recovery) -> QuerySet[Delivery]:
