@@ -231,8 +231,11 @@ def test_a_rotation_ends_the_grace_before(acme, actor: Actor, now: datetime) -> 
 def test_an_endpoint_that_is_gone_is_disabled_once_with_an_incident(acme, actor: Actor, now: datetime) -> None:
     endpoint = make_endpoint(acme, now=now).endpoint
     make_pending(endpoint, actor, now)
+    # A late answer from where it was before says nothing of where it is now.
+    disable_gone_endpoint(endpoint_id=endpoint.id, url="https://93.184.215.14/", actor=actor, now=now)
+    assert stored_endpoint(endpoint).status == "enabled"
     for _ in range(2):
-        disable_gone_endpoint(endpoint_id=endpoint.id, actor=actor, now=now)
+        disable_gone_endpoint(endpoint_id=endpoint.id, url=endpoint.url, actor=actor, now=now)
     stored = stored_endpoint(endpoint)
     assert (stored.status, stored.disabled_reason, stored.version) == ("disabled", "gone", 2)
     assert statuses_of(endpoint) == ["discarded", "discarded"]
@@ -266,5 +269,5 @@ def test_nothing_is_changed_while_writing_is_switched_off(acme, actor: Actor, no
             service(endpoint_id=endpoint.id, actor=actor, now=now)
     assert stored_endpoint(endpoint).version == 1
     # Sending goes on, and with it the disabling of who is gone.
-    disable_gone_endpoint(endpoint_id=endpoint.id, actor=actor, now=now)
+    disable_gone_endpoint(endpoint_id=endpoint.id, url=endpoint.url, actor=actor, now=now)
     assert stored_endpoint(endpoint).status == "disabled"

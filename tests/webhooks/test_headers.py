@@ -139,6 +139,18 @@ def test_values_are_sealed_and_the_log_tells_names_alone(acme, actor: Actor, now
         assert VALUE not in str(list(OutboxEvent.objects.values())) + str(list(AuditEntry.objects.values()))
 
 
+def test_at_another_server_they_have_to_be_given_anew(acme, actor: Actor, now: datetime) -> None:
+    """Whoever may change the URL could else have the values, which nobody is shown, sent to a server of theirs."""
+    headers = {"X-Api-Key": VALUE, "X-Tenant": "acme"}
+    endpoint = make_endpoint(acme, "https://hooks.example.com/a", headers=headers, now=now).endpoint
+    update: dict[str, Any] = {"endpoint_id": endpoint.id, "actor": actor, "now": now}
+    assert update_endpoint(url="https://HOOKS.example.com/b", **update).header_names == ["X-Api-Key", "X-Tenant"]
+    moved = update_endpoint(url="https://hooks.example.com:8443/b", headers={"x-tenant": "acme"}, **update)
+    assert moved.header_names == ["x-tenant"]
+    assert update_endpoint(url="https://93.184.215.14/", **update).header_names == []
+    assert sealed(endpoint) == ["symmetric"]
+
+
 def test_what_is_refused_leaves_nothing(acme, globex, actor: Actor, now: datetime) -> None:
     with pytest.raises(HeaderRefused):
         create_endpoint(url="https://93.184.215.14/", headers={"Host": "evil"}, actor=actor, now=now)

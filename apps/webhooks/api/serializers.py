@@ -57,7 +57,7 @@ class EndpointChangeSerializer(StrictSerializer):
     headers = HeadersField(
         child=_HeaderValue(allow_null=True),
         required=False,
-        help_text="Those named are set, or with null taken away; the others stay.",
+        help_text="Those named are set, or with null taken away; the others stay, unless `url` names another server.",
     )
     api_version = ApiVersionField(required=False)
     status = serializers.ChoiceField(EndpointStatus.choices, required=False)

@@ -138,9 +138,9 @@ class Sender:
     def _settle_gone(self, gone: Sequence[Attempt], now: datetime) -> None:
         """Settle the answers of endpoints that are gone and disable these, before anything more is claimed for them."""
         settle(gone, random=self._random, now=now)
-        for endpoint_id, tenant_id in {(answer.claim.endpoint_id, answer.claim.tenant_id) for answer in gone}:
-            actor = system_actor("webhooks", tenant_id=tenant_id)
-            disable_gone_endpoint(endpoint_id=endpoint_id, actor=actor, now=now)
+        for claimed in {(answer.claim.endpoint_id, answer.claim.url): answer.claim for answer in gone}.values():
+            actor = system_actor("webhooks", tenant_id=claimed.tenant_id)
+            disable_gone_endpoint(endpoint_id=claimed.endpoint_id, url=claimed.url, actor=actor, now=now)
 
     def _start(self, session: aiohttp.ClientSession, claims: Sequence[Claim]) -> None:
         for claimed in claims:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.utils.translation import gettext as _
@@ -93,6 +94,7 @@ def update_endpoint(
     """Change what is given; saying what is already so changes nothing and leaves no record.
 
     `reason`, why staff does it, is kept in the audit leaf. Of `headers` those named are set, or with None taken away.
+    The others stay, unless the URL leads to another place: their values are for the old one alone.
 
     Deliveries that wait go to the new URL. Disabling discards them, and what happens meanwhile is not queued.
     Enabling begins with what is relayed from then on; `recover` brings back what was discarded.
@@ -119,7 +121,10 @@ def update_endpoint(
         endpoint = locked_endpoint(endpoint_id, expected_version=expected_version)
         changes = {name: [getattr(endpoint, name), value] for name, value in given.items()}
         changes = {name: change for name, change in changes.items() if change[0] != change[1]}
-        of_headers = {} if isinstance(headers, Unset) else change_headers(endpoint, headers, now=now)
+        named = dict({} if isinstance(headers, Unset) else headers)
+        if "url" in changes and _place(endpoint.url) != _place(given["url"]):
+            named = _without_others(endpoint, named)
+        of_headers = change_headers(endpoint, named, now=now) if named else {}
         if not (changes or of_headers):
             return endpoint
         for name, change in changes.items():
@@ -167,6 +172,21 @@ def _save_new(endpoint: Endpoint, headers: Mapping[str, str], now: datetime) -> 
     if change_headers(endpoint, headers, now=now):
         endpoint.save(update_fields=["header_names"])
     return signatures.shown(key)
+
+
+def _place(url: str) -> tuple[str, str]:
+    """Return the scheme, host and port of a URL: who gets what is sent there."""
+    parts = urlsplit(url.lower())
+    return parts.scheme, parts.netloc
+
+
+def _without_others(endpoint: Endpoint, named: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return the headers named, with None for each other one that the endpoint has.
+
+    Whoever may change the URL would else have the sealed values sent to a server of theirs.
+    """
+    lowered = {name.lower() for name in named}
+    return {name: None for name in endpoint.header_names if name.lower() not in lowered} | dict(named)
 
 
 def _switch(endpoint: Endpoint, actor: Actor, now: datetime) -> list[str]:

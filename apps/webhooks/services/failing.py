@@ -70,14 +70,15 @@ def look_after(watched: Watched, *, now: datetime) -> Step | None:
     return step
 
 
-def disable_gone_endpoint(*, endpoint_id: UUID, actor: Actor, now: datetime) -> None:
+def disable_gone_endpoint(*, endpoint_id: UUID, url: str, actor: Actor, now: datetime) -> None:
     """Disable an endpoint that answered 410, discard what waits for it and open an incident; twice is once.
 
-    Also while writing is switched off, since sending goes on then: a receiver that is gone must not be asked again.
+    One that has another URL than the one that answered is left alone. Also while writing is switched off, since sending
+    goes on then: a receiver that is gone must not be asked again.
     """
     with write_scope(actor, even_if_read_only=True):
         rows = Endpoint.objects.select_for_update(no_key=True)
-        endpoint = rows.filter(id=endpoint_id, status=EndpointStatus.ENABLED).first()
+        endpoint = rows.filter(id=endpoint_id, url=url, status=EndpointStatus.ENABLED).first()
         if endpoint is not None:
             _disable(endpoint, DISABLED_AS_GONE, actor, now, held_until=None)
 

@@ -149,7 +149,7 @@ class TestChange:
     def test_who_is_gone_says_why_and_can_be_enabled_again(self, acme, acme_admin, now: datetime):
         made = post(acme_admin).json()
         actor = system_actor("tests", tenant_id=acme.id)
-        disable_gone_endpoint(endpoint_id=made["id"], actor=actor, now=now)
+        disable_gone_endpoint(endpoint_id=made["id"], url=made["url"], actor=actor, now=now)
         shown = acme_admin.get(f"{URL}/{made['id']}").json()
         assert (shown["status"], shown["disabled_reason"]) == ("disabled", "gone")
         again = acme_admin.patch(f"{URL}/{made['id']}", {"status": "enabled"}, format="json").json()
