@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -78,7 +79,7 @@ def test_what_comes_twice_late_and_out_of_order_counts_once_and_ends_right(
     assert late > 2  # it was the third to happen
     databases.log_in("web", database)
     for headers, body in arrived:
-        given = {"content_type": "application/json", "HTTP_TELLER_SIGNATURE": headers["Teller-Signature"]}
+        given: dict[str, Any] = {"HTTP_TELLER_SIGNATURE": headers["Teller-Signature"]}
         assert Client().generic("POST", f"/hooks/teller/{connection.id}", body, **given).status_code == 200
     databases.log_in("worker", database)
     while any(run_next(queue, worker="tests") for queue in ("default", "sync")):
