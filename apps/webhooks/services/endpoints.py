@@ -121,10 +121,8 @@ def update_endpoint(
         endpoint = locked_endpoint(endpoint_id, expected_version=expected_version)
         changes = {name: [getattr(endpoint, name), value] for name, value in given.items()}
         changes = {name: change for name, change in changes.items() if change[0] != change[1]}
-        named = dict({} if isinstance(headers, Unset) else headers)
-        if "url" in changes and _place(endpoint.url) != _place(given["url"]):
-            named = _without_others(endpoint, named)
-        of_headers = change_headers(endpoint, named, now=now) if named else {}
+        named = {} if isinstance(headers, Unset) else headers
+        of_headers = _change_headers(endpoint, named, given.get("url", endpoint.url), now)
         if not (changes or of_headers):
             return endpoint
         for name, change in changes.items():
@@ -180,13 +178,15 @@ def _place(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc
 
 
-def _without_others(endpoint: Endpoint, named: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Return the headers named, with None for each other one that the endpoint has.
+def _change_headers(endpoint: Endpoint, named: Mapping[str, str | None], url: str, now: datetime) -> Mapping[str, Any]:
+    """Change the headers named, and at another server take away the others; return the changes.
 
     Whoever may change the URL would else have the sealed values sent to a server of theirs.
     """
-    lowered = {name.lower() for name in named}
-    return {name: None for name in endpoint.header_names if name.lower() not in lowered} | dict(named)
+    if _place(url) != _place(endpoint.url):
+        lowered = {name.lower() for name in named}
+        named = {name: None for name in endpoint.header_names if name.lower() not in lowered} | dict(named)
+    return change_headers(endpoint, named, now=now) if named else {}
 
 
 def _switch(endpoint: Endpoint, actor: Actor, now: datetime) -> list[str]:
