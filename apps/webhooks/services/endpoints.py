@@ -178,7 +178,7 @@ def _place(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc
 
 
-def _change_headers(endpoint: Endpoint, named: Mapping[str, str | None], url: str, now: datetime) -> Mapping[str, Any]:
+def _change_headers(endpoint: Endpoint, named: Mapping[str, str | None], url: str, now: datetime) -> dict[str, Any]:
     """Change the headers named, and at another server take away the others; return the changes.
 
     Whoever may change the URL would else have the sealed values sent to a server of theirs.
