@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
+# The platform and its tests are dozens of processes: each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # One more than cores: tests wait for processes and for time-outs, too.
 WORKERS ?= 3
 

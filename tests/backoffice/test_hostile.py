@@ -1,5 +1,7 @@
 """Forged input to the admin: an answer that says so, never an error of ours."""
 
+from itertools import cycle, islice
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -14,27 +16,28 @@ from tests.backoffice.world import World
 FORGED_IDS = ["abc", "\x00", "9" * 50, "", "' OR 1=1 --"]
 
 
-# One world for all lists: building one takes longer than asking every list.
+AN_ID = "q=01900000-0000-7000-8000-000000000000"
+ODD_QUERIES = ["q=%00", "status__exact=%00", "after=%00", "after=W10", "q=%25_'\"", "e=1", "p=x", AN_ID]
+
+
+# One world for all lists: building one takes longer than asking every list. What one class decides for all lists is
+# tried in shares: each list gets some of the values, the next one the next.
 
 
 def test_chosen_ids_that_are_none_do_nothing(world: World, staff_client: Client) -> None:
+    forged_ids = cycle(FORGED_IDS)
     for label in BASELINES:
         model_admin = admin.site._registry[apps.get_model(label)]
         for action in getattr(model_admin, "service_actions", ()):
-            for forged in FORGED_IDS:
+            for forged in islice(forged_ids, 2):
                 response = staff_client.post(list_url(label), {"action": action.name, "_selected_action": [forged]})
                 assert response.status_code == 302, (label, action.name, forged)
 
 
-AN_ID = "q=01900000-0000-7000-8000-000000000000"
-
-
-@pytest.mark.parametrize(
-    "query", ["q=%00", "status__exact=%00", "after=%00", "after=W10", "q=%25_'\"", "e=1", "p=x", AN_ID]
-)
-def test_odd_parameters_of_a_list_are_answered(query: str, world: World, staff_client: Client) -> None:
-    for label in BASELINES:
-        assert staff_client.get(f"{list_url(label)}?{query}").status_code in (200, 302), label
+def test_odd_parameters_of_a_list_are_answered(world: World, staff_client: Client) -> None:
+    for place, label in enumerate(BASELINES):
+        for query in ODD_QUERIES[place % 3 :: 3]:
+            assert staff_client.get(f"{list_url(label)}?{query}").status_code in (200, 302), (label, query)
 
 
 def test_a_list_is_filtered_by_nothing_but_its_filters(world: World, staff_client: Client) -> None:

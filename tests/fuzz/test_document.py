@@ -1,6 +1,6 @@
 """Whatever the document lets a client send, the answer is one that the document has; never an error of ours.
 
-A few requests to each operation, the same ones each time; `make fuzz` sends others for as long as one likes.
+A request or a few to each operation, the same ones each time; `make fuzz` sends others for as long as one likes.
 """
 
 import logging
@@ -28,11 +28,11 @@ def silence() -> Iterator[None]:
 
 
 # Whoever is nobody gets one answer nearly everywhere.
-@pytest.mark.parametrize(("caller", "examples"), [("acme_admin", 2), ("anonymous", 1)])
-def test_every_answer_is_as_documented(caller: str, examples: int, world: World) -> None:
+@pytest.mark.parametrize("caller", ["acme_admin", pytest.param("anonymous", marks=pytest.mark.prove)])
+def test_every_answer_is_as_documented(caller: str, world: World) -> None:
     with served() as address:
         *_, report = fuzz(
-            address, bearer=world.credentials[caller], seed=SEED, examples=examples, phases=("examples", "fuzzing")
+            address, bearer=world.credentials[caller], seed=SEED, examples=1, phases=("examples", "fuzzing")
         )
     assert not report.findings, f"with seed {SEED}:\n" + "\n".join(map(str, report.findings.values()))
     assert report.errors == []
