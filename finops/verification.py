@@ -90,30 +90,28 @@ def _walk_witnesses(_subject: Subject) -> Iterator[Seen | Finding]:
         raise WitnessUnreachable("; ".join(unreachable[:3]))
 
 
-def register_checks() -> None:
-    """Register the project's checks."""
-    register(
-        Check(
-            "seals.open",
-            _("Everything that is sealed opens"),
-            _("Each sealed value is under a key of the ring, and opens in the row that it stands in."),
-            _("sealed values"),
-            _walk_seals,
-            Over.INSTALLATION,
-        ),
-        Check(
-            "audit.witness",
-            _("Every log is the one that was witnessed"),
-            _("Each log continues the checkpoint that each witness holds of it."),
-            _("comparisons"),
-            _walk_witnesses,
-            Over.INSTALLATION,
-        ),
-        Check(
-            "jobs.deaths",
-            _("Every job that died called somebody"),
-            _("Each job that failed for good has an incident."),
-            _("dead jobs"),
-            _walk_dead_jobs,
-        ),
-    )
+register(
+    Check(
+        "seals.open",
+        _("Everything that is sealed opens"),
+        _("Each sealed value is under a key of the ring, and opens in the row that it stands in."),
+        _("sealed values"),
+        _walk_seals,
+        Over.INSTALLATION,
+    ),
+    Check(
+        "audit.witness",
+        _("Every log is the one that was witnessed"),
+        _("Each log continues the checkpoint that each witness holds of it."),
+        _("comparisons"),
+        _walk_witnesses,
+        Over.INSTALLATION,
+    ),
+    Check(
+        "jobs.deaths",
+        _("Every job that died called somebody"),
+        _("Each job that failed for good has an incident."),
+        _("dead jobs"),
+        _walk_dead_jobs,
+    ),
+)

@@ -10,10 +10,8 @@ class AccountsConfig(AppConfig):
     verbose_name = _("Accounts")
 
     def ready(self) -> None:
-        """Have accounts closed with the connection that they are read through, and plug in what proves the room."""
+        """Have accounts closed with the connection that they are read through."""
         from apps.accounts.services import close_accounts
-        from apps.accounts.verification import register_checks
         from apps.providers.needs import register_ending
 
         register_ending(close_accounts)
-        register_checks()

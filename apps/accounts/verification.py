@@ -40,14 +40,12 @@ def _walk(subject: Subject) -> Iterator[Seen | Finding]:
                 )
 
 
-def register_checks() -> None:
-    """Register the room's checks."""
-    register(
-        Check(
-            "accounts.balances",
-            _("Balances are the sum of their transactions"),
-            _("Our balance of each account is its opening and every posted transaction since."),
-            _("transactions"),
-            _walk,
-        )
+register(
+    Check(
+        "accounts.balances",
+        _("Balances are the sum of their transactions"),
+        _("Our balance of each account is its opening and every posted transaction since."),
+        _("transactions"),
+        _walk,
     )
+)

@@ -8,9 +8,3 @@ class AuditConfig(AppConfig):
     name = "apps.audit"
     label = "audit"
     verbose_name = _("Audit")
-
-    def ready(self) -> None:
-        """Plug in what proves the room."""
-        from apps.audit.verification import register_checks
-
-        register_checks()

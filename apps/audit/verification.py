@@ -50,41 +50,39 @@ def _walk_batches(subject: Subject) -> Iterator[Seen | Finding]:
     return walk_batches(subject.tenant)
 
 
-def register_checks() -> None:
-    """Register the room's checks."""
-    register(
-        Check(
-            "audit.sequence",
-            _("The audit log is complete"),
-            _("Every log, the installation's own too, has gapless sequences that end where its counter says."),
-            _("entries"),
-            _walk_sequences,
-            Over.BOTH,
+register(
+    Check(
+        "audit.sequence",
+        _("The audit log is complete"),
+        _("Every log, the installation's own too, has gapless sequences that end where its counter says."),
+        _("entries"),
+        _walk_sequences,
+        Over.BOTH,
+    ),
+    Check(
+        "audit.leaves",
+        _("No audit entry was changed"),
+        _("Each entry's leaf hash, computed again from what the entry says now, is the one that was stored."),
+        _("entries"),
+        _walk_leaves,
+        Over.BOTH,
+    ),
+    Check(
+        "audit.tree",
+        _("Every log is the one that was signed"),
+        _(
+            "Leaf hashes, tiles and roots of each log's tree lead to every checkpoint, each checkpoint is signed "
+            "by a key that is known, and what was covered is still there."
         ),
-        Check(
-            "audit.leaves",
-            _("No audit entry was changed"),
-            _("Each entry's leaf hash, computed again from what the entry says now, is the one that was stored."),
-            _("entries"),
-            _walk_leaves,
-            Over.BOTH,
-        ),
-        Check(
-            "audit.tree",
-            _("Every log is the one that was signed"),
-            _(
-                "Leaf hashes, tiles and roots of each log's tree lead to every checkpoint, each checkpoint is signed "
-                "by a key that is known, and what was covered is still there."
-            ),
-            _("leaves"),
-            _walk_tree,
-            Over.BOTH,
-        ),
-        Check(
-            "audit.batches",
-            _("Batches hold the rows that their leaves commit to"),
-            _("What is kept of each batch's rows leads to the root and the count in its leaf; nothing else is kept."),
-            _("rows"),
-            _walk_batches,
-        ),
-    )
+        _("leaves"),
+        _walk_tree,
+        Over.BOTH,
+    ),
+    Check(
+        "audit.batches",
+        _("Batches hold the rows that their leaves commit to"),
+        _("What is kept of each batch's rows leads to the root and the count in its leaf; nothing else is kept."),
+        _("rows"),
+        _walk_batches,
+    ),
+)

@@ -11,10 +11,9 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        from apps.core import drift
+        from apps.core import drift  # noqa: F401  (registers its checks)
         from apps.core.db.grants import grant_global_tables
 
         money.set_decimal_context()
-        drift.register_checks()
         # Infrastructure, not business logic: third-party tables have no migration of ours to carry their grants.
         post_migrate.connect(grant_global_tables, sender=self, dispatch_uid="core.grant_global_tables")

@@ -1,6 +1,6 @@
 """Checks that prove an installation: what each looks at, what it finds, and how they are run.
 
-A room registers its checks from `verification.py` when its app is ready, so that rooms to come plug theirs in.
+A room registers its checks in its `verification.py`, which `finops.apps` imports, so that rooms to come plug theirs in.
 `manage.py verify` and the nightly run go through all of them.
 """
 

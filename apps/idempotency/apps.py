@@ -8,9 +8,3 @@ class IdempotencyConfig(AppConfig):
     name = "apps.idempotency"
     label = "idempotency"
     verbose_name = _("Idempotency")
-
-    def ready(self) -> None:
-        """Plug in what proves the room."""
-        from apps.idempotency.verification import register_checks
-
-        register_checks()

@@ -39,14 +39,12 @@ def _judge(record: Row, subject: Subject) -> Iterator[Finding]:
         yield wrong(_("A record is kept too long."), f"gone after {record['expires_at']}", "still kept", _NO_SWEEP)
 
 
-def register_checks() -> None:
-    """Register the room's checks."""
-    register(
-        Check(
-            "idempotency.answers",
-            _("Every key has its answer"),
-            _("A key that was taken has the answer that it got; one with a secret is gone once its time is over."),
-            _("keys"),
-            _walk,
-        )
+register(
+    Check(
+        "idempotency.answers",
+        _("Every key has its answer"),
+        _("A key that was taken has the answer that it got; one with a secret is gone once its time is over."),
+        _("keys"),
+        _walk,
     )
+)

@@ -8,9 +8,3 @@ class JobsConfig(AppConfig):
     name = "apps.jobs"
     label = "jobs"
     verbose_name = _("Jobs")
-
-    def ready(self) -> None:
-        """Plug in what proves the room."""
-        from apps.jobs.verification import register_checks
-
-        register_checks()

@@ -45,14 +45,12 @@ def _judge(job: Row, subject: Subject) -> Iterator[Finding]:
         yield wrong(_("Two active jobs have the same unique key."), "one active job", "another one")
 
 
-def register_checks() -> None:
-    """Register the room's checks."""
-    register(
-        Check(
-            "jobs.states",
-            _("Every job is in a possible state"),
-            _("Leases have an end and are taken back once it is long over; what has ended says when; unique keys are."),
-            _("jobs"),
-            _walk,
-        )
+register(
+    Check(
+        "jobs.states",
+        _("Every job is in a possible state"),
+        _("Leases have an end and are taken back once it is long over; what has ended says when; unique keys are."),
+        _("jobs"),
+        _walk,
     )
+)

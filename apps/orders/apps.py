@@ -10,10 +10,8 @@ class OrdersConfig(AppConfig):
     verbose_name = _("Orders")
 
     def ready(self) -> None:
-        """Keep connections that orders are open on from being disabled, and plug in what proves the room."""
+        """Keep connections that orders are open on from being disabled."""
         from apps.orders.services.connections import require_no_open_orders
-        from apps.orders.verification import register_checks
         from apps.providers.needs import register_need
 
         register_need(require_no_open_orders)
-        register_checks()

@@ -32,14 +32,12 @@ def _half_relayed(row: dict[str, object]) -> Finding:
     )
 
 
-def register_checks() -> None:
-    """Register the room's checks."""
-    register(
-        Check(
-            "outbox.sequence",
-            _("Events are complete"),
-            _("Each tenant's events have gapless sequences that end where the counter says."),
-            _("events"),
-            _walk,
-        )
+register(
+    Check(
+        "outbox.sequence",
+        _("Events are complete"),
+        _("Each tenant's events have gapless sequences that end where the counter says."),
+        _("events"),
+        _walk,
     )
+)

@@ -8,9 +8,3 @@ class TenantsConfig(AppConfig):
     name = "apps.tenants"
     label = "tenants"
     verbose_name = _("Tenants")
-
-    def ready(self) -> None:
-        """Plug in what proves the room."""
-        from apps.tenants.verification import register_checks
-
-        register_checks()

@@ -43,15 +43,13 @@ def _walk(_subject: Subject) -> Iterator[Seen | Finding]:
             )
 
 
-def register_checks() -> None:
-    """Register the room's checks."""
-    register(
-        Check(
-            "tenants.rows",
-            _("Every row is some tenant's"),
-            _("No table has rows of a tenant that does not exist."),
-            _("tables"),
-            _walk,
-            Over.INSTALLATION,
-        )
+register(
+    Check(
+        "tenants.rows",
+        _("Every row is some tenant's"),
+        _("No table has rows of a tenant that does not exist."),
+        _("tables"),
+        _walk,
+        Over.INSTALLATION,
     )
+)

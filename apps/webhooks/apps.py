@@ -12,7 +12,5 @@ class WebhooksConfig(AppConfig):
     def ready(self) -> None:
         from apps.outbox.services import on_relayed
         from apps.webhooks.services import fan_out
-        from apps.webhooks.verification import register_checks
 
         on_relayed(fan_out)
-        register_checks()

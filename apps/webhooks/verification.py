@@ -114,24 +114,22 @@ def _walk_events(subject: Subject) -> Iterator[Seen | Finding]:
                 yield Finding("outbox_event", str(event["id"]), problem, expected, found, _CHANGED)
 
 
-def register_checks() -> None:
-    """Register the room's checks."""
-    register(
-        Check(
-            "webhooks.queues",
-            _("Webhook queues are complete"),
-            _(
-                "Each endpoint's deliveries have gapless sequences, each names the one before it, and what counts as "
-                "received has the attempt that shows it."
-            ),
-            _("deliveries"),
-            _walk_queues,
+register(
+    Check(
+        "webhooks.queues",
+        _("Webhook queues are complete"),
+        _(
+            "Each endpoint's deliveries have gapless sequences, each names the one before it, and what counts as "
+            "received has the attempt that shows it."
         ),
-        Check(
-            "webhooks.events",
-            _("Subscribed events are delivered"),
-            _("Each event since an endpoint's last change that it has subscribed to has its delivery there."),
-            _("events"),
-            _walk_events,
-        ),
-    )
+        _("deliveries"),
+        _walk_queues,
+    ),
+    Check(
+        "webhooks.events",
+        _("Subscribed events are delivered"),
+        _("Each event since an endpoint's last change that it has subscribed to has its delivery there."),
+        _("events"),
+        _walk_events,
+    ),
+)
