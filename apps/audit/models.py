@@ -57,7 +57,7 @@ class AuditEntry(BaseModel):
                 name="audit_entry_tenant_sequence",
             ),
             models.CheckConstraint(
-                condition=Q(action__regex=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"),
+                condition=Q(action__regex=_ACTION),
                 name="audit_entry_action_form",
             ),
         ]

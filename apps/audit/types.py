@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 from uuid import UUID
 
 from apps.audit.notes import VerifierKey
+from apps.core.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,22 @@ class Personal:
 
     subject: UUID
     changes: Mapping[str, Any]
+
+
+class Leaf(TypedDict):
+    """What a leaf says, as callers give it to `record`.
+
+    `changes` is {"field": [before, after]}; secrets in it are masked. What it would say of a person goes into
+    `personal` instead and is sealed, as the actor's name and address always are.
+    """
+
+    action: str
+    actor: Actor
+    target_type: str
+    target_id: UUID | str
+    now: datetime
+    changes: NotRequired[Mapping[str, Any] | None]
+    personal: NotRequired[Personal | None]
 
 
 @dataclass(frozen=True, slots=True)

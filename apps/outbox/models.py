@@ -44,7 +44,7 @@ class OutboxEvent(TenantModel):
             models.UniqueConstraint(fields=["tenant_id", "id"], name="outbox_event_tenant_id_id"),
             models.UniqueConstraint(fields=["tenant_id", "sequence"], name="outbox_event_tenant_sequence"),
             models.CheckConstraint(
-                condition=Q(type__regex=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"),
+                condition=Q(type__regex=_TYPE),
                 name="outbox_event_type_form",
             ),
         ]

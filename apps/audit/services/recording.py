@@ -1,15 +1,14 @@
 """Writing the audit log. Every service calls `record` in the transaction of its change."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 from apps.audit import subject_keys
 from apps.audit.leaf import compute_leaf_hash
 from apps.audit.models import AuditEntry
 from apps.audit.sealing import seal
-from apps.audit.types import Personal
+from apps.audit.types import Leaf, Personal
 from apps.core import context
 from apps.core.actor import Actor
 from apps.core.canonical import jsonable
@@ -22,58 +21,21 @@ from apps.core.scope import current_scope, request_wake
 _PERSONAL_OF_ACTOR = frozenset({"label", "ip"})
 
 
-def record(
-    *,
-    action: str,
-    actor: Actor,
-    target_type: str,
-    target_id: UUID | str,
-    now: datetime,
-    changes: Mapping[str, Any] | None = None,
-    personal: Personal | None = None,
-) -> None:
+def record(**leaf: Unpack[Leaf]) -> None:
     """Write one leaf into the log of the actor's tenant, or without a tenant into the installation's own.
 
-    `changes` is {"field": [before, after]}; secrets in it are masked. What it would say of a person goes into
-    `personal` instead and is sealed, as the actor's name and address always are. A tenant's leaf needs that tenant's
-    write scope, the installation's a staff scope.
+    A tenant's leaf needs that tenant's write scope, the installation's a staff scope.
 
     Raises:
         RuntimeError: the open scope is not the actor's; a programming error.
     """
-    record_statement(
-        action=action,
-        actor=actor,
-        target_type=target_type,
-        target_id=target_id,
-        now=now,
-        changes=changes,
-        personal=personal,
-    ).execute()
+    record_statement(**leaf).execute()
 
 
-def record_statement(
-    *,
-    action: str,
-    actor: Actor,
-    target_type: str,
-    target_id: UUID | str,
-    now: datetime,
-    changes: Mapping[str, Any] | None = None,
-    personal: Personal | None = None,
-) -> Statement:
+def record_statement(**leaf: Unpack[Leaf]) -> Statement:
     """Return the statement that `record` would run, for a service that sends all of its rows at once."""
-    require_scope(action, actor)
-    entry = new_entry(
-        action=action,
-        actor=actor,
-        target_type=target_type,
-        target_id=target_id,
-        now=now,
-        changes=changes,
-        personal=personal,
-    )
-    return insertion(entry)
+    require_scope(leaf["action"], leaf["actor"])
+    return insertion(new_entry(**leaf))
 
 
 def require_scope(action: str, actor: Actor) -> None:
@@ -95,31 +57,23 @@ def insertion(entry: AuditEntry) -> Statement:
     return insert(entry)
 
 
-def new_entry(
-    *,
-    action: str,
-    actor: Actor,
-    target_type: str,
-    target_id: UUID | str,
-    now: datetime,
-    changes: Mapping[str, Any] | None = None,
-    personal: Personal | None = None,
-) -> AuditEntry:
+def new_entry(**leaf: Unpack[Leaf]) -> AuditEntry:
     """Return a leaf that is not written yet; in a scope of its log, of which it may need a key."""
+    actor, now = leaf["actor"], leaf["now"]
     acting = actor.as_json()
     entry = AuditEntry(
         tenant_id=actor.tenant_id,
-        action=action,
+        action=leaf["action"],
         actor=acting,
         actor_id=actor.user_id or actor.api_key_id,
-        target_type=target_type,
-        target_id=str(target_id),
-        changes=redact(jsonable(changes or {})),
+        target_type=leaf["target_type"],
+        target_id=str(leaf["target_id"]),
+        changes=redact(jsonable(leaf.get("changes") or {})),
         request_id=actor.request_id,
         traceparent=context.current().traceparent,
         at=now,
     )
-    entry.personal = _sealed_parts(entry, _take_personal(actor, acting, now), personal)
+    entry.personal = _sealed_parts(entry, _take_personal(actor, acting, now), leaf.get("personal"))
     entry.leaf_hash = compute_leaf_hash(entry)
     return entry
 
