@@ -1,11 +1,9 @@
 """Events, as staff see them: read-only."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,32 +21,27 @@ from apps.core.admin import (
     duration,
     moment,
     number,
+    one_of,
     pretty,
     short_id,
 )
 from apps.outbox.models import OutboxEvent
 
-
-class RelayFilter(SimpleListFilter):
-    """Relayed or still waiting."""
-
-    title = gettext_lazy("relay")
-    parameter_name = "relay"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("waiting", _("Waiting")), ("done", _("Relayed"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[OutboxEvent]) -> QuerySet[OutboxEvent]:
-        if self.value() in {"waiting", "done"}:
-            return queryset.filter(sequence__isnull=self.value() == "waiting")
-        return queryset
+RELAY_FILTER = one_of(
+    "relay",
+    gettext_lazy("relay"),
+    {
+        "waiting": (gettext_lazy("Waiting"), Q(sequence=None)),
+        "done": (gettext_lazy("Relayed"), Q(sequence__isnull=False)),
+    },
+)
 
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(StaffModelAdmin):
     plural = gettext_lazy("events")
     list_display = ("event", "tenant", "sequence", "relay", "entity", "by", "occurred")
-    list_filter = (TenantFilter, RelayFilter)
+    list_filter = (TenantFilter, RELAY_FILTER)
     search_fields = ("type__startswith", "request_id__exact")
     search_ids = ("id", "entity_id", "request_id")
     search_help_text = gettext_lazy("Beginning of a type, request id, or an id")

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from functools import partial
 
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -28,6 +27,7 @@ from apps.core.admin import (
     link,
     moment,
     money,
+    one_of,
     record_url,
     status_chip,
     two_lines,
@@ -198,39 +198,34 @@ class AccountAdmin(StaffModelAdmin):
         )
 
 
-class DirectionFilter(SimpleListFilter):
-    """Money in or money out."""
-
-    title = gettext_lazy("direction")
-    parameter_name = "direction"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("in", _("Money in")), ("out", _("Money out"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> QuerySet[Transaction]:
-        ranges = {"in": {"amount__gt": 0}, "out": {"amount__lt": 0}}
-        return queryset.filter(**ranges.get(self.value() or "", {}))
+DIRECTION_FILTER = one_of(
+    "direction",
+    gettext_lazy("direction"),
+    {"in": (gettext_lazy("Money in"), Q(amount__gt=0)), "out": (gettext_lazy("Money out"), Q(amount__lt=0))},
+)
 
 
-class PeriodFilter(SimpleListFilter):
-    """The last days, by booking date."""
+def _booked_within(days: int) -> Q:
+    return Q(date__gt=clock.now().date() - timedelta(days=days))
 
-    title = gettext_lazy("period")
-    parameter_name = "days"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("7", _("Last 7 days")), ("30", _("Last 30 days")), ("90", _("Last 90 days")), ("365", _("Last year"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> QuerySet[Transaction]:
-        if self.value() not in {"7", "30", "90", "365"}:
-            return queryset
-        return queryset.filter(date__gt=clock.now().date() - timedelta(days=int(self.value() or 0)))
+_PERIODS = {
+    7: gettext_lazy("Last 7 days"),
+    30: gettext_lazy("Last 30 days"),
+    90: gettext_lazy("Last 90 days"),
+    365: gettext_lazy("Last year"),
+}
+PERIOD_FILTER = one_of(
+    "days",
+    gettext_lazy("period"),
+    {str(days): (text, partial(_booked_within, days)) for days, text in _PERIODS.items()},
+)
 
 
 @admin.register(Transaction)
 class TransactionAdmin(StaffModelAdmin):
     list_display = ("booked", "what", "tenant", "of_account", "sort", "state", "amount_value")
-    list_filter = (TenantFilter, "status", DirectionFilter, PeriodFilter)
+    list_filter = (TenantFilter, "status", DIRECTION_FILTER, PERIOD_FILTER)
     list_select_related = ("account",)
     ordering = ("-date", "-id")
     search_fields = ("description", "counterparty")

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.audit.admin.logs import LogFilter, log_chip
+from apps.audit.admin.logs import LOG_FILTER, log_chip
 from apps.audit.models import AuditCheckpoint
 from apps.audit.notes import Checkpoint, NoteRefused, VerifierKey, open_note
 from apps.audit.selectors import public_keys
@@ -34,6 +32,7 @@ from apps.core.admin import (
     link,
     moment,
     number,
+    one_of,
     record_url,
     tag,
     two_lines,
@@ -42,20 +41,12 @@ from apps.core.admin import (
 _NEIGHBOURS = 4
 
 
-class HeadFilter(SimpleListFilter):
-    """The newest checkpoint of each log alone."""
+def _is_head() -> Q:
+    heads = AuditCheckpoint.objects.order_by("tenant_id", "-size").distinct("tenant_id")
+    return Q(pk__in=heads.values("pk"))
 
-    title = gettext_lazy("which")
-    parameter_name = "which"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("heads", _("The newest of each log"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditCheckpoint]) -> QuerySet[AuditCheckpoint]:
-        if self.value() != "heads":
-            return queryset
-        heads = AuditCheckpoint.objects.order_by("tenant_id", "-size").distinct("tenant_id")
-        return queryset.filter(pk__in=heads.values("pk"))
+HEAD_FILTER = one_of("which", gettext_lazy("which"), {"heads": (gettext_lazy("The newest of each log"), _is_head)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +83,7 @@ class CheckpointAdmin(StaffModelAdmin):
     list_is_live = True
     list_display = ("covered", "log", "root", "origin", "when")
     list_display_links = ("covered",)
-    list_filter = (HeadFilter, TenantFilter, LogFilter)
+    list_filter = (HEAD_FILTER, TenantFilter, LOG_FILTER)
     search_fields = ("note__startswith",)
     search_ids = ("id", "tenant_id")
     search_help_text = gettext_lazy("Beginning of an origin, or the id of a tenant")

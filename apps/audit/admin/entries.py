@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.audit.admin.logs import LogFilter, log_chip
+from apps.audit.admin.logs import LOG_FILTER, log_chip
 from apps.audit.admin.proofs import Standing, proof_notice, proof_panels, proof_stat, standing_of
 from apps.audit.models import AuditEntry
 from apps.audit.opening import OpenedEntry, open_entries
@@ -27,30 +26,28 @@ from apps.core.admin import (
     column,
     moment,
     number,
+    one_of,
     pretty,
     short_id,
     two_lines,
 )
 
-
-class ActorFilter(SimpleListFilter):
-    """Who acted."""
-
-    title = gettext_lazy("actor")
-    parameter_name = "actor"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("user", _("Users")), ("api_key", _("API keys")), ("staff", _("Staff")), ("system", _("The platform"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-        return queryset.filter(actor__kind=self.value()) if self.value() else queryset
+_ACTORS = {
+    "user": gettext_lazy("Users"),
+    "api_key": gettext_lazy("API keys"),
+    "staff": gettext_lazy("Staff"),
+    "system": gettext_lazy("The platform"),
+}
+ACTOR_FILTER = one_of(
+    "actor", gettext_lazy("actor"), {kind: (text, Q(actor__kind=kind)) for kind, text in _ACTORS.items()}
+)
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(StaffModelAdmin):
     plural = gettext_lazy("audit log")
     list_display = ("action", "log", "sequence", "who", "target", "changed", "when")
-    list_filter = (TenantFilter, LogFilter, ActorFilter)
+    list_filter = (TenantFilter, LOG_FILTER, ACTOR_FILTER)
     search_fields = ("action__startswith", "request_id__exact")
     search_ids = ("id", "target_id", "request_id", "actor_id")
     search_help_text = gettext_lazy("Beginning of an action, request id, or an id")

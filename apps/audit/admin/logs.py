@@ -1,29 +1,19 @@
 """What lists of several logs have in common: whose log it is."""
 
-from typing import Any
-
-from django.contrib.admin import SimpleListFilter
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.db.models import Model, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.core.admin import chip
+from apps.core.admin import chip, one_of
 
-
-class LogFilter(SimpleListFilter):
-    """Whose log: the tenants' or the installation's own."""
-
-    title = gettext_lazy("log")
-    parameter_name = "log"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("installation", _("Installation")), ("tenants", _("Tenants"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() in {"installation", "tenants"}:
-            return queryset.filter(tenant_id__isnull=self.value() == "installation")
-        return queryset
+LOG_FILTER = one_of(
+    "log",
+    gettext_lazy("log"),
+    {
+        "installation": (gettext_lazy("Installation"), Q(tenant_id=None)),
+        "tenants": (gettext_lazy("Tenants"), Q(tenant_id__isnull=False)),
+    },
+)
 
 
 def log_chip(row: Model) -> str:

@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -28,6 +26,7 @@ from apps.core.admin import (
     column,
     moment,
     number,
+    one_of,
     short_id,
 )
 from apps.core.admin.panels import Text
@@ -71,26 +70,21 @@ def _bounded(rows: QuerySet[Any]) -> str:
     return _("more than %(count)s") % {"count": number(AT_MOST)} if count > AT_MOST else number(count)
 
 
-class StateFilter(SimpleListFilter):
-    """Whether it was erased what the log said of them."""
-
-    title = gettext_lazy("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("sealed", _("Sealed")), ("erased", _("Erased"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditSubjectKey]) -> QuerySet[AuditSubjectKey]:
-        if self.value() in {"sealed", "erased"}:
-            return queryset.filter(erased_at__isnull=self.value() == "sealed")
-        return queryset
+STATE_FILTER = one_of(
+    "state",
+    gettext_lazy("state"),
+    {
+        "sealed": (gettext_lazy("Sealed"), Q(erased_at=None)),
+        "erased": (gettext_lazy("Erased"), Q(erased_at__isnull=False)),
+    },
+)
 
 
 @admin.register(AuditSubjectKey)
 class AuditSubjectKeyAdmin(StaffModelAdmin):
     plural = gettext_lazy("people in the audit log")
     list_display = ("person", "log", "state", "since", "erased")
-    list_filter = (TenantFilter, StateFilter)
+    list_filter = (TenantFilter, STATE_FILTER)
     ordering = ("-created_at", "-id")
     search_fields = ("subject",)
     search_ids = ("id", "subject")

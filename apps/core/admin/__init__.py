@@ -6,7 +6,7 @@ once per object, as the staff user, acting upon the object's tenant.
 
 from apps.core.admin.actions import Outcome, ServiceAction, staff_actor
 from apps.core.admin.base import StaffModelAdmin
-from apps.core.admin.changelist import TenantFilter, recent_values
+from apps.core.admin.changelist import TenantFilter, one_of, recent_values
 from apps.core.admin.contributions import (
     contribute_actions,
     contributed_happenings,
@@ -85,6 +85,7 @@ __all__ = [
     "moment",
     "money",
     "number",
+    "one_of",
     "percent",
     "pretty",
     "price",

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -127,6 +127,23 @@ def shows_no_choices(request: HttpRequest) -> bool:
 
 # A filter without any choice is not applied.
 _UNSEEN = [("", "")]
+
+
+def one_of(name: str, label: Text, choices: Mapping[str, tuple[Text, Q | Callable[[], Q]]]) -> type[SimpleListFilter]:
+    """Return a filter with a text and a condition for each choice; a condition that knows the time is a function."""
+
+    class OneOf(SimpleListFilter):
+        title = label  # type: ignore[assignment]  # lazy text is fine here
+        parameter_name = name
+
+        def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+            return [(value, str(text)) for value, (text, _condition) in choices.items()]
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+            _text, condition = choices.get(self.value() or "", ("", Q()))
+            return queryset.filter(condition() if callable(condition) else condition)
+
+    return OneOf
 
 
 def recent_values(name: str, label: Text) -> type[SimpleListFilter]:

@@ -1,11 +1,9 @@
 """The gate's decisions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,6 +21,7 @@ from apps.core.admin import (
     column,
     link,
     moment,
+    one_of,
     pretty,
     recent_values,
     record_url,
@@ -33,20 +32,14 @@ from apps.orders.admin import display
 from apps.orders.admin.gate import checks_table, inputs_grid, request_facts
 from apps.orders.models import RiskDecision
 
-
-class TrialFilter(SimpleListFilter):
-    """Decisions about orders, or dry runs."""
-
-    title = gettext_lazy("for")
-    parameter_name = "for"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("order", _("An order")), ("trial", _("A dry run"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[RiskDecision]) -> QuerySet[RiskDecision]:
-        if self.value() in {"order", "trial"}:
-            return queryset.filter(order__isnull=self.value() == "trial")
-        return queryset
+TRIAL_FILTER = one_of(
+    "for",
+    gettext_lazy("for"),
+    {
+        "order": (gettext_lazy("An order"), Q(order__isnull=False)),
+        "trial": (gettext_lazy("A dry run"), Q(order=None)),
+    },
+)
 
 
 @admin.register(RiskDecision)
@@ -55,7 +48,7 @@ class RiskDecisionAdmin(StaffModelAdmin):
     list_is_live = True
     list_display = ("decided", "result", "tenant", "of_account", "order_cell", "why", "by")
     list_display_links = ("decided",)
-    list_filter = (TenantFilter, "outcome", recent_values("code", gettext_lazy("code")), TrialFilter)
+    list_filter = (TenantFilter, "outcome", recent_values("code", gettext_lazy("code")), TRIAL_FILTER)
     list_select_related = ("account", "order__instrument")
     search_fields = ("code__exact",)
     search_ids = ("id", "order_id", "account_id")

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -27,6 +26,7 @@ from apps.core.admin import (
     link,
     moment,
     money,
+    one_of,
     price,
     quantity,
     record_url,
@@ -155,18 +155,15 @@ class FillAdmin(StaffModelAdmin):
         )
 
 
-class HoldingFilter(SimpleListFilter):
-    """Positions that are held, or flat ones."""
-
-    title = gettext_lazy("holding")
-    parameter_name = "holding"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("long", _("Long")), ("short", _("Short")), ("flat", _("Flat"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Position]) -> QuerySet[Position]:
-        signs = {"long": {"quantity__gt": 0}, "short": {"quantity__lt": 0}, "flat": {"quantity": 0}}
-        return queryset.filter(**signs.get(self.value() or "", {}))
+HOLDING_FILTER = one_of(
+    "holding",
+    gettext_lazy("holding"),
+    {
+        "long": (gettext_lazy("Long"), Q(quantity__gt=0)),
+        "short": (gettext_lazy("Short"), Q(quantity__lt=0)),
+        "flat": (gettext_lazy("Flat"), Q(quantity=0)),
+    },
+)
 
 
 @admin.register(Position)
@@ -184,7 +181,7 @@ class PositionAdmin(StaffModelAdmin):
         "realized_figure",
         "changed",
     )
-    list_filter = (TenantFilter, HoldingFilter)
+    list_filter = (TenantFilter, HOLDING_FILTER)
     list_select_related = ("instrument", "risk_account__account")
     search_fields = ("instrument__symbol__iexact", "instrument__key__exact")
     search_ids = ("id", "risk_account__account_id", "risk_account_id", "instrument_id")

@@ -35,7 +35,7 @@ from apps.core.admin import (
 from apps.incidents.enums import STANDING_STATES
 from apps.orders.admin import display
 from apps.orders.admin.canceling import chosen_orders, what_a_cancel_does
-from apps.orders.admin.filters import StandingFilter
+from apps.orders.admin.filters import STANDING_FILTER
 from apps.orders.admin.order_panels import chain_of, chain_table, fills_of, fills_table, standing_incidents
 from apps.orders.admin.timeline import has_another_at_venue, incidents_of, timeline_of
 from apps.orders.enums import OrderStatus, Pending
@@ -78,7 +78,7 @@ class OrderAdmin(StaffModelAdmin):
         "average_figure",
         "state",
     )
-    list_filter = (TenantFilter, "status", StandingFilter, "side")
+    list_filter = (TenantFilter, "status", STANDING_FILTER, "side")
     list_select_related = ("instrument", "account", "risk_account")
     list_display_links = ("what",)
     search_fields = ("client_order_id__startswith", "venue_order_id__exact", "symbol__iexact")

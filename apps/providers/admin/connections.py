@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -34,6 +33,7 @@ from apps.core.admin import (
     link,
     moment,
     number,
+    one_of,
     pretty,
     recent_values,
     record_url,
@@ -376,26 +376,21 @@ def _quarantine_table(rows: Any) -> Table:
     )
 
 
-class OpenFilter(SimpleListFilter):
-    """Those that do not map, or those that do by now."""
-
-    title = gettext_lazy("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", _("Open")), ("resolved", _("Resolved"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[QuarantinedRow]) -> QuerySet[QuarantinedRow]:
-        if self.value() not in {"open", "resolved"}:
-            return queryset
-        return queryset.filter(resolved_at__isnull=self.value() == "open")
+OPEN_FILTER = one_of(
+    "state",
+    gettext_lazy("state"),
+    {
+        "open": (gettext_lazy("Open"), Q(resolved_at=None)),
+        "resolved": (gettext_lazy("Resolved"), Q(resolved_at__isnull=False)),
+    },
+)
 
 
 @admin.register(QuarantinedRow)
 class QuarantinedRowAdmin(StaffModelAdmin):
     list_display = ("row", "tenant", "of_connection", "entity", "reason_text", "occurrences", "seen")
     list_select_related = ("connection",)
-    list_filter = (TenantFilter, OpenFilter, recent_values("entity", gettext_lazy("entity")))
+    list_filter = (TenantFilter, OPEN_FILTER, recent_values("entity", gettext_lazy("entity")))
     search_fields = ("row_key", "reason")
     search_ids = ("id", "connection_id", "run_id")
     empty_hint = gettext_lazy(

@@ -6,9 +6,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin import SimpleListFilter
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -35,6 +34,7 @@ from apps.core.admin import (
     due,
     moment,
     number,
+    one_of,
     record_url,
     staff_actor,
     two_lines,
@@ -127,25 +127,22 @@ def _end(impersonation: Impersonation, actor: Actor, now: datetime, reason: str)
     return ENDED if ended else OVER
 
 
-class LivenessFilter(SimpleListFilter):
-    """Active or over."""
+def _is_active() -> Q:
+    return Q(ended_at=None, expires_at__gt=clock.now())
 
-    title = gettext_lazy("state")
-    parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("active", _("Active")), ("over", _("Over"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Impersonation]) -> QuerySet[Impersonation]:
-        active = Q(ended_at=None, expires_at__gt=clock.now())
-        return queryset.filter({"active": active, "over": ~active}.get(self.value() or "", Q()))
+LIVENESS_FILTER = one_of(
+    "state",
+    gettext_lazy("state"),
+    {"active": (gettext_lazy("Active"), _is_active), "over": (gettext_lazy("Over"), lambda: ~_is_active())},
+)
 
 
 @admin.register(Impersonation)
 class ImpersonationAdmin(StaffModelAdmin):
     never_read = ("token_hash",)
     list_display = ("who", "tenant", "state", "why", "begun", "left", "looks_figure")
-    list_filter = (TenantFilter, LivenessFilter)
+    list_filter = (TenantFilter, LIVENESS_FILTER)
     search_fields = ("staff_name", "member_name", "ticket", "reason")
     search_ids = ("id", "staff_id", "user_id")
     empty_hint = gettext_lazy("Staff begin one from a member's page, with a ticket and a reason.")

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,6 +22,7 @@ from apps.core.admin import (
     chip,
     column,
     moment,
+    one_of,
     record_url,
 )
 from apps.users import services
@@ -52,24 +51,20 @@ def _end(session: StaffSession, actor: Actor, now: datetime, reason: str) -> Out
     return SESSION_REVOKED if ended else SESSION_OVER
 
 
-class AliveFilter(SimpleListFilter):
-    """Alive or over."""
-
-    title = gettext_lazy("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("alive", _("Alive")), ("over", _("Over"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
-        alive = alive_at(clock.now())
-        return queryset.filter({"alive": alive, "over": ~alive}.get(self.value() or "", Q()))
+ALIVE_FILTER = one_of(
+    "state",
+    gettext_lazy("state"),
+    {
+        "alive": (gettext_lazy("Alive"), lambda: alive_at(clock.now())),
+        "over": (gettext_lazy("Over"), lambda: ~alive_at(clock.now())),
+    },
+)
 
 
 @admin.register(Session)
 class SessionAdmin(StaffModelAdmin):
     list_display = ("whose", "tenant", "state", "ip", "agent", "began", "used")
-    list_filter = (TenantFilter, AliveFilter)
+    list_filter = (TenantFilter, ALIVE_FILTER)
     list_select_related = ("user",)
     search_fields = ("user__username", "ip__startswith")
     search_ids = ("id", "user_id")

@@ -37,6 +37,7 @@ from apps.core.admin import (
     link,
     moment,
     number,
+    one_of,
     pretty,
     record_url,
     short_id,
@@ -70,30 +71,17 @@ def attempts_of(deliveries: Sequence[Delivery]) -> dict[UUID, list[DeliveryAttem
     return found
 
 
-class DueFilter(SimpleListFilter):
-    """Deliveries that should go out, that are on the wire, or that wait for their time or their turn."""
-
-    title = gettext_lazy("waiting")
-    parameter_name = "waiting"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("due", _("Due now")),
-            ("sent", _("Being sent")),
-            ("later", _("For a later attempt")),
-            ("turn", _("For an earlier delivery")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
-        now = clock.now()
-        waiting = {
-            "due": are_due(now),
-            "sent": Q(leased_until__gt=now),
-            "later": Q(next_attempt_at__gt=now),
-            "turn": Q(next_attempt_at=None),
-        }
-        chosen = waiting.get(self.value() or "")
-        return queryset.filter(chosen, status=DeliveryStatus.PENDING) if chosen else queryset
+_PENDING = Q(status=DeliveryStatus.PENDING)
+DUE_FILTER = one_of(
+    "waiting",
+    gettext_lazy("waiting"),
+    {
+        "due": (gettext_lazy("Due now"), lambda: are_due(clock.now())),
+        "sent": (gettext_lazy("Being sent"), lambda: _PENDING & Q(leased_until__gt=clock.now())),
+        "later": (gettext_lazy("For a later attempt"), lambda: _PENDING & Q(next_attempt_at__gt=clock.now())),
+        "turn": (gettext_lazy("For an earlier delivery"), _PENDING & Q(next_attempt_at=None)),
+    },
+)
 
 
 class EventTypeFilter(SimpleListFilter):
@@ -127,7 +115,7 @@ class DeliveryAdmin(StaffModelAdmin):
         "after_figure",
     )
     list_display_links = ("event",)
-    list_filter = (TenantFilter, "status", DueFilter, EventTypeFilter)
+    list_filter = (TenantFilter, "status", DUE_FILTER, EventTypeFilter)
     list_select_related = ("endpoint",)
     search_fields = ("event_type__startswith",)
     search_ids = ("id", "event_id", "entity_id", "endpoint_id")

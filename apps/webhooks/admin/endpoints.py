@@ -5,8 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -31,6 +30,7 @@ from apps.core.admin import (
     link,
     moment,
     number,
+    one_of,
     percent,
     progress,
     record_url,
@@ -59,19 +59,14 @@ def tone_of(attempts: Attempts) -> Tone:
     return "warn" if attempts.failed else "ok"
 
 
-class LifeFilter(SimpleListFilter):
-    """Endpoints in use, or deleted ones."""
-
-    title = gettext_lazy("life")
-    parameter_name = "life"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("live", _("In use")), ("deleted", _("Deleted"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
-        if self.value() in {"live", "deleted"}:
-            return queryset.filter(deleted_at__isnull=self.value() == "live")
-        return queryset
+LIFE_FILTER = one_of(
+    "life",
+    gettext_lazy("life"),
+    {
+        "live": (gettext_lazy("In use"), Q(deleted_at=None)),
+        "deleted": (gettext_lazy("Deleted"), Q(deleted_at__isnull=False)),
+    },
+)
 
 
 @admin.register(Endpoint)
@@ -90,7 +85,7 @@ class EndpointAdmin(StaffModelAdmin):
         "last",
         "made",
     )
-    list_filter = (TenantFilter, "status", LifeFilter)
+    list_filter = (TenantFilter, "status", LIFE_FILTER)
     search_fields = ("url__icontains", "description__icontains")
     search_help_text = gettext_lazy("URL, description, or an id")
     empty_hint = gettext_lazy("Clients make endpoints through POST /api/v1/webhooks/endpoints.")
