@@ -1,7 +1,9 @@
 """The room's pages in the admin."""
 
-from apps.providers.admin.connections import ConnectionAdmin, QuarantinedRowAdmin, SyncRunAdmin, run_time
+from apps.providers.admin.connections import ConnectionAdmin
 from apps.providers.admin.inbox import InboundHookAdmin, RefusedHookAdmin
+from apps.providers.admin.quarantine import QuarantinedRowAdmin
+from apps.providers.admin.runs import SyncRunAdmin
 
 __all__ = [
     "ConnectionAdmin",
@@ -9,5 +11,4 @@ __all__ = [
     "QuarantinedRowAdmin",
     "RefusedHookAdmin",
     "SyncRunAdmin",
-    "run_time",
 ]
