@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from tests import databases
 from tests.factories import tenants as tenant_factories
 from tests.factories import users as user_factories
+from tests.forks import Forks
 from tests.sandbox_process import SandboxProcess
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -110,6 +111,15 @@ def sandbox(sandbox_process: SandboxProcess, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(settings, "SANDBOX_URL", sandbox_process.url)
     monkeypatch.setenv("FINOPS_SANDBOX_URL", sandbox_process.url)
     return sandbox_process
+
+
+@pytest.fixture(scope="session")
+def forks(
+    own_valkey_database: None, sandbox_process: SandboxProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Forks]:
+    environment = {**os.environ, "FINOPS_SANDBOX_URL": sandbox_process.url}
+    with Forks(environment, tmp_path_factory.mktemp("forks") / "forks.log") as forks:
+        yield forks
 
 
 def client_for(secret: str = "") -> APIClient:

@@ -9,12 +9,11 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from itertools import count
-from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
@@ -38,9 +37,9 @@ from apps.providers.models import SyncRun
 from apps.providers.services import request_sync
 from tests import databases
 from tests.accounts.bank import Bank, assert_equal
-from tests.accounts.worker_process import Workers
 from tests.factories.accounts import make_connection
 from tests.factories.tenants import make_tenant
+from tests.forks import Forks, run_dry
 from tests.sandbox_process import SandboxProcess
 
 FAULTS = ("status:429", "status:502", "drop_response", "malformed", "duplicate", "reorder", "throttle")
@@ -55,7 +54,8 @@ class World:
     """What the examples of one test share."""
 
     sandbox: SandboxProcess
-    workers: Workers
+    forks: Forks
+    database: str
     owner: psycopg.Connection[Any]
     blocker: psycopg.Connection[Any]
 
@@ -173,13 +173,12 @@ class SyncMachine(RuleBasedStateMachine):
     @rule()
     def sync(self) -> None:
         self._request()
-        self.world.workers.start()
-        assert self.world.workers.wait() == 0
+        assert self.world.forks.wait(self._start_worker()) == 0
 
     @rule(milliseconds=st.integers(0, 400))
     def kill_at_any_moment(self, milliseconds: int) -> None:
         self._request()
-        pid = self.world.workers.start()
+        pid = self._start_worker()
         time.sleep(milliseconds / 1000)
         self._kill(pid)
 
@@ -187,7 +186,7 @@ class SyncMachine(RuleBasedStateMachine):
     def kill_during_a_call(self, call: str) -> None:
         self._request()
         self.world.sandbox.fault("delay:500", match=call, count=1)
-        pid = self.world.workers.start()
+        pid = self._start_worker()
         self._await(lambda: bool(self._number("SELECT count(*) FROM jobs_job WHERE state = 'leased'")), seconds=2)
         time.sleep(0.2)
         self._kill(pid)
@@ -196,7 +195,7 @@ class SyncMachine(RuleBasedStateMachine):
     def kill_inside_the_transaction(self, step: str) -> None:
         self._request()
         with self._blocked(step):
-            pid = self.world.workers.start()
+            pid = self._start_worker()
             self._await(lambda: self._is_over() or self._is_waiting(), seconds=5)
             self._kill(pid)
 
@@ -205,7 +204,7 @@ class SyncMachine(RuleBasedStateMachine):
         self._request()
         with ExitStack() as hold:
             with self._blocked("accounts_account"):
-                pid = self.world.workers.start()
+                pid = self._start_worker()
                 self._await(lambda: self._is_over() or self._is_waiting(), seconds=5)
                 hold.enter_context(self._leased_job_held())
             self._await(self._is_waiting, seconds=2)
@@ -227,8 +226,7 @@ class SyncMachine(RuleBasedStateMachine):
         self.world.sandbox.clear_faults()
         self._request()
         for _round in range(10):
-            self.world.workers.start()
-            assert self.world.workers.wait() == 0
+            assert self.world.forks.wait(self._start_worker()) == 0
             self._pass_time()
             if self._is_over():
                 break
@@ -266,10 +264,11 @@ class SyncMachine(RuleBasedStateMachine):
         sweep(now=clock.now())
         self.world.owner.execute(f"UPDATE jobs_job SET run_at = {past} WHERE state = 'queued'")
 
+    def _start_worker(self) -> int:
+        return self.world.forks.start(run_dry, self.world.database, "sync")
+
     def _kill(self, pid: int) -> None:
-        with suppress(ProcessLookupError):  # it was quicker
-            os.kill(pid, signal.SIGKILL)
-        assert self.world.workers.wait() in (0, -signal.SIGKILL)
+        assert self.world.forks.kill(pid) in (0, -signal.SIGKILL)  # it may have been quicker
 
     @contextmanager
     def _blocked(self, table: str) -> Iterator[None]:
@@ -319,14 +318,12 @@ def _word(number: int) -> str:
 
 
 @pytest.fixture
-def world(bank: Bank, database: str, process_environment: dict[str, str], tmp_path: Path) -> Iterator[World]:
-    environment = {**process_environment, "FINOPS_SANDBOX_URL": bank.sandbox.url}
+def world(bank: Bank, database: str, forks: Forks) -> Iterator[World]:
     with (
-        Workers(environment, tmp_path / "worker.log") as workers,
         psycopg.connect(databases.url("owner", database), autocommit=True) as owner,
         psycopg.connect(databases.url("owner", database), autocommit=True) as blocker,
     ):
-        yield World(bank.sandbox, workers, owner, blocker)
+        yield World(bank.sandbox, forks, database, owner, blocker)
 
 
 def prove(world: World, *, examples: int, steps: int) -> None:

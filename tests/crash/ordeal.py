@@ -13,8 +13,9 @@ import pytest
 from psycopg import sql
 
 from tests import databases
-from tests.crash.web_process import Server, Servers
+from tests.crash.web_server import Server
 from tests.crash.wire import Boundary, Wire
+from tests.forks import Forks
 
 _TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 
@@ -25,10 +26,10 @@ class Ordeal:
     `statements` is what a request executes when nothing happens, `footprint` the rows that it adds, by table.
     """
 
-    def __init__(self, servers: Servers, database: str) -> None:
-        self._servers, self._database = servers, database
+    def __init__(self, forks: Forks, database: str) -> None:
+        self._forks, self._database = forks, database
         self._owner = psycopg.connect(databases.url("owner", database), autocommit=True)
-        self._survivor: Server = servers.start(database, self._owner.info.port)
+        self._survivor = Server(forks, database, self._owner.info.port)
         self._keys = count()
         self.statements: list[str] = []
         self.footprint: Counter[str] = Counter()
@@ -51,7 +52,7 @@ class Ordeal:
         for _again in range(2):
             prepare()
             with self._added() as added, Wire(self._owner.info.host, self._owner.info.port) as wire:
-                server = self._servers.start(self._database, wire.port)
+                server = Server(self._forks, self._database, wire.port)
                 answer = self._post(server, body)
                 server.kill()
             assert answer.status_code == 201, answer.text
@@ -89,7 +90,7 @@ class Ordeal:
             victims[0].kill()
 
         with Wire(self._owner.info.host, self._owner.info.port, at=boundary, kill=kill) as wire:
-            victims.append(self._servers.start(self._database, wire.port))
+            victims.append(Server(self._forks, self._database, wire.port))
             with pytest.raises(httpx.HTTPError):
                 self._post(victims[0], self._body, key=key)
             assert wire.reached.wait(10), "it died where it was to die"

@@ -1,9 +1,5 @@
 """One key under fire: real connections, real commits, a client that is killed."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +15,13 @@ from apps.core import clock
 from apps.core.actor import system_actor
 from apps.core.scope import staff_scope, write_scope
 from apps.idempotency.models import IdempotencyRecord
-from apps.idempotency.services import take_key
+from apps.idempotency.services import keep_answer, take_key
+from apps.idempotency.types import Answer
 from apps.outbox.models import OutboxEvent
 from tests import databases
+from tests.databases import log_in
+from tests.factories.outbox import make_event
+from tests.forks import Forks, say
 
 pytestmark = [pytest.mark.commits, pytest.mark.urls("tests.idempotency.shop")]
 
@@ -103,38 +103,22 @@ def test_the_wait_is_bounded_for_the_key_alone() -> None:
         assert cursor.fetchone() == before
 
 
-KILLED = """
-import django, sys, time
-django.setup()
-from uuid import UUID
-from apps.core import clock
-from apps.core.actor import system_actor
-from apps.core.scope import write_scope
-from apps.idempotency.services import keep_answer, take_key
-from apps.idempotency.types import Answer
-from tests.factories.outbox import make_event
-actor = system_actor("tests", tenant_id=UUID(sys.argv[1]))
-with write_scope(actor):
-    take_key(key="key-1", fingerprint=b"x", now=clock.now())
-    make_event(actor.tenant_id)
-    keep_answer(key="key-1", answer=Answer(status=201, body=b"{}"), secret=False, now=clock.now())
-    print("ready", flush=True)
-    time.sleep(60)
-"""
+def hold_a_key(database: str) -> None:
+    """Take a key, have an effect, keep the answer, and do not commit."""
+    log_in("web", database)
+    actor = system_actor("tests", tenant_id=ACME)
+    with write_scope(actor):
+        take_key(key="key-1", fingerprint=b"x", now=clock.now())
+        make_event(ACME)
+        keep_answer(key="key-1", answer=Answer(status=201, body=b"{}"), secret=False, now=clock.now())
+        say("held")
+        time.sleep(60)
 
 
-def test_a_process_that_is_killed_before_its_commit_leaves_the_key_free(
-    process_environment: dict[str, str],
-) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(ACME)], env=process_environment, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate(timeout=20)
+def test_a_process_that_is_killed_before_its_commit_leaves_the_key_free(forks: Forks, database: str) -> None:
+    pid = forks.start(hold_a_key, database)
+    assert forks.read() == "held"
+    forks.kill(pid)
     assert _counts() == (0, 0)
     assert _post("key-1").status_code == 201
     assert _counts() == (1, 1)

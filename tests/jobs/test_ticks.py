@@ -4,13 +4,10 @@ import itertools
 import json
 import os
 import random
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -20,9 +17,12 @@ from django.db import connection
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from apps.core import clock
+from finops.celery import app
 from finops.ticks import instant_due, take
 from tests import databases
-from tests.jobs.worker_process import ROOT, wait_until
+from tests.databases import log_in
+from tests.forks import Forks
+from tests.jobs.worker_process import wait_until
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 EVERY_TWO_SECONDS = schedules.schedule(timedelta(seconds=2))
@@ -93,31 +93,28 @@ def test_one_leads_and_loses_it_with_its_session(database: str) -> None:
     first.give_up()
 
 
+def beat(database: str, name: str) -> None:
+    """Be a beat; PostgreSQL is told the name, so that the leader can be told from the other."""
+    os.environ["PGAPPNAME"] = name
+    log_in("worker", database)
+    app.Beat(loglevel="WARNING").run()
+
+
 class Beats:
     """Beats, of which one leads; what they send to the queue of the tests is taken as a worker would."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path, broker: redis.Redis) -> None:
-        self._environment = {**environment, "DATABASE_URL": environment["DATABASE_WORKER_URL"]}
-        self._log, self._broker = folder / "beat.log", broker
-        self._alive: dict[str, subprocess.Popen[bytes]] = {}
+    def __init__(self, forks: Forks, database: str, broker: redis.Redis) -> None:
+        self._forks, self._database, self._broker = forks, database, broker
+        self._alive: dict[str, int] = {}
         self._names = (f"beat-{number}" for number in itertools.count())
         self.taken, self.refused = list[datetime](), list[datetime]()
 
     def start(self) -> None:
-        name = next(self._names)  # PostgreSQL is told, so that the leader can be told from the other
-        with self._log.open("ab") as log:
-            self._alive[name] = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "finops", "beat"],
-                cwd=ROOT,
-                env={**self._environment, "PGAPPNAME": name},
-                stdout=log,
-                stderr=log,
-            )
+        name = next(self._names)
+        self._alive[name] = self._forks.start(beat, self._database, name)
 
     def kill_the_leader(self) -> None:
-        process = self._alive.pop(self.leader())
-        process.kill()
-        process.wait(timeout=10)
+        self._forks.kill(self._alive.pop(self.leader()))
 
     def leader(self) -> str:
         with connection.cursor() as cursor:
@@ -134,7 +131,9 @@ class Beats:
         """Take ticks until there are so many of them."""
         deadline = time.monotonic() + seconds
         while len(self.taken) < count:
-            assert time.monotonic() < deadline, f"{len(self.taken)} of {count} ticks\n{self._log.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, (
+                f"{len(self.taken)} of {count} ticks\n{self._forks.log.read_text()[-3000:]}"
+            )
             found = self._broker.brpop(["ticks"], timeout=1)
             if found is not None:
                 headers = json.loads(found[1])["headers"]
@@ -142,9 +141,8 @@ class Beats:
                 (self.taken if take(headers["periodic_task_name"], instant) else self.refused).append(instant)
 
     def stop(self) -> None:
-        for process in self._alive.values():
-            process.kill()
-            process.wait(timeout=10)
+        for pid in self._alive.values():
+            self._forks.kill(pid)
 
 
 _LEADER = """
@@ -158,10 +156,10 @@ AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')
 
 
 @pytest.fixture
-def beats(process_environment: dict[str, str], tmp_path: Path) -> Iterator[Beats]:
+def beats(forks: Forks, database: str) -> Iterator[Beats]:
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:
         broker.delete("ticks")
-        beats = Beats(process_environment, tmp_path, broker)
+        beats = Beats(forks, database, broker)
         try:
             yield beats
         finally:

@@ -61,7 +61,9 @@ def test_a_wiped_broker_loses_nothing_and_a_stopping_worker_finishes_its_job(
 
 
 @pytest.mark.long
-def test_a_killed_worker_loses_nothing_and_a_poison_job_is_set_aside(worker: WorkerProcess, valkey_url: str) -> None:
+def test_a_killed_worker_loses_nothing_and_the_next_one_sets_poison_aside_and_serves_every_queue(
+    worker: WorkerProcess, valkey_url: str
+) -> None:
     with beat(valkey_url):
         job = make_job(kind=WORK, now=clock.now(), payload={"seconds": "0.6"})
         wait_until(lambda: incidents("test.started") == {str(job.id): 1}, what="the job's start")
@@ -76,21 +78,21 @@ def test_a_killed_worker_loses_nothing_and_a_poison_job_is_set_aside(worker: Wor
         assert (poison.attempts, poison.last_error_code) == (2, "worker_lost")
         incident = Incident.objects.get(kind="job.dead")
         assert (incident.target_type, incident.target_id, incident.severity) == ("job", poison.id, "warning")
+    assert_every_queue_is_served(valkey_url)
 
 
-def test_a_worker_that_is_told_no_queue_takes_from_every_one(worker: WorkerProcess, valkey_url: str) -> None:
-    """So it does after the broker has forgotten what the worker listens to."""
+def assert_every_queue_is_served(valkey_url: str) -> None:
+    """By a worker that is told none; also after the broker has forgotten what the worker listens to."""
     assert set(settings.QUEUES) == {"default", "sync", "webhooks", "orders", "market"}
-    done = 0
     for wiped in (False, True):
         if wiped:
             with redis.Redis.from_url(valkey_url) as broker:
                 broker.flushall()
         for queue in settings.QUEUES:
-            done += 1
+            done = states()["succeeded"] + 1
             make_job(kind=WORK, now=clock.now())
             _send_sweep(valkey_url, queue)  # finds the job, wherever it is run
-            wait_until(lambda: _all_succeeded(done), what=f"a task from {queue}")  # noqa: B023  (it is called at once)
+            wait_until(lambda: states()["succeeded"] == done, what=f"a task from {queue}")  # noqa: B023  (it is called at once)
 
 
 @pytest.mark.prove

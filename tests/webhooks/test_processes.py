@@ -19,9 +19,12 @@ from apps.core.ids import new_id
 from apps.core.scope import write_scope
 from apps.outbox.services import emit_many, relay_events
 from apps.webhooks.models import Endpoint
+from apps.webhooks.sending import Station
 from tests import databases
+from tests.databases import log_in
 from tests.factories.outbox import make_event, new_event
 from tests.factories.webhooks import count_deliveries, deliveries_of, make_endpoint, statuses_of
+from tests.forks import Forks
 from tests.jobs.worker_process import WorkerProcess, wait_until
 from tests.webhooks.receiver import Answer, Received, Receiver
 
@@ -92,22 +95,27 @@ def test_two_senders_share_a_queue_and_one_that_is_told_to_stop_settles_what_is_
     assert [delivery.leased_until for delivery in deliveries_of(endpoint)] == [None] * 20
 
 
-def test_what_a_killed_sender_held_is_sent_again_with_the_same_id(
-    acme, worker: WorkerProcess, process_environment: dict[str, str], database: str
-) -> None:
-    with Receiver(Answer(delay=20)) as receiver, hints(process_environment) as sender:
+def send(database: str) -> None:
+    """Be a worker's sender, for as long as anybody lets it."""
+    log_in("worker", database)
+    Station(stopping=lambda: False).poke()
+    time.sleep(60)
+
+
+def test_what_a_killed_sender_held_is_sent_again_with_the_same_id(acme, forks: Forks, database: str) -> None:
+    with Receiver(Answer(delay=20)) as receiver:
         endpoint = queue(acme, receiver.url, 6, entities=3)
-        hint(sender)
+        sender = forks.start(send, database)
         wait_until(lambda: len(receiver.received) >= 2, what="two requests on the wire")
-        worker.kill()
+        forks.kill(sender)
         receiver.answer, held = Answer(), list(receiver.ids)
         assert statuses_of(endpoint) == ["pending"] * 6
         leased = [str(delivery.id) for delivery in deliveries_of(endpoint) if delivery.leased_until]
         assert set(held) <= set(leased)
         let_leases_end(database)
-        worker.start()
-        hint(sender)
+        sender = forks.start(send, database)
         wait_until(lambda: all_succeeded(endpoint, 6), what="all deliveries")
+        forks.kill(sender)
     ids = [str(delivery.id) for delivery in deliveries_of(endpoint)]
     assert Counter(receiver.ids) == Counter([*ids, *held])
     require_order(endpoint, receiver.received)

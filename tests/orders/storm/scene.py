@@ -1,5 +1,6 @@
 """What the kill tests share: a desk at the sandbox, the database seen from outside, locks that hold a worker up."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +15,17 @@ from apps.core import clock
 from apps.core.scope import tenant_scope
 from apps.jobs.runner import sweep
 from apps.orders.models import Order
+from apps.orders.tasks import pull_one
+from tests.databases import log_in
+from tests.forks import Forks, run_dry
 from tests.orders.floor import Floor
-from tests.orders.storm.worker_process import Workers
 from tests.sandbox_process import SandboxProcess
+
+
+def pull(database: str, tenant_id: str, risk_account_id: str) -> None:
+    """Read an account from its venue, as a worker does."""
+    log_in("worker", database)
+    pull_one(tenant_id, risk_account_id)
 
 
 def wait_for(condition: Callable[[], Any], *, what: str, seconds: float = 15) -> None:
@@ -34,9 +43,22 @@ class Scene:
     desk: Floor
     sandbox: SandboxProcess
     key_id: str
-    workers: Workers
+    forks: Forks
+    database: str
     owner: psycopg.Connection[Any]
     blocker: psycopg.Connection[Any]
+
+    def start_worker(self) -> int:
+        """Start a worker, which runs the orders' queue dry; return its pid."""
+        return self.forks.start(run_dry, self.database, "orders")
+
+    def work(self) -> None:
+        """Have a worker run the orders' queue dry."""
+        assert self.forks.wait(self.start_worker()) == 0
+
+    def kill(self, pid: int) -> None:
+        """Kill a worker."""
+        assert self.forks.kill(pid) == -signal.SIGKILL, "it had ended by itself"
 
     def number(self, query: LiteralString, *values: Any) -> int:
         """Return a number that the owner of the database sees."""

@@ -44,7 +44,7 @@ def assert_nothing_more_goes_out(scene: Scene) -> None:
 
 def start_send(scene: Scene, order: Order) -> int:
     """Start a worker and return its pid once it has the order in its hands."""
-    pid = scene.workers.start()
+    pid = scene.start_worker()
     wait_for(lambda: scene.status_of(order) == "submitting", what="submitting")
     return pid
 
@@ -52,11 +52,11 @@ def start_send(scene: Scene, order: Order) -> int:
 def test_it_is_engaged_once_the_venue_has_answered(scene: Scene):
     order = scene.desk.make_order()
     scene.sandbox.fault("delay:1500", provider="alpaca", match="POST /v2/orders", count=1)
-    start_send(scene, order)
+    pid = start_send(scene, order)
     started = time.monotonic()
     assert engage(scene).is_quiet
     assert time.monotonic() - started > 0.5
-    assert scene.workers.wait() == 0
+    assert scene.forks.wait(pid) == 0
     scene.assert_once(order, status="accepted")
     assert_nothing_more_goes_out(scene)
     assert scene.posts() == 1
@@ -75,7 +75,7 @@ def test_a_worker_that_stands_still_is_told_of(scene: Scene, monkeypatch: pytest
         assert_nothing_more_goes_out(scene)
     finally:
         os.kill(pid, signal.SIGCONT)
-    scene.workers.wait()
+    scene.forks.wait(pid)
     assert engage(scene).is_quiet
     assert not in_flight(scene)
     assert scene.posts() <= 1
@@ -85,7 +85,7 @@ def test_a_worker_that_stands_still_is_told_of(scene: Scene, monkeypatch: pytest
 def test_what_a_dead_worker_left_is_not_sent_any_more(scene: Scene):
     order = scene.desk.make_order()
     use_up_the_limit(scene)
-    scene.workers.kill(start_send(scene, order))
+    scene.kill(start_send(scene, order))
     wait_for(lambda: engage(scene).is_quiet, what="the dead worker's session has ended")
     sweep(now=clock.now() + timedelta(seconds=60))
     scene.desk.run(ahead=70, most=3)
