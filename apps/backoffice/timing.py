@@ -53,7 +53,7 @@ def timing_view(request: HttpRequest, task: PeriodicTask) -> HttpResponse:
         initial = {"crontab": " ".join(getattr(task.crontab, name) for name in services.Crontab._fields)}
     form = TimingForm(request.POST) if "reason" in request.POST else TimingForm(initial=initial)
 
-    def save() -> str:
+    def save() -> None:
         given = form.cleaned_data
         crontab = given["crontab"].split()
         services.set_task_timing(
@@ -64,11 +64,11 @@ def timing_view(request: HttpRequest, task: PeriodicTask) -> HttpResponse:
             actor=staff_actor(request),
             now=clock.now(),
         )
-        return _("The schedule is changed; beat follows it within seconds.")
 
     text = _("Most tasks are safety nets: what they sweep up is normally begun at once. Rarer means later, not never.")
     title = _("Change the schedule")
-    return form_page(request, task, form, save=save, title=title, text=text, submit=title)
+    done = _("The schedule is changed; beat follows it within seconds.")
+    return form_page(request, task, form, save=save, title=title, text=text, submit=title, done=done)
 
 
 class BoundsForm(ReasonForm):
@@ -95,7 +95,7 @@ def bounds_view(request: HttpRequest, queue: Queue) -> HttpResponse:
     initial = {"max_running": queue.max_running, "max_running_per_tenant": queue.max_running_per_tenant}
     form = BoundsForm(request.POST) if "reason" in request.POST else BoundsForm(initial=initial)
 
-    def save() -> str:
+    def save() -> None:
         services.set_queue_bounds(
             queue_id=queue.pk,
             max_running=form.cleaned_data["max_running"],
@@ -104,8 +104,8 @@ def bounds_view(request: HttpRequest, queue: Queue) -> HttpResponse:
             actor=staff_actor(request),
             now=clock.now(),
         )
-        return _("The bounds hold from now on; what runs goes on.")
 
     text = _("A bound makes the leases of the queue come one after the other, so that it holds exactly.")
     title = _("Change the bounds")
-    return form_page(request, queue, form, save=save, title=title, text=text, submit=title)
+    done = _("The bounds hold from now on; what runs goes on.")
+    return form_page(request, queue, form, save=save, title=title, text=text, submit=title, done=done)

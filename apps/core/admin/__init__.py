@@ -43,7 +43,7 @@ from apps.core.admin.display import (
     two_lines,
     whole_characters,
 )
-from apps.core.admin.forms import ReasonForm, form_page
+from apps.core.admin.forms import ReasonForm, form_page, is_done
 from apps.core.admin.panels import Facts, FactsGrid, Happening, Lane, Notice, Panel, Source, Stat, Table
 from apps.core.admin.timeline import merged
 
@@ -80,6 +80,7 @@ __all__ = [
     "exact",
     "figure",
     "form_page",
+    "is_done",
     "link",
     "merged",
     "moment",

@@ -1,6 +1,7 @@
 """A page with a form that calls one service: for actions that need more than a reason."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from apps.core.admin.display import record_url
 from apps.core.admin.panels import Text
-from apps.core.errors import DomainError
+from apps.core.errors import DomainError, ValidationFailed
 
 LONGEST_REASON = 500
 
@@ -27,33 +28,43 @@ class ReasonForm(forms.Form):
         max_length=LONGEST_REASON,
     )
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.order_fields([*(name for name in self.fields if name != "reason"), "reason"])
+
+
+def is_done(form: forms.Form, call: Callable[[], None]) -> bool:
+    """Call a service, and tell whether it did what was asked; what it refuses is shown on the form."""
+    try:
+        # What is refused must leave the page's own transaction whole.
+        with transaction.atomic():
+            call()
+    except ValidationFailed as error:
+        for problem in error.extra.get("errors", [{"field": None, "message": error.message}]):
+            form.add_error(problem["field"], str(problem["message"]))
+        return False
+    except DomainError as error:
+        form.add_error(None, str(error.message))
+        return False
+    return True
+
 
 def form_page(
     request: HttpRequest,
     obj: Model,
     form: ReasonForm,
     *,
-    save: Callable[[], str],
+    save: Callable[[], None],
     title: Text,
     text: Text,
     submit: Text,
+    done: Text,
 ) -> HttpResponse:
-    """Show the form; once it is sent and valid, `save` calls the service and says what it has done.
-
-    What the service refuses is shown on the form.
-    """
+    """Show the form; once it is sent and valid, `save` calls the service, and `done` says so."""
     back = record_url(obj._meta.label_lower, obj.pk)
-    if form.is_bound and form.is_valid():
-        try:
-            # What is refused must leave the page's own transaction whole.
-            with transaction.atomic():
-                done = save()
-        except DomainError as error:
-            form.add_error(None, str(error.message))
-        else:
-            messages.success(request, done)
-            return HttpResponseRedirect(back)
-    form.order_fields([*(name for name in form.fields if name != "reason"), "reason"])
+    if form.is_bound and form.is_valid() and is_done(form, save):
+        messages.success(request, done)
+        return HttpResponseRedirect(back)
     context = {
         **admin.site.each_context(request),
         "title": title,

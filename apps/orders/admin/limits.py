@@ -6,25 +6,22 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.core import clock
-from apps.core.admin import money, number, percent, record_url, staff_actor
-from apps.core.errors import DomainError, ValidationFailed
+from apps.core.admin import ReasonForm, is_done, money, number, percent, record_url, staff_actor
 from apps.core.money import plain
 from apps.orders.models import RiskAccount
 from apps.orders.rules.units import DIGITS
 from apps.orders.services.limits import LARGEST, set_limits
 
 _HUNDRED = Decimal(100)
-LONGEST_REASON = 500
 
 
-class LimitsForm(forms.Form):
+class LimitsForm(ReasonForm):
     """An account's limits as people write them: the concentration in per cent. `version` is the one they saw."""
 
     max_open_trades = forms.IntegerField(
@@ -54,12 +51,6 @@ class LimitsForm(forms.Form):
         help_text=gettext_lazy("A burst of as many is let through at once."),
         min_value=0,
         max_value=int(LARGEST["max_orders_per_minute"]),
-    )
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        help_text=gettext_lazy("Who asked for it, and why; the audit log keeps it."),
-        error_messages={"required": gettext_lazy("Say why: the audit log keeps it.")},
-        max_length=LONGEST_REASON,
     )
     version = forms.IntegerField(widget=forms.HiddenInput)
 
@@ -100,8 +91,9 @@ def _initial(account: RiskAccount) -> dict[str, Any]:
 
 
 def _set(request: HttpRequest, account: RiskAccount, form: LimitsForm) -> bool:
-    """Call the service; what it refuses is shown on the form."""
-    try:
+    """Change the limits, if the service lets."""
+
+    def save() -> None:
         set_limits(
             account_id=account.account_id,
             limits=form.limits(),
@@ -110,12 +102,8 @@ def _set(request: HttpRequest, account: RiskAccount, form: LimitsForm) -> bool:
             actor=staff_actor(request).for_tenant(account.tenant_id),
             now=clock.now(),
         )
-    except ValidationFailed as error:
-        for problem in error.extra.get("errors", []):
-            form.add_error(problem["field"], ValidationError(problem["message"]))
-        return False
-    except DomainError as error:
-        form.add_error(None, ValidationError(str(error.message)))
+
+    if not is_done(form, save):
         return False
     messages.success(request, _("The limits are changed. The next order is judged by them."))
     return True

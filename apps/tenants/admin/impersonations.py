@@ -32,6 +32,7 @@ from apps.core.admin import (
     clock_time,
     column,
     due,
+    is_done,
     moment,
     number,
     one_of,
@@ -40,7 +41,6 @@ from apps.core.admin import (
     two_lines,
 )
 from apps.core.admin.panels import Tone
-from apps.core.errors import DomainError, ValidationFailed
 from apps.tenants.enums import Ending
 from apps.tenants.models import Impersonation, Membership
 from apps.tenants.services import end_impersonation, start_impersonation
@@ -103,7 +103,8 @@ def _start(request: HttpRequest, member: Membership, form: StartForm) -> bool:
     if spend_code(user=user, code=form.cleaned_data["code"], actor=actor, now=now) is None:
         form.add_error("code", ValidationError(_("The code is not right, or was used: wait for the next one.")))
         return False
-    try:
+
+    def start() -> None:
         start_impersonation(
             member_id=member.pk,
             reason=form.cleaned_data["reason"],
@@ -111,12 +112,8 @@ def _start(request: HttpRequest, member: Membership, form: StartForm) -> bool:
             actor=actor.for_tenant(member.tenant_id),
             now=now,
         )
-    except ValidationFailed as error:
-        for problem in error.extra.get("errors", []):
-            form.add_error(problem["field"], ValidationError(problem["message"]))
-        return False
-    except DomainError as error:
-        form.add_error(None, ValidationError(str(error.message)))
+
+    if not is_done(form, start):
         return False
     messages.success(request, _("You see what %(member)s sees, for fifteen minutes.") % {"member": member.name})
     return True

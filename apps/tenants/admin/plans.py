@@ -3,39 +3,28 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.core import clock
-from apps.core.admin import Table, number, record_url, staff_actor
-from apps.core.errors import DomainError, ValidationFailed
+from apps.core.admin import ReasonForm, Table, form_page, number, staff_actor
 from apps.tenants.enums import Meter, Plan
 from apps.tenants.models import Tenant
 from apps.tenants.services import set_plan
 from apps.tenants.services.plans import LARGEST, Rate
 from apps.tenants.usage import requests_of, usage_of
 
-LONGEST_REASON = 500
 _RATES = {
     "tenant_rate": gettext_lazy("requests of the tenant"),
     "key_rate": gettext_lazy("requests of an API key"),
 }
 
 
-class PlanForm(forms.Form):
+class PlanForm(ReasonForm):
     """A tenant's plan and its own limits; an empty limit is the plan's. `version` is the one that staff saw."""
 
     plan = forms.ChoiceField(label=gettext_lazy("Plan"), choices=Plan.choices)
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        help_text=gettext_lazy("Who asked for it, and why; the audit log keeps it."),
-        error_messages={"required": gettext_lazy("Say why: the audit log keeps it.")},
-        max_length=LONGEST_REASON,
-    )
     version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -69,22 +58,34 @@ class PlanForm(forms.Form):
 
 
 def plan_view(request: HttpRequest, tenant: Tenant) -> HttpResponse:
-    """Show the form; once it is sent and valid, call the service."""
-    back = record_url("tenants.tenant", tenant.pk)
+    """Show the form, then set the plan."""
     rates = {name: "/".join(map(str, getattr(tenant, name) or ())) for name in _RATES}
     initial = {"plan": tenant.plan, "version": tenant.version, **tenant.limit_overrides, **rates}
     form = PlanForm(request.POST) if "version" in request.POST else PlanForm(initial=initial)
-    if form.is_bound and form.is_valid() and _set(request, tenant, form):
-        return HttpResponseRedirect(back)
-    context = {
-        **admin.site.each_context(request),
-        "title": _("Plan and limits"),
-        "form": form,
-        "tenant": tenant,
-        "opts": Tenant._meta,
-        "back": back,
-    }
-    return TemplateResponse(request, "tenants/plan.html", context)
+
+    def save() -> None:
+        set_plan(
+            tenant_id=tenant.pk,
+            plan=Plan(form.cleaned_data["plan"]),
+            overrides=form.overrides(),
+            tenant_rate=form.rate("tenant_rate"),
+            key_rate=form.rate("key_rate"),
+            reason=form.cleaned_data["reason"],
+            expected_version=form.cleaned_data["version"],
+            actor=staff_actor(request),
+            now=clock.now(),
+        )
+
+    return form_page(
+        request,
+        tenant,
+        form,
+        save=save,
+        title=_("Plan and limits"),
+        text=_("What the tenant has beyond a lower limit stays; there is no more of it."),
+        submit=_("Set the plan"),
+        done=_("The plan is set. What is added next is held to it."),
+    )
 
 
 def usage_table(tenant: Tenant) -> Table:
@@ -97,28 +98,3 @@ def usage_table(tenant: Tenant) -> Table:
     rows.append([_("requests today (UTC)"), number(requests.today), _("no limit")])
     rows.append([_("requests this month (UTC)"), number(requests.this_month), _("no limit")])
     return Table(_("Usage"), [_("of"), _("used"), _("limit")], rows, empty="")
-
-
-def _set(request: HttpRequest, tenant: Tenant, form: PlanForm) -> bool:
-    """Call the service; what it refuses is shown on the form."""
-    try:
-        set_plan(
-            tenant_id=tenant.pk,
-            plan=Plan(form.cleaned_data["plan"]),
-            overrides=form.overrides(),
-            tenant_rate=form.rate("tenant_rate"),
-            key_rate=form.rate("key_rate"),
-            reason=form.cleaned_data["reason"],
-            expected_version=form.cleaned_data["version"],
-            actor=staff_actor(request),
-            now=clock.now(),
-        )
-    except ValidationFailed as error:
-        for problem in error.extra.get("errors", []):
-            form.add_error(problem["field"], ValidationError(problem["message"]))
-        return False
-    except DomainError as error:
-        form.add_error(None, ValidationError(str(error.message)))
-        return False
-    messages.success(request, _("The plan is set. What is added next is held to it."))
-    return True
