@@ -164,6 +164,11 @@ class AuditCheckpoint(BaseModel):
     def __str__(self) -> str:
         return f"{self.size}"
 
+    @property
+    def origin(self) -> str:
+        """The name of the log as it was signed: the host in front may be another one now."""
+        return self.note.partition("\n")[0]
+
 
 class CheckpointKey(BaseModel):
     """The public half of a key that has signed checkpoints, kept for as long as these have to verify.

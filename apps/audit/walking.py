@@ -124,9 +124,8 @@ class _Walk:
 
     def _judge_note(self, row: AuditCheckpoint) -> Iterator[Finding]:
         """Tell whether a note is signed, and says what the row does."""
-        name = row.note.partition("\n")[0]
         try:
-            said = Checkpoint.from_text(open_note(row.note, [VerifierKey(name, key) for key in self.keys]))
+            said = Checkpoint.from_text(open_note(row.note, [VerifierKey(row.origin, key) for key in self.keys]))
         except NoteRefused as error:
             problem = _("A checkpoint is not signed by a key that is known.")
             yield Finding("audit_checkpoint", str(row.pk), problem, "a signed note", str(error), _KEPT)

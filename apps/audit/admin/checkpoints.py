@@ -61,18 +61,16 @@ class Signature:
 def signature_of(checkpoint: AuditCheckpoint) -> Signature:
     """Verify the note of a checkpoint, and that it says what the row does."""
     known = public_keys(checkpoint.tenant_id)
-    # The name of a log changes with the host in front; its keys do not.
-    name = checkpoint.note.partition("\n")[0]
     signed, texts = [], set()
     for key in known:
         try:
-            texts.add(open_note(checkpoint.note, [VerifierKey(name, key.verifier.public_key)]))
+            texts.add(open_note(checkpoint.note, [VerifierKey(checkpoint.origin, key.verifier.public_key)]))
         except NoteRefused:
             continue  # another key's, unless nobody's
         signed.append(key)
     if not signed:
         return Signature(known, wrong=_("No key that is known has signed the note."))
-    if texts != {Checkpoint(name, checkpoint.size, bytes(checkpoint.root_hash)).text}:
+    if texts != {Checkpoint(checkpoint.origin, checkpoint.size, bytes(checkpoint.root_hash)).text}:
         return Signature(known, wrong=_("The note says something else than the row."))
     return Signature(known, signed)
 
@@ -104,7 +102,7 @@ class CheckpointAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("origin"))
     def origin(self, checkpoint: AuditCheckpoint) -> str:
-        return checkpoint.note.partition("\n")[0]
+        return checkpoint.origin
 
     @column(gettext_lazy("signed"))
     def when(self, checkpoint: AuditCheckpoint) -> str:
@@ -114,7 +112,7 @@ class CheckpointAdmin(StaffModelAdmin):
         return _("%(size)s entries, signed") % {"size": number(checkpoint.size)}
 
     def subtitle(self, checkpoint: AuditCheckpoint) -> str:
-        return self.origin(checkpoint)
+        return checkpoint.origin
 
     def status(self, checkpoint: AuditCheckpoint) -> str:
         return self.log(checkpoint)

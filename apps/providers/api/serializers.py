@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.api.serializers import PageQuery, StrictSerializer
@@ -87,6 +88,7 @@ class ConnectionSerializer(serializers.Serializer[Connection]):
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
+    @extend_schema_field(StatusReasonSerializer(allow_null=True))
     def get_status_reason(self, connection: Connection) -> dict[str, str] | None:
         """Return code and message; None while all is well."""
         if not connection.status_code:
