@@ -58,7 +58,7 @@ def form_page(
     title: Text,
     text: Text,
     submit: Text,
-    done: Text,
+    done: str,
 ) -> HttpResponse:
     """Show the form; once it is sent and valid, `save` calls the service, and `done` says so."""
     back = record_url(obj._meta.label_lower, obj.pk)
