@@ -245,7 +245,7 @@ def test_one_that_was_given_up_comes_back_with_a_replay(staff_client, trade: Tra
     assert "Disabled after days of failure" in page
     assert "do/replay/" in page
     question = staff_client.post(f"{ENDPOINTS}{trade.endpoint.pk}/do/replay/").content.decode()
-    assert f"what was lost since {since:%Y-%m-%d %H:%M} UTC is sent again" in question
+    assert f": 1 delivery that was lost since {since:%Y-%m-%d %H:%M} UTC is sent again." in question
     assert read(Endpoint, trade.endpoint).status == EndpointStatus.DISABLED
     said = press(staff_client, "webhooks.endpoint", trade.endpoint, "replay", confirmed="1", reason="mended")
     assert said == ["1 endpoint enabled; what it has missed since its first failure is on its way."]

@@ -30,6 +30,7 @@ from apps.core.admin import (
     recent_values,
     record_url,
     status_chip,
+    two_lines,
 )
 from apps.core.redaction import redact_text
 from apps.providers.enums import HookState
@@ -82,8 +83,14 @@ def _shown(body: bytes) -> str:
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "\n…"
 
 
+def _words(reason: str) -> str:
+    """Return a reason's code as words."""
+    return reason.replace("_", " ")
+
+
 @admin.register(InboundHook)
 class InboundHookAdmin(StaffModelAdmin):
+    list_is_live = True
     list_display = ("name", "tenant", "of_connection", "status", "result", "received", "times_replayed")
     list_select_related = ("connection",)
     not_in_list = ("body", "headers")
@@ -113,7 +120,7 @@ class InboundHookAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("webhook"))
     def name(self, hook: InboundHook) -> str:
-        return hook.event_type or _("(unreadable)")
+        return two_lines(self.headline(hook), hook.event_id)
 
     @column(gettext_lazy("connection"))
     def of_connection(self, hook: InboundHook) -> str:
@@ -136,7 +143,7 @@ class InboundHookAdmin(StaffModelAdmin):
         return number(hook.replays)
 
     def headline(self, hook: InboundHook) -> str:
-        return self.name(hook)
+        return hook.event_type or _("(unreadable)")
 
     def subtitle(self, hook: InboundHook) -> str:
         return f"{hook.connection} · {hook.event_id}"
@@ -188,13 +195,14 @@ class RefusedHookAdmin(StaffModelAdmin):
     not_in_list = ("excerpt",)
     list_filter = (TenantFilter, recent_values("reason", gettext_lazy("reason")))
     search_fields = ("reason", "sent_from")
+    search_help_text = gettext_lazy("Reason, address, or an id")
     search_ids = ("id", "connection_id")
     empty_hint = gettext_lazy("What comes to a connection's hook and proves nothing is counted here. Nothing has.")
     facts = ((gettext_lazy("Refused"), ("reason", "occurrences", "sent_from", "first_seen_at", "last_seen_at", "id")),)
 
     @column(gettext_lazy("reason"))
     def why(self, refused: RefusedHook) -> str:
-        return refused.reason
+        return _words(refused.reason)
 
     @column(gettext_lazy("connection"))
     def of_connection(self, refused: RefusedHook) -> str:
@@ -217,12 +225,12 @@ class RefusedHookAdmin(StaffModelAdmin):
         return moment(refused.last_seen_at)
 
     def headline(self, refused: RefusedHook) -> str:
-        return f"{refused.connection}: {refused.reason}"
+        return f"{refused.connection}: {_words(refused.reason)}"
 
     def notice(self, refused: RefusedHook) -> Notice | None:
         """Say what the reason means."""
         text = str(_REASONS.get(refused.reason, refused.reason))
-        return Notice(_("Refused: %(reason)s") % {"reason": refused.reason}, text, tone="warn")
+        return Notice(_words(refused.reason).capitalize(), text, tone="warn")
 
     def stats(self, refused: RefusedHook) -> Sequence[Stat]:
         return (

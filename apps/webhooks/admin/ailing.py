@@ -61,7 +61,7 @@ def panels_of(endpoint: Endpoint, *, now: datetime) -> Sequence[Panel]:
             chip(str(row["status_code"] or row["error"]), "bad"),
             number(row["count"]),
             moment(row["last"]),
-            _remedy(row["error"], row["status_code"]),
+            remedy_of(row["error"], row["status_code"]),
         ]
         for row in found
     ]
@@ -71,6 +71,12 @@ def panels_of(endpoint: Endpoint, *, now: datetime) -> Sequence[Panel]:
     headers = [_("begun"), _("since"), _("status"), _("queued again"), _("finished")]
     again = Table(_("Recoveries"), headers, recoveries, "", numeric=frozenset({3}))
     return [panel for panel in (why, again) if panel.rows]
+
+
+def remedy_of(error: str, status: int | None) -> str:
+    """Return what is to be done about an answer."""
+    known = REMEDIES.get(str(status)) or REMEDIES.get(error)
+    return str(known or _("Its server fails: its log says why. Each attempt tells what it answered."))
 
 
 def _recovery(one: Recovery) -> Sequence[str]:
@@ -83,8 +89,3 @@ def _recovery(one: Recovery) -> Sequence[str]:
         figure,
         moment(one.finished_at) if one.finished_at else NOTHING,
     ]
-
-
-def _remedy(error: str, status: int | None) -> str:
-    known = REMEDIES.get(str(status)) or REMEDIES.get(error)
-    return str(known or _("Its server fails: its log says why. Each attempt below tells what it answered."))

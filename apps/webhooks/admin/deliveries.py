@@ -47,6 +47,7 @@ from apps.core.redaction import redact_text
 from apps.outbox.catalogue import event_types
 from apps.webhooks import services
 from apps.webhooks.admin import display
+from apps.webhooks.admin.ailing import remedy_of
 from apps.webhooks.admin.event_types import event_types_url
 from apps.webhooks.enums import DeliveryStatus, EndpointStatus
 from apps.webhooks.models import Delivery, DeliveryAttempt
@@ -212,16 +213,17 @@ class DeliveryAdmin(StaffModelAdmin):
             return None
         latest = delivery.tries[-1] if delivery.tries else None
         why = _why(latest) if latest else ""
+        remedy = remedy_of(latest.error, latest.status_code) if latest and latest.error else ""
         if delivery.status == DeliveryStatus.FAILED:
-            remedy = _("Have the receiver mended, then send it again: it keeps its webhook-id and its bytes.")
-            return Notice(_("It was not accepted, and is not tried any more"), why, remedy)
+            after = _("Then send it again: it keeps its webhook-id and its bytes.")
+            return Notice(_("It was not accepted, and is not tried any more"), why, f"{remedy} {after}".strip())
         if delivery.status == DeliveryStatus.DISCARDED:
             text = _("The endpoint was disabled or deleted while the delivery waited.")
             return Notice(_("Discarded"), text, _("Enable the endpoint, then recover what was discarded."), "warn")
         if delivery.next_attempt_at is None and delivery.leased_until is None:
             text = _("An earlier delivery about the same thing has not arrived yet, and the order is kept.")
             return Notice(_("It waits for its turn"), text, tone="info")
-        return Notice(_("It has not arrived yet"), why, tone="warn") if latest else None
+        return Notice(_("It has not arrived yet"), why, remedy, tone="warn") if latest else None
 
     def stats(self, delivery: Any) -> Sequence[Stat]:
         return (

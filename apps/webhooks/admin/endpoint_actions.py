@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.utils.translation import gettext_noop as message
 
 from apps.core.actor import Actor
-from apps.core.admin import Outcome, ServiceAction
+from apps.core.admin import Outcome, ServiceAction, number
 from apps.webhooks import services
 from apps.webhooks.admin.signatures import CHECK_SIGNATURE
 from apps.webhooks.enums import EndpointStatus
 from apps.webhooks.models import Endpoint
+from apps.webhooks.selectors import missed_by
 
 TESTED = Outcome(message("%(count)s test event is on its way"), message("%(count)s test events are on their way"))
 ENABLED = Outcome(message("%(count)s endpoint enabled"), message("%(count)s endpoints enabled"))
@@ -50,12 +50,17 @@ def _replay(endpoint: Endpoint, actor: Actor, now: datetime, reason: str) -> Out
 
 
 def _foretell_replay(endpoints: Sequence[Endpoint]) -> Sequence[str]:
-    return [
-        _("%(url)s: what was lost since %(since)s UTC is sent again, the oldest first.")
-        % {"url": endpoint.url, "since": f"{endpoint.failing_since:%Y-%m-%d %H:%M}"}
-        for endpoint in endpoints
-        if endpoint.failing_since is not None
-    ]
+    return [_replayed(endpoint, endpoint.failing_since) for endpoint in endpoints if endpoint.failing_since is not None]
+
+
+def _replayed(endpoint: Endpoint, since: datetime) -> str:
+    count = missed_by(endpoint)
+    text = ngettext(
+        "%(url)s: %(count)s delivery that was lost since %(since)s UTC is sent again.",
+        "%(url)s: %(count)s deliveries that were lost since %(since)s UTC are sent again, the oldest first.",
+        count,
+    )
+    return text % {"url": endpoint.url, "count": number(count), "since": f"{since:%Y-%m-%d %H:%M}"}
 
 
 def _disable(endpoint: Endpoint, actor: Actor, now: datetime, reason: str) -> Outcome:
@@ -90,7 +95,6 @@ ACTIONS = (
         run=_test,
         available=_is_enabled,
     ),
-    CHECK_SIGNATURE,
     ServiceAction(
         name="replay",
         label=gettext_lazy("Enable and replay"),
@@ -112,6 +116,7 @@ ACTIONS = (
         needs_reason=True,
         available=_may_be_enabled,
     ),
+    CHECK_SIGNATURE,
     ServiceAction(
         name="recover",
         label=gettext_lazy("Recover"),

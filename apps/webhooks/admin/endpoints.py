@@ -148,7 +148,8 @@ class EndpointAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("waiting"))
     def waiting_figure(self, endpoint: Any) -> str:
-        return two_lines(number(endpoint.record.pending), moment(endpoint.record.waiting_since))
+        record: Record = endpoint.record
+        return two_lines(number(record.pending), moment(record.waiting_since)) if record.pending else "0"
 
     @column(gettext_lazy("last attempt"))
     def last(self, endpoint: Any) -> str:
@@ -173,7 +174,7 @@ class EndpointAdmin(StaffModelAdmin):
             return Notice(_("The client deleted this endpoint"), _("Its deliveries are kept."), tone="info")
         if endpoint.disabled_reason == DISABLED_AS_GONE:
             text = _("It answered 410 Gone, which asks us to stop.")
-            return Notice(_("Disabled by the platform"), text, _("Ask the client; then enable and replay."), "bad")
+            return Notice(_("Disabled by the platform"), text, _("Ask the client; then “Enable and replay”."), "bad")
         if endpoint.disabled_reason == DISABLED_AS_FAILING:
             return _given_up(endpoint)
         if endpoint.status == EndpointStatus.DISABLED:
@@ -242,7 +243,7 @@ def _given_up(endpoint: Endpoint) -> Notice:
         "since": f"{endpoint.failing_since:%Y-%m-%d %H:%M}" if endpoint.failing_since else "?",
         "until": f"{endpoint.held_until:%Y-%m-%d %H:%M}" if endpoint.held_until else "?",
     }
-    remedy = _("Its owners were told by e-mail. Once their server is well again: enable and replay; nothing is lost.")
+    remedy = _("Its owners were told by e-mail. Once their server is well again: “Enable and replay”; nothing is lost.")
     return Notice(_("Disabled after days of failure"), text, remedy, "bad")
 
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from apps.core.errors import NotFound
-from apps.webhooks.enums import DeliveryStatus
+from apps.webhooks.enums import LOST_STATUSES, DeliveryStatus
 from apps.webhooks.models import Delivery, Endpoint, Recovery
 
 
@@ -30,6 +30,27 @@ def get_endpoint(*, tenant_id: UUID, endpoint_id: UUID) -> Endpoint:
 def recoveries_of(endpoint: Endpoint) -> QuerySet[Recovery]:
     """Return an endpoint's recoveries."""
     return Recovery.objects.filter(tenant_id=endpoint.tenant_id, endpoint_id=endpoint.id)
+
+
+def lost_while_failing(endpoint: Endpoint) -> QuerySet[Delivery]:
+    """Return what an endpoint has lost since it began to fail; nothing of one that does not."""
+    if endpoint.failing_since is None:
+        return Delivery.objects.none()
+    return Delivery.objects.filter(
+        tenant_id=endpoint.tenant_id,
+        endpoint_id=endpoint.id,
+        status__in=LOST_STATUSES,
+        finished_at__gte=endpoint.failing_since,
+    )
+
+
+def missed_by(endpoint: Endpoint) -> int:
+    """Return how many deliveries a replay would send again: what was lost of those made since the first of them."""
+    first = lost_while_failing(endpoint).aggregate(at=Min("created_at"))["at"]
+    if first is None:
+        return 0
+    lost = Delivery.objects.filter(tenant_id=endpoint.tenant_id, endpoint_id=endpoint.id, status__in=LOST_STATUSES)
+    return lost.filter(created_at__gte=first).count()
 
 
 def deliveries_for(

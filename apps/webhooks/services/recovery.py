@@ -13,6 +13,7 @@ from apps.jobs.types import Lease
 from apps.webhooks import events
 from apps.webhooks.enums import LOST_STATUSES, EndpointStatus
 from apps.webhooks.models import Delivery, Endpoint, Recovery
+from apps.webhooks.selectors import lost_while_failing
 from apps.webhooks.services import queueing
 from apps.webhooks.services.endpoints import update_endpoint
 from apps.webhooks.services.locking import locked_enabled_endpoint, locked_endpoint
@@ -162,13 +163,5 @@ def _lost(endpoint: Endpoint, recovery: Recovery) -> QuerySet[Delivery]:
 
 def _first_loss(endpoint: Endpoint) -> datetime | None:
     """Return when the oldest of the deliveries was made that were lost since the endpoint began to fail."""
-    if endpoint.failing_since is None:
-        return None
-    lost = Delivery.objects.filter(
-        tenant_id=endpoint.tenant_id,
-        endpoint_id=endpoint.id,
-        status__in=LOST_STATUSES,
-        finished_at__gte=endpoint.failing_since,
-    )
-    at: datetime | None = lost.aggregate(at=Min("created_at"))["at"]
+    at: datetime | None = lost_while_failing(endpoint).aggregate(at=Min("created_at"))["at"]
     return at
