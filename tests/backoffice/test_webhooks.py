@@ -243,6 +243,7 @@ def test_one_that_was_given_up_comes_back_with_a_replay(staff_client, trade: Tra
     set_columns(trade.endpoint, **values)
     page = get(staff_client, f"{ENDPOINTS}{trade.endpoint.pk}/change/")
     assert "Disabled after days of failure" in page
+    assert ("What happened was kept for it until" in page, "Nothing is lost." in page) == (True, False)
     assert "do/replay/" in page
     question = staff_client.post(f"{ENDPOINTS}{trade.endpoint.pk}/do/replay/").content.decode()
     assert f": 1 delivery that was lost since {since:%Y-%m-%d %H:%M} UTC is sent again." in question

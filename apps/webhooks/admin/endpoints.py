@@ -239,11 +239,18 @@ class EndpointAdmin(StaffModelAdmin):
 
 
 def _given_up(endpoint: Endpoint) -> Notice:
-    text = _("Nothing has arrived since %(since)s UTC. What happens is kept for it until %(until)s UTC.") % {
+    is_kept = endpoint.held_until is not None and endpoint.held_until > clock.now()
+    text = (
+        _("Nothing has arrived since %(since)s UTC. What happens is kept for it until %(until)s UTC.")
+        if is_kept
+        else _("Nothing has arrived since %(since)s UTC. What happened was kept for it until %(until)s UTC.")
+    ) % {
         "since": f"{endpoint.failing_since:%Y-%m-%d %H:%M}" if endpoint.failing_since else "?",
         "until": f"{endpoint.held_until:%Y-%m-%d %H:%M}" if endpoint.held_until else "?",
     }
-    remedy = _("Its owners were told by e-mail. Once their server is well again: “Enable and replay”; nothing is lost.")
+    remedy = _("Its owners were told by e-mail. Once their server is well again: “Enable and replay”.")
+    if is_kept:
+        remedy = f"{remedy} {_('Nothing is lost.')}"
     return Notice(_("Disabled after days of failure"), text, remedy, "bad")
 
 
