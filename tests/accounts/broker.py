@@ -45,10 +45,6 @@ class Broker:
             time.sleep(0.02)
         raise AssertionError(f"the order is {order['status']}")
 
-    def hold_price(self, symbol: str, bid: str, ask: str) -> None:
-        """Keep a symbol's price where it is told."""
-        self.sandbox.control("POST", "/alpaca/quote", symbol=symbol, bid=bid, ask=ask)
-
 
 def assert_equal(broker: Broker, connection: Connection) -> Account:
     """Assert that cash, transactions and holdings agree with the broker to the last digit; return the account."""

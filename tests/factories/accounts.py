@@ -3,7 +3,6 @@
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django.db import connection as database
 
@@ -124,12 +123,6 @@ def make_transactions(account: Account, count: int) -> None:
 
 def _bare_connection(tenant: Tenant) -> Connection:
     return make_connection(tenant, f"bare-{new_id().hex[-12:]}")
-
-
-def transactions_of(account: Account | UUID) -> dict[str, Transaction]:
-    """Return an account's rows by external id; call it in the tenant's scope."""
-    account_id = account if isinstance(account, UUID) else account.id
-    return {row.external_id: row for row in Transaction.objects.filter(account_id=account_id)}
 
 
 def make_grant(tenant: Tenant, member: User, permission: str, account: Account) -> ObjectGrant:

@@ -36,7 +36,7 @@ def test_a_job_keeps_what_was_asked_for_and_who_asked(now: datetime) -> None:
     assert (stored.state, stored.attempts, stored.max_attempts, stored.fence) == ("queued", 0, 3, 0)
     assert (stored.run_at, stored.created_at, stored.lease_seconds) == (now, now, 60)
     assert (stored.tenant_id, stored.request_id, stored.traceparent) == (TENANT, "r-1", trace)
-    assert Actor.from_json(stored.actor) == user
+    assert stored.actor == user.as_json()
 
 
 def test_a_due_job_wakes_its_queue_and_a_later_one_does_not(now: datetime) -> None:

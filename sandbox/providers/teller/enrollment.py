@@ -19,7 +19,6 @@ from sandbox.providers.teller.history import CARD, CHECKING, RESERVE, SAVINGS, H
 from sandbox.providers.teller.rows import PENDING, POSTED, Book, Row
 
 ENRICHMENT_SECONDS = 1_800.0
-CARD_LIMIT = 1_500_000
 LARGEST_BULK = 2_000_000
 # A virtual instant and the number of the command that acted then (0: it happened by itself), which orders what
 # tests do while the clock is held.
