@@ -83,6 +83,13 @@ def process_environment(database: str) -> dict[str, str]:
 
 
 @pytest.fixture
+def owner(database: str) -> Iterator[databases.Owner]:
+    """The database as the owner of its tables sees it; what it does commits."""
+    with databases.as_owner(database) as connected:
+        yield connected
+
+
+@pytest.fixture
 def now() -> datetime:
     return datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -23,16 +23,21 @@ def url(login: Login, database: str) -> str:
     return json.loads(os.environ["FINOPS_TEST_URLS"])[login].replace("{database}", database)
 
 
+def as_owner(database: str) -> Owner:
+    """Connect as the owner of the tables; what is done commits."""
+    return psycopg.connect(url("owner", database), autocommit=True)
+
+
 @contextmanager
 def cloned_database() -> Iterator[str]:
     """Create a database from the template (about 0.1 s) and drop it at the end."""
     name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(url("owner", "finops"), autocommit=True) as owner:
+    with as_owner("finops") as owner:
         owner.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     try:
         yield name
     finally:
-        with psycopg.connect(url("owner", "finops"), autocommit=True) as owner:
+        with as_owner("finops") as owner:
             owner.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
@@ -64,7 +69,7 @@ class EmptiedDatabase:
         if self._owner is None or self._uses == self.USES or not self._empty(self._owner):
             self._clone.close()
             self._name, self._uses = self._clone.enter_context(cloned_database()), 0
-            self._owner = self._clone.enter_context(psycopg.connect(url("owner", self._name), autocommit=True))
+            self._owner = self._clone.enter_context(as_owner(self._name))
             self._look_at(self._owner)
         self._uses += 1
         return self._name

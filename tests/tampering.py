@@ -9,13 +9,13 @@ from django.db import connection
 
 from apps.core import verification
 from apps.core.verification import Check, Finding, Result
-from tests.databases import url
+from tests.databases import as_owner
 
 
 @contextmanager
 def raw_tables() -> Iterator[psycopg.Connection[Any]]:
     """Connect to the test's database as the owner, without triggers and foreign keys; what is done commits."""
-    with psycopg.connect(url("owner", connection.settings_dict["NAME"]), autocommit=True) as owner:
+    with as_owner(connection.settings_dict["NAME"]) as owner:
         owner.execute("SET session_replication_role = replica")
         yield owner
 

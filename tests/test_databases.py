@@ -26,14 +26,10 @@ def clone() -> Iterator[str]:
         yield name
 
 
-def as_owner(name: str) -> databases.Owner:
-    return psycopg.connect(databases.url("owner", name), autocommit=True)
-
-
 def content_of(name: str) -> dict[str, object]:
     """Return every row of every table, and where the sequences stand."""
     tables = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-    with as_owner(name) as owner:
+    with databases.as_owner(name) as owner:
         content: dict[str, object] = {
             table: sorted(owner.execute(f"SELECT t::text FROM {table} t").fetchall())
             for (table,) in owner.execute(tables).fetchall()
@@ -51,7 +47,7 @@ def test_rows_sequences_and_sessions_are_gone(
         databases.log_in("web", name)
         make_entry(make_tenant("acme").id)  # rows that refer to each other, and rows that are only ever added
         connection.close()
-    with as_owner(name) as left_open:
+    with databases.as_owner(name) as left_open:
         left_open.execute("CREATE TEMPORARY TABLE staged (n int)")
         assert content_of(name) != content_of(clone)
 
@@ -76,7 +72,7 @@ def test_rows_sequences_and_sessions_are_gone(
 )
 def test_after_any_other_change_there_is_a_new_one(shared: databases.EmptiedDatabase, change: LiteralString) -> None:
     name = shared.take()
-    with as_owner(name) as owner:
+    with databases.as_owner(name) as owner:
         owner.execute("SET session_replication_role = replica")
         owner.execute(change)
     assert shared.take() != name

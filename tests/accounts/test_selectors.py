@@ -5,7 +5,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import connection as database_connection
 from django.db.models import QuerySet
@@ -34,7 +33,7 @@ def large(acme, globex, database: str) -> Account:
     account = make_account(acme)
     make_transactions(account, 20_000)
     make_transactions(make_account(globex), 20_000)
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute("ANALYZE")
     return account
 
@@ -85,7 +84,7 @@ def search_reads_the_trigram_index_under_row_level_security(large: Account, data
         with database_connection.cursor() as cursor:
             cursor.execute("SELECT pg_stat_force_next_flush()")
         query = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'accounts_txn_search'"
-        with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        with databases.as_owner(database) as owner:
             [(count,)] = owner.execute(query).fetchall()
             return count
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from threading import Thread
 
-import psycopg
 import pytest
 from django.db import connection as django_connection
 
@@ -103,7 +102,7 @@ def test_failure_in_the_middle_of_a_later_sync_applies_nothing(connection: Conne
 
 
 def test_failure_of_our_own_is_readable_and_applies_nothing(connection: Connection, bank: Bank, database: str) -> None:
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute("ALTER TABLE audit_entry ADD CONSTRAINT broken CHECK (action <> 'accounts.synced')")
         run = sync(connection)
         assert (run.status, reason_of(run), written(connection)) == ("queued", "internal_error", (0, 0, 0))

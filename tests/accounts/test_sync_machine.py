@@ -320,8 +320,8 @@ def _word(number: int) -> str:
 @pytest.fixture
 def world(bank: Bank, database: str, forks: Forks) -> Iterator[World]:
     with (
-        psycopg.connect(databases.url("owner", database), autocommit=True) as owner,
-        psycopg.connect(databases.url("owner", database), autocommit=True) as blocker,
+        databases.as_owner(database) as owner,
+        databases.as_owner(database) as blocker,
     ):
         yield World(bank.sandbox, forks, database, owner, blocker)
 

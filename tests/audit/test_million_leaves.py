@@ -8,7 +8,6 @@ from time import process_time
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from rest_framework.test import APIClient
 
@@ -46,7 +45,7 @@ def _without_other_indexes(owner: databases.Owner) -> Iterator[None]:
 
 
 def test_a_million_leaves(acme: Any, acme_admin: APIClient, database: str, now: datetime) -> None:
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner, _without_other_indexes(owner):
+    with databases.as_owner(database) as owner, _without_other_indexes(owner):
         owner.execute("SET session_replication_role = replica")
         owner.execute("DELETE FROM audit_entry WHERE tenant_id = %s", [acme.id])
         owner.execute(_FILL, {"tenant": acme.id, "now": now, "size": SIZE})

@@ -1,6 +1,5 @@
 """The audit log cannot be rewritten: not by any role, not by the owner of the table."""
 
-from collections.abc import Iterator
 from uuid import UUID
 
 import psycopg
@@ -10,7 +9,6 @@ from django.db import DatabaseError, connection, transaction
 from apps.audit.models import AuditEntry
 from apps.core.ids import new_id
 from apps.core.scope import staff_scope, system_scope, tenant_scope
-from tests import databases
 from tests.factories.audit import make_entry
 
 ACME = UUID("0198c5a0-0000-7000-8000-00000000000a")
@@ -32,12 +30,6 @@ INSERT = (
 def _run(sql: str, params: list[UUID | str | int | None] | None = None) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, params)
-
-
-@pytest.fixture
-def owner(database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as connected:
-        yield connected
 
 
 def test_no_role_of_the_web_rewrites_the_log() -> None:

@@ -159,7 +159,7 @@ def test_without_a_key_nothing_is_numbered(now: datetime, monkeypatch: pytest.Mo
 def test_a_damaged_tree_grows_no_further_and_stops_no_other(now: datetime, database: str) -> None:
     make_entries(ACME, 300)
     sequence_entries(now=now)
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute("SET session_replication_role = replica")
         owner.execute("DELETE FROM audit_entry WHERE tenant_id = %s AND sequence = 280", [ACME])
     make_entry(ACME)
@@ -184,7 +184,7 @@ def test_tiles_and_checkpoints_are_never_changed(table: str, now: datetime, data
     for rewrite in rewrites:
         with system_scope(), pytest.raises(DatabaseError, match="permission denied"):
             _run(rewrite)
-        with psycopg.connect(databases.url("owner", database), autocommit=True) as owner, append_only:
+        with databases.as_owner(database) as owner, append_only:
             owner.execute(rewrite)
     databases.log_in("web", database)
     for scope in (tenant_scope(ACME), staff_scope()):

@@ -157,7 +157,7 @@ def test_in_a_surrounding_transaction_the_last_statement_commits_nothing():
 
 @pytest.mark.commits
 def test_a_switch_that_is_engaged_refuses_whatever_the_first_statements_did(database: str):
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute(
             "INSERT INTO core_readonlyswitch (id, tenant_id, reason, engaged_at) VALUES (%s, %s, 'closing', now())",
             [new_id(), TENANT],

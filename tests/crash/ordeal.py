@@ -8,7 +8,6 @@ from itertools import count
 from typing import Any, Self
 
 import httpx
-import psycopg
 import pytest
 from psycopg import sql
 
@@ -28,7 +27,7 @@ class Ordeal:
 
     def __init__(self, forks: Forks, database: str) -> None:
         self._forks, self._database = forks, database
-        self._owner = psycopg.connect(databases.url("owner", database), autocommit=True)
+        self._owner = databases.as_owner(database)
         self._survivor = Server(forks, database, self._owner.info.port)
         self._keys = count()
         self.statements: list[str] = []

@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
-
 from apps.core.actor import Actor, system_actor
 from apps.core.ids import new_id
 from apps.core.scope import write_scope
@@ -62,5 +60,5 @@ def make_event(
 
 def multiply(event: OutboxEvent, times: int, *, database: str) -> None:
     """Add so many pending events like this one, of the same entity: what a bulk of emitting would leave, at once."""
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute(_MULTIPLY, {"times": times, "id": event.id})

@@ -127,7 +127,7 @@ def test_expiry_ends_in_time_and_the_next_run_goes_on(now: datetime) -> None:
 def test_three_hundred_thousand_expire_at_once_while_an_old_snapshot_is_open(now: datetime, database: str) -> None:
     """What was deleted stays in the index for as long as somebody might look at it: it is not gone through again."""
     many = 300_000
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute(MANY, {"many": many, "tenant": ACME, "now": now})
         with psycopg.connect(databases.url("owner", database)) as old:
             old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-import psycopg
 import pytest
 import redis
 from celery import schedules
@@ -83,7 +82,7 @@ def test_one_leads_and_loses_it_with_its_session(database: str) -> None:
 
     first, second = Leadership(), Leadership()
     assert [first.prove(), second.prove(), first.prove()] == [True, False, True]
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
     assert (first.prove(), first.is_held) == (False, False)
     wait_until(second.prove, what="the other one's lead")

@@ -9,7 +9,6 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from django.db import connection
 
@@ -201,7 +200,7 @@ SELECT gen_random_uuid(), lpad(to_hex(tenant), 32, '0')::uuid, 'test.note', 'tes
 @pytest.mark.parametrize("is_analysed", [False, True])
 def test_a_hundred_thousand_jobs_of_one_tenant_hold_up_nobody(now: datetime, database: str, is_analysed: bool) -> None:
     """No backlog is ever read: a lease looks at a few blocks, whatever waits, and whatever the planner knows of it."""
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute(_MANY, {"now": now})
         if is_analysed:
             owner.execute("ANALYZE jobs_job")

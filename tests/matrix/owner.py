@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-import psycopg
-
 from tests import databases
 
 # Authentication stamps it, whatever becomes of the request.
@@ -26,7 +24,7 @@ class Owner:
     """A look at the committed rows. Row security is forced on the owner too; its policy lets everything be seen."""
 
     def __init__(self, database: str) -> None:
-        self.connection = psycopg.connect(databases.url("owner", database), autocommit=True)
+        self.connection = databases.as_owner(database)
         self._tables = self.column(_TABLES)
         # A row that is written gets the number of its transaction, which no row had before.
         written = (f"(SELECT concat(count(*), ' ', sum(xmin::text::bigint)) FROM {table})" for table in self._tables)

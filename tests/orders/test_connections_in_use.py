@@ -4,7 +4,6 @@ from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import connection as database_connection
 
@@ -91,7 +90,7 @@ def begin(database: str, work: Callable[[], Any]) -> Callable[[], Any]:
 
     thread = Thread(target=run)
     thread.start()
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as watcher:
+    with databases.as_owner(database) as watcher:
         waiting = "SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = %s"
         for _ in range(500):
             if watcher.execute(waiting, [database]).fetchone() is not None:

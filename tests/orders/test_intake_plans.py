@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import connection
 
@@ -42,7 +41,7 @@ def desk(database: str, acme) -> Desk:
     make_fill(past, "1")
     make_order(desk, OrderStatus.ACCEPTED, reserved=1900, accepted_at=at)
     make_position(desk, "3")
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute("SET session_replication_role = replica")  # no trigger for what is a copy
         owner.execute(_COPIES, [PAST, "past"])
         owner.execute(_FILL_COPIES, [PAST])

@@ -4,7 +4,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import connection, transaction
 
@@ -171,7 +170,7 @@ def test_nothing_half_written_remains(table: str, database: str, acme, acme_trad
     if table in REFUSED:
         break_it = f"ALTER TABLE {table} ADD CONSTRAINT broken CHECK ({REFUSED[table]}) NOT VALID"
         mend_it = f"ALTER TABLE {table} DROP CONSTRAINT broken"
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute(break_it)
         failed = post(acme_trader, body_of(desk), key="k")
         assert (failed.status_code, failed.json()["code"]) == (500, "internal_error")

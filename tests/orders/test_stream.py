@@ -14,7 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
-import psycopg
 import pytest
 import redis
 from django.conf import settings
@@ -170,7 +169,7 @@ def test_a_database_that_ends_sessions_costs_a_reconnect(desk: Floor, sandbox: S
     with listening():
         await_listening(desk, sandbox)
         database_connection.close()
-        with psycopg.connect(databases.url("owner", "finops"), autocommit=True) as owner:
+        with databases.as_owner("finops") as owner:
             owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
         order = desk.make_order(type="market", limit_price=None)
         while desk.run():

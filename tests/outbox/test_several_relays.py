@@ -95,12 +95,6 @@ def relays(database: str, process_environment: Mapping[str, str]) -> Iterator[li
         yield [ending.enter_context(RelayProcess(database, process_environment)) for _number in range(RELAYS)]
 
 
-@pytest.fixture
-def owner(database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as opened:
-        yield opened
-
-
 def wait_until_relayed(owner: psycopg.Connection, but: UUID | None = None) -> None:
     deadline = time.monotonic() + 120
     pending = "SELECT count(*) FROM outbox_event WHERE sequence IS NULL AND tenant_id IS DISTINCT FROM %s"

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from django.test import Client
 
@@ -156,7 +155,7 @@ def _outline(plan: Plan) -> str:
 
 def test_a_million_rows_are_not_read(database: str) -> None:
     world = build()
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         multiply(owner, database)
         seen = Seen(world, owner)
         judge = Judge(owner)

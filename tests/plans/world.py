@@ -4,8 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-import psycopg
-
 from apps.core import clock
 from apps.core.scope import write_scope
 from apps.orders.enums import OrderStatus
@@ -13,7 +11,7 @@ from apps.outbox.services import emit
 from apps.tenants.models import Tenant
 from apps.webhooks.services import send_test_event
 from tests.conftest import client_for
-from tests.databases import Owner, url
+from tests.databases import Owner, as_owner
 from tests.factories.accounts import make_transaction
 from tests.factories.market import make_listing
 from tests.factories.orders import Desk, make_decision, make_desk, make_fill, make_order
@@ -92,7 +90,7 @@ def multiply(owner: Owner, database: str) -> None:
 
 
 def _copy_alone(database: str, table: Copies) -> None:
-    with psycopg.connect(url("owner", database), autocommit=True) as owner:
+    with as_owner(database) as owner:
         owner.execute("SET session_replication_role = replica")  # no trigger for what is a copy
         owner.execute("SET maintenance_work_mem = '256MB'")
         copy(owner, table)

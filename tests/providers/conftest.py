@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from apps.core.ids import new_id
@@ -30,7 +29,7 @@ def switch_read_only_as_owner(database: str, now: datetime) -> Callable[[UUID | 
     """The same for tests that log in as the worker, which may not switch."""
 
     def switch(tenant_id: UUID | None) -> None:
-        with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        with databases.as_owner(database) as owner:
             owner.execute(
                 "INSERT INTO core_readonlyswitch (id, tenant_id, reason, engaged_at) VALUES (%s, %s, 'Test', %s)",
                 [new_id(), tenant_id, now],

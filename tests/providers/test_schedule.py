@@ -3,7 +3,6 @@
 import threading
 from datetime import timedelta
 
-import psycopg
 import pytest
 from django.db import connection as database_connection
 
@@ -73,7 +72,7 @@ class TestSchedule:
     def test_a_suspended_tenant_is_left_out_and_stays_due(self, acme, globex, now, database):
         left_out, other = synced(acme, "test_tkn_a", now), synced(globex, "test_tkn_b", now)
         due_at = read_connection(left_out).next_sync_at
-        with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        with databases.as_owner(database) as owner:
             owner.execute("UPDATE tenants_tenant SET status = 'suspended' WHERE id = %s", [acme.id])
         assert schedule_due_syncs(now=now + 2 * HOUR) == 1
         assert (len(runs_of(left_out)), len(runs_of(other))) == (1, 2)
@@ -82,7 +81,7 @@ class TestSchedule:
     def test_one_that_cannot_be_scheduled_is_put_off_and_stops_no_other(self, acme, globex, now, database):
         broken, other = synced(acme, "test_tkn_a", now), synced(globex, "test_tkn_b", now + HOUR / 4)
         due = now + 2 * HOUR
-        with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+        with databases.as_owner(database) as owner:
             owner.execute(
                 f"ALTER TABLE providers_syncrun ADD CONSTRAINT broken CHECK (connection_id <> '{broken.id}') NOT VALID"
             )

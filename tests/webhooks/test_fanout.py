@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import psycopg
 import pytest
 from django.db import IntegrityError, connection
 
@@ -83,7 +82,7 @@ def test_whatever_json_an_event_holds_is_passed_on(acme, database: str, now: dat
     """The outbox refuses fractions that are no strings; one that got in all the same must not stop the relay."""
     endpoint = make_endpoint(acme, now=now).endpoint
     make_event(acme.id, data={"quantity": "1"}, now=now)
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute("ALTER TABLE outbox_event DISABLE TRIGGER outbox_event_append_only")
         owner.execute("""UPDATE outbox_event SET data = '{"quantity": 1.5, "note": "\\u2028\\""}' WHERE sequence IS NULL
                             AND type = 'order.submitted'""")

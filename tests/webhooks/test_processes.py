@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-import psycopg
 import pytest
 from celery import Celery
 
@@ -61,7 +60,7 @@ def queue(tenant, url: str, count: int, *, entities: int) -> Endpoint:
 
 def let_leases_end(database: str) -> None:
     """Let half a minute pass: what a killed sender held is free again."""
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute("UPDATE webhooks_delivery SET leased_until = now() WHERE leased_until IS NOT NULL")
 
 

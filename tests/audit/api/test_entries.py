@@ -5,7 +5,6 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 import rfc8785
 from django.db import connection
@@ -174,7 +173,7 @@ INDEXED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.commits
 def test_a_page_reads_one_range_of_an_index(database: str) -> None:
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute(FILL)
         owner.execute("ANALYZE audit_entry")
     tenant_id = UUID(int=1)

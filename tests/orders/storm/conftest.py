@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from uuid import uuid4
 
-import psycopg
 import pytest
 import redis
 from django.conf import settings
@@ -24,8 +23,8 @@ def scene(sandbox: SandboxProcess, acme, database: str, forks: Forks) -> Iterato
     desk = open_alpaca_floor(acme, sandbox, label)
     sandbox.control("POST", "/alpaca/execution", key_id=keys["key_id"], hold=True, ack_ms=0)
     with (
-        psycopg.connect(databases.url("owner", database), autocommit=True) as owner,
-        psycopg.connect(databases.url("owner", database), autocommit=True) as blocker,
+        databases.as_owner(database) as owner,
+        databases.as_owner(database) as blocker,
     ):
         yield Scene(desk, sandbox, keys["key_id"], forks, database, owner, blocker)
     sandbox.clear_faults()

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -163,7 +162,7 @@ INDEXED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.commits
 def test_a_page_reads_one_range_of_an_index(database: str) -> None:
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute(FILL)
         owner.execute("ANALYZE outbox_event")
     tenant_id = UUID(int=1)

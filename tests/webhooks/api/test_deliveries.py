@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -167,7 +166,7 @@ INDEXED: list[tuple[dict[str, Any], str]] = [
 
 
 def test_a_page_reads_one_range_of_an_index(database: str, acme) -> None:
-    with psycopg.connect(databases.url("owner", database), autocommit=True) as owner:
+    with databases.as_owner(database) as owner:
         owner.execute(
             "CREATE TEMPORARY TABLE filled_endpoints AS SELECT lpad(to_hex(n), 32, '0')::uuid AS endpoint_id, "
             "%s::uuid AS tenant_id FROM generate_series(1, 40) AS n",
