@@ -11,6 +11,8 @@ from typing import Any, Self
 from celery import schedules
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import QuerySet
+from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from finops.ticks import HEADER, instant_due, interval_of
@@ -109,6 +111,15 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]  # as above
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._leadership = Leadership()
         super().__init__(*args, **kwargs)
+
+    def enabled_models_qs(self) -> QuerySet[PeriodicTask]:
+        """Return every entry that is not paused.
+
+        django-celery-beat leaves out crontabs whose hour is more than two hours off, and with them a daily tick that
+        was missed while nothing ran for longer than that.
+        """
+        entries: QuerySet[PeriodicTask] = self.Model.objects.enabled()
+        return entries
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send what is due, if this process leads; return in how many seconds to ask again."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery, signals
+from celery.concurrency.thread import TaskPool as ThreadPool
 from django.conf import settings
 
 from apps.core import wake
@@ -94,6 +95,13 @@ def _prepare_worker(sender: Any, **_signal: Any) -> None:
 def _let_jobs_be_ended(**_signal: Any) -> None:
     """Let time limits interrupt and end the children of a prefork worker; a pool of threads has none."""
     limits.run_alone()
+
+
+@signals.worker_ready.connect
+def _let_the_worker_be_ended(sender: Any, **_signal: Any) -> None:
+    """Let time limits end a worker with a pool of threads."""
+    if isinstance(sender.pool, ThreadPool):
+        limits.run_beside_others()
 
 
 @signals.worker_ready.connect

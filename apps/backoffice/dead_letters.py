@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from apps.audit.models import AuditEntry
+from apps.audit.opening import open_entries
 from apps.core.admin import Facts, Panel, Table, chip, contributes_panels, exact, link, number, record_url
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
@@ -48,12 +49,12 @@ def _changes(job: Job) -> Table:
     entries = AuditEntry.objects.filter(tenant_id=job.tenant_id, target_id__in=named, at__gt=job.finished_at)
     rows = [
         [
-            exact(entry.at),
-            link(record_url("audit.auditentry", entry.pk), entry.action),
-            str(entry.actor.get("label", "")),
-            ", ".join(sorted(entry.changes)),
+            exact(opened.entry.at),
+            link(record_url("audit.auditentry", opened.entry.pk), opened.entry.action),
+            opened.label,
+            ", ".join(sorted(opened.changes)),
         ]
-        for entry in entries.order_by("-at", "-id")[:_CHANGES]
+        for opened in open_entries(entries.order_by("-at", "-id")[:_CHANGES])
     ]
     empty = _("Nothing of what the payload names has changed: a replay meets what this job met.")
     headers = [_("when"), _("what"), _("who"), _("changed")]

@@ -139,8 +139,11 @@ def _same_row(schedule: Any) -> Any:
     """Return the stored row that says the same, or store this one."""
     try:
         schedule.full_clean()
+        _ = schedule.schedule  # which refuses a crontab whose fields are right and whose day never comes
     except ValidationError as error:
         raise ValidationFailed(" ".join(error.messages)) from error
+    except ValueError as error:
+        raise ValidationFailed(str(error)) from error
     fields = {field.attname: getattr(schedule, field.attname) for field in schedule._meta.fields if field.name != "id"}
     found = type(schedule).objects.filter(**fields).order_by("pk").first()
     if found is None:

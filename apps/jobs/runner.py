@@ -5,6 +5,7 @@ import random as randomness
 import time
 import traceback
 from collections.abc import Callable
+from contextvars import copy_context
 from datetime import datetime
 from random import Random
 
@@ -129,11 +130,14 @@ def _handle(lease: Lease, tick: Clock, random: Random) -> None:
         with context.use(_context_of(lease)):
             _fail(lease, TimeLimitReached(lease.hard_seconds), tick(), random, stack=stack)
 
+    is_nested = connection.in_atomic_block
     try:
         with Heartbeat(lease, give_up), limits.interruptible(lease):
-            registry.registration(lease.kind).handler(lease)
+            # In a context of its own, which ends with it: what interrupts it may come before a scope's end is assured.
+            copy_context().run(registry.registration(lease.kind).handler, lease)
     finally:
-        if lease.interrupted and not connection.in_atomic_block:
+        if lease.interrupted and not is_nested:
+            connection.in_atomic_block = False  # likewise a transaction's
             connection.close()
 
 

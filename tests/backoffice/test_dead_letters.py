@@ -1,11 +1,12 @@
 """A dead job's page tells whether a replay would end otherwise; its list, what jobs died of."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from apps.audit.services import record
-from apps.core.actor import system_actor
+from apps.core.actor import Actor, system_actor
 from apps.core.scope import staff_scope, write_scope
 from apps.jobs.models import Job
 from apps.jobs.selectors import causes_of_death
@@ -32,7 +33,7 @@ def test_nothing_has_changed_since(staff_client, dead):
 
 def test_its_kind_has_succeeded_since_and_what_it_names_has_changed(staff_client, acme, dead):
     later = dead.finished_at + timedelta(minutes=5)
-    actor = system_actor("statements", tenant_id=acme.pk)
+    actor = Actor(kind="user", label="Ada Lovelace", tenant_id=acme.pk, user_id=uuid4())
     healed = make_dead_job(acme, now=later)
     statement = dead.payload["statement_id"]
     with write_scope(actor):
@@ -48,6 +49,7 @@ def test_its_kind_has_succeeded_since_and_what_it_names_has_changed(staff_client
     text = page_of(staff_client, dead)
     assert "The kind succeeds again" in text
     assert "statement.corrected" in text
+    assert "Ada Lovelace" in text
     assert "currency" in text
     assert "Would a replay succeed?" not in page_of(staff_client, healed)
 

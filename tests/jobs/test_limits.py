@@ -88,17 +88,23 @@ def test_a_handler_that_blocks_the_interpreter_ends_with_its_child_some_time_lat
 
 
 @pytest.mark.prove
-def test_among_threads_the_hard_limit_takes_the_job_away_and_nothing_else(
+def test_among_threads_the_hard_limit_takes_the_job_away_and_ends_the_process_after_its_neighbours(
     environment: dict[str, str], valkey_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    """Else the thread would keep its place, and with it what its transaction has locked."""
     log = tmp_path_factory.mktemp("threads") / "worker.log"
-    with WorkerProcess(environment, log, pool="threads", concurrency=4), beat(valkey_url):
+    with WorkerProcess(environment, log, pool="threads", concurrency=4) as worker, beat(valkey_url):
         jobs, done = hang("read"), work(10)
-        wait_until(lambda: states() == {"dead": 1, "succeeded": 10}, what="the death", seconds=60)
+        slow = make_job(kind=WORK, now=clock.now(), payload={"seconds": "6"})
+        wait_until(worker.has_ended, what="the end after the first attempt", seconds=30)
+        assert incidents("test.effect") == {**done, str(slow.id): 1}
+        assert states() == {"queued": 1, "succeeded": 11}
+        worker.start()
+        wait_until(worker.has_ended, what="the end after the second attempt", seconds=30)
     assert verdicts([jobs["read"]]) == [ENDED]
     assert "in _read" in last_traceback(jobs["read"])
-    assert incidents("test.effect") == done
-    assert len(incidents("test.process")) == 1, "the process goes on"
+    assert incidents("test.effect") == {**done, str(slow.id): 1}
+    assert len(incidents("test.process")) == 2
 
 
 @pytest.mark.prove

@@ -3,14 +3,16 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection, transaction
 
-from apps.core import context
+from apps.core import context, scope
 from apps.core.actor import Actor, system_actor
 from apps.core.scope import current_scope, system_scope, tenant_scope, write_scope
 from apps.incidents.models import Incident
 from apps.jobs import runner
 from apps.jobs.enums import JobState
-from apps.jobs.errors import LeaseLost
+from apps.jobs.errors import LeaseLost, TimeLimitReached
+from apps.jobs.models import Job
 from apps.jobs.services import leasing, settle
 from apps.jobs.types import JobKind, Lease
 from tests.factories.incidents import make_incident
@@ -159,6 +161,29 @@ def test_a_drain_leases_nothing_once_the_worker_is_stopping(now: datetime) -> No
         make_job(now=now)
     assert runner.drain("test", worker="w1", stopping=lambda: len(seen) == 1) == 1
     assert len(seen) == 1
+
+
+@pytest.mark.commits
+def test_an_interruption_before_the_end_of_a_scope_is_assured_does_not_reach_the_next_job(now: datetime) -> None:
+    """The signal may come after a scope or a transaction has begun and before the block that ends it has."""
+    seen = []
+
+    def begin_and_be_interrupted(lease: Lease) -> None:
+        seen.append(lease.job_id)
+        if len(seen) == 1:
+            transaction.atomic().__enter__()
+            scope._current.set(scope.Scope("finops_app", TENANT, writable=True))
+            lease.interrupted = True
+            raise TimeLimitReached(lease.soft_seconds)
+
+    make_handler(act=begin_and_be_interrupted)
+    for _ in range(2):
+        make_job(now=now)
+    assert [run_job(now), run_job(now)] == [True, True]
+    assert (current_scope(), connection.in_atomic_block) == (None, False)
+    with tenant_scope(TENANT):
+        ended = {job.id: (job.state, job.last_error_code) for job in Job.objects.all()}
+    assert [ended[job] for job in seen] == [("queued", "time_limit"), ("succeeded", "")]
 
 
 def test_the_platform_role_cannot_read_a_tenants_business_rows_while_leasing(now: datetime) -> None:

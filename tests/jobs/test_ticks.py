@@ -11,9 +11,9 @@ from itertools import pairwise
 
 import pytest
 import redis
-from celery import schedules
+from celery import Celery, schedules
 from django.db import connection
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from apps.core import clock
 from finops.celery import app
@@ -74,6 +74,16 @@ def test_what_staff_have_paused_is_not_taken() -> None:
     assert take("test.tick", NOON) is False
     entry.refresh_from_db()
     assert (entry.last_run_at, entry.total_run_count) == (None, 0)
+
+
+def test_a_daily_tick_that_was_missed_hours_ago_is_made_up_for() -> None:
+    from finops.beat import LeaderScheduler
+
+    now = clock.now()
+    daily = CrontabSchedule.objects.create(minute="0", hour=str((now - timedelta(hours=6)).hour), timezone=UTC)
+    PeriodicTask.objects.create(name="test.daily", task="t", crontab=daily, last_run_at=now - timedelta(days=1))
+    entry = LeaderScheduler(app=Celery("beat", set_as_current=False), lazy=True).all_as_schedule()["test.daily"]
+    assert entry.is_due().is_due
 
 
 @pytest.mark.commits

@@ -65,6 +65,11 @@ class WorkerProcess:
         assert self._process.poll() is None, "the worker has ended"
         return " ready." in self.log.read_text()[begun:]
 
+    def has_ended(self) -> bool:
+        """Tell whether the worker has ended by itself."""
+        assert self._process is not None
+        return self._process.poll() is not None
+
     def kill(self) -> None:
         """Kill the worker and its children with SIGKILL, as a crash of the machine would."""
         if self._process is not None:
