@@ -67,10 +67,13 @@ class Outcome:
     p95_seconds: float
 
 
+# A job is discarded some time after its attempts, whose length is then unknown.
 _OUTCOMES = """
     SELECT kind, state, count(*),
-           coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - started_at)), 0),
-           coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - started_at)), 0)
+           coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - started_at))
+                    FILTER (WHERE state <> 'discarded'), 0),
+           coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - started_at))
+                    FILTER (WHERE state <> 'discarded'), 0)
       FROM jobs_job WHERE finished_at >= %s
      GROUP BY kind, state ORDER BY kind, state
 """

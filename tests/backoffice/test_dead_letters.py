@@ -72,6 +72,7 @@ def test_jobs_that_died_of_one_cause_are_found_and_replayed_together(staff_clien
     chosen = staff_client.get("/admin/jobs/job/?died=statement.import:bad_file").context["cl"].result_list
     assert [job.pk for job in chosen] == [others[0].pk]
     assert choose(staff_client, "jobs.job", others, "replay") == ["2 jobs queued again."]
+    assert "leased before the replay" in page_of(staff_client, others[0])
     assert "bad_file" not in [code for _label, code in _causes()]
 
 

@@ -7,7 +7,8 @@ from apps.core.scope import staff_scope, write_scope
 from apps.jobs import metrics, selectors
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
-from tests.factories.jobs import OTHER_TENANT, TENANT, make_job
+from apps.jobs.services import discard_job
+from tests.factories.jobs import OTHER_TENANT, TENANT, lease_job, make_job
 
 
 def test_queues_are_counted_across_tenants(now: datetime) -> None:
@@ -34,6 +35,17 @@ def test_outcomes_are_counted_by_kind_and_state(now: datetime) -> None:
             ("test.note", "succeeded", 2),
         ]
         assert selectors.dead_count() == 1
+
+
+def test_a_discarded_job_does_not_count_as_one_that_took_until_then(now: datetime) -> None:
+    job = make_job(now=now - timedelta(days=3))
+    lease_job(now - timedelta(days=3))
+    actor = system_actor("tests", tenant_id=TENANT)
+    with write_scope(actor):
+        Job.objects.filter(id=job.id).update(state=JobState.DEAD, leased_until=None)
+        discard_job(job_id=job.id, actor=actor, now=now)
+    with staff_scope():
+        assert selectors.outcomes_since(now) == [selectors.Outcome("test.note", "discarded", 1, 0, 0)]
 
 
 def test_metric_families_are_complete(now: datetime) -> None:

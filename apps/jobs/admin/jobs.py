@@ -134,11 +134,14 @@ class JobAdmin(StaffModelAdmin):
 
     def stats(self, job: Job) -> Sequence[Stat]:
         exhausted = job.attempts >= job.max_attempts and job.state == JobState.DEAD
+        # A job is discarded some time after its attempts.
+        ended = None if job.state == JobState.DISCARDED else job.finished_at
+        waited = _("Waited") if job.attempts < 2 else _("Until the last attempt")
         return (
             Stat(_("Attempts"), f"{job.attempts} / {job.max_attempts}", tone="bad" if exhausted else "idle"),
-            Stat(_("Waited"), duration(_span(job.created_at, job.started_at))),
-            Stat(_("Last attempt took"), duration(_span(job.started_at, job.finished_at))),
-            Stat(_("Due"), self.due(job)),
+            Stat(waited, duration(_span(job.created_at, job.started_at))),
+            Stat(_("Last attempt took"), duration(_span(job.started_at, ended))),
+            Stat(_("Due"), self.due(job)) if job.finished_at is None else Stat(_("Ended"), moment(job.finished_at)),
         )
 
     def panels(self, request: HttpRequest, job: Job) -> Sequence[Panel]:
@@ -174,12 +177,16 @@ def _span(start: datetime | None, end: datetime | None) -> timedelta | None:
 
 def _timeline(job: Job) -> Table:
     held: Tone = "run" if job.state == JobState.LEASED else "info"
+    leased = (
+        _("attempt %(number)s leased") % {"number": job.attempts} if job.attempts else _("leased before the replay")
+    )
     steps = [
         (job.created_at, chip(_("enqueued"), "info"), ""),
-        (job.started_at, chip(_("attempt %(number)s leased") % {"number": job.attempts}, held), job.leased_by),
-        (job.heartbeat_at, chip(_("last heartbeat"), held), ""),
+        (job.started_at, chip(leased, held), job.leased_by),
         (job.finished_at, status_chip(job, "state"), redact_text(job.last_error_code)),
     ]
+    if job.heartbeat_at != job.started_at:  # with which a lease begins
+        steps.append((job.heartbeat_at, chip(_("last heartbeat"), held), ""))
     if job.state == JobState.QUEUED:
         text = redact_text(job.last_error_message)
         steps.append((job.run_at, chip(_("due") if not job.attempts else _("next attempt"), "warn"), text))
