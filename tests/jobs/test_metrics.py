@@ -2,12 +2,16 @@
 
 from datetime import datetime, timedelta
 
+import pytest
+from django.db import connection
+
 from apps.core.actor import system_actor
 from apps.core.scope import staff_scope, write_scope
 from apps.jobs import metrics, selectors
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
 from apps.jobs.services import discard_job
+from tests import databases
 from tests.factories.jobs import OTHER_TENANT, TENANT, lease_job, make_job
 
 
@@ -37,6 +41,7 @@ def test_outcomes_are_counted_by_kind_and_state(now: datetime) -> None:
         assert selectors.dead_count() == 1
 
 
+@pytest.mark.worker_login
 def test_a_discarded_job_does_not_count_as_one_that_took_until_then(now: datetime) -> None:
     job = make_job(now=now - timedelta(days=3))
     lease_job(now - timedelta(days=3))
@@ -44,6 +49,7 @@ def test_a_discarded_job_does_not_count_as_one_that_took_until_then(now: datetim
     with write_scope(actor):
         Job.objects.filter(id=job.id).update(state=JobState.DEAD, leased_until=None)
         discard_job(job_id=job.id, actor=actor, now=now)
+    databases.log_in("web", connection.settings_dict["NAME"])
     with staff_scope():
         assert selectors.outcomes_since(now) == [selectors.Outcome("test.note", "discarded", 1, 0, 0)]
 
