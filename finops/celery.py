@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import billiard.pool
 from celery import Celery, signals
 from celery.concurrency.thread import TaskPool as ThreadPool
 from django.conf import settings
@@ -26,6 +27,8 @@ DEFAULT_QUEUE = "default"
 # A hint that waits longer than this is dropped, since the sweep has sent newer ones. Generous, because the
 # worker's clock decides: machines further apart than this would drop every hint.
 HINT_SECONDS = 60
+# How often, every tenth of a second, a child that ends looks whether its results were read.
+RESULT_LOOKS = 10
 # Topics other than "jobs:<queue>": the tasks that they wake, and their queues.
 TASKS = {
     "outbox": ("outbox.relay", DEFAULT_QUEUE),
@@ -93,8 +96,12 @@ def _prepare_worker(sender: Any, **_signal: Any) -> None:
 
 @signals.worker_process_init.connect
 def _let_jobs_be_ended(**_signal: Any) -> None:
-    """Let time limits interrupt and end the children of a prefork worker; a pool of threads has none."""
+    """Let time limits interrupt and end the children of a prefork worker, and these end with it."""
     limits.run_alone()
+    # What tasks return is nobody's, so a child that ends need not wait for the parent to have read it. A worker that is
+    # stopped while it hands over a hint forgets it and never does (celery 5.7: `AsynPool.flush` as the consumer stops),
+    # and the wait of half a minute would be longer than what a supervisor grants.
+    billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = RESULT_LOOKS
 
 
 @signals.worker_ready.connect

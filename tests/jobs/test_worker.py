@@ -1,6 +1,8 @@
 """Real Celery workers on a real Valkey of their own: killed, wiped, stopped. Nothing is lost or done twice."""
 
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -93,6 +95,25 @@ def assert_every_queue_is_served(valkey_url: str) -> None:
             make_job(kind=WORK, now=clock.now())
             _send_sweep(valkey_url, queue)  # finds the job, wherever it is run
             wait_until(lambda: states()["succeeded"] == done, what=f"a task from {queue}")  # noqa: B023  (it is called at once)
+
+
+@pytest.mark.prove
+def test_a_worker_that_is_stopped_while_it_hands_over_a_hint_ends_within_its_grace(
+    environment: dict[str, str], valkey_url: str, tmp_path: Path
+) -> None:
+    """The hint is in the child's pipe, which has not said that it took it: nobody will read what it says of it."""
+    log = tmp_path / "worker.log"
+    with WorkerProcess(environment, log, concurrency=1) as worker, redis.Redis.from_url(valkey_url) as broker:
+        [child] = worker.children()
+        os.kill(child, signal.SIGSTOP)
+        _send_sweep(valkey_url, "default")
+        wait_until(lambda: broker.llen("default") == 0, what="the hint on its way to the child")
+        time.sleep(0.5)
+        worker.ask_to_end()
+        wait_until(lambda: "Warm shutdown" in log.read_text(), what="the beginning of the end")
+        time.sleep(0.5)
+        os.kill(child, signal.SIGCONT)
+        assert worker.exit_code() == 0
 
 
 @pytest.mark.prove

@@ -78,10 +78,25 @@ class WorkerProcess:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=10)
 
-    def terminate(self, *, seconds: float = 20) -> int:
-        """Send SIGTERM to the main process, as a supervisor does, and return its exit code."""
+    def children(self) -> list[int]:
+        """Return the process ids of a prefork worker's children."""
+        assert self._process is not None
+        pid = self._process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM to the main process, as a supervisor does."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
+
+    def terminate(self) -> int:
+        """Have the worker end, and return its exit code."""
+        self.ask_to_end()
+        return self.exit_code()
+
+    def exit_code(self, *, seconds: float = 20) -> int:
+        """Wait until the worker has ended, for as long as a supervisor would, and return its exit code."""
+        assert self._process is not None
         code = self._process.wait(timeout=seconds)
         self._process = None
         return code
