@@ -29,6 +29,7 @@ def main() -> None:
             "jobs",
             "verify",
             "audit",
+            "lag",
             [],
         ],
         help="all by default",
@@ -50,6 +51,7 @@ def _benchmarks() -> dict[str, Benchmark]:
     from benchmarks.audit import audit_benchmark
     from benchmarks.isolation import isolation_benchmark
     from benchmarks.jobs import jobs_benchmark
+    from benchmarks.lag import lag_benchmark
     from benchmarks.limits import limits_benchmark
     from benchmarks.listing import list_benchmark
     from benchmarks.orders import orders_benchmark
@@ -73,6 +75,7 @@ def _benchmarks() -> dict[str, Benchmark]:
         "jobs": jobs_benchmark,
         "verify": verify_benchmark,
         "audit": audit_benchmark,
+        "lag": lag_benchmark,
     }
 
 

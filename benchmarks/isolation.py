@@ -69,14 +69,8 @@ def _round(number: int, base: str, actors: list[Actor], fifth: list[str]) -> lis
     ]
     first = number * 1_000_000
     committed = _emit(first, actors)
-    time.sleep(LAST_SECONDS)
-    seen = [line.split() for line in httpx.get(f"{base}/seen", timeout=30).text.splitlines()]
+    arrived = _await_all(base, committed)
     _delete(others)
-    arrived = [(int(event), float(at)) for event, at in seen if int(event) in committed]
-    if len(arrived) < HEALTHY_EACH * len(committed):
-        raise RuntimeError(
-            f"{HEALTHY_EACH * len(committed) - len(arrived)} deliveries to healthy endpoints are missing"
-        )
     return [(at - committed[event]) * 1000 for event, at in arrived]
 
 
