@@ -7,7 +7,9 @@ COPY requirements/base.txt requirements/base.txt
 RUN uv venv /venv && VIRTUAL_ENV=/venv uv pip install --require-hashes -r requirements/base.txt
 
 FROM python:3.11-slim
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DJANGO_SETTINGS_MODULE=finops.settings.production
+ARG FINOPS_RELEASE=
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DJANGO_SETTINGS_MODULE=finops.settings.production \
+    FINOPS_RELEASE=$FINOPS_RELEASE
 # /state is the sandbox's: a named volume takes over the owner.
 RUN useradd --system --uid 10001 --no-create-home finops && install --directory --owner finops /state
 COPY --from=build /venv /venv

@@ -184,8 +184,11 @@ TOKEN_KEYS_FILE = env.file_of("FINOPS_TOKEN_KEYS")
 # Sign the checkpoints of audit logs: the seeds of Ed25519 keys. Workers alone have them; the public halves are rows.
 AUDIT_KEYS = env.text("FINOPS_AUDIT_KEYS")
 AUDIT_KEYS_FILE = env.file_of("FINOPS_AUDIT_KEYS")
+# What staff call this version of the code: jobs remember under which they were enqueued and run.
+RELEASE = env.text("FINOPS_RELEASE")[:40]
 WITNESSES = env.items("FINOPS_WITNESS")
 WITNESS_SECRET = env.text("FINOPS_WITNESS_SECRET")
+WITNESS_RETAIN_DAYS = env.integer("FINOPS_WITNESS_RETAIN_DAYS", 3650)  # for how long a bucket locks a checkpoint
 AUDIT_WAIT_SECONDS = 1  # how long a proof waits for the checkpoint that covers a new entry
 ACCESS_TOKEN_SECONDS = 600
 SESSION_SECONDS = 30 * 24 * 3600

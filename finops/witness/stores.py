@@ -1,11 +1,11 @@
-"""Where checkpoints are kept away from our database: a folder that only grows, or a server of somebody else's."""
+"""Where checkpoints are kept away from our database: a folder that only grows, a locked bucket, somebody's server."""
 
 import base64
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -22,8 +22,8 @@ from apps.webhooks.enums import Signing
 from apps.webhooks.signing import SECRET_PREFIX, sign
 from apps.webhooks.types import SigningKey
 
-_SECONDS = 10.0
-_LONGEST_NOTE = 10_000
+SECONDS = 10.0
+LONGEST_NOTE = 10_000
 _NOTHING = (204, 404)
 
 
@@ -53,8 +53,8 @@ class Store(Protocol):
             WitnessUnreachable: see the class.
         """
 
-    def keep(self, delivery: Delivery) -> None:
-        """Have it keep one more.
+    def keep(self, delivery: Delivery) -> bool:
+        """Have it keep one more; tell whether it does: False where it has one of this size already.
 
         Raises:
             WitnessUnreachable: see the class.
@@ -76,7 +76,17 @@ def _open(url: str) -> Store:
         return FolderStore(Path(unquote(parts.path)))
     if parts.scheme in ("https", "http") and parts.hostname and parts.username is None:
         return ServerStore(url)
-    raise ValueError(f"{parts.scheme}://{parts.hostname or ''}… is no witness: file:///folder or https://host/path")
+    if parts.scheme == "s3" and parts.netloc == parts.hostname and not parts.query:
+        return _open_bucket(parts.netloc, unquote(parts.path))
+    forms = "file:///folder, s3://bucket/prefix or https://host/path"
+    raise ValueError(f"{parts.scheme}://{parts.hostname or ''}… is no witness: {forms}")
+
+
+def _open_bucket(bucket: str, path: str) -> Store:
+    # AWS's library is large; who has no bucket does not load it.
+    from finops.witness.bucket import BucketStore
+
+    return BucketStore(bucket, path.strip("/"), timedelta(days=settings.WITNESS_RETAIN_DAYS))
 
 
 class FolderStore:
@@ -98,7 +108,7 @@ class FolderStore:
         except (OSError, UnicodeDecodeError) as error:
             raise WitnessUnreachable(f"{self.name}: {error}") from error
 
-    def keep(self, delivery: Delivery) -> None:
+    def keep(self, delivery: Delivery) -> bool:
         folder = self._of(delivery.checkpoint.origin)
         path, draft = folder / f"{delivery.checkpoint.size:020}.txt", folder / f".{os.getpid()}"
         try:
@@ -110,11 +120,12 @@ class FolderStore:
             draft.chmod(0o444)
             os.link(draft, path)  # unlike a rename, it replaces nothing
         except FileExistsError:
-            return  # another worker was quicker; the next comparison looks at what it wrote
+            return False
         except OSError as error:
             raise WitnessUnreachable(f"{self.name}: {error}") from error
         finally:
             draft.unlink(missing_ok=True)
+        return True
 
     def _of(self, origin: str) -> Path:
         return self.folder / quote(origin, safe="")
@@ -136,7 +147,7 @@ class ServerStore:
         answer = self._ask("GET", b"", f"held-{sha256(origin.encode()).hexdigest()[:32]}", params={"origin": origin})
         return None if answer.status_code in _NOTHING else answer.text
 
-    def keep(self, delivery: Delivery) -> None:
+    def keep(self, delivery: Delivery) -> bool:
         checkpoint = delivery.checkpoint
         data = {
             "origin": checkpoint.origin,
@@ -148,17 +159,18 @@ class ServerStore:
         now = clock.now()
         body = json.dumps({"type": "audit.checkpoint_signed", "timestamp": jsonable(now), "data": data}).encode()
         self._ask("POST", body, f"checkpoint-{sha256(checkpoint.text.encode()).hexdigest()[:32]}")
+        return True
 
     def _ask(self, method: str, body: bytes, message_id: str, params: dict[str, str] | None = None) -> httpx.Response:
         assert_no_transaction()
         headers = {"Content-Type": "application/json", "User-Agent": "finops", **_signed(message_id, body, clock.now())}
         try:
-            with httpx.Client(timeout=_SECONDS, follow_redirects=False) as client:
+            with httpx.Client(timeout=SECONDS, follow_redirects=False) as client:
                 answer = client.request(method, self.url, content=body, headers=headers, params=params)
         except httpx.HTTPError as error:
             raise WitnessUnreachable(f"{self.name}: {type(error).__name__}") from error
         is_nothing = method == "GET" and answer.status_code in _NOTHING
-        if not (answer.is_success or is_nothing) or len(answer.content) > _LONGEST_NOTE:
+        if not (answer.is_success or is_nothing) or len(answer.content) > LONGEST_NOTE:
             raise WitnessUnreachable(f"{self.name} answered {answer.status_code}")
         return answer
 

@@ -90,18 +90,24 @@ def _send(store: Store, tenant_id: UUID | None, size: int, now: datetime) -> Com
     if last_size == size and time.monotonic() - compared_at < COMPARED_SECONDS:
         return Comparison(store.name, origin_of(tenant_id), size, size)
     comparison, delivery = _judged(store, tenant_id)
+    if delivery is not None:
+        comparison = _give(store, delivery, comparison, tenant_id)
     if comparison.is_contradicted:
         _tell(comparison, tenant_id, now)
-    elif delivery is not None:
-        try:
-            store.keep(delivery)
-        except WitnessUnreachable as error:
-            comparison = Comparison(store.name, comparison.origin, problem=str(error))
     if comparison.problem:
         logger.warning("audit.not_witnessed", extra={"origin": comparison.origin, "error": comparison.problem})
     else:
         _compared[store.name, tenant_id] = (comparison.size, time.monotonic())
     return comparison
+
+
+def _give(store: Store, delivery: Delivery, comparison: Comparison, tenant_id: UUID | None) -> Comparison:
+    """Have a witness keep a checkpoint; where it has got one of that size meanwhile, compare the log with that."""
+    try:
+        is_kept = store.keep(delivery)
+    except WitnessUnreachable as error:
+        return Comparison(store.name, comparison.origin, problem=str(error))
+    return comparison if is_kept else _judged(store, tenant_id)[0]
 
 
 def _judged(store: Store, tenant_id: UUID | None) -> tuple[Comparison, Delivery | None]:

@@ -18,38 +18,15 @@ from django.core.management import call_command
 
 from apps.audit import finops_verify
 from apps.audit.selectors import origin_of
-from apps.audit.services import CHECKPOINT_INTERVAL, sequence_entries, sign_due_checkpoints
-from apps.core.scope import tenant_scope
-from apps.incidents.models import Incident
+from apps.audit.services import sign_due_checkpoints
 from finops.checks import check_witnesses
-from finops.witness import witnessing
-from finops.witness.stores import FolderStore, Store, open_stores
-from finops.witness.witnessing import Comparison, send_checkpoints
-from tests.factories.audit import NOW, make_entries
+from finops.witness.stores import FolderStore, open_stores
+from tests.audit.witnessed import grow, incidents, send
+from tests.factories.audit import NOW
 from tests.tampering import found, tamper, verdicts
 
 pytestmark = pytest.mark.worker_login
 SECRET = b64encode(b"a secret of thirty-two bytes .. !").decode()
-
-
-def _grow(tenant_id: UUID, count: int, round_number: int = 0) -> None:
-    now = NOW + round_number * timedelta(minutes=1)
-    make_entries(tenant_id, count, now=now)
-    while sequence_entries(now=now):
-        pass
-    sign_due_checkpoints(now=now + CHECKPOINT_INTERVAL)
-
-
-def _send(store: Store, tenant_id: UUID) -> Comparison:
-    """Send as a worker that has just started does; return what came of the tenant's log."""
-    witnessing._compared.clear()
-    found = {comparison.origin: comparison for comparison in send_checkpoints([store], now=NOW)}
-    return found[origin_of(tenant_id)]
-
-
-def _incidents(tenant_id: UUID) -> list[tuple[str, str]]:
-    with tenant_scope(tenant_id):
-        return [(row.severity, row.detail["problem"]) for row in Incident.objects.filter(kind="audit.contradicted")]
 
 
 def _notes(folder: Path, tenant_id: UUID) -> list[Path]:
@@ -58,35 +35,33 @@ def _notes(folder: Path, tenant_id: UUID) -> list[Path]:
 
 def test_a_folder_gets_a_file_a_checkpoint_which_is_written_once(acme: Any, tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
-    _grow(acme.id, 20)
-    first = _send(store, acme.id)
+    grow(acme.id, 20)
+    first = send(store, acme.id)
     assert (first.held, first.problem) == (0, "")
-    assert _send(store, acme.id).held == first.size
-    _grow(acme.id, 20, 1)
-    second = _send(store, acme.id)
+    assert send(store, acme.id).held == first.size
+    grow(acme.id, 20, 1)
+    second = send(store, acme.id)
     assert (second.held, second.size > first.size) == (first.size, True)
     notes = _notes(tmp_path, acme.id)
     assert [(path.name, path.stat().st_mode & 0o777) for path in notes] == [
         (f"{size:020}.txt", 0o444) for size in (first.size, second.size)
     ]
     assert [path.read_text().split("\n")[1] for path in notes] == [str(first.size), str(second.size)]
-    assert _incidents(acme.id) == []
+    assert incidents(acme.id) == []
 
 
 def test_a_log_that_was_cut_is_not_sent_and_people_are_told(acme: Any, tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
-    _grow(acme.id, 20)
-    size = _send(store, acme.id).size
+    grow(acme.id, 20)
+    size = send(store, acme.id).size
     left = size - 5
     tamper("DELETE FROM audit_entry WHERE tenant_id = %s AND sequence > %s", acme.id, left)
     tamper("DELETE FROM audit_checkpoint WHERE tenant_id = %s AND size > %s", acme.id, left)
     tamper("UPDATE audit_counter SET last_sequence = %s, checkpoint_size = 0 WHERE tenant_id = %s", left, acme.id)
     sign_due_checkpoints(now=NOW + timedelta(minutes=1))
-    found = _send(store, acme.id)
+    found = send(store, acme.id)
     assert found.is_contradicted
-    assert _incidents(acme.id) == [
-        ("critical", f"It holds a log of {size} entries, here are {left}: it was truncated.")
-    ]
+    assert incidents(acme.id) == [("critical", f"It holds a log of {size} entries, here are {left}: it was truncated.")]
     assert [int(path.stem) for path in _notes(tmp_path, acme.id)] == [size]
 
 
@@ -94,12 +69,12 @@ def test_a_log_that_was_written_anew_and_signed_is_told_from_the_one_that_was_wi
     acme: Any, tmp_path: Path
 ) -> None:
     store = FolderStore(tmp_path)
-    _grow(acme.id, 20)
-    size = _send(store, acme.id).size
+    grow(acme.id, 20)
+    size = send(store, acme.id).size
     tamper("UPDATE audit_entry SET leaf_hash = sha256('forged') WHERE tenant_id = %s AND sequence = 7", acme.id)
-    _grow(acme.id, 20, 1)
-    assert _send(store, acme.id).is_contradicted
-    assert _incidents(acme.id) == [
+    grow(acme.id, 20, 1)
+    assert send(store, acme.id).is_contradicted
+    assert incidents(acme.id) == [
         (
             "critical",
             f"The first {size} entries here are not those of the checkpoint that it holds: the log was forked.",
@@ -110,11 +85,11 @@ def test_a_log_that_was_written_anew_and_signed_is_told_from_the_one_that_was_wi
 
 def test_a_note_that_nobody_here_has_signed_contradicts(acme: Any, tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
-    _grow(acme.id, 20)
-    size = _send(store, acme.id).size
+    grow(acme.id, 20)
+    size = send(store, acme.id).size
     (note,) = _notes(tmp_path, acme.id)
     (note.parent / f"{size + 1:020}.txt").write_text(note.read_text().replace(f"\n{size}\n", f"\n{size + 1}\n"))
-    assert "none of our keys has signed" in _send(store, acme.id).problem
+    assert "none of our keys has signed" in send(store, acme.id).problem
 
 
 class Receiver(ThreadingHTTPServer):
@@ -171,10 +146,10 @@ def receiver(settings: Any) -> Iterator[Receiver]:
 
 def test_a_server_gets_what_lets_it_verify_by_itself(acme: Any, receiver: Receiver) -> None:
     (store,) = open_stores()
-    _grow(acme.id, 20)
-    _send(store, acme.id)
-    _grow(acme.id, 20, 1)
-    _send(store, acme.id)
+    grow(acme.id, 20)
+    send(store, acme.id)
+    grow(acme.id, 20, 1)
+    send(store, acme.id)
     old, new = [data for data in receiver.received if data["origin"] == origin_of(acme.id)]
     assert (old["consistency"], new["consistency"]["from"]) == ({"from": 0, "path": []}, old["size"])
     roots = [bytes.fromhex(data["root_hash"]) for data in (old, new)]
@@ -184,33 +159,43 @@ def test_a_server_gets_what_lets_it_verify_by_itself(acme: Any, receiver: Receiv
 
 def test_a_server_that_fails_is_asked_again_and_contradicts_nothing(acme: Any, receiver: Receiver) -> None:
     (store,) = open_stores()
-    _grow(acme.id, 20)
+    grow(acme.id, 20)
     receiver.status = 503
-    found = _send(store, acme.id)
+    found = send(store, acme.id)
     assert (found.problem, found.is_contradicted) == (f"{store.name} answered 503", False)
     receiver.status = 200
-    assert _send(store, acme.id).problem == ""
+    assert send(store, acme.id).problem == ""
     assert receiver.notes[origin_of(acme.id)]["size"] == found.size or receiver.received
-    assert _incidents(acme.id) == []
+    assert incidents(acme.id) == []
 
 
 def test_an_operator_compares_everything(
     acme: Any, tmp_path: Path, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.WITNESSES = [f"file://{tmp_path}"]
-    _grow(acme.id, 20)
-    size = _send(FolderStore(tmp_path), acme.id).size
+    grow(acme.id, 20)
+    size = send(FolderStore(tmp_path), acme.id).size
     call_command("witness", "check")
     assert f"{origin_of(acme.id)}: {size} of {size} entries are witnessed" in capsys.readouterr().out
     tamper("UPDATE audit_entry SET leaf_hash = sha256('forged') WHERE tenant_id = %s AND sequence = 7", acme.id)
     with pytest.raises(SystemExit, match="1"):
         call_command("witness", "check")
     assert "the log was forked" in capsys.readouterr().out
-    assert _incidents(acme.id) == []
+    assert incidents(acme.id) == []
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://host/x", "file://host/folder", "file:relative", "https://", "https://u:p@host/x"]
+    "url",
+    [
+        "ftp://host/x",
+        "file://host/folder",
+        "file:relative",
+        "https://",
+        "https://u:p@host/x",
+        "s3://",
+        "s3://u:p@bucket/x",
+        "s3://bucket/x?lock=none",
+    ],
 )
 def test_what_is_no_witness_is_refused(url: str, settings: Any) -> None:
     settings.WITNESSES = [url]
@@ -233,8 +218,8 @@ def test_verification_asks_the_witnesses_and_proves_nothing_without_them(
     [without] = verdicts("audit.witness")
     assert (without.verdict, without.looked_at) == ("nothing", 0)
     settings.WITNESSES = [f"file://{tmp_path}"]
-    _grow(acme.id, 20)
-    size = _send(FolderStore(tmp_path), acme.id).size
+    grow(acme.id, 20)
+    size = send(FolderStore(tmp_path), acme.id).size
     [well] = verdicts("audit.witness")
     assert (well.verdict, well.looked_at > 0) == ("passed", True)
 
