@@ -44,6 +44,7 @@ MORE = {
     "clocks": "market/venueclock/",
     "imports": "market/listingimport/",
     "verifications": "ops/verificationrun/",
+    "clearings": "ops/clearing/",
 }
 
 

@@ -34,6 +34,7 @@ TASKS = {
     "outbox": ("outbox.relay", DEFAULT_QUEUE),
     "audit": ("audit.sequence", DEFAULT_QUEUE),
     "verification": ("ops.verify", DEFAULT_QUEUE),
+    "dead_letters": ("ops.clear_dead_letters", DEFAULT_QUEUE),
     "password_resets": ("tenants.post_password_resets", DEFAULT_QUEUE),
     "webhooks": ("webhooks.deliver", "webhooks"),
 }

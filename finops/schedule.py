@@ -30,6 +30,7 @@ SCHEDULE = {
     "webhooks.forget_secrets": 3600,
     "webhooks.forget_deliveries": 3600,
     "providers.forget_hooks": 3600,
+    "ops.clear_dead_letters": 15,
     "ops.verify": 15,
 }
 # The queues of those that have a worker of their own.

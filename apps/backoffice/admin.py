@@ -5,7 +5,7 @@ from datetime import datetime
 from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_noop as message
 
-from apps.backoffice import dead_letters, granting_page, pages, services
+from apps.backoffice import dead_letters, granting_page, pages
 from apps.backoffice.timing import bounds_view
 from apps.core.actor import Actor
 from apps.core.admin import (
@@ -15,6 +15,7 @@ from apps.core.admin import (
 )
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job, Queue
+from apps.ops.services import discard_dead_letter, replay_dead_letter
 
 __all__ = [
     "dead_letters",
@@ -27,12 +28,12 @@ DISCARDED = Outcome(message("%(count)s job discarded"), message("%(count)s jobs 
 
 
 def _replay(job: Job, actor: Actor, now: datetime, _reason: str) -> Outcome:
-    services.replay_dead_letter(job_id=job.pk, actor=actor, now=now)
+    replay_dead_letter(job_id=job.pk, actor=actor, now=now)
     return REPLAYED
 
 
 def _discard(job: Job, actor: Actor, now: datetime, reason: str) -> Outcome:
-    services.discard_dead_letter(job_id=job.pk, reason=reason, actor=actor, now=now)
+    discard_dead_letter(job_id=job.pk, reason=reason, actor=actor, now=now)
     return DISCARDED
 
 

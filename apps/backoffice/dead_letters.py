@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from apps.audit.models import AuditEntry
 from apps.audit.opening import open_entries
-from apps.core.admin import Facts, Panel, Table, chip, contributes_panels, exact, link, number, record_url
+from apps.core.admin import Facts, Panel, Table, chip, contributes_panels, exact, link, number, record_url, two_lines
+from apps.core.admin.panels import Text
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
 from apps.jobs.selectors import fate_since, successor_of
@@ -32,16 +34,26 @@ def _fate(job: Job) -> Facts:
         verdict = chip(_("The kind succeeds again"), "ok")
     else:
         verdict = chip(_("Still failing"), "bad") if died else chip(_("Not tried since"), "idle")
-    items = [
+    items: list[tuple[Text, Text]] = [
         (_("of this kind"), verdict),
         (_("succeeded since"), number(succeeded)),
         (_("died since"), number(died)),
         (_("died at"), exact(job.finished_at)),
     ]
+    if job.run_release or settings.RELEASE:
+        items.append((_("release"), _release(job)))
     if successor is not None:
         page = link(record_url("jobs.job", successor.pk), _("is queued already"))
         items.append((_("the same work"), page))
     return Facts(_("Would a replay succeed?"), items)
+
+
+def _release(job: Job) -> Text:
+    """Tell whether other code runs now than the code that it died under."""
+    then, now = job.run_release or _("unknown"), settings.RELEASE or _("unknown")
+    if then == now:
+        return two_lines(now, _("the same as when it died"))
+    return two_lines(chip(now, "info"), _("it died under %(release)s") % {"release": then})
 
 
 def _changes(job: Job) -> Table:

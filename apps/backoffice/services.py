@@ -14,10 +14,8 @@ from apps.audit.types import Personal
 from apps.core import context
 from apps.core.actor import Actor
 from apps.core.errors import NotFound, ValidationFailed
-from apps.core.scope import require_whole_installation, staff_scope, write_scope
-from apps.incidents.services import resolve_incident
-from apps.jobs.events import JOB_DEAD
-from apps.jobs.services import discard_job, replay_job, set_bounds
+from apps.core.scope import require_whole_installation, staff_scope
+from apps.jobs.services import set_bounds
 from apps.users.models import Authenticator, User
 from apps.users.services import add_totp_device, is_locked_out, record_refusal, remove_all_factors, visitor
 from apps.users.types import Origin
@@ -31,35 +29,6 @@ class Crontab(NamedTuple):
     day_of_month: str
     month_of_year: str
     day_of_week: str
-
-
-# Jobs stand beside the audit room and below the incidents, so what staff do with them is composed here.
-
-
-def replay_dead_letter(*, job_id: UUID, actor: Actor, now: datetime) -> None:
-    """Queue a dead or discarded job again, with all its attempts; its incident is resolved.
-
-    Raises:
-        NotFound, JobNotReplayable, JobAlreadyQueued: see `apps.jobs.services.replay_job`.
-    """
-    with write_scope(actor):
-        job, before = replay_job(job_id=job_id, actor=actor, now=now)
-        changes = {"state": [before, job.state], "kind": [job.kind, job.kind]}
-        record(action="job.replayed", actor=actor, target_type="job", target_id=job_id, now=now, changes=changes)
-        resolve_incident(kind=JOB_DEAD, key=str(job_id), actor=actor, now=now)
-
-
-def discard_dead_letter(*, job_id: UUID, reason: str, actor: Actor, now: datetime) -> None:
-    """Take a dead or queued job out of the queue for good, and keep the reason; its incident is resolved.
-
-    Raises:
-        NotFound, JobNotDiscardable: see `apps.jobs.services.discard_job`.
-    """
-    with write_scope(actor):
-        job, before = discard_job(job_id=job_id, actor=actor, now=now)
-        changes = {"state": [before, job.state], "reason": [None, reason]}
-        record(action="job.discarded", actor=actor, target_type="job", target_id=job_id, now=now, changes=changes)
-        resolve_incident(kind=JOB_DEAD, key=str(job_id), actor=actor, now=now, reason=reason)
 
 
 def enrol_authenticator(*, user: User, actor: Actor, now: datetime) -> Authenticator:

@@ -80,6 +80,7 @@ NAVIGATION = [
         _item(_("Incidents"), "warning", "incidents.incident", badge="apps.backoffice.badges.incidents"),
         _item(_("Jobs"), "bolt", "jobs.job", badge="apps.backoffice.badges.dead_letters"),
         _item(_("Queues"), "linear_scale", "jobs.queue"),
+        _item(_("Clearings"), "delete_sweep", "ops.clearing"),
         _item(_("Events"), "outbox", "outbox.outboxevent"),
         _item(_("Schedule"), "schedule", "django_celery_beat.periodictask"),
     ),

@@ -127,6 +127,12 @@ GLOBAL_TABLES: dict[str, GlobalTable] = {
     "market_listingimport": _MARKET,
     "market_quote": _MARKET,
     "market_venueclock": _MARKET,
+    "ops_clearing": GlobalTable(
+        "one replay of dead letters spans tenants; the worker carries it out",
+        login="SELECT, UPDATE",
+        staff="SELECT, INSERT, UPDATE",
+        limited=Limited("SELECT, INSERT, UPDATE", rows=f"staff_id = {_SELF}", acts=True),
+    ),
     "ops_verificationrun": GlobalTable(
         "a verification is the whole installation's; the worker runs it",
         login="SELECT, INSERT, UPDATE",

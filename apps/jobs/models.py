@@ -70,6 +70,9 @@ class Job(TenantModel):
     actor = models.JSONField(_("actor"), default=dict)
     request_id = models.CharField(_("request id"), max_length=128, blank=True)
     traceparent = models.CharField(_("trace"), max_length=55, blank=True)
+    # What FINOPS_RELEASE said where it was enqueued, and where it was last leased.
+    release = models.CharField(_("enqueued under release"), max_length=40, blank=True, default="", db_default="")
+    run_release = models.CharField(_("last run under release"), max_length=40, blank=True, default="", db_default="")
 
     created_at = models.DateTimeField(_("created at"))
     started_at = models.DateTimeField(_("started at"), null=True, blank=True, help_text=_("Of the last attempt."))

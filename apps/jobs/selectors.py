@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, QuerySet
 
 from apps.core.db.counting import AT_MOST, count_and_oldest, count_bounded
 from apps.core.scope import of_reach
@@ -39,6 +39,26 @@ class TenantShare:
 class Cause:
     """How many dead jobs of a kind have the same last error."""
 
+    kind: str
+    code: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """Which dead jobs are meant: those of a tenant, a kind, a queue, a last error. What is None is not asked for."""
+
+    tenant_id: UUID | None = None
+    kind: str | None = None
+    queue: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadGroup:
+    """How many dead jobs of a tenant and a kind have the same last error."""
+
+    tenant_id: UUID
     kind: str
     code: str
     count: int
@@ -152,6 +172,25 @@ def causes_of_death(*, at_most: int = 20) -> list[Cause]:
     newest = of_reach(Job.objects.filter(state=JobState.DEAD)).order_by("-id").values_list("kind", "last_error_code")
     found = Counter(newest[:AT_MOST])
     return [Cause(kind, code, count) for (kind, code), count in found.most_common(at_most)]
+
+
+def dead_letters(letters: DeadLetters, *, until: datetime) -> QuerySet[Job]:
+    """Return the dead jobs that are meant and had died by a time; what dies again later is not among them."""
+    asked = {
+        "tenant_id": letters.tenant_id,
+        "kind": letters.kind,
+        "queue": letters.queue,
+        "last_error_code": letters.code,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    return of_reach(Job.objects.filter(state=JobState.DEAD, finished_at__lte=until, **given))
+
+
+def group_dead_letters(letters: DeadLetters, *, until: datetime) -> list[DeadGroup]:
+    """Count the dead jobs that are meant by tenant, kind and last error, the largest group first; it reads them all."""
+    names = ("tenant_id", "kind", "last_error_code")
+    rows = dead_letters(letters, until=until).order_by().values_list(*names).annotate(count=Count("id"))
+    return [DeadGroup(*row) for row in rows.order_by("-count", *names)]
 
 
 def fate_since(job: Job) -> dict[str, int]:

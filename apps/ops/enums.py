@@ -22,3 +22,22 @@ class Trigger(models.TextChoices):
 
 
 OPEN_STATES = (RunState.QUEUED, RunState.RUNNING)
+
+
+class ClearingAction(models.TextChoices):
+    """What becomes of many dead letters at once."""
+
+    REPLAY = "replay", _("Replay")
+    DISCARD = "discard", _("Discard")
+
+
+class ClearingState(models.TextChoices):
+    """A clearing is done once every dead letter that was meant has been looked at, unless staff stop it before."""
+
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    STOPPED = "stopped", _("Stopped")
+
+
+OPEN_CLEARINGS = (ClearingState.QUEUED, ClearingState.RUNNING)

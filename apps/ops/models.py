@@ -1,4 +1,4 @@
-"""Runs of the verification: when, of what, and what each check found."""
+"""Runs of the verification: when, of what, and what each check found. Clearings of dead letters: how far they are."""
 
 from typing import Any, ClassVar
 
@@ -8,7 +8,14 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core.models import BaseModel
 from apps.core.retention import Retention
-from apps.ops.enums import OPEN_STATES, RunState, Trigger
+from apps.ops.enums import (
+    OPEN_CLEARINGS,
+    OPEN_STATES,
+    ClearingAction,
+    ClearingState,
+    RunState,
+    Trigger,
+)
 
 
 class VerificationRun(BaseModel):
@@ -52,3 +59,51 @@ class VerificationRun(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.requested_at:%Y-%m-%d %H:%M}"
+
+
+class Clearing(BaseModel):
+    """One replay, or discarding, of all dead letters that somebody means, done batch by batch by the workers.
+
+    `meant` is an `apps.jobs.selectors.DeadLetters` as JSON, `tenants` the ids of those that the staff user is limited
+    to, null for all. What died after `requested_at` is not meant. Dead letters are taken in order of their ids; `after`
+    is the last that was. `refused` holds how many were left as they are, by what they were refused with.
+    """
+
+    retention = Retention.OPERATIONAL
+    personal_fields = ("requested_by",)
+    data_subject = "requested_by"
+
+    action = models.CharField(_("what is done"), max_length=10, choices=ClearingAction.choices)
+    state = models.CharField(_("state"), max_length=10, choices=ClearingState.choices, default=ClearingState.QUEUED)
+    meant = models.JSONField(_("dead letters"), default=dict)
+    tenants = models.JSONField(_("tenants"), null=True)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    requested_by = models.JSONField(_("requested by"), default=dict)
+    staff_id = models.UUIDField(_("staff user"), null=True)
+    requested_at = models.DateTimeField(_("requested at"))
+    worked_at = models.DateTimeField(_("last batch at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    after = models.UUIDField(_("last dead letter"), null=True)
+    total = models.PositiveIntegerField(_("dead letters in all"))
+    cleared = models.PositiveIntegerField(_("done"), default=0)
+    refused = models.JSONField(_("refused"), default=dict)
+
+    class Meta:
+        verbose_name = _("clearing")
+        verbose_name_plural = _("clearings")
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints: ClassVar[list[Any]] = [
+            models.CheckConstraint(condition=Q(action__in=ClearingAction.values), name="ops_clearing_action_is_known"),
+            models.CheckConstraint(condition=Q(state__in=ClearingState.values), name="ops_clearing_state_is_known"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["worked_at"], condition=Q(state__in=OPEN_CLEARINGS), name="ops_clearing_open")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} {self.requested_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def left_alone(self) -> int:
+        """Return how many dead letters were refused."""
+        return sum(self.refused.values())

@@ -18,8 +18,10 @@ from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.core.models import ReadOnlySwitch
 from apps.core.scope import staff_scope, tenant_scope
+from apps.jobs.selectors import DeadLetters
 from apps.jobs.services import ensure_queues
-from apps.ops.services import request_verification
+from apps.ops.enums import ClearingAction
+from apps.ops.services import request_clearing, request_verification
 from apps.providers.models import Connection
 from apps.users.models import Authenticator
 from tests.backoffice.desk import ENDPOINT_SECRET
@@ -37,18 +39,19 @@ BASELINES = {
     "accounts.transaction": (9, 8),
     "audit.auditcheckpoint": (9, 11),
     "audit.auditentry": (10, 8),
-    "audit.auditsubjectkey": (9, 11),
+    "audit.auditsubjectkey": (13, 14),
     "axes.accessattempt": (8, 8),
     "core.readonlyswitch": (8, 8),
     "django_celery_beat.periodictask": (7, 7),
     "incidents.incident": (10, 8),
-    "jobs.job": (11, 8),
+    "jobs.job": (12, 8),
     "jobs.queue": (8, 11),
     "market.instrument": (8, 9),
     "market.listing": (8, 7),
     "market.listingimport": (7, 7),
     "market.quote": (8, 7),
     "market.venueclock": (7, 7),
+    "ops.clearing": (7, 7),
     "ops.verificationrun": (8, 7),
     "orders.fill": (9, 8),
     "orders.order": (9, 17),
@@ -123,6 +126,9 @@ def others(acme, staff, world: World):
     ensure_queues(["sync"])
     with staff_scope():
         request_verification(actor=system_actor("tests"), now=clock.now())
+        request_clearing(
+            action=ClearingAction.REPLAY, letters=DeadLetters(), actor=system_actor("tests"), now=clock.now()
+        )
         ReadOnlySwitch.objects.create(tenant_id=new_id(), reason="Migration", engaged_at=clock.now())
 
 

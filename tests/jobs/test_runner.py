@@ -1,6 +1,7 @@
 """Leasing and running, on real commits, as the worker's login."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -39,6 +40,15 @@ def test_a_job_is_leased_run_and_settled(now: datetime) -> None:
     stored = stored_job(job)
     assert (stored.state, stored.finished_at, stored.leased_until) == ("succeeded", now, None)
     assert run_job(now) is False
+
+
+def test_a_job_knows_the_releases_that_enqueued_and_last_ran_it(now: datetime, settings: Any) -> None:
+    settings.RELEASE = "2026.11.1"
+    job = make_job(now=now)
+    settings.RELEASE = "2026.11.2"
+    make_handler()
+    run_job(now)
+    assert (stored_job(job).release, stored_job(job).run_release) == ("2026.11.1", "2026.11.2")
 
 
 def test_the_handler_runs_outside_any_scope_with_the_jobs_context(now: datetime) -> None:

@@ -33,6 +33,7 @@ def test_the_command_writes_the_whole_table_once() -> None:
         "webhooks.push_recoveries": ("webhooks.push_recoveries", 60, "default"),
         "finops.send_checkpoints": ("finops.send_checkpoints", 60, "default"),
         "ops.verify": ("ops.verify", 15, "default"),
+        "ops.clear_dead_letters": ("ops.clear_dead_letters", 15, "default"),
         "tenants.settle_impersonations": ("tenants.settle_impersonations", 15, "default"),
         "tenants.store_request_counts": ("tenants.store_request_counts", 15, "default"),
         "jobs.forget": ("jobs.forget", 3600, "default"),

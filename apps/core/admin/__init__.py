@@ -4,11 +4,12 @@ The admin never writes by itself. A page reads inside the site's staff scope; an
 once per object, as the staff user, acting upon the object's tenant.
 """
 
-from apps.core.admin.actions import Outcome, ServiceAction, staff_actor
+from apps.core.admin.actions import ListAction, Outcome, ServiceAction, staff_actor
 from apps.core.admin.base import StaffModelAdmin
 from apps.core.admin.changelist import TenantFilter, one_of, recent_values
 from apps.core.admin.contributions import (
     contribute_actions,
+    contribute_list_actions,
     contributed_happenings,
     contributes_happenings,
     contributes_panels,
@@ -53,6 +54,7 @@ __all__ = [
     "FactsGrid",
     "Happening",
     "Lane",
+    "ListAction",
     "Notice",
     "Outcome",
     "Panel",
@@ -72,6 +74,7 @@ __all__ = [
     "code",
     "column",
     "contribute_actions",
+    "contribute_list_actions",
     "contributed_happenings",
     "contributes_happenings",
     "contributes_panels",

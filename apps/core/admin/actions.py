@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -69,6 +69,23 @@ class ServiceAction:
         if self.options:
             return answer in [value for value, _label in self.options]
         return bool(answer) or not self.needs_reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListAction:
+    """A button above a list, for all rows that its filters show, on every page.
+
+    It leads to `page`, which asks first; `available(query)` tells whether the list, as it is filtered, offers it.
+    `permission` is as with a `ServiceAction`.
+    """
+
+    name: str
+    label: Text
+    icon: str
+    page: Callable[[HttpRequest], HttpResponse]
+    available: Callable[[QueryDict], bool]
+    danger: bool = False
+    permission: str = "change"
 
 
 def staff_actor(request: HttpRequest) -> Actor:

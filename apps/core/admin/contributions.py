@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Model
 from django.http import HttpRequest
 
-from apps.core.admin.actions import ServiceAction
+from apps.core.admin.actions import ListAction, ServiceAction
 from apps.core.admin.panels import Happening, Panel
 
 PanelSource = Callable[[HttpRequest, Any], Sequence[Panel]]
@@ -14,6 +14,7 @@ HappeningSource = Callable[[Any], Iterable[Happening]]
 _panels: dict[type[Model], list[PanelSource]] = {}
 _happenings: dict[type[Model], list[HappeningSource]] = {}
 _actions: dict[type[Model], list[ServiceAction]] = {}
+_list_actions: dict[type[Model], list[ListAction]] = {}
 
 
 def contributes_panels(model: type[Model]) -> Callable[[PanelSource], PanelSource]:
@@ -44,6 +45,16 @@ def contributed_happenings(obj: Model) -> list[Happening]:
 def contribute_actions(model: type[Model], *offered: ServiceAction) -> None:
     """Add actions to a model of a lower room, whose services are composed in a higher one."""
     _actions.setdefault(model, []).extend(offered)
+
+
+def contribute_list_actions(model: type[Model], *offered: ListAction) -> None:
+    """Add buttons above the list of a model of a lower room, for all rows that it shows."""
+    _list_actions.setdefault(model, []).extend(offered)
+
+
+def contributed_list_actions(model: type[Model]) -> list[ListAction]:
+    """Return the buttons that higher rooms add above a model's list."""
+    return _list_actions.get(model, [])
 
 
 def contributed_panels(request: HttpRequest, obj: Model) -> list[Panel]:

@@ -11,12 +11,15 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.core.admin import display, live
 from apps.core.admin.acting import ActingAdmin, menu_entry
+from apps.core.admin.actions import ListAction
 from apps.core.admin.changelist import KeysetChangeList
+from apps.core.admin.contributions import contributed_list_actions
 from apps.core.admin.panels import Text
 
 
@@ -77,9 +80,35 @@ class ListAdmin(ActingAdmin):
         """Show the list, with a button for each action that the user may run on chosen rows."""
         if self.list_is_live and request.method == "GET" and live.is_live(request):
             return self._live_list(request)
-        extra = {**(extra_context or {}), "menu": self._menu(request), "live_url": live.url_of(request)}
+        extra = {
+            **(extra_context or {}),
+            "menu": self._menu(request),
+            "for_all": self._for_all(request),
+            "live_url": live.url_of(request),
+        }
         response: HttpResponse = super().changelist_view(request, extra)
         return response
+
+    def _for_all(self, request: HttpRequest) -> list[tuple[ListAction, str]]:
+        """Return the buttons for all rows that the list shows, as it is filtered, and where each leads."""
+        route = f"admin:{self.opts.app_label}_{self.opts.model_name}_all"
+        return [
+            (action, f"{reverse(route, args=[action.name])}?{request.GET.urlencode()}")
+            for action in contributed_list_actions(self.model)
+            if request.user.has_perm(self._codename(action.permission)) and action.available(request.GET)
+        ]
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_all"
+        view = self.admin_site.admin_view(self.for_all_view)
+        return [path("all/<slug:name>/", view, name=name), *super().get_urls()]
+
+    def for_all_view(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Lead a button above the list to its page; POST only."""
+        action = next((item for item, _url in self._for_all(request) if item.name == name), None)
+        if request.method != "POST" or action is None:
+            raise PermissionDenied
+        return action.page(request)
 
     def _live_list(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -61,14 +61,20 @@ class JobAdmin(StaffModelAdmin):
     list_is_live = True
     not_in_list = ("payload", "last_traceback")
     list_display = ("job", "tenant", "status_value", "queue", "tries", "due", "ended", "error")
-    list_filter = (TenantFilter, "state", recent_values("kind", gettext_lazy("kind")), DeadOf)
+    list_filter = (
+        TenantFilter,
+        "state",
+        recent_values("kind", gettext_lazy("kind")),
+        recent_values("queue", gettext_lazy("queue")),
+        DeadOf,
+    )
     search_fields = ("kind", "last_error_code", "unique_key", "request_id__exact")
     search_ids = ("id", "unique_key", "request_id")
     search_help_text = gettext_lazy("Kind, error, key, request id or id")
     empty_hint = gettext_lazy("Every piece of background work leaves a row here, such as each sync of a connection.")
     facts = (
         (gettext_lazy("Job"), ("kind", "queue", "priority", "unique_key", "lease_seconds", "time_limits", "id")),
-        (gettext_lazy("Origin"), ("enqueued_by", "request_id", "traceparent")),
+        (gettext_lazy("Origin"), ("enqueued_by", "request_id", "traceparent", "releases")),
     )
 
     @column(gettext_lazy("job"))
@@ -105,6 +111,12 @@ class JobAdmin(StaffModelAdmin):
     @column(gettext_lazy("enqueued by"))
     def enqueued_by(self, job: Job) -> str:
         return f"{job.actor.get('kind', '')} {job.actor.get('label', '')}".strip()
+
+    @column(gettext_lazy("release"))
+    def releases(self, job: Job) -> str:
+        if job.run_release and job.run_release != job.release:
+            return two_lines(job.run_release, _("enqueued under %(release)s") % {"release": job.release or "–"})
+        return job.release
 
     def headline(self, job: Job) -> str:
         return job.kind

@@ -98,7 +98,7 @@ class QueueAdmin(StaffModelAdmin):
     def stats(self, queue: Queue) -> Sequence[Stat]:
         bound = queue.max_running
         hint = _("no bound") if bound is None else _("of %(bound)s") % {"bound": number(bound)}
-        jobs = changelist_url("jobs.job", queue__exact=queue.name, state__exact="queued")
+        jobs = changelist_url("jobs.job", queue=queue.name, state__exact="queued")
         return (
             Stat(_("Running"), number(_figures(queue).leased), hint=hint),
             Stat(_("Due"), self.due(queue), url=jobs),

@@ -56,6 +56,8 @@ class Migration(migrations.Migration):
                 ('actor', models.JSONField(default=dict, verbose_name='actor')),
                 ('request_id', models.CharField(blank=True, max_length=128, verbose_name='request id')),
                 ('traceparent', models.CharField(blank=True, max_length=55, verbose_name='trace')),
+                ('release', models.CharField(blank=True, db_default='', default='', max_length=40, verbose_name='enqueued under release')),
+                ('run_release', models.CharField(blank=True, db_default='', default='', max_length=40, verbose_name='last run under release')),
                 ('created_at', models.DateTimeField(verbose_name='created at')),
                 ('started_at', models.DateTimeField(blank=True, help_text='Of the last attempt.', null=True, verbose_name='started at')),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
@@ -76,7 +78,7 @@ class Migration(migrations.Migration):
             staff="SELECT",
             # The runner leases, extends, settles, fails and reclaims; what is long over is forgotten.
             system="SELECT, DELETE, UPDATE (state, run_at, attempts, fence, leased_until, leased_by, heartbeat_at, "
-            "last_error_code, last_error_message, last_traceback, started_at, finished_at)",
+            "last_error_code, last_error_message, last_traceback, run_release, started_at, finished_at)",
         ),
         # A queue's rows change often: dead versions must not pile up until a fifth of the table is dead.
         migrations.RunSQL(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Greatest
@@ -86,7 +87,7 @@ chosen AS MATERIALIZED (
      LIMIT 1)
 UPDATE jobs_job AS job
    SET state = 'leased', attempts = attempts + 1, fence = fence + 1, started_at = $3, leased_by = $9,
-       heartbeat_at = $3, leased_until = $3::timestamptz + make_interval(secs => lease_seconds)
+       run_release = $10, heartbeat_at = $3, leased_until = $3::timestamptz + make_interval(secs => lease_seconds)
   FROM chosen WHERE job.id = chosen.id
 RETURNING job.id, job.tenant_id, job.kind, job.payload, job.request_id, job.traceparent, job.priority,
           job.attempts, job.max_attempts, job.lease_seconds, job.soft_seconds, job.hard_seconds, job.fence
@@ -127,7 +128,8 @@ def lease_next(
     """
     turns = turns or Turns()
     with turns.lock:
-        given = [queue, list(kinds), now, turns.below, turns.levels, turns.tenants, _LOWEST, _HIGHEST, worker[:120]]
+        given = [queue, list(kinds), now, turns.below, turns.levels, turns.tenants, _LOWEST, _HIGHEST]
+        given += [worker[:120], settings.RELEASE]
         *_held, rows = run_in_one_trip([Statement(_HOLD, [queue]), Statement(_LEASE, given)])
         if not rows:
             return None

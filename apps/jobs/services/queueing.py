@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+
 from apps.core import context
 from apps.core.actor import Actor
 from apps.core.db.statements import Statement, insert
@@ -125,6 +127,7 @@ def _new_job(
         actor=actor.as_json(),
         request_id=actor.request_id or running.request_id,
         traceparent=running.traceparent,
+        release=settings.RELEASE,
         created_at=now,
     )
 

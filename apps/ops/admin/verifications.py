@@ -37,6 +37,7 @@ from apps.core.admin.panels import Text, Tone
 from apps.core.verification import Verdict
 from apps.ops.enums import OPEN_STATES, RunState
 from apps.ops.models import VerificationRun
+from apps.ops.selectors import last_verification
 from apps.ops.services import request_verification
 
 _TONES: Mapping[str, Tone] = {"proved": "ok", "findings": "bad", "broken": "bad", "queued": "info", "running": "run"}
@@ -76,7 +77,7 @@ class VerificationRunAdmin(StaffModelAdmin):
         """Show the list below what the last verification came to."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        last = VerificationRun.objects.exclude(state__in=OPEN_STATES).order_by("-pk").first()
+        last = last_verification()
         extra = {
             "last": last,
             "last_status": self.status(last) if last else "",

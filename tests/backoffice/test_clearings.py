@@ -1,0 +1,88 @@
+"""A list of dead letters offers to clear all that it shows; the page says exactly which, and how far it is."""
+
+import html as markup
+
+import pytest
+from django.contrib.messages import get_messages
+from django.test import Client
+
+from apps.core.scope import staff_scope
+from apps.jobs.models import Job
+from apps.ops.models import Clearing
+from tests.backoffice.test_pages import get
+from tests.backoffice.world import World, make_dead_job
+
+LIST = "/admin/jobs/job/"
+DEAD = "state__exact=dead"
+
+
+def post(client: Client, action: str, query: str, **data: str) -> str:
+    return markup.unescape(client.post(f"{LIST}all/{action}/?{query}", data).content.decode())
+
+
+@pytest.mark.parametrize(
+    ("query", "is_offered"),
+    [
+        ("", False),
+        ("state__exact=queued", False),
+        (f"{DEAD}&q=statement", False),
+        ("died=statement.import:TimeoutError&kind=other", False),
+        (DEAD, True),
+        ("died=statement.import:TimeoutError", True),
+        (f"{DEAD}&kind=statement.import&queue=default", True),
+    ],
+)
+def test_only_a_list_of_dead_letters_offers_to_clear_all(staff_client, world: World, query: str, is_offered: bool):
+    assert ("Replay all" in get(staff_client, f"{LIST}?{query}")) is is_offered
+    status = staff_client.post(f"{LIST}all/replay/?{query}").status_code
+    assert status == (200 if is_offered else 403)
+    assert Clearing.objects.count() == 0
+
+
+def test_the_page_asks_first_and_says_exactly_which(staff_client, acme, world: World):
+    now = world.acme.dead_job.created_at
+    for code in ("bad_file", "bad_file", "no_file"):
+        make_dead_job(acme, now=now, code=code)
+    text = post(staff_client, "replay", f"{DEAD}&kind=statement.import")
+    assert "5 dead letters of 2 tenants: kind statement.import, on every page of the list." in text
+    assert '<span class="fo-code" title="">bad_file</span></td><td class="fo-num">2</td>' in text
+    one = post(staff_client, "replay", f"died=statement.import:no_file&tenant={acme.pk}")
+    assert "1 dead letter of 1 tenant: kind statement.import, died of no_file, tenant acme," in one
+
+
+def test_discarding_needs_a_reason_and_shows_how_far_it_is(staff_client, acme, world: World):
+    question = post(staff_client, "discard", DEAD, confirmed="1")
+    assert "Say why: the audit log keeps it." in question
+    answer = staff_client.post(f"{LIST}all/discard/?{DEAD}&tenant={acme.pk}", {"confirmed": "1", "reason": "left"})
+    clearing = Clearing.objects.get()
+    assert answer["Location"] == f"/admin/ops/clearing/{clearing.pk}/change/"
+    assert (clearing.action, clearing.reason, clearing.total) == ("discard", "left", 1)
+    waiting = get(staff_client, answer["Location"])
+    for words in ("Discard: 1 dead letter", "tenant acme", "It waits for a worker", "data-moving"):
+        assert words in waiting
+
+    Clearing.objects.update(state="running", cleared=1200, total=5000, refused={"job_already_queued": 34})
+    under_way = get(staff_client, answer["Location"])
+    for words in ("1,200 / 5,000", "job_already_queued", "3,766", "Stop"):
+        assert words in under_way
+    assert "1,200 / 5,000" in get(staff_client, "/admin/ops/clearing/")
+    stopped = staff_client.post(f"/admin/ops/clearing/{clearing.pk}/do/stop/", {"confirmed": "1"})
+    assert [str(message) for message in get_messages(stopped.wsgi_request)] == ["1 clearing stopped."]
+    assert "data-moving" not in get(staff_client, answer["Location"])
+
+
+def test_who_may_only_look_clears_nothing(viewing_client, world: World):
+    assert "Replay all" not in get(viewing_client, f"{LIST}?{DEAD}")
+    for action in ("replay", "discard"):
+        data = {"confirmed": "1", "reason": "because"}
+        assert viewing_client.post(f"{LIST}all/{action}/?{DEAD}", data).status_code == 403
+    assert Clearing.objects.count() == 0
+
+
+def test_the_page_of_a_dead_letter_tells_the_releases(staff_client, world: World, settings):
+    job = world.acme.dead_job
+    page = f"{LIST}{job.pk}/change/"
+    settings.RELEASE = "2026.11.3"
+    assert "it died under unknown" in get(staff_client, page)
+    with staff_scope():
+        assert Job.objects.get(pk=job.pk).run_release == ""
