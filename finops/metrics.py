@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from apps.audit.metrics import collect as collect_audit
 from apps.core.scope import staff_scope
 from apps.jobs.metrics import collect as collect_jobs
+from apps.ops.metrics import collect as collect_verification
 from apps.outbox.metrics import collect as collect_outbox
 from apps.webhooks.metrics import collect as collect_webhooks
 
@@ -26,6 +27,7 @@ class TableCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         with staff_scope():
             families = [*collect_jobs(), *collect_outbox(), *collect_audit(), *collect_webhooks()]
+            families += collect_verification()
         yield from families
         yield from _collect_pool()
 

@@ -24,6 +24,7 @@ from apps.backoffice.lockout import not_now
 from apps.backoffice.reach import reach_of
 from apps.backoffice.recent import Recent
 from apps.backoffice.stops import TAG_HEADER, current_stops
+from apps.backoffice.unproved import unproved
 from apps.core import clock
 from apps.core.admin import staff_actor
 from apps.core.admin.live import fragment, is_live
@@ -38,7 +39,7 @@ from apps.users.errors import InvalidCredentials, LockedOut
 from apps.users.services.staff_sessions import note_use
 
 View = Callable[..., HttpResponse]
-_TENANTS_IN_A_FILTER = 500
+_AT_ONCE = 500
 BOARD_SECONDS = 2.0
 
 
@@ -201,28 +202,39 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the dashboard."""
         board = _board() if _may_see_board(request) else None
-        context = {**self.each_context(request), "title": self.index_title, "board": board}
+        found = {"board": board, "unproved": unproved(request)}
+        context = {**self.each_context(request), "title": self.index_title, **found}
         return TemplateResponse(request, "backoffice/dashboard.html", context)
 
     def live(self, request: HttpRequest) -> HttpResponse:
         """Return the dashboard's content alone; the page asks for it every two seconds."""
         if not _may_see_board(request):
             raise PermissionDenied
-        return fragment(request, TemplateResponse(request, "backoffice/board.html", {"board": _board()}))
+        found = {"board": _board(), "unproved": unproved(request)}
+        return fragment(request, TemplateResponse(request, "backoffice/board.html", found))
 
     def stops(self, request: HttpRequest) -> HttpResponse:
         """Return the banner of stopped trading alone; a live page asks for it when its tag has changed."""
         return TemplateResponse(request, "backoffice/stops.html", {"stops": current_stops()})
 
-    # Tenants by name, for rooms below apps.tenants that know only ids.
+    # Tenants and users by name, for rooms below that know only ids.
 
     def tenant_slugs(self, ids: Collection[UUID]) -> dict[UUID, str]:
         """Return {tenant id: slug} in one query."""
         return dict(Tenant.objects.filter(pk__in=ids).values_list("pk", "slug"))
 
+    def user_names(self, ids: Collection[UUID]) -> dict[UUID, str]:
+        """Return {user id: username} in one query."""
+        return dict(get_user_model().objects.filter(pk__in=ids).values_list("pk", "username"))
+
+    def users_named(self, part: str) -> list[UUID]:
+        """Return the ids of the users whose names contain this, of very many the first."""
+        users = get_user_model().objects.filter(username__icontains=part).order_by("username")
+        return list(users.values_list("pk", flat=True)[:_AT_ONCE])
+
     def tenant_choices(self) -> list[tuple[UUID, str]]:
         """Return the tenants that a filter offers: (id, slug), by slug."""
-        return list(Tenant.objects.order_by("slug").values_list("pk", "slug")[:_TENANTS_IN_A_FILTER])
+        return list(Tenant.objects.order_by("slug").values_list("pk", "slug")[:_AT_ONCE])
 
 
 def _entered(request: HttpRequest) -> None:

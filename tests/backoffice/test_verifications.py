@@ -11,6 +11,8 @@ from apps.core.scope import staff_scope
 from apps.ops.models import VerificationRun
 from apps.ops.services import request_verification
 from apps.tenants.models import Tenant
+from tests.backoffice.staff import enrol, open_session
+from tests.backoffice.test_staff_tenants import make_helper
 
 LIST = "/admin/ops/verificationrun/"
 
@@ -78,3 +80,43 @@ def test_a_check_that_could_not_run_says_why(staff_client: Client, run: Verifica
     text = page(staff_client, run)
     assert "Not everything could be looked at" in text
     assert "ValueError: no such table" in text
+
+
+INSTALLATION = {
+    "tenant_id": None,
+    "table": "jobs_job",
+    "row": "jobs_job_tenant",
+    "problem": "A policy is missing.",
+    "expected": "a policy",
+    "found": "none",
+    "remedy": "Migrate.",
+}
+
+
+def front(client: Client) -> list[str]:
+    """Return the front page and what keeps it current."""
+    return [markup.unescape(client.get(url).content.decode()) for url in ("/admin/", "/admin/live/")]
+
+
+def test_the_front_page_names_what_is_not_proved_until_it_is(
+    staff_client: Client, acme: Tenant, run: VerificationRun
+) -> None:
+    assert not any("Not proved" in text for text in front(staff_client))
+    over(run, "findings", verdict="findings", found=3, findings=[INSTALLATION])
+    title = run.checks[0]["title"]
+    for text in front(staff_client):
+        assert "Not proved: 1 check of the last verification failed" in text
+        assert f"<b>{title}</b>: 3 findings in the installation itself" in text
+        assert f'href="/admin/ops/verificationrun/{run.pk}/change/"' in text
+    over(run, "findings", verdict="findings", found=2, findings=[INSTALLATION | {"tenant_id": str(acme.id)}])
+    assert "2 findings in 1 tenant, with incidents" in front(staff_client)[0]
+    over(run, "broken", verdict="broken", found=0, findings=[], error="ValueError: no such table")
+    assert "could not run: ValueError: no such table" in front(staff_client)[0]
+    over(run, "proved")
+    assert not any("Not proved" in text for text in front(staff_client))
+
+
+def test_staff_of_some_tenants_are_not_told_of_the_installation(acme: Tenant, run: VerificationRun) -> None:
+    over(run, "findings", verdict="findings", found=3, findings=[INSTALLATION])
+    helper = make_helper(acme)
+    assert not any("Not proved" in text for text in front(open_session(helper, enrol(helper))))
