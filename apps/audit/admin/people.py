@@ -1,37 +1,48 @@
 """Whose names and addresses the logs have sealed, and how they are erased."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from apps.audit.admin.logs import log_chip
 from apps.audit.models import AuditEntry, AuditSubjectKey
-from apps.audit.opening import latest_label
-from apps.audit.services import erase_subject
+from apps.audit.opening import latest_acts, open_entries
+from apps.audit.services import erase_subject, visitors_of
 from apps.core.actor import Actor
 from apps.core.admin import (
+    NOTHING,
+    Notice,
     Outcome,
+    Panel,
     ServiceAction,
     StaffModelAdmin,
     Stat,
+    Table,
     TenantFilter,
     about_url,
     changelist_url,
     chip,
     column,
+    exact,
+    link,
     moment,
     number,
     one_of,
+    record_url,
     short_id,
+    two_lines,
 )
 from apps.core.admin.panels import Text
 from apps.core.db.counting import AT_MOST, count_bounded
 
+_LATEST = 10
 ERASED_NOW = Outcome("%(count)s person erased from a log", "%(count)s persons erased from their logs")
 ERASED_BEFORE = Outcome("%(count)s was erased before", "%(count)s were erased before")
 
@@ -41,19 +52,13 @@ def _erase(key: AuditSubjectKey, actor: Actor, now: datetime, reason: str) -> Ou
     return ERASED_NOW if is_erased else ERASED_BEFORE
 
 
-def _foretell(keys: Sequence[AuditSubjectKey]) -> list[Text]:
-    told: list[Text] = [
-        _("%(name)s in the log of %(log)s: %(count)s entries as the actor lose name and address.")
-        % {
-            "name": latest_label(key) or key.subject,
-            "log": getattr(key, "tenant_slug", "") or _("the installation"),
-            "count": _bounded(_acted(key)),
-        }
-        for key in keys
-    ]
+def _foretell(keys: Sequence[Any]) -> list[Text]:
+    acted = {key.pk: count_bounded(_acted(key)) for key in keys}
+    also = _("Erased as well: what any entry of that log says of them, such as the name that they were given.")
+    alone = _("Erased: what entries of others in that log say of them, such as the name that they were given.")
     return [
-        *told,
-        _("Erased as well: what any entry of that log says of them, such as the name that they were given."),
+        *(_loss(key, acted[key.pk]) for key in keys),
+        also if any(acted.values()) else alone,
         _("Not erased: ids, what was done, when and to what, and reasons. Every hash and proof still verifies."),
         _("Not erased: the user and membership themselves, sessions, orders, jobs and events, and other logs."),
         _("Not erased: exports and copies made before. Backups made before hold the key until they are deleted."),
@@ -61,13 +66,67 @@ def _foretell(keys: Sequence[AuditSubjectKey]) -> list[Text]:
     ]
 
 
+def _loss(key: Any, acted: int) -> Text:
+    """Say what a person's key takes along, in the log that it is of."""
+    whose = {"name": key.name or key.subject, "log": key.tenant_slug or _("the installation")}
+    if not acted:
+        return _("%(name)s in the log of %(log)s: they did nothing there themselves.") % whose
+    text = ngettext(
+        "%(name)s in the log of %(log)s: %(count)s entry as the actor loses name and address.",
+        "%(name)s in the log of %(log)s: %(count)s entries as the actor lose name and address.",
+        acted,
+    )
+    return text % {**whose, "count": _told(acted)}
+
+
 def _acted(key: AuditSubjectKey) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(tenant_id=key.tenant_id, actor_id=key.subject)
 
 
-def _bounded(rows: QuerySet[Any]) -> str:
-    count = count_bounded(rows)
+def _about(key: AuditSubjectKey) -> QuerySet[AuditEntry]:
+    """Return what was done to a person, by others or themselves."""
+    return AuditEntry.objects.filter(tenant_id=key.tenant_id, target_id=str(key.subject))
+
+
+def _told(count: int) -> str:
     return _("more than %(count)s") % {"count": number(AT_MOST)} if count > AT_MOST else number(count)
+
+
+def _did(key: AuditSubjectKey) -> Table:
+    """Return what a person did last, in the log of their key."""
+    rows = [
+        [exact(entry.at), link(record_url("audit.auditentry", entry.pk), entry.action), _target(entry)]
+        for entry in _acted(key).order_by("-at", "-id")[:_LATEST]
+    ]
+    headers = [_("when"), _("what they did"), _("to what")]
+    empty = _("They did nothing in this log themselves; entries of others name them.")
+    return Table(
+        _("What they did last"),
+        headers,
+        rows,
+        empty,
+        more_url=about_url("audit.auditentry", key, key.subject),
+        more_label=_("Everything"),
+    )
+
+
+def _was_done(key: AuditSubjectKey) -> Table:
+    """Return what was done to a person last, and by whom."""
+    rows = [
+        [
+            exact(opened.entry.at),
+            link(record_url("audit.auditentry", opened.entry.pk), opened.entry.action),
+            opened.label,
+            ", ".join(list(opened.changes)[:4]) or NOTHING,
+        ]
+        for opened in open_entries(_about(key).order_by("-at", "-id")[:_LATEST])
+    ]
+    headers = [_("when"), _("what was done"), _("by whom"), _("changed")]
+    return Table(_("What was done to them last"), headers, rows, _("No entry of this log is about them."))
+
+
+def _target(entry: AuditEntry) -> str:
+    return two_lines(entry.target_type.replace("_", " "), short_id(entry.target_id))
 
 
 STATE_FILTER = one_of(
@@ -83,12 +142,12 @@ STATE_FILTER = one_of(
 @admin.register(AuditSubjectKey)
 class AuditSubjectKeyAdmin(StaffModelAdmin):
     plural = gettext_lazy("people in the audit log")
-    list_display = ("person", "log", "state", "since", "erased")
+    list_display = ("person", "log", "state", "since", "last_act", "erased")
     list_filter = (TenantFilter, STATE_FILTER)
     ordering = ("-created_at", "-id")
     search_fields = ("subject",)
     search_ids = ("id", "subject")
-    search_help_text = gettext_lazy("Id of a user or an API key, or a part of it")
+    search_help_text = gettext_lazy("Username, or the id of a user or an API key, or a part of it")
     never_read = ("sealed_key",)
     empty_hint = gettext_lazy("Whoever is first named in a log gets a key here, under which that is sealed.")
     facts = ((gettext_lazy("Key"), ("subject", "created_at", "erased_at", "id")),)
@@ -108,9 +167,36 @@ class AuditSubjectKeyAdmin(StaffModelAdmin):
         ),
     )
 
+    def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Attach to each key the name of its person: as they acted last, else as their user is called now."""
+        super().prepare_rows(request, rows)
+        acts = latest_acts(rows)
+        unnamed = {row.subject for row in rows if row.pk not in acts and row.erased_at is None}
+        names = self.admin_site.user_names(unnamed) if unnamed else {}
+        for row in rows:
+            row.act = acts.get(row.pk)
+            row.name = _name_of(row, names)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find people by the username that they have now, too: what the log calls them is sealed."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        people = self.admin_site.users_named(search_term.strip()) if search_term.strip() else []
+        return (queryset.filter(subject__in=people) if people else found), may_repeat
+
+    def chosen(self, objects: Sequence[Any]) -> Table:
+        """Return who is chosen, by name."""
+        rows = [[two_lines(key.name, str(key.subject)), log_chip(key), moment(key.created_at)] for key in objects]
+        return Table(_("Who is meant"), [_("person"), _("log"), _("named since")], rows, "")
+
     @column(gettext_lazy("person"))
-    def person(self, key: AuditSubjectKey) -> str:
-        return short_id(key.subject)
+    def person(self, key: Any) -> str:
+        return two_lines(key.name, short_id(key.subject)) if key.name else short_id(key.subject)
+
+    @column(gettext_lazy("last did"))
+    def last_act(self, key: Any) -> str:
+        return two_lines(key.act.entry.action, moment(key.act.entry.at)) if key.act else NOTHING
 
     @column(gettext_lazy("log"))
     def log(self, key: AuditSubjectKey) -> str:
@@ -128,21 +214,44 @@ class AuditSubjectKeyAdmin(StaffModelAdmin):
     def erased(self, key: AuditSubjectKey) -> str:
         return moment(key.erased_at)
 
-    def headline(self, key: AuditSubjectKey) -> str:
-        return latest_label(key) or str(key.subject)
+    def headline(self, key: Any) -> str:
+        return key.name or str(key.subject)
+
+    def subtitle(self, key: Any) -> Text:
+        return str(key.subject) if key.name else ""
 
     def status(self, key: AuditSubjectKey) -> str:
         return self.state(key)
 
+    def notice(self, key: AuditSubjectKey) -> Notice | None:
+        """Say what an erasure has left."""
+        if key.erased_at is None:
+            return None
+        text = _("What this log says of them up to then can be read by nobody; ids and what was done are still there.")
+        return Notice(_("Erased"), text, tone="info")
+
     def stats(self, key: AuditSubjectKey) -> Sequence[Stat]:
         return (
-            Stat(_("Entries as the actor"), _bounded(_acted(key)), _("in this log")),
+            Stat(_("Entries as the actor"), _told(count_bounded(_acted(key))), _("in this log")),
+            Stat(_("Entries about them"), _told(count_bounded(_about(key))), _("in this log")),
             Stat(_("Named since"), moment(key.created_at)),
             Stat(_("Erased"), moment(key.erased_at)),
         )
+
+    def panels(self, request: HttpRequest, key: AuditSubjectKey) -> Sequence[Panel]:
+        return [_did(key), _was_done(key)]
 
     def related_links(self, key: AuditSubjectKey) -> Sequence[tuple[str, str]]:
         return [
             (_("Everything that they did"), about_url("audit.auditentry", key, key.subject)),
             (_("Their keys in every log"), changelist_url("audit.auditsubjectkey", q=key.subject)),
         ]
+
+
+def _name_of(key: Any, usernames: Mapping[UUID, str]) -> str:
+    """Return how people call the person of a key; nothing, once that was erased."""
+    if key.erased_at is not None:
+        return ""
+    if key.subject == visitors_of(key.created_at):
+        return _("Visitors of %(day)s") % {"day": f"{key.created_at:%Y-%m-%d}"}
+    return key.act.label if key.act else usernames.get(key.subject, "")
