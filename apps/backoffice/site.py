@@ -33,7 +33,7 @@ from apps.core.api import limits
 from apps.core.context import set_actor
 from apps.core.errors import DomainError
 from apps.core.scope import current_scope, staff_scope
-from apps.tenants.models import Tenant
+from apps.tenants.models import ApiKey, Tenant
 from apps.tenants.services import end_impersonations_of_staff
 from apps.users.errors import InvalidCredentials, LockedOut
 from apps.users.services.staff_sessions import note_use
@@ -217,20 +217,22 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         """Return the banner of stopped trading alone; a live page asks for it when its tag has changed."""
         return TemplateResponse(request, "backoffice/stops.html", {"stops": current_stops()})
 
-    # Tenants and users by name, for rooms below that know only ids.
+    # Tenants, users and API keys by name, for rooms below that know only ids.
 
     def tenant_slugs(self, ids: Collection[UUID]) -> dict[UUID, str]:
         """Return {tenant id: slug} in one query."""
         return dict(Tenant.objects.filter(pk__in=ids).values_list("pk", "slug"))
 
-    def user_names(self, ids: Collection[UUID]) -> dict[UUID, str]:
-        """Return {user id: username} in one query."""
-        return dict(get_user_model().objects.filter(pk__in=ids).values_list("pk", "username"))
+    def names_of(self, ids: Collection[UUID]) -> dict[UUID, str]:
+        """Return {id: name} of the users and API keys among these, in two queries."""
+        users = get_user_model().objects.filter(pk__in=ids).values_list("pk", "username")
+        return dict([*ApiKey.objects.filter(pk__in=ids).values_list("pk", "name"), *users])
 
-    def users_named(self, part: str) -> list[UUID]:
-        """Return the ids of the users whose names contain this, of very many the first."""
+    def who_is_named(self, part: str) -> list[UUID]:
+        """Return the ids of the users and API keys whose names contain this, of very many the first."""
         users = get_user_model().objects.filter(username__icontains=part).order_by("username")
-        return list(users.values_list("pk", flat=True)[:_AT_ONCE])
+        keys = ApiKey.objects.filter(name__icontains=part).order_by("-pk")
+        return [key for rows in (users, keys) for key in rows.values_list("pk", flat=True)[:_AT_ONCE]]
 
     def tenant_choices(self) -> list[tuple[UUID, str]]:
         """Return the tenants that a filter offers: (id, slug), by slug."""

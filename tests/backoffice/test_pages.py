@@ -39,7 +39,7 @@ BASELINES = {
     "accounts.transaction": (9, 8),
     "audit.auditcheckpoint": (9, 11),
     "audit.auditentry": (10, 8),
-    "audit.auditsubjectkey": (13, 14),
+    "audit.auditsubjectkey": (14, 15),
     "axes.accessattempt": (8, 8),
     "core.readonlyswitch": (8, 8),
     "django_celery_beat.periodictask": (7, 7),

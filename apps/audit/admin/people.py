@@ -147,7 +147,7 @@ class AuditSubjectKeyAdmin(StaffModelAdmin):
     ordering = ("-created_at", "-id")
     search_fields = ("subject",)
     search_ids = ("id", "subject")
-    search_help_text = gettext_lazy("Username, or the id of a user or an API key, or a part of it")
+    search_help_text = gettext_lazy("Name or id of a user or an API key, or a part of it")
     never_read = ("sealed_key",)
     empty_hint = gettext_lazy("Whoever is first named in a log gets a key here, under which that is sealed.")
     facts = ((gettext_lazy("Key"), ("subject", "created_at", "erased_at", "id")),)
@@ -168,11 +168,11 @@ class AuditSubjectKeyAdmin(StaffModelAdmin):
     )
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        """Attach to each key the name of its person: as they acted last, else as their user is called now."""
+        """Attach to each key the name of its person: as they acted last, else as the user or API key is called now."""
         super().prepare_rows(request, rows)
         acts = latest_acts(rows)
         unnamed = {row.subject for row in rows if row.pk not in acts and row.erased_at is None}
-        names = self.admin_site.user_names(unnamed) if unnamed else {}
+        names = self.admin_site.names_of(unnamed) if unnamed else {}
         for row in rows:
             row.act = acts.get(row.pk)
             row.name = _name_of(row, names)
@@ -180,9 +180,9 @@ class AuditSubjectKeyAdmin(StaffModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find people by the username that they have now, too: what the log calls them is sealed."""
+        """Find people and API keys by the name that they have now, too: what the log calls them is sealed."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
-        people = self.admin_site.users_named(search_term.strip()) if search_term.strip() else []
+        people = self.admin_site.who_is_named(search_term.strip()) if search_term.strip() else []
         return (queryset.filter(subject__in=people) if people else found), may_repeat
 
     def chosen(self, objects: Sequence[Any]) -> Table:
