@@ -19,6 +19,7 @@ _STORED = (
     "request_id",
     "ip",
 )
+_UUID_FIELDS = ("tenant_id", "user_id", "impersonator_id", "api_key_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,12 @@ class Actor:
     def as_json(self) -> dict[str, Any]:
         """Return the actor as stored in audit leaves and jobs: only what is set, ids as strings."""
         return {name: str(value) for name in _STORED if (value := getattr(self, name))}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Return the actor that `as_json` stored."""
+        values: dict[str, Any] = {key: UUID(value) if key in _UUID_FIELDS else value for key, value in data.items()}
+        return cls(**values)
 
 
 def system_actor(component: str, *, tenant_id: UUID | None = None, request_id: str = "") -> Actor:
