@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 
 from apps.core import context
 from apps.core.api.parsers import is_body_too_large
-from apps.core.api.problems import API_PREFIX, problem_response
+from apps.core.api.problems import API_PREFIX, PROGRAMS, problem_response
 from apps.core.errors import (
     AddressTooLong,
     BodyTooLarge,
@@ -67,7 +67,7 @@ def _header_length(request: HttpRequest) -> int:
 
 
 def _refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
-    if request.path.startswith(API_PREFIX):
+    if request.path.startswith(PROGRAMS):
         return problem_response(request, error)
     told = {"error": error, "request_id": context.current().request_id}
     response = HttpResponse(render_to_string("core/refused.html", told), status=error.status)

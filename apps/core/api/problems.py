@@ -14,6 +14,8 @@ from apps.core.api.renderers import to_json
 from apps.core.errors import ERRORS, DomainError
 
 API_PREFIX = "/api/"
+# Where programs read what is wrong: clients of the API, and providers that send webhooks.
+PROGRAMS = (API_PREFIX, "/hooks/")
 
 
 @require_safe
@@ -47,7 +49,7 @@ def _broken() -> HttpResponse:
 
 
 def _answer(request: HttpRequest, error: DomainError) -> HttpResponse | None:
-    return problem_response(request, error) if request.path.startswith(API_PREFIX) else None
+    return problem_response(request, error) if request.path.startswith(PROGRAMS) else None
 
 
 def problem_response(request: HttpRequest, error: DomainError) -> HttpResponse:

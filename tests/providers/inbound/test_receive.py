@@ -150,6 +150,12 @@ def test_a_stranger_cannot_tell_what_there_is(acme, connection):
     assert (stored(acme), refusals(acme)) == (before, {"bad_signature": 1})
 
 
+@pytest.mark.parametrize("path", ["nobody/abc", "teller/abc", "", "teller/" + "a" * 9000])
+def test_where_no_hook_can_be_a_program_is_told_so(path):
+    answer = Client().post(f"/hooks/{path}", b"{}", content_type="application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (414 if len(path) > 9000 else 404, "application/problem+json")
+
+
 def test_a_suspended_tenant_hears_nothing(acme, connection):
     suspend_tenant(tenant_id=acme.id, actor=actor_of(acme), now=clock.now())
     assert send(connection, body_of()).status_code == 404
