@@ -153,7 +153,8 @@ def test_a_stranger_cannot_tell_what_there_is(acme, connection):
 @pytest.mark.parametrize("path", ["nobody/abc", "teller/abc", "", "teller/" + "a" * 9000])
 def test_where_no_hook_can_be_a_program_is_told_so(path):
     answer = Client().post(f"/hooks/{path}", b"{}", content_type="application/json")
-    assert (answer.status_code, answer["Content-Type"]) == (414 if len(path) > 9000 else 404, "application/problem+json")
+    status = 414 if len(path) > 9000 else 404
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
 
 
 def test_a_suspended_tenant_hears_nothing(acme, connection):
