@@ -73,7 +73,7 @@ def test_the_quick_way_to_canonical_json_comes_to_the_same(value: Any) -> None:
     assert canonical_plain(plain) == canonical_json(plain)
 
 
-@pytest.mark.parametrize("code", [*range(0x80), 0x2028, 0xD7FF, 0xE000, 0xFFFF, 0x1F600, 0x10FFFF])
-def test_the_quick_way_escapes_every_character_alike(code: int) -> None:
-    value = {f"a{chr(code)}": f"{chr(code)}b", "a": 1, "\U0001f600": 2, "\ue000": 3}
-    assert canonical_plain(value) == canonical_json(value)
+def test_the_quick_way_escapes_every_character_alike() -> None:
+    for code in (*range(0x80), 0x2028, 0xD7FF, 0xE000, 0xFFFF, 0x1F600, 0x10FFFF):
+        value = {f"a{chr(code)}": f"{chr(code)}b", "a": 1, "\U0001f600": 2, "\ue000": 3}
+        assert canonical_plain(value) == canonical_json(value), code
