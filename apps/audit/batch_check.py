@@ -15,7 +15,7 @@ from apps.audit.merkle import Frontier, root_of_leaves
 from apps.audit.models import AuditBatchChunk, AuditEntry
 from apps.audit.tree import split_hashes
 from apps.core.scope import snapshot_scope
-from apps.core.verification import Finding, Seen
+from apps.core.verification import Finding, Seen, Subject
 
 _CHUNKS = 64  # of 1,024 rows: what one snapshot reads
 _REMEDY = _(
@@ -24,8 +24,9 @@ _REMEDY = _(
 _TABLE = "audit_batch_chunk"
 
 
-def walk_batches(tenant_id: UUID) -> Iterator[Seen | Finding]:
+def walk_batches(subject: Subject) -> Iterator[Seen | Finding]:
     """Verify every batch of a tenant's log; reads in snapshots, outside of any scope."""
+    tenant_id = subject.tenant
     of_batches = AuditEntry.objects.filter(tenant_id=tenant_id, changes__batch__has_key="merkle_root")
     its_entry = of_batches.filter(id=OuterRef("entry_id"))
     with snapshot_scope():

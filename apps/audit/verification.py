@@ -1,6 +1,7 @@
 """Proves the audit log: nothing is missing from it, and nothing in it was changed."""
 
 from collections.abc import Iterator
+from functools import partial
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
@@ -9,17 +10,12 @@ from apps.audit.batch_check import walk_batches
 from apps.audit.leaf import compute_leaf_hash
 from apps.audit.models import AuditEntry
 from apps.audit.services import AUDIT_LOG
-from apps.audit.walking import walk_tree
+from apps.audit.walking import CHANGED, walk_tree
 from apps.core.scope import snapshot_scope
 from apps.core.sequence_check import walk_sequences
 from apps.core.verification import BATCH_ROWS, Check, Finding, Over, Seen, Subject, register
 
 _PROBLEM = _("An entry is not what its leaf hash commits to.")
-_REMEDY = _("It was changed past the platform. Compare it with a backup and the tenant's export; find out who did it.")
-
-
-def _walk_sequences(subject: Subject) -> Iterator[Seen | Finding]:
-    return walk_sequences(AUDIT_LOG, subject)
 
 
 def _walk_leaves(subject: Subject) -> Iterator[Seen | Finding]:
@@ -39,15 +35,11 @@ def _altered(entry: AuditEntry) -> Finding | None:
     stored, computed = bytes(entry.leaf_hash).hex(), compute_leaf_hash(entry).hex()
     if stored == computed:
         return None
-    return Finding("audit_entry", str(entry.id), _PROBLEM, f"leaf hash {computed}", f"leaf hash {stored}", _REMEDY)
+    return Finding("audit_entry", str(entry.id), _PROBLEM, f"leaf hash {computed}", f"leaf hash {stored}", CHANGED)
 
 
 def _walk_tree(subject: Subject) -> Iterator[Seen | Finding]:
     return walk_tree(subject.tenant_id)
-
-
-def _walk_batches(subject: Subject) -> Iterator[Seen | Finding]:
-    return walk_batches(subject.tenant)
 
 
 register(
@@ -56,7 +48,7 @@ register(
         _("The audit log is complete"),
         _("Every log, the installation's own too, has gapless sequences that end where its counter says."),
         _("entries"),
-        _walk_sequences,
+        partial(walk_sequences, AUDIT_LOG),
         Over.BOTH,
     ),
     Check(
@@ -83,6 +75,6 @@ register(
         _("Batches hold the rows that their leaves commit to"),
         _("What is kept of each batch's rows leads to the root and the count in its leaf; nothing else is kept."),
         _("rows"),
-        _walk_batches,
+        walk_batches,
     ),
 )

@@ -18,7 +18,7 @@ from apps.core.scope import snapshot_scope
 from apps.core.verification import Finding, Seen
 
 _TILES = 8  # of 256 leaves: what one snapshot reads
-_REMEDY = _("It was changed past the platform. Compare it with a backup and the tenant's export; find out who did it.")
+CHANGED = _("It was changed past the platform. Compare it with a backup and the tenant's export; find out who did it.")
 _KEPT = _("Compare it with the checkpoints that the tenant and the witness have kept; find out who changed it.")
 
 
@@ -97,11 +97,11 @@ class _Walk:
     def _judge_leaf(self, index: int, entry: str | None, leaf: bytes, kept: bytes) -> tuple[bytes, Finding | None]:
         if entry is None:
             problem, name = _("An entry is missing."), str(index + 1)
-            return kept, Finding("audit_entry", name, problem, f"leaf hash {kept.hex()}", "no row", _REMEDY)
+            return kept, Finding("audit_entry", name, problem, f"leaf hash {kept.hex()}", "no row", CHANGED)
         if kept and leaf != kept:
             problem = _("An entry is not the one that the tree was built with.")
             expected, found = f"leaf hash {kept.hex()}", f"leaf hash {leaf.hex()}"
-            return kept, Finding("audit_entry", entry, problem, expected, found, _REMEDY)
+            return kept, Finding("audit_entry", entry, problem, expected, found, CHANGED)
         return leaf, None
 
     def _grow(
@@ -154,7 +154,7 @@ class _Walk:
             tile = tiles.get(index)
             if tile is None:
                 problem, name = _("A tile of the tree is missing."), f"{level}/{index}"
-                yield Finding("audit_tile", name, problem, "a row", "no row", _REMEDY)
+                yield Finding("audit_tile", name, problem, "a row", "no row", CHANGED)
                 continue
             held = split_hashes(tile.hashes)
             children = range(index * TILE_HASHES, (index + 1) * TILE_HASHES)
@@ -163,7 +163,7 @@ class _Walk:
                 problem = _("A tile is not what its root and the tiles below commit to.")
                 found = f"root {bytes(tile.root_hash).hex()}"
                 expected = f"root {root_of_leaves(roots).hex()}"
-                yield Finding("audit_tile", str(tile.pk), problem, expected, found, _REMEDY)
+                yield Finding("audit_tile", str(tile.pk), problem, expected, found, CHANGED)
 
     def _truncated(self, table: str, row: str, size: int, entries: int) -> Finding:
         problem = _("The log is shorter than it was: entries at its end are missing.")
