@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from celery import schedules
-from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db import DEFAULT_DB_ALIAS, Error, close_old_connections, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
@@ -128,7 +128,13 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]  # as above
             return WAIT_SECONDS
         if not led:
             self._forget()
-        seconds: float = super().tick(*args, **kwargs)
+        try:
+            seconds: float = super().tick(*args, **kwargs)
+        except Error as error:
+            # Restarted or taken over, the database ends every session of ours, not that of the leadership alone.
+            logger.warning("beat.schedule_unread", extra={"error": str(error)})
+            close_old_connections()
+            self._forget()
         return WAIT_SECONDS if self._initial_read else seconds
 
     def apply_entry(self, entry: TickEntry, producer: Callable[..., Any] | None = None) -> None:

@@ -109,6 +109,24 @@ def beat(database: str, name: str) -> None:
     app.Beat(loglevel="WARNING").run()
 
 
+@pytest.mark.commits
+def test_a_beat_outlives_the_sessions_that_its_database_ends(database: str) -> None:
+    from finops.beat import WAIT_SECONDS, LeaderScheduler
+
+    scheduler = LeaderScheduler(app=Celery("beat", set_as_current=False), lazy=True)
+    assert scheduler.tick() > WAIT_SECONDS, "it leads, and nothing is due"
+    with databases.as_owner(database) as owner:
+        owner.execute(_END_OTHERS, [database])
+    assert [scheduler.tick(), scheduler.tick()] == [WAIT_SECONDS, WAIT_SECONDS]
+    wait_until(lambda: scheduler.tick() > WAIT_SECONDS, what="the lead, again")
+    scheduler.close()
+
+
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()
+"""
+
+
 class Beats:
     """Beats, of which one leads; what they send to the queue of the tests is taken as a worker would."""
 
