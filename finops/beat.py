@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
-from finops.ticks import HEADER, instant_due, interval_of
+from finops.ticks import AHEAD, HEADER, instant_due, interval_of
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +76,13 @@ def _own_session() -> BaseDatabaseWrapper:
 class TickEntry(ModelEntry):  # type: ignore[misc]  # django-celery-beat has no types
     """An entry of the schedule, whose ticks have instants."""
 
+    last_run_at: datetime
     _instant: datetime | None = None
 
     def is_due(self) -> schedules.schedstate:
         """Tell whether a tick is due, and in how many seconds the next one is."""
+        if self.last_run_at > self._default_now() + AHEAD:
+            self.last_run_at = self._default_now()
         state: schedules.schedstate = super().is_due()
         if not state.is_due:
             return state

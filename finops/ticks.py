@@ -12,11 +12,15 @@ from celery import Task, schedules
 from django.db.models import F, Q
 from django_celery_beat.models import PeriodicTask
 
+from apps.core import clock
+
 HEADER = "finops_tick"
 ENTRY_HEADER = "periodic_task_name"  # set by django-celery-beat
 # What was missed for no longer than this, as while another beat takes over, is sent tick by tick; else only the last.
 CATCH_UP = timedelta(seconds=10)
 _STEPS = 10_000
+# An instant further ahead than this was named by a clock that has been put right since; nobody waits until it has come.
+AHEAD = timedelta(minutes=1)
 
 
 def instant_due(schedule: schedules.BaseSchedule, *, last: datetime, now: datetime) -> datetime | None:
@@ -55,7 +59,7 @@ def _after(schedule: schedules.BaseSchedule, last: datetime, now: datetime) -> d
 
 def take(entry: str, instant: datetime) -> bool:
     """Tell whether this tick is the caller's to run: nobody has had it or a later one, and staff have not paused it."""
-    is_new = Q(last_run_at=None) | Q(last_run_at__lt=instant)
+    is_new = Q(last_run_at=None) | Q(last_run_at__lt=instant) | Q(last_run_at__gt=clock.now() + AHEAD)
     mine = PeriodicTask.objects.filter(is_new, name=entry, enabled=True)
     return bool(mine.update(last_run_at=instant, total_run_count=F("total_run_count") + 1))
 

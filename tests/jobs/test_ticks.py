@@ -68,6 +68,16 @@ def test_a_tick_is_taken_once_and_none_before_one_that_was() -> None:
     assert (entry.last_run_at, entry.total_run_count) == (NOON + timedelta(seconds=1), 2)
 
 
+def test_ticks_go_on_when_a_clock_that_was_ahead_has_been_put_right() -> None:
+    from finops.beat import LeaderScheduler
+
+    now = clock.now()
+    make_entry("test.tick", last=now + timedelta(hours=9))
+    entry = LeaderScheduler(app=Celery("beat", set_as_current=False), lazy=True).all_as_schedule()["test.tick"]
+    assert entry.is_due().next <= 1
+    assert [take("test.tick", now), take("test.tick", now)] == [True, False]
+
+
 def test_what_staff_have_paused_is_not_taken() -> None:
     entry = make_entry("test.tick")
     PeriodicTask.objects.filter(pk=entry.pk).update(enabled=False)
