@@ -1,7 +1,8 @@
 """Processes that tests kill, forked from one that has imported the application: that takes seconds, and is done once.
 
 `python -m tests.forks` never opens a connection. For a line `<module>:<function> <argument>...` it forks a child, which
-writes its pid, calls the function and exits; for a line `wait <pid>` it writes the child's wait status.
+writes its pid, calls the function and exits; for a line `wait <pid>` it writes the child's wait status. At the end of
+its input, also when the test itself was killed, it kills whatever child is left.
 """
 
 import os
@@ -13,7 +14,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 ROOT = Path(__file__).resolve().parents[1]
 _TOLD = 9  # the file that the test reads, in parent and children
@@ -23,7 +24,7 @@ class Forks:
     """The parent process, as the test sees it."""
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        self.log, self._alive, self._turn = log, list[int](), threading.Lock()
+        self.log, self._turn = log, threading.Lock()
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.forks"],
@@ -42,17 +43,13 @@ class Forks:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        for pid in list(self._alive):
-            self.kill(pid)
         self._stdin.close()
         self._process.wait(timeout=30)
         self._stdout.close()
 
     def start(self, function: Callable[..., None], *arguments: object) -> int:
         """Have a child call a function of a module with words; return its pid."""
-        pid = int(self._ask(f"{function.__module__}:{function.__name__}", *arguments))
-        self._alive.append(pid)
-        return pid
+        return int(self._ask(f"{function.__module__}:{function.__name__}", *arguments))
 
     def read(self) -> str:
         """Return what a child says next."""
@@ -62,7 +59,6 @@ class Forks:
 
     def wait(self, pid: int) -> int:
         """Wait for a child's end and return its exit code, negative for a signal."""
-        self._alive.remove(pid)
         return os.waitstatus_to_exitcode(int(self._ask("wait", pid)))
 
     def kill(self, pid: int) -> int:
@@ -103,18 +99,21 @@ def main() -> None:
     get_wsgi_application()
     autodiscover_modules("tasks")
     assert get_resolver().url_patterns  # they are imported here, with all that they lead to
+    alive = set[int]()
     for line in sys.stdin:
         match line.split():
             case ["wait", pid]:
+                alive.remove(int(pid))
                 say(os.waitpid(int(pid), 0)[1])
             case [target, *arguments]:
                 module, _colon, name = target.partition(":")
                 function = getattr(import_module(module), name)
-                if os.fork() == 0:
-                    _call(function, arguments)
+                alive.add(os.fork() or _call(function, arguments))
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
 
 
-def _call(function: Callable[..., Any], arguments: list[str]) -> None:
+def _call(function: Callable[..., Any], arguments: list[str]) -> NoReturn:
     code = 1
     try:
         say(os.getpid())
