@@ -11,8 +11,9 @@ from apps.jobs.types import JobKind
 
 # A letter about an endpoint is of use for days: half a day of trying, then staff see why.
 SEND_NOTICE = JobKind("webhook_notice.send", queue="default", max_attempts=15, backoff_seconds=10)
-# A batch of a recovery; see `services.continue_recovery`.
-RECOVER = JobKind("webhook_recovery.continue", queue="default", max_attempts=10)
+# A batch of a recovery; see `services.continue_recovery`. On the senders' queue, which is never long: what happens
+# meanwhile to the endpoint waits for it.
+RECOVER = JobKind("webhook_recovery.continue", queue="webhooks", max_attempts=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

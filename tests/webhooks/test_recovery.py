@@ -65,7 +65,7 @@ def test_a_long_recovery_goes_on_in_batches_and_tells_how_far_it_is(acme, actor:
     # Asked again, the same one goes on.
     again = recover(endpoint_id=endpoint.id, since=now + HOUR, actor=actor, now=now)
     assert (again.id, again.since, again.queued_again, again.total) == (begun.id, now, 1_000, 1_007)
-    while run_next("default", worker="tests", now=now):
+    while run_next("webhooks", worker="tests", now=now):
         pass
     assert recoveries(acme.id) == [(1_007, 1_007, "finished")]
     assert statuses_of(endpoint) == ["pending"] * 1_007
@@ -89,7 +89,7 @@ def test_while_a_long_recovery_is_at_work_nothing_overtakes_what_it_is_still_to_
     assert arrive(now) == sent
     relay(acme, now=now)
     assert arrive(now) == []
-    while run_next("default", worker="tests", now=now):
+    while run_next("webhooks", worker="tests", now=now):
         pass
     first = [*range(BATCH + 1, BATCH + 8), *range(BATCH + 11, BATCH + 14)]
     assert [arrive(clock.now()) for _turn in range(3)] == [first, [BATCH + 8], [BATCH + 10]]
@@ -109,7 +109,7 @@ def test_a_recovery_goes_on_while_writing_is_switched_off(
     endpoint = lose(acme, BATCH + 7, now)
     recover(endpoint_id=endpoint.id, since=now, actor=actor, now=now)
     switch_read_only_as_owner(acme.id)
-    while run_next("default", worker="tests", now=now):
+    while run_next("webhooks", worker="tests", now=now):
         pass
     assert recoveries(acme.id) == [(507, 507, "finished")]
 
@@ -118,7 +118,7 @@ def test_a_recovery_of_an_endpoint_that_was_deleted_is_over(acme, actor: Actor, 
     endpoint = lose(acme, BATCH + 7, now)
     recover(endpoint_id=endpoint.id, since=now, actor=actor, now=now)
     delete_endpoint(endpoint_id=endpoint.id, actor=actor, now=now)
-    while run_next("default", worker="tests", now=now):
+    while run_next("webhooks", worker="tests", now=now):
         pass
     assert recoveries(acme.id) == [(500, 507, "finished")]
 
@@ -131,7 +131,7 @@ def test_a_recovery_whose_job_is_gone_gets_another_one(acme, actor: Actor, now: 
         (job,) = Job.objects.filter(kind="webhook_recovery.continue")
     discard_job(job_id=job.id, actor=actor, now=now)
     push_recoveries(now=now)
-    while run_next("default", worker="tests", now=now):
+    while run_next("webhooks", worker="tests", now=now):
         pass
     assert recoveries(acme.id) == [(507, 507, "finished")]
     push_recoveries(now=now)
@@ -143,7 +143,7 @@ def test_a_recovery_ends_where_its_endpoint_is_disabled(acme, actor: Actor, now:
     endpoint = lose(acme, BATCH + 7, now)
     recover(endpoint_id=endpoint.id, since=now, actor=actor, now=now)
     update_endpoint(endpoint_id=endpoint.id, status="disabled", actor=actor, now=now)
-    while run_next("default", worker="tests", now=now):
+    while run_next("webhooks", worker="tests", now=now):
         pass
     assert recoveries(acme.id) == [(500, 507, "finished")]
     assert "pending" not in statuses_of(endpoint)

@@ -21,8 +21,6 @@ from apps.webhooks.types import RECOVER
 
 # One transaction's share: it holds the endpoint's lock, for which the relay waits half a second.
 BATCH = 500
-# Before the tenant's other jobs of the queue: what happens meanwhile waits for it.
-_PRIORITY = 5
 
 
 def recover(*, endpoint_id: UUID, since: datetime, actor: Actor, now: datetime) -> Recovery:
@@ -147,7 +145,7 @@ def _enqueue(recovery: Recovery, actor: Actor, now: datetime) -> None:
     # How far it has come makes the key: a batch's job stands beside its successor for a moment.
     key = f"{recovery.id}:{recovery.queued_again}"
     payload = {"recovery_id": str(recovery.id), "endpoint_id": str(recovery.endpoint_id)}
-    jobs.enqueue(kind=RECOVER, payload=payload, unique_key=key, priority=_PRIORITY, actor=actor, now=now)
+    jobs.enqueue(kind=RECOVER, payload=payload, unique_key=key, actor=actor, now=now)
 
 
 def _lost(endpoint: Endpoint, recovery: Recovery) -> QuerySet[Delivery]:
