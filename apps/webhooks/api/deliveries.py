@@ -93,7 +93,7 @@ class DeliveriesRetryView(TenantView):
         description=(
             "Up to 200 `ids`, whatever became of them, all or none. Or a filter over those that failed or were "
             "discarded at endpoints that are enabled: 500 at a time, each endpoint's oldest first; ask again while "
-            "`has_more`. Between two such calls what happens goes on being sent; `POST .../recover` brings back all that "
+            "`has_more`. What happens between two such calls is sent at once; `POST .../recover` brings back all that "
             "an endpoint missed before anything that happens meanwhile."
         ),
         tags=TAGS,
