@@ -1,8 +1,9 @@
-"""Kinds of jobs, and the lease under which a handler runs one."""
+"""Kinds of jobs, what one is asked for with, and the lease under which a handler runs it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NotRequired, TypedDict
 from uuid import UUID
 
 from apps.core.actor import Actor
@@ -27,6 +28,18 @@ class JobKind:
     backoff_max_seconds: int = 3600
     soft_seconds: int = SOFT_SECONDS
     hard_seconds: int = HARD_SECONDS
+
+
+class NewJob(TypedDict):
+    """What a job is asked for with. It is due now, unless `run_at` says later; a higher `priority` runs first."""
+
+    kind: JobKind
+    payload: Mapping[str, Any]
+    actor: Actor
+    now: datetime
+    unique_key: NotRequired[str]
+    run_at: NotRequired[datetime | None]
+    priority: NotRequired[int]
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -1,8 +1,7 @@
 """Enqueue, replay and discard: a tenant's side of the queue."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Unpack
 from uuid import UUID
 
 from django.conf import settings
@@ -17,48 +16,32 @@ from apps.core.scope import current_tenant_id, request_wake, write_scope
 from apps.jobs.enums import ACTIVE_STATES, JobState
 from apps.jobs.errors import JobAlreadyQueued, JobNotDiscardable, JobNotReplayable
 from apps.jobs.models import Job
-from apps.jobs.types import JobKind
+from apps.jobs.types import NewJob
 
 _ENQUEUE_TRIES = 5
 
 
-def enqueue(
-    *,
-    kind: JobKind,
-    payload: Mapping[str, Any],
-    actor: Actor,
-    now: datetime,
-    unique_key: str = "",
-    run_at: datetime | None = None,
-    priority: int = 0,
-) -> Job:
+def enqueue(**asked: Unpack[NewJob]) -> Job:
     """Add a job for the actor's tenant; it exists once the surrounding transaction commits.
 
     While a job of this kind with the same non-empty `unique_key` is queued or leased, that one is returned.
-    A higher `priority` runs first. The workers are woken after the commit unless the job is for later.
+    The workers are woken after the commit unless the job is for later.
     """
-    with write_scope(actor):
-        job = _insert(_new_job(kind, payload, actor, now, unique_key, run_at, priority))
-        if job.run_at <= now:
+    with write_scope(asked["actor"]):
+        job = _insert(_new_job(asked))
+        if job.run_at <= asked["now"]:
             request_wake(f"jobs:{job.queue}")
     return job
 
 
-def enqueue_statement(
-    *,
-    kind: JobKind,
-    payload: Mapping[str, Any],
-    actor: Actor,
-    now: datetime,
-    unique_key: str = "",
-    priority: int = 0,
-) -> Statement:
+def enqueue_statement(**asked: Unpack[NewJob]) -> Statement:
     """Return the statement that adds a job due now, for a service that sends all of its rows at once.
 
     It goes into the open write scope. A `unique_key` must be new: the statement fails where it is not.
     """
-    request_wake(f"jobs:{kind.queue}")
-    return insert(_new_job(kind, payload, actor, now, unique_key, now, priority))
+    job = _new_job(asked)
+    request_wake(f"jobs:{job.queue}")
+    return insert(job)
 
 
 def replay_job(*, job_id: UUID, actor: Actor, now: datetime) -> tuple[Job, str]:
@@ -101,25 +84,17 @@ def discard_job(*, job_id: UUID, actor: Actor, now: datetime) -> tuple[Job, str]
     return job, before
 
 
-def _new_job(
-    kind: JobKind,
-    payload: Mapping[str, Any],
-    actor: Actor,
-    now: datetime,
-    unique_key: str,
-    run_at: datetime | None,
-    priority: int,
-) -> Job:
-    running = context.current()
+def _new_job(asked: NewJob) -> Job:
+    kind, actor, now, running = asked["kind"], asked["actor"], asked["now"], context.current()
     return Job(
         id=new_id(),
         tenant_id=current_tenant_id(),
         kind=kind.name,
         queue=kind.queue,
-        priority=priority,
-        payload=dict(payload),
-        unique_key=unique_key,
-        run_at=run_at or now,
+        priority=asked.get("priority", 0),
+        payload=dict(asked["payload"]),
+        unique_key=asked.get("unique_key", ""),
+        run_at=asked.get("run_at") or now,
         max_attempts=kind.max_attempts,
         lease_seconds=kind.lease_seconds,
         soft_seconds=kind.soft_seconds,
