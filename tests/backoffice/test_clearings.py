@@ -68,7 +68,9 @@ def test_discarding_needs_a_reason_and_shows_how_far_it_is(staff_client, acme, w
     assert "1,200 / 5,000" in get(staff_client, "/admin/ops/clearing/")
     stopped = staff_client.post(f"/admin/ops/clearing/{clearing.pk}/do/stop/", {"confirmed": "1"})
     assert [str(message) for message in get_messages(stopped.wsgi_request)] == ["1 clearing stopped."]
-    assert "data-moving" not in get(staff_client, answer["Location"])
+    over = get(staff_client, answer["Location"])
+    assert "data-moving" not in over
+    assert "<span>Not reached</span><b>3,766</b>" in over
 
 
 def test_who_may_only_look_clears_nothing(viewing_client, world: World):

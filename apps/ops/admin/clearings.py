@@ -146,12 +146,13 @@ class ClearingAdmin(StaffModelAdmin):
 
     def stats(self, clearing: Clearing) -> Sequence[Stat]:
         is_replay = clearing.action == ClearingAction.REPLAY
+        is_stopped = clearing.state == ClearingState.STOPPED
         left = clearing.left_alone
         return (
             Stat(_("Meant"), number(clearing.total), _("dead when it was asked for")),
             Stat(_("Queued again") if is_replay else _("Discarded"), number(clearing.cleared), tone="ok"),
             Stat(_("Left as they are"), number(left), tone="warn" if left else "idle"),
-            Stat(_("To do"), number(_to_do(clearing))),
+            Stat(_("Not reached") if is_stopped else _("To do"), number(_to_do(clearing))),
             Stat(_("Took"), duration(_took(clearing))),
         )
 
@@ -192,7 +193,7 @@ def _seen(clearing: Clearing) -> int:
 
 
 def _to_do(clearing: Clearing) -> int:
-    return max(clearing.total - _seen(clearing), 0) if clearing.state in OPEN_CLEARINGS else 0
+    return max(clearing.total - _seen(clearing), 0) if clearing.state != ClearingState.DONE else 0
 
 
 def _took(clearing: Clearing) -> timedelta:
