@@ -15,7 +15,8 @@ from apps.providers.models import SyncRun
 from finops.embedded.ports import choose
 from tests.deploy.test_settings import ROOT
 from tests.factories.providers import make_connection
-from tests.jobs.worker_process import WorkerProcess, wait_until
+from tests.jobs.worker_process import WorkerProcess
+from tests.waiting import wait_until
 
 SCRAPE = """
 from django.test import Client

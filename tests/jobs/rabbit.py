@@ -12,7 +12,7 @@ from pathlib import Path
 from amqp import Connection
 from amqp.exceptions import AMQPError
 
-from tests.jobs.worker_process import wait_until
+from tests.waiting import wait_until
 
 PASSWORD = "of-the-tests"
 

@@ -16,7 +16,8 @@ from tests.jobs import rabbit
 from tests.jobs.live import incidents, states
 from tests.jobs.rabbit import Rabbit
 from tests.jobs.worker_kinds import WORK
-from tests.jobs.worker_process import ROOT, WorkerProcess, wait_until
+from tests.jobs.worker_process import ROOT, WorkerProcess
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.commits, pytest.mark.prove]
 

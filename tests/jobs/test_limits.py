@@ -12,7 +12,8 @@ from apps.jobs.models import Job
 from tests.factories.jobs import TENANT, make_job
 from tests.jobs.live import beat, incidents, states
 from tests.jobs.worker_kinds import FATAL, HANG, WORK
-from tests.jobs.worker_process import WorkerProcess, wait_until
+from tests.jobs.worker_process import WorkerProcess
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.commits
 

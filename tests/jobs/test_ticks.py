@@ -21,7 +21,7 @@ from finops.ticks import instant_due, take
 from tests import databases
 from tests.databases import log_in
 from tests.forks import Forks
-from tests.jobs.worker_process import wait_until
+from tests.waiting import wait_until
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 EVERY_TWO_SECONDS = schedules.schedule(timedelta(seconds=2))

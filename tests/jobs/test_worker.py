@@ -21,7 +21,8 @@ from finops.embedded.engines import Engines
 from tests.factories.jobs import TENANT, make_job
 from tests.jobs.live import beat, incidents, states
 from tests.jobs.worker_kinds import POISON, WORK
-from tests.jobs.worker_process import ROOT, WorkerProcess, wait_until
+from tests.jobs.worker_process import ROOT, WorkerProcess
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.commits
 

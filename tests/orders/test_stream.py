@@ -30,9 +30,9 @@ from apps.providers.models import Connection, Credentials
 from apps.providers.services import delete_connection
 from tests import databases
 from tests.factories.market import connect
-from tests.jobs.worker_process import wait_until
 from tests.orders.floor import Floor, open_alpaca_floor
 from tests.sandbox_process import SandboxProcess
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.worker_login
 

@@ -24,7 +24,8 @@ from tests.databases import log_in
 from tests.factories.outbox import make_event, new_event
 from tests.factories.webhooks import count_deliveries, deliveries_of, make_endpoint, statuses_of
 from tests.forks import Forks
-from tests.jobs.worker_process import WorkerProcess, wait_until
+from tests.jobs.worker_process import WorkerProcess
+from tests.waiting import wait_until
 from tests.webhooks.receiver import Answer, Received, Receiver
 
 pytestmark = pytest.mark.worker_login

@@ -8,7 +8,7 @@ import pytest
 
 from apps.webhooks.sending import Station
 from tests.factories.webhooks import make_endpoint, relay, statuses_of
-from tests.jobs.worker_process import wait_until
+from tests.waiting import wait_until
 from tests.webhooks.receiver import Answer, Receiver
 
 pytestmark = pytest.mark.worker_login

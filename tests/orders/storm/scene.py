@@ -2,11 +2,12 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, LiteralString
 
 import psycopg
@@ -20,6 +21,7 @@ from tests.databases import log_in
 from tests.forks import Forks, run_dry
 from tests.orders.floor import Floor
 from tests.sandbox_process import SandboxProcess
+from tests.waiting import wait_until
 
 
 def pull(database: str, tenant_id: str, risk_account_id: str) -> None:
@@ -28,12 +30,8 @@ def pull(database: str, tenant_id: str, risk_account_id: str) -> None:
     pull_one(tenant_id, risk_account_id)
 
 
-def wait_for(condition: Callable[[], Any], *, what: str, seconds: float = 15) -> None:
-    """Poll closely until a condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.004)
+# What is to be caught lasts for milliseconds.
+wait_for = partial(wait_until, pause=0.004)
 
 
 @dataclass(frozen=True)

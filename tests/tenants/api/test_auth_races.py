@@ -15,8 +15,8 @@ from tests.backoffice.staff import code_of
 from tests.conftest import client_for
 from tests.factories.tenants import make_member
 from tests.factories.users import PASSWORD
-from tests.jobs.worker_process import wait_until
 from tests.tenants.api.calls import sign_in, signed_in
+from tests.waiting import wait_until
 
 NEW = "there is no spoon"
 
