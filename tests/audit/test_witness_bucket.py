@@ -24,9 +24,10 @@ pytestmark = pytest.mark.worker_login
 LAST = 10**20 - 1
 
 
-@pytest.fixture
-def bucket(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    with Bucket() as server:
+@pytest.fixture(scope="module")
+def server() -> Iterator[Bucket]:
+    """One for all tests: botocore takes a fifth of a second to make a client."""
+    with Bucket() as server, pytest.MonkeyPatch.context() as environment:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for name, value in {
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{server.server_port}",
@@ -34,12 +35,18 @@ def bucket(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_DEFAULT_REGION": "eu-central-1",
         }.items():
-            monkeypatch.setenv(name, value)
-        settings.WITNESSES, settings.WITNESS_RETAIN_DAYS = [f"s3://{NAME}/audit/logs"], 3650
+            environment.setenv(name, value)
         buckets._client.cache_clear()
         yield server
         buckets._client.cache_clear()
         server.shutdown()
+
+
+@pytest.fixture
+def bucket(server: Bucket, settings: Any) -> Bucket:
+    server.versions, server.is_locked, server.lists_late = {}, True, False
+    settings.WITNESSES, settings.WITNESS_RETAIN_DAYS = [f"s3://{NAME}/audit/logs"], 3650
+    return server
 
 
 @pytest.fixture
