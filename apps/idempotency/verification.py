@@ -7,14 +7,14 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core.verification import Check, Finding, Row, Seen, Subject, Text, look_in_batches, register
 
-# What has expired is swept every hour.
+# What has expired is swept every minute, for as long as it takes.
 SWEPT_WITHIN = timedelta(hours=3)
 _RECORDS = """
 SELECT id, status, body IS NOT NULL AS has_body, octet_length(fingerprint) AS fingerprint_bytes, expires_at,
        body_expires_at
   FROM idempotency_record WHERE tenant_id = %s AND id > %s ORDER BY id LIMIT %s
 """
-_NO_SWEEP = _("The hourly sweep has not run: look whether beat and the workers run.")
+_NO_SWEEP = _("The sweep has not run: look whether beat and the workers run.")
 _BY_HAND = _("It was changed past the platform: delete the record, so that the client's key can be used again.")
 
 

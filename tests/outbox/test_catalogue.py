@@ -29,6 +29,8 @@ NOT_EMITTED = {
     "connection.hook_replayed": "likewise",
     "connection.sync_failed": "names an incident",
     "connection.sync_requested": "the run tells of itself when it ends",
+    "dead_letters.clearing_requested": "staff's, of the installation",
+    "dead_letters.clearing_stopped": "likewise",
     "holding.created": "holdings change with every price: they are in the sync's leaf alone",
     "holding.removed": "likewise",
     "holding.updated": "likewise",
