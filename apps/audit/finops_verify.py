@@ -1,11 +1,12 @@
 """Verify a finops audit log offline, with Python 3.10 or later and its standard library alone.
 
     finops_verify.py entry       ENTRIES
-    finops_verify.py proof       PROOF [ENTRY] --checkpoint CHECKPOINT --key KEY
+    finops_verify.py row         ROW [ENTRIES]
+    finops_verify.py proof       PROOF [ENTRIES] --checkpoint CHECKPOINT --key KEY
     finops_verify.py consistency PROOF --checkpoint OLD --checkpoint NEW --key KEY
     finops_verify.py export      EXPORT [EXPORT ...] --checkpoint CHECKPOINT [--checkpoint ...] --key KEY
 
-All are files with what GET /api/v1/audit/{entries, proof/ID, consistency, export, checkpoint, public-key} answered.
+All are files that GET /api/v1/audit/... answered with, as docs/audit.md shows it; ENTRIES may be one entry alone.
 Keep the key, and every checkpoint that you get (a witness does): what you kept is what the log is held to.
 Exit code 0: verified. 1: it does NOT verify. 2: it cannot be judged.
 """
@@ -15,11 +16,11 @@ import json
 import re
 import sys
 from base64 import b64decode
+from binascii import unhexlify
 from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Any
 
-Keys = dict[tuple[str, bytes], bytes]
 Checkpoint = tuple[int, bytes, str, Path]
 
 
@@ -28,8 +29,7 @@ class Forged(Exception):
 
 
 # Ed25519 (RFC 8032, section 5.1); verification alone, so there is no secret that time could tell.
-P = 2**255 - 19
-ORDER = 2**252 + 27742317777372353535851937790883648493
+P, ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
 
 
@@ -38,11 +38,9 @@ def decode_point(encoded: bytes) -> tuple[int, int] | None:
     sign, y = divmod(int.from_bytes(encoded, "little"), 1 << 255)
     u, v = (y * y - 1) % P, (D * y * y + 1) % P
     x = u * v**3 * pow(u * v**7, (P - 5) // 8, P) % P
-    if v * x * x % P != u:
-        x = x * pow(2, (P - 1) // 4, P) % P
-    if len(encoded) != 32 or y >= P or v * x * x % P != u or (x == 0 and sign):
-        return None
-    return (x if x & 1 == sign else P - x), y
+    x = x if v * x * x % P == u else x * pow(2, (P - 1) // 4, P) % P
+    is_point = len(encoded) == 32 and y < P and v * x * x % P == u and not (x == 0 and sign)
+    return ((x if x & 1 == sign else P - x), y) if is_point else None
 
 
 def add_points(p: tuple[int, int], q: tuple[int, int]) -> tuple[int, int]:
@@ -67,11 +65,7 @@ def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 
-# Merkle trees (RFC 9162, section 2.1).
-def node_hash(left: bytes, right: bytes) -> bytes:
-    return sha256(b"\x01" + left + right).digest()
-
-
+# Merkle trees (RFC 9162, section 2.1). A node is SHA-256 of a byte 0x01 and both below, a leaf of 0x00 and its bytes.
 def grow(peaks: list[tuple[int, bytes]], leaves: list[bytes]) -> None:
     """Append leaf hashes to a log, which is known by the sizes and roots of its perfect subtrees, the largest first."""
     while leaves:
@@ -81,14 +75,14 @@ def grow(peaks: list[tuple[int, bytes]], leaves: list[bytes]) -> None:
             level = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2])]
         top = level[0]
         while peaks and peaks[-1][0] == count:
-            count, top = 2 * count, node_hash(peaks.pop()[1], top)
+            count, top = 2 * count, sha256(b"\x01" + peaks.pop()[1] + top).digest()
         peaks.append((count, top))
 
 
 def root_of(peaks: list[tuple[int, bytes]]) -> bytes:
     root = peaks[-1][1] if peaks else sha256(b"").digest()
     for _, peak in reversed(peaks[:-1]):
-        root = node_hash(peak, root)
+        root = sha256(b"\x01" + peak + root).digest()
     return root
 
 
@@ -101,11 +95,11 @@ def climb(place: int, last: int, start: bytes, path: list[bytes]) -> tuple[bytes
         if last == 0:
             raise Forged("the proof has more hashes than its place in the log asks for")
         if place & 1 or place == last:
-            was, now = node_hash(step, was), node_hash(step, now)
+            was, now = (sha256(b"\x01" + step + node).digest() for node in (was, now))
             while place and not place & 1:
                 place, last = place >> 1, last >> 1
         else:
-            now = node_hash(now, step)
+            now = sha256(b"\x01" + now + step).digest()
         place, last = place >> 1, last >> 1
     if last:
         raise Forged("the proof has fewer hashes than its place in the log asks for")
@@ -120,11 +114,8 @@ def check_consistency(old_size: int, old: bytes, new_size: int, new: bytes, path
     while place > 0 and place & 1:
         place, last = place >> 1, last >> 1
     steps = path if place > 0 else [old, *path]  # where the old root is a node of the new log, the proof leaves it out
-    if 0 < old_size < new_size:
-        is_good = len(steps) > 0 and climb(place, last, steps[0], steps[1:]) == (old, new)
-    else:
-        is_good = not path and old == (new if old_size == new_size else sha256(b"").digest())
-    if not is_good:
+    is_same = not path and old == (new if old_size == new_size else sha256(b"").digest())
+    if not (steps and climb(place, last, steps[0], steps[1:]) == (old, new) if 0 < old_size < new_size else is_same):
         raise Forged(f"the log of {new_size} entries does not continue that of {old_size}: it was REWRITTEN or FORKED")
 
 
@@ -162,7 +153,7 @@ def hash_of_entry(entry: dict[str, Any]) -> bytes:
     return found
 
 
-def read_keys(path: Path) -> Keys:
+def read_keys(path: Path) -> dict[tuple[str, bytes], bytes]:
     """Return, by name and id, the public keys that a file has in the notation of C2SP signed notes: name+id+base64."""
     found = re.findall(r'([^\s"+]+)\+([0-9a-f]{8})\+(A[Q-Za-f][A-Za-z0-9+/]{42})', path.read_text())
     keys = {(name, bytes.fromhex(number)): b64decode(encoded)[1:] for name, number, encoded in found}
@@ -171,7 +162,7 @@ def read_keys(path: Path) -> Keys:
     return keys
 
 
-def read_checkpoint(path: Path, keys: Keys) -> Checkpoint:
+def read_checkpoint(path: Path, keys: dict[tuple[str, bytes], bytes]) -> Checkpoint:
     """Return a checkpoint's (C2SP tlog-checkpoint) size, root, origin and file, if one of the keys has signed it."""
     text, _, signatures = path.read_bytes().decode().rpartition("\n\n")
     origin, size, root, *_ = [*text.split("\n"), "", "", ""]
@@ -188,9 +179,9 @@ def read_checkpoint(path: Path, keys: Keys) -> Checkpoint:
 # The export: a line is {"sequence":…,"leaf_hash":"…","leaf":⇥…⇥,"opened":{"actor":⇥…⇥,"changes":⇥…⇥}}, with tabs where
 # JSON allows blanks. Canonical JSON has none inside: what is between the first two is, byte for byte, what was hashed.
 BLOCK = 1 << 17  # bytes at once, which stay in a processor's cache
-HEAD, END = b'{"sequence":%d,"leaf_hash":"%s","leaf":', b"}}\n"
-ACTOR = re.compile(rb',"personal":{"actor":{"ciphertext":"[^"]*","digest":"(\w+)"')
-CHANGES = re.compile(rb',"personal":{(?:"actor":{[^}]*},)?"changes":{"ciphertext":"[^"]*","digest":"(\w+)"')
+END, NEXT = b"}}\n", b'}}\n{"sequence":%d,"leaf_hash":"%s","leaf":'
+ACTOR = re.compile(rb',"personal":{"actor":{"ciphertext":"[^"]*","digest":"([^"]*)"')
+CHANGES = re.compile(rb',"personal":{(?:"actor":{[^}]*},)?"changes":{"ciphertext":"[^"]*","digest":"([^"]*)"')
 LINE = re.compile(rb'{"sequence":([1-9]\d*),"leaf_hash":"(\w+)","leaf":\t([^\t]*)\t,"opened".*}}')
 
 
@@ -198,7 +189,7 @@ def hash_lines(lines: bytes, first: int) -> list[bytes]:
     """Return the leaf hashes of an export's lines; all around the leaves has to be what it must be."""
     pieces = lines.split(b"\t")
     hashes = [sha256(b"\x00" + leaf).digest() for leaf in pieces[1::6]]
-    heads = [END + HEAD % (number, found.hex().encode()) for number, found in enumerate(hashes, first)]
+    heads = [NEXT % (number, found.hex().encode()) for number, found in enumerate(hashes, first)]
     between = [b',"opened":{"actor":'] * len(hashes) + [b',"changes":'] * len(hashes)
     if [END + pieces[0], *pieces[6::6]] != [*heads, END] or pieces[2::6] + pieces[4::6] != between:
         explain(lines, first)
@@ -206,7 +197,7 @@ def hash_lines(lines: bytes, first: int) -> list[bytes]:
     parts = [ACTOR] * len(hashes) + [CHANGES] * len(hashes)
     for leaf, shown, part in zip(pieces[1::6] * 2, pieces[3::6] + pieces[5::6], parts):
         if shown != b"null":
-            digest = sha256(bytes.fromhex(shown[9:73].decode()) + shown[85:-1]).hexdigest().encode()
+            digest = sha256(unhexlify(shown[9:73]) + shown[85:-1]).hexdigest().encode()
             sealed = part.match(leaf, leaf.rfind(b',"personal":{'))  # the last is the leaf's own: behind are but texts
             if not sealed or sealed[1] != digest or shown[:9] + shown[73:85] + shown[-1:] != b'{"salt":"","members":}':
                 raise Forged(f"an entry was ALTERED: {leaf.decode()} does not commit to {shown.decode()}")
@@ -252,21 +243,30 @@ def verify_export(paths: list[Path], checkpoints: list[Checkpoint]) -> None:
 
 def verify(command: str, files: list[Path], checkpoints: list[Checkpoint]) -> None:
     """Verify the files in the way that the command names."""
-    if len({checkpoint[2] for checkpoint in checkpoints}) > 1:
+    if len({origin for _, _, origin, _ in checkpoints}) > 1:
         raise ValueError("these checkpoints are of different logs")
     if command == "consistency" and len(checkpoints) != 2:
         raise ValueError("consistency is between two checkpoints: --checkpoint OLD --checkpoint NEW")
     answer, *rest = [{}] if command == "export" else [json.loads(f.read_bytes(), object_pairs_hook=once) for f in files]
-    path = [int(step, 16).to_bytes(32, "big") for step in answer.get("path", [])]
+    entries = [e for page in ([answer, *rest] if command == "entry" else rest) for e in page.get("data", [page])]
+    hashes, start = list(map(hash_of_entry, entries)), answer.get("row_hash" if command == "row" else "leaf_hash", "0")
+    leaf, *path = [int(step, 16).to_bytes(32, "big") for step in [start, *answer.get("path", [])]]
     if command == "export":
         verify_export(files, checkpoints)
     elif command == "entry":
-        print("recomputed:", len([hash_of_entry(entry) for entry in answer.get("data", [answer])]), "leaf hashes")
+        print("recomputed:", len(hashes), "leaf hashes")
     elif command == "consistency":
         check_consistency(*checkpoints[0][:2], *checkpoints[1][:2], path)
+    elif command == "row":
+        name, batch = answer["entry_id"], {"count": answer["count"], "merkle_root": answer["batch_root"]}
+        if climb(answer["index"], answer["count"] - 1, leaf, path)[1].hex() != answer["batch_root"]:
+            raise Forged(f"{files[0]} does not lead to its batch_root: the row is NOT in that batch")
+        if rest and (name, batch) not in [(entry["id"], entry["changes"].get("batch")) for entry in entries]:
+            raise Forged(f"{files[1]} has no entry {name} that commits to {batch}")
+        print("verified:" if rest else "not proven:", f"entry {name} commits to {batch}")
     else:
-        (size, root, _, name), leaf = checkpoints[0], int(answer["leaf_hash"], 16).to_bytes(32, "big")
-        if rest and (hash_of_entry(rest[0]) != leaf or rest[0]["sequence"] != answer["index"] + 1):
+        size, root, _, name = checkpoints[0]
+        if rest and (leaf, answer["index"] + 1) not in [(h, entry["sequence"]) for h, entry in zip(hashes, entries)]:
             raise Forged(f"{files[0]} is the proof of another entry than {files[1]}")
         if answer["tree_size"] != size:
             raise ValueError(f"{files[0]} is for a log of {answer['tree_size']:,} entries, {name} has {size:,}")
@@ -276,12 +276,12 @@ def verify(command: str, files: list[Path], checkpoints: list[Checkpoint]) -> No
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("entry", "proof", "consistency", "export"))
+    parser.add_argument("command", choices=("entry", "row", "proof", "consistency", "export"))
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--checkpoint", action="append", default=[], type=Path)
     parser.add_argument("--key", type=Path)
     given = parser.parse_args()
-    if given.command != "entry" and not (given.key and given.checkpoint):
+    if given.command not in ("entry", "row") and not (given.key and given.checkpoint):
         parser.error(f"{given.command} needs --checkpoint and --key")
     try:
         verify(given.command, given.files, [read_checkpoint(path, read_keys(given.key)) for path in given.checkpoint])
