@@ -1,7 +1,7 @@
 """What a superuser can do to an audit log, past every trigger: naively, or thinking of hashes, tiles and signatures.
 
 Each forgery works in the open transaction of Django's connection, which is the owner's with triggers off, and returns
-the sequences between which something is no longer what it was.
+the stretches of sequences that it was at: the first and the last entry of each are no longer what they were.
 """
 
 import random
@@ -21,7 +21,8 @@ from apps.audit.selectors import origin_of
 from apps.core.ids import new_id
 from apps.core.keyrings import keys_of
 
-WINDOW = 300  # entries that are moved along at once
+WINDOW = 300  # entries that are moved along, or written anew, at once
+DEEP = 0.01  # of the forks begin anywhere in the log
 EDITS = (
     """changes = '{"status": [null, "filled"]}'""",
     "action = 'order.rejected'",
@@ -33,6 +34,7 @@ EDITS = (
     "traceparent = 'x'",
     "schema_version = schema_version + 1",
     "id = gen_random_uuid()",
+    f"""personal = personal || '{{"changes": {{"key": "{UUID(int=7)}", "members": []}}}}'""",
 )
 
 
@@ -44,7 +46,7 @@ class Log:
     size: int
 
 
-Touched = tuple[int, int]
+Touched = tuple[tuple[int, int], ...]
 Forgery = Callable[[Log, random.Random], Touched]
 
 
@@ -59,14 +61,14 @@ def edit(log: Log, rng: random.Random) -> Touched:
     """Change the content of an entry, and nothing else."""
     place = rng.randint(1, log.size)
     _edit(log, place, rng)
-    return place, place
+    return ((place, place),)
 
 
 def edit_hash(log: Log, rng: random.Random) -> Touched:
     """Change the hash of an entry, and nothing else."""
     place = rng.randint(1, log.size)
     run(f"UPDATE audit_entry SET leaf_hash = sha256('{rng.random()}') {_AT}", log.tenant_id, place)
-    return place, place
+    return ((place, place),)
 
 
 def edit_consistently(log: Log, rng: random.Random) -> Touched:
@@ -75,14 +77,14 @@ def edit_consistently(log: Log, rng: random.Random) -> Touched:
     _edit(log, place, rng)
     _rehash(log, place, place)
     _rebuild_tiles(log, place, place)
-    return place, place
+    return ((place, place),)
 
 
 def delete(log: Log, rng: random.Random) -> Touched:
     """Take an entry out and leave the gap."""
     place = rng.randint(1, log.size)
     run(f"DELETE FROM audit_entry {_AT}", log.tenant_id, place)
-    return place, place
+    return ((place, place),)
 
 
 def delete_and_close(log: Log, rng: random.Random) -> Touched:
@@ -115,31 +117,32 @@ def swap(log: Log, rng: random.Random) -> Touched:
     if rng.random() < 0.5:
         _rebuild_tiles(log, first, first)
         _rebuild_tiles(log, second, second)
-    return first, second
+    return (first, first), (second, second)
 
 
 def truncate(log: Log, rng: random.Random) -> Touched:
     """Take the end away, with the tiles and checkpoints that know of it, and have the counter say so."""
-    left = log.size - rng.randint(1, min(WINDOW, log.size - 1))
+    left = log.size - int(log.size ** rng.random())  # short ends and long ones, up to all but a part
     run("DELETE FROM audit_entry WHERE tenant_id = %s AND sequence > %s", log.tenant_id, left)
-    run("DELETE FROM audit_checkpoint WHERE tenant_id = %s AND size > %s", log.tenant_id, left)
     run("UPDATE audit_counter SET last_sequence = %s WHERE tenant_id = %s", left, log.tenant_id)
     for level in range(3):
         run(
             "DELETE FROM audit_tile WHERE tenant_id = %s AND level = %s AND index >= %s",
             log.tenant_id, level, tree.count_at(level + 1, left),
         )  # fmt: skip
-    return left + 1, log.size
+    rng.choice((_sign_anew, _drop_checkpoint))(log, left)
+    return ((left + 1, log.size),)
 
 
 def fork(log: Log, rng: random.Random) -> Touched:
-    """Write the end anew, tree and all, and sign it with the platform's own key."""
-    first = log.size - rng.randint(0, min(WINDOW, log.size - 1))
+    """Write all from an entry on anew, tree and all; and perhaps sign it with the platform's own key."""
+    longest = log.size if rng.random() < DEEP else min(WINDOW, log.size)
+    first = log.size + 1 - rng.randint(1, longest)
     run(f"UPDATE audit_entry SET {rng.choice(EDITS)} WHERE tenant_id = %s AND sequence >= %s", log.tenant_id, first)
     _rehash(log, first, log.size)
     _rebuild_tiles(log, first, log.size)
-    sign_anew(log)
-    return first, log.size
+    rng.choice((_sign_anew, _drop_checkpoint, _keep_checkpoint))(log, log.size)
+    return ((first, log.size),)
 
 
 FORGERIES: tuple[Forgery, ...] = (
@@ -147,13 +150,21 @@ FORGERIES: tuple[Forgery, ...] = (
 )  # fmt: skip
 
 
-def sign_anew(log: Log) -> None:
+def _sign_anew(log: Log, size: int) -> None:
     """Put a checkpoint over the log as it is now into the place of the true one, signed with the stolen key."""
-    origin, root = origin_of(log.tenant_id), tree.read_root(log.tenant_id, log.size)
+    origin, root = origin_of(log.tenant_id), tree.read_root(log.tenant_id, size)
     keys = [SigningKey(origin, seed) for seed in keys_of("AUDIT_KEYS").values()]
-    note = sign(Checkpoint(origin, log.size, root).text, keys)
+    note = sign(Checkpoint(origin, size, root).text, keys)
     forged = AuditCheckpoint.objects.filter(tenant_id=log.tenant_id, size=log.size)
-    assert forged.update(root_hash=root, note=note) == 1
+    assert forged.update(size=size, root_hash=root, note=note) == 1
+
+
+def _drop_checkpoint(log: Log, _size: int) -> None:
+    assert run("DELETE FROM audit_checkpoint WHERE tenant_id = %s AND size = %s", log.tenant_id, log.size) == 1
+
+
+def _keep_checkpoint(_log: Log, _size: int) -> None:
+    """Leave the true checkpoint, which tells of the forgery by itself."""
 
 
 _AT = "WHERE tenant_id = %s AND sequence = %s"
@@ -187,12 +198,19 @@ def _move(log: Log, first: int, last: int, by: int) -> None:
 def _settle(log: Log, first: int, last: int, rng: random.Random) -> Touched:
     if rng.random() < 0.5:
         _rebuild_tiles(log, first, last)
-    return first, last
+    return ((first, last),)
 
 
 def _rehash(log: Log, first: int, last: int) -> None:
-    for entry in AuditEntry.objects.filter(tenant_id=log.tenant_id, sequence__range=(first, last)):
-        AuditEntry.objects.filter(id=entry.id).update(leaf_hash=compute_leaf_hash(entry))
+    """Give the entries of a stretch the leaf hashes of what they hold now."""
+    entries = AuditEntry.objects.filter(tenant_id=log.tenant_id, sequence__range=(first, last))
+    hashes = {entry.id: compute_leaf_hash(entry) for entry in entries.iterator()}
+    changed = run(
+        "UPDATE audit_entry SET leaf_hash = forged.leaf_hash FROM unnest(%s::uuid[], %s::bytea[]) "
+        "AS forged (id, leaf_hash) WHERE audit_entry.id = forged.id",
+        [*hashes], [*hashes.values()],
+    )  # fmt: skip
+    assert changed == last - first + 1
 
 
 def _rebuild_tiles(log: Log, first: int, last: int) -> None:

@@ -45,9 +45,9 @@ def make_entry(
         return AuditEntry.objects.filter(tenant_id=tenant_id).latest("position")
 
 
-def make_entries(tenant_id: UUID, count: int, *, now: datetime = NOW) -> None:
+def make_entries(tenant_id: UUID, count: int, *, actor: Actor | None = None, now: datetime = NOW) -> None:
     """Record many entries in one write scope."""
-    actor = system_actor("tests", tenant_id=tenant_id)
+    actor = actor or system_actor("tests", tenant_id=tenant_id)
     with write_scope(actor):
         for number in range(count):
             record(action="order.submitted", actor=actor, target_type="order", target_id=str(number), now=now)
