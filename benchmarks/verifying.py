@@ -1,4 +1,10 @@
-"""How quickly finops_verify.py verifies a full export, against SHA-256 over the same bytes and nothing else."""
+"""How quickly finops_verify.py verifies a full export, against SHA-256 over the same bytes and nothing else.
+
+The peer is one call over the whole file. Ours cannot be that: RFC 9162 has a hash for each leaf and one for each node,
+and what a line shows of a person has a salted one of its own. Each is a call from Python, 0.35 µs before its first
+byte, where the peer takes 0.7 µs for a whole line. To read and split the lines and make three calls for each, comparing
+nothing, comes to 0.28 of the peer: no verifier in one process of CPython gets there. docs/adr/0018 has all parts.
+"""
 
 import io
 import tempfile

@@ -164,8 +164,8 @@ def _assert_all_show(held: Held, count: int) -> None:
     print(f"FINOPS_TAMPER_SEED={seed}: {count:,} forgeries, undetected 0: {kinds}", flush=True)  # noqa: T201
     held.export()
     _verify_export(held)
-    windows = range(len(held.levels[0]))
-    assert all(map(held.is_whole, rng.sample(windows, min(200, len(windows))))), "all of them were undone"
+    count = len(held.levels[0])
+    assert all(map(held.is_whole, rng.sample(range(count), min(200, count)))), "all of them were undone"
 
 
 def _verify_export(held: Held) -> None:

@@ -320,7 +320,8 @@ def test_what_looks_like_a_sealed_part_inside_the_changes_is_none(judge: Run) ->
 def test_an_entry_of_the_api_shows_each_part_with_its_salt(judge: Run) -> None:
     opened = _both_sealed({"note": [None, 1]})
     entry = opened.entry
-    shown = _shown_both(opened)
+    shown = {**leaf_content(entry), "actor": opened.actor, "changes": opened.changes, "salts": opened.salts}
+    shown |= {"sequence": 1, "leaf_hash": bytes(entry.leaf_hash).hex()}
     assert judge("entry", "one", one=shown)[0] == 0
     erased = {"actor": entry.actor, "changes": {**entry.changes, "label": "[erased]"}, "salts": {}}
     assert judge("entry", "one", one=shown | erased)[0] == 0
@@ -351,69 +352,6 @@ def test_an_entry_is_proven_to_be_in_the_log_of_a_checkpoint(judge: Run) -> None
     assert (code, "does not lead to the root of kept: the entry is NOT in that log" in said) == (1, True)
     code, said = judge("proof", "proof", *KEPT, **{**files, "kept": _checkpoint(20)})
     assert (code, "proof is for a log of 21 entries, kept has 20" in said) == (2, True)
-
-
-def _batch(count: int) -> tuple[list[bytes], OpenedEntry]:
-    """What rows of a batch hash to, and the entry that commits to them."""
-    rows = [merkle.leaf_hash(f'["row.created","{number}"]'.encode()) for number in range(count)]
-    opened = _both_sealed({"batch": {"count": count, "merkle_root": merkle.root_of_leaves(rows).hex()}})
-    return rows, opened
-
-
-def _row_proof(rows: list[bytes], index: int, entry: AuditEntry) -> dict[str, Any]:
-    return {
-        "entry_id": str(entry.id),
-        "row_id": str(UUID(int=index)),
-        "index": index,
-        "count": len(rows),
-        "row_hash": rows[index].hex(),
-        "path": [step.hex() for step in _inclusion(index, rows)],
-        "batch_root": merkle.root_of_leaves(rows).hex(),
-    }
-
-
-def _shown_both(opened: OpenedEntry) -> dict[str, Any]:
-    entry = opened.entry
-    shown = {**leaf_content(entry), "actor": opened.actor, "changes": opened.changes, "salts": opened.salts}
-    return shown | {"sequence": 1, "leaf_hash": bytes(entry.leaf_hash).hex()}
-
-
-def test_a_row_is_proven_to_be_in_the_batch_that_an_entry_commits_to(judge: Run) -> None:
-    rows, opened = _batch(21)
-    page = {"data": [_shown(LOG[2]), _shown_both(opened)], "next_cursor": None}
-    commits = f"entry {opened.entry.id} commits to {{'count': 21, 'merkle_root': '"
-    for index in (0, 12, 20):
-        code, said = judge("row", "row", "page", row=_row_proof(rows, index, opened.entry), page=page)
-        assert (code, said.startswith(f"verified: {commits}"), said.endswith("VERIFIED\n")) == (0, True, True), said
-    code, said = judge("row", "row", "entry", row=_row_proof(rows, 3, opened.entry), entry=page["data"][1])
-    assert code == 0, said
-    code, said = judge("row", "row", row=_row_proof(rows, 3, opened.entry))
-    assert (code, said.startswith(f"not proven: {commits}")) == (0, True), "the entry's file was not given"
-
-
-def test_a_row_of_another_batch_or_place_is_told(judge: Run) -> None:
-    rows, opened = _batch(21)
-    entry, proof = _shown_both(opened), _row_proof(rows, 12, opened.entry)
-    others = _row_proof([rows[1], *rows[1:]], 12, opened.entry)
-    not_in_it = "row does not lead to its batch_root: the row is NOT in that batch"
-    no_entry = f"entry has no entry {opened.entry.id} that commits to "
-    wrong: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-        (proof | {"row_hash": rows[13].hex()}, entry, not_in_it),
-        (proof | {"leaf_hash": proof["row_hash"], "row_hash": rows[13].hex()}, entry, not_in_it),
-        (proof | {"index": 11}, entry, not_in_it),
-        (proof | {"count": 64}, entry, "the proof has fewer hashes than its place"),
-        (proof | {"index": 21}, entry, "number 21 is not in a log that ends with number 20"),
-        (proof | {"path": proof["path"][:-1]}, entry, "the proof has fewer hashes than its place"),
-        (others, entry, no_entry),
-        (proof | {"count": 22}, entry, no_entry),
-        (proof, _shown(LOG[2]), no_entry),
-        (proof, _shown(LOG[2]) | {"id": entry["id"]}, f"entry {entry['id']} was ALTERED"),
-        (others, entry | {"changes": {"batch": {"count": 21, "merkle_root": others["batch_root"]}}}, "was ALTERED"),
-    ]
-    for row, shown, said in wrong:
-        code, told = judge("row", "row", "entry", row=row, entry=shown)
-        assert (code, said in told) == (1, True), (row, told)
-    assert judge("row", "row", "entry", row={"entry_id": "7"}, entry=entry)[0] == 2
 
 
 def test_a_log_that_goes_on_is_told_from_one_that_was_forked(judge: Run) -> None:
