@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
+from kombu.exceptions import OperationalError as BrokerError
 
 from finops.ticks import AHEAD, HEADER, instant_due, interval_of
 
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 _KEY = int.from_bytes(b"beat")
 # How long a beat that waits goes without trying to lead, and one that leads without sending after a failure.
 WAIT_SECONDS = 0.5
+# How long one that does not reach the broker leaves the lead to others.
+BROKER_WAIT_SECONDS = 2.0
 # A leader whose machine is gone is missed by the server after five seconds; one that was killed, at once.
 _WATCHED = (
     "-c tcp_keepalives_idle=2 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3 -c tcp_user_timeout=5000"
@@ -138,6 +141,10 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]  # as above
             logger.warning("beat.schedule_unread", extra={"error": str(error)})
             close_old_connections()
             self._forget()
+        except BrokerError as error:
+            logger.warning("beat.broker_away", extra={"error": str(error)})
+            self._leadership.give_up()
+            return BROKER_WAIT_SECONDS
         return WAIT_SECONDS if self._initial_read else seconds
 
     def apply_entry(self, entry: TickEntry, producer: Callable[..., Any] | None = None) -> None:
@@ -147,6 +154,10 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]  # as above
         except Exception as error:  # noqa: BLE001  (whatever the broker's client raises)
             logger.warning("beat.not_sent", extra={"entry": entry.name, "error": str(error)})
             self._forget()
+
+    def _ensure_connected(self) -> Any:
+        """Connect to the broker at once or not at all: another beat may reach it, and must not wait for this one."""
+        return self.connection.ensure_connection(max_retries=0)
 
     def sync(self) -> None:
         """Write nothing: the workers do."""

@@ -132,6 +132,20 @@ def test_a_beat_outlives_the_sessions_that_its_database_ends(database: str) -> N
     scheduler.close()
 
 
+@pytest.mark.commits
+def test_a_beat_that_does_not_reach_the_broker_leaves_the_lead_to_another() -> None:
+    from finops.beat import BROKER_WAIT_SECONDS, LeaderScheduler, Leadership
+
+    make_entry("test.tick", last=clock.now() - timedelta(seconds=5))
+    nowhere = Celery("beat", broker="redis://127.0.0.1:1/0", set_as_current=False)
+    cut_off, other = LeaderScheduler(app=nowhere, lazy=True), Leadership()
+    assert cut_off.tick() == BROKER_WAIT_SECONDS
+    wait_until(other.prove, what="the other one's lead")
+    assert cut_off.tick() < BROKER_WAIT_SECONDS, "it does not lead"
+    other.give_up()
+    cut_off.close()
+
+
 _END_OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()
 """
