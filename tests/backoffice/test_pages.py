@@ -27,6 +27,7 @@ from apps.users.models import Authenticator
 from tests.backoffice.desk import ENDPOINT_SECRET
 from tests.backoffice.world import SECRET, TOKEN_IN_TRACEBACK, World
 from tests.factories.accounts import make_account, make_grant, make_transaction, make_transactions
+from tests.factories.audit import make_entries
 from tests.factories.impersonations import make_impersonation
 from tests.factories.tenants import make_invitation, make_role
 
@@ -213,6 +214,19 @@ def test_pages_follow_each_other_by_key(staff_client, acme):
         expected = list(Transaction.objects.order_by("-date", "-id").values_list("pk", flat=True))
     assert len(seen) == 112
     assert seen == expected
+
+
+def test_pages_of_one_tenant_follow_each_other_in_the_order_of_its_own_index(staff_client, acme, globex):
+    make_entries(acme.pk, 60)
+    make_entries(globex.pk, 3)
+    seen, url = [], f"{list_url('audit.auditentry')}?tenant={acme.pk}"
+    while url:
+        page = staff_client.get(url).context["cl"]
+        seen += [row.pk for row in page.result_list]
+        url = f"{list_url('audit.auditentry')}{page.next_url}" if page.next_url else ""
+    with tenant_scope(acme.pk):
+        assert seen == list(AuditEntry.objects.order_by("-at", "-id").values_list("pk", flat=True))
+    assert len(seen) > 60
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "WyJhIl0=", "bm90IGpzb24="])

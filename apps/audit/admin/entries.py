@@ -48,6 +48,7 @@ class AuditEntryAdmin(StaffModelAdmin):
     plural = gettext_lazy("audit log")
     list_display = ("action", "log", "sequence", "who", "target", "changed", "when")
     list_filter = (TenantFilter, LOG_FILTER, ACTOR_FILTER)
+    tenant_ordering = ("-at", "-id")
     search_fields = ("action__startswith", "request_id__exact")
     search_ids = ("id", "target_id", "request_id", "actor_id")
     search_help_text = gettext_lazy("Beginning of an action, request id, or an id")

@@ -11,9 +11,10 @@ class StaffModelAdmin(ListAdmin, RecordAdmin):
     """A model's list and its records' pages. Nothing is edited here: changes are service actions.
 
     `facts` are the groups of the side column: (title, names of fields or methods). `empty_hint` says what to do
-    when the list is empty. `ordering` ends with the key. `search_fields` are searched as text, `search_ids` when the
-    term is a UUID. Columns in `never_read`, such as secrets, do not leave the database;
-    those in `not_in_list` are long, and a list does not read them.
+    when the list is empty. `ordering` ends with the key, and so does `tenant_ordering`, which a list of one tenant's
+    rows has instead. `search_fields` are searched as text, `search_ids` when the term is a UUID. Columns in
+    `never_read`, such as secrets, do not leave the database; those in `not_in_list` are long, and a list does not
+    read them.
     """
 
     def has_add_permission(self, request: HttpRequest) -> bool:

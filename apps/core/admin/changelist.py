@@ -28,6 +28,8 @@ _NEWEST = 2000
 class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
     """A page of rows after a cursor, in the admin's fixed `ordering`, which ends with the key.
 
+    One tenant's rows are in its `tenant_ordering`, if it has one: that of an index which begins with the tenant.
+
     `next_url` leads to the rows after this page, `first_url` back to the first page; each is empty when there is none.
     """
 
@@ -68,11 +70,11 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
 
     def get_results(self, request: HttpRequest) -> None:
         """Fetch one page and one row more, which tells whether another page follows."""
-        ordering = _ordering(self.model_admin.ordering)
+        is_of_one = bool(self.params.get(TenantFilter.parameter_name))
+        names = (is_of_one and self.model_admin.tenant_ordering) or self.model_admin.ordering
+        ordering = _ordering(names)
         found = (
-            of_reach(self.queryset)
-            .order_by(*self.model_admin.ordering)
-            .defer(*self.model_admin.never_read, *self.model_admin.not_in_list)
+            of_reach(self.queryset).order_by(*names).defer(*self.model_admin.never_read, *self.model_admin.not_in_list)
         )
         if self.cursor:
             found = found.filter(_after(ordering, self._decode(ordering)))

@@ -35,6 +35,7 @@ class ListAdmin(ActingAdmin):
     preserve_filters = False
     sortable_by: ClassVar[Sequence[str]] = ()
     ordering: Sequence[str] = ("-pk",)
+    tenant_ordering: ClassVar[Sequence[str]] = ()
     never_read: ClassVar[Sequence[str]] = ()
     not_in_list: ClassVar[Sequence[str]] = ()
     search_ids: ClassVar[Sequence[str]] = ("id",)
