@@ -42,5 +42,5 @@ def _missing_audit_keys() -> list[str]:
     try:
         keys_of("AUDIT_KEYS")
     except ValueError as error:
-        return [f"FINOPS_AUDIT_KEYS: {error}; workers of the queue `default` sign checkpoints with it."]
+        return [f"FINOPS_AUDIT_KEYS: {error}; workers of the queue `logs` sign checkpoints with it."]
     return []

@@ -31,8 +31,8 @@ HINT_SECONDS = 60
 RESULT_LOOKS = 10
 # Topics other than "jobs:<queue>": the tasks that they wake, and their queues.
 TASKS = {
-    "outbox": ("outbox.relay", DEFAULT_QUEUE),
-    "audit": ("audit.sequence", DEFAULT_QUEUE),
+    "outbox": ("outbox.relay", settings.LOG_QUEUE),
+    "audit": ("audit.sequence", settings.LOG_QUEUE),
     "verification": ("ops.verify", DEFAULT_QUEUE),
     "dead_letters": ("ops.clear_dead_letters", DEFAULT_QUEUE),
     "password_resets": ("tenants.post_password_resets", DEFAULT_QUEUE),
@@ -91,7 +91,7 @@ def _prepare_worker(sender: Any, **_signal: Any) -> None:
 
     with _or_exit():
         settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
-        refuse_unsafe_start(signs=DEFAULT_QUEUE in sender.app.amqp.queues.consume_from)
+        refuse_unsafe_start(signs=settings.LOG_QUEUE in sender.app.amqp.queues.consume_from)
         registry.on_every_death(open_incident_for_dead_job)
 
 

@@ -33,8 +33,12 @@ SCHEDULE = {
     "ops.clear_dead_letters": 15,
     "ops.verify": 15,
 }
-# The queues of those that have a worker of their own.
-_QUEUES = {"webhooks.deliver": "webhooks"}
+# The queues of those that others do not share.
+_QUEUES = {
+    "webhooks.deliver": "webhooks",
+    "outbox.relay": settings.LOG_QUEUE,
+    "audit.sequence": settings.LOG_QUEUE,
+}
 # A tick that nobody took in this time is dropped: the next one does the same work.
 _EXPIRE_SECONDS = 60
 

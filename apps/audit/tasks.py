@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 from celery import shared_task
+from django.conf import settings
 
 from apps.audit.services import AUDIT_LOG, sign_due_checkpoints
 from apps.core import clock
@@ -35,4 +36,4 @@ def _come_again(wait: timedelta) -> None:
     if now < _coming_at <= now + seconds:
         return
     _coming_at = now + seconds
-    sequence.apply_async(countdown=seconds, expires=seconds + _EXPIRE_SECONDS, retry=False)
+    sequence.apply_async(queue=settings.LOG_QUEUE, countdown=seconds, expires=seconds + _EXPIRE_SECONDS, retry=False)

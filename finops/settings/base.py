@@ -354,11 +354,13 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a broker may be away for an hour; beat and workers wait for it
 CELERY_TASK_DEFAULT_QUEUE = "default"
-# All queues: a worker takes from each unless --queues says otherwise. A queue's exchange has its name; hints go
-# without one (finops.celery.send_hint).
+# A worker takes from each queue in turn, unless --queues says otherwise. Jobs have theirs; relay and sequencer have one
+# that no job waits in, behind a hint of every commit. A queue's exchange has its name; hints go without one
+# (finops.celery.send_hint).
 QUEUES = ("default", "sync", "webhooks", "orders", "market")
+LOG_QUEUE = "logs"
 CELERY_TASK_QUEUES = {
-    name: {"exchange": name, "routing_key": name, "queue_arguments": QUEUE_ARGUMENTS} for name in QUEUES
+    name: {"exchange": name, "routing_key": name, "queue_arguments": QUEUE_ARGUMENTS} for name in (*QUEUES, LOG_QUEUE)
 }
 
 LOG_LEVEL = env.text("FINOPS_LOG_LEVEL", "INFO")

@@ -15,8 +15,8 @@ def test_the_command_writes_the_whole_table_once() -> None:
     entries = PeriodicTask.objects.select_related("interval").filter(name__in=SCHEDULE)
     assert {entry.name: (entry.task, entry.interval.every, entry.queue) for entry in entries} == {
         "jobs.sweep": ("jobs.sweep", 2, "default"),
-        "outbox.relay": ("outbox.relay", 2, "default"),
-        "audit.sequence": ("audit.sequence", 2, "default"),
+        "outbox.relay": ("outbox.relay", 2, "logs"),
+        "audit.sequence": ("audit.sequence", 2, "logs"),
         "webhooks.deliver": ("webhooks.deliver", 2, "webhooks"),
         "orders.pull_open": ("orders.pull_open", 3, "default"),
         "orders.pull_all": ("orders.pull_all", 60, "default"),

@@ -86,12 +86,12 @@ def test_a_killed_worker_loses_nothing_and_the_next_one_sets_poison_aside_and_se
 
 def assert_every_queue_is_served(valkey_url: str) -> None:
     """By a worker that is told none; also after the broker has forgotten what the worker listens to."""
-    assert set(settings.QUEUES) == {"default", "sync", "webhooks", "orders", "market"}
+    assert set(settings.CELERY_TASK_QUEUES) == {"default", "sync", "webhooks", "orders", "market", "logs"}
     for wiped in (False, True):
         if wiped:
             with redis.Redis.from_url(valkey_url) as broker:
                 broker.flushall()
-        for queue in settings.QUEUES:
+        for queue in settings.CELERY_TASK_QUEUES:
             done = states()["succeeded"] + 1
             make_job(kind=WORK, now=clock.now())
             _send_sweep(valkey_url, queue)  # finds the job, wherever it is run
