@@ -27,9 +27,9 @@ SIZE = 1_000_000
 # and what tells who asks.
 BLOCKS = 1_200
 _FILL = """
-INSERT INTO audit_entry (id, tenant_id, action, actor, target_type, target_id, changes, request_id, traceparent, at,
-                         schema_version, leaf_hash, sequence)
-SELECT gen_random_uuid(), %(tenant)s, 'order.submitted', '{}', 'order', n::text, '{}', '', '', %(now)s, 1,
+INSERT INTO audit_entry (id, tenant_id, action, actor, target_type, target_id, changes, personal, request_id,
+                         traceparent, at, schema_version, leaf_hash, sequence)
+SELECT gen_random_uuid(), %(tenant)s, 'order.submitted', '{}', 'order', n::text, '{}', '{}', '', '', %(now)s, 2,
        sha256(n::text::bytea), n
 FROM generate_series(1, %(size)s) AS n
 """

@@ -70,7 +70,7 @@ def test_a_row_is_proven_to_be_in_the_batch_that_an_entry_commits_to(judge: Judg
 
 NOT_IN_IT = "row does not lead to its batch_root: the row is NOT in that batch"
 TOO_SHORT = "the proof has fewer hashes than its place"
-NO_ENTRY = f"entries has no entry {ENTRY['id']} that commits to "
+NO_ENTRY, ALTERED = "entries has no entry {id} that commits to ", "entry {id} was ALTERED"
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ NO_ENTRY = f"entries has no entry {ENTRY['id']} that commits to "
         (_proof(12, OTHERS), ENTRY, NO_ENTRY),
         (_proof(12), ANOTHER, NO_ENTRY),
         (_proof(12), {"data": []}, NO_ENTRY),
-        (_proof(12), ANOTHER | {"id": ENTRY["id"]}, f"entry {ENTRY['id']} was ALTERED"),
-        (_proof(12, OTHERS), ENTRY | {"changes": {"batch": _batch(OTHERS)}}, f"entry {ENTRY['id']} was ALTERED"),
+        (_proof(12), ANOTHER | {"id": ENTRY["id"]}, ALTERED),
+        (_proof(12, OTHERS), ENTRY | {"changes": {"batch": _batch(OTHERS)}}, ALTERED),
     ],
 )  # fmt: skip
 def test_a_row_of_another_batch_or_place_is_told(
@@ -95,4 +95,4 @@ def test_a_row_of_another_batch_or_place_is_told(
 ) -> None:
     with pytest.raises(finops_verify.Forged) as told:
         judge(proof, entry)
-    assert said in str(told.value)
+    assert said.format(id=ENTRY["id"]) in str(told.value)

@@ -41,7 +41,8 @@ Seen = dict[UUID, int]
 class Table:
     """A tenant table as it is meant to be.
 
-    `may` lists the columns by role and verb (all of them for DELETE); `references` are (constraint, target, column).
+    `may` lists the columns by role and verb (all of them for DELETE); `seen` and `changed` are the rows that a role
+    reaches to read and to change; `references` are (constraint, target, column).
     `additions` are the SQLSTATE with which a copy of `row` is refused, by role and by what is left out of it.
     """
 
@@ -50,6 +51,7 @@ class Table:
     row: dict[str, Any]
     may: Mapping[tuple[str, str], list[str]]
     seen: Mapping[str, Seen]
+    changed: Mapping[str, Seen]
     references: list[tuple[str, str, str]]
     checks: list[str]
     additions: Mapping[tuple[str, tuple[str, ...]], str]
@@ -73,9 +75,15 @@ def look_at(name: str, world: World, owner: Owner) -> Table:
     readers = [role for role in roles if column in may[role, "SELECT"]]
     with owner.connection.transaction(force_rollback=True):
         seen = {role: _seen(name, column, role, world, owner.connection) for role in readers}
+        changed = {
+            role: _seen(name, column, role, world, owner.connection, to_change=True)
+            for role in readers
+            if may[role, "UPDATE"]
+        }
     references = owner.connection.execute(_REFERENCES, [name]).fetchall()
     checks = owner.column("SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = %s::regclass", name)
-    table = Table(name, column, row, may, seen, [(key, target, str(to)) for key, target, to in references], checks, {})
+    targets = [(key, target, str(to)) for key, target, to in references]
+    table = Table(name, column, row, may, seen, changed, targets, checks, {})
     with owner.connection.transaction(force_rollback=True):
         return replace(table, additions=_additions(table, world, owner.connection))
 
@@ -83,6 +91,7 @@ def look_at(name: str, world: World, owner: Owner) -> Table:
 def complaints(table: Table, world: World, connection: psycopg.Connection[Any]) -> Iterator[str]:
     """Run the table's cells; say what each that fails has found."""
     yield from _rows_seen(table, world, connection)
+    yield from _rows_changed(table, world, connection)
     yield from _rows_given(table, world, connection)
     for kind, state in _additions(table, world, connection).items():
         if state != table.additions[kind]:
@@ -104,10 +113,24 @@ def _rows_seen(table: Table, world: World, connection: psycopg.Connection[Any]) 
             yield f"{role} sees another tenant's rows in {table.name}"
 
 
-def _seen(name: str, column: str, role: str, world: World, connection: psycopg.Connection[Any]) -> Seen:
-    """Count the rows by tenant, as a role that acts for acme."""
+def _rows_changed(table: Table, world: World, connection: psycopg.Connection[Any]) -> Iterator[str]:
+    for role, before in table.changed.items():
+        try:
+            now = _seen(table.name, table.tenant_column, role, world, connection, to_change=True)
+        except InsufficientPrivilege:
+            yield f"{role} cannot change {table.name}"
+            continue
+        if now != before:
+            yield f"{role} may change {now} in {table.name}, not {before}"
+
+
+def _seen(
+    name: str, column: str, role: str, world: World, connection: psycopg.Connection[Any], *, to_change: bool = False
+) -> Seen:
+    """Count the rows by tenant, as a role that acts for acme; a lock to change them asks the policies of UPDATE."""
+    rows = f"SELECT {column} FROM {name}{' FOR NO KEY UPDATE' if to_change else ''}"
     with in_role(role, world, connection):
-        return dict(connection.execute(f"SELECT {column}, count(*) FROM {name} GROUP BY 1").fetchall())
+        return dict(connection.execute(f"SELECT {column}, count(*) FROM ({rows}) AS rows GROUP BY 1").fetchall())
 
 
 def _rows_given(table: Table, world: World, connection: psycopg.Connection[Any]) -> Iterator[str]:
