@@ -203,6 +203,12 @@ class Delivery(TenantModel):
                 condition=_PENDING & Q(next_attempt_at__isnull=False),
                 name="webhooks_delivery_due",
             ),
+            # Whether little is due, and whose; see services/leasing.py.
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=_PENDING & Q(next_attempt_at__isnull=False),
+                name="webhooks_delivery_longest_due",
+            ),
             models.Index(
                 fields=["endpoint", "entity_id", "sequence"], condition=_PENDING, name="webhooks_delivery_lane"
             ),

@@ -12,13 +12,20 @@ from apps.core.ids import new_id
 from apps.outbox.services import relay_events
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.sending.shares import Shares
-from apps.webhooks.services import claim, recover, retry_delivery, settle, update_endpoint
+from apps.webhooks.services import claim, leasing, recover, retry_delivery, settle, update_endpoint
 from apps.webhooks.services.leasing import LEASE_SECONDS
 from apps.webhooks.types import Attempt, Claim, Share
 from tests.factories.outbox import make_event
 from tests.factories.webhooks import attempts_of, deliveries_of, make_endpoint, relay, statuses_of
 
 pytestmark = pytest.mark.worker_login
+
+
+@pytest.fixture(autouse=True, params=["little is due", "much is due"])
+def _backlog(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has something due is found in two ways."""
+    if request.param == "much is due":
+        monkeypatch.setattr(leasing, "FEW", 0)
 
 
 def claimed(

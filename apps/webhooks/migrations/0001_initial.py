@@ -148,6 +148,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
+            index=models.Index(condition=models.Q(('status', 'pending'), ('next_attempt_at__isnull', False)), fields=['next_attempt_at'], name='webhooks_delivery_longest_due'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
             index=models.Index(condition=models.Q(('status', 'pending')), fields=['endpoint', 'entity_id', 'sequence'], name='webhooks_delivery_lane'),
         ),
         migrations.AddIndex(

@@ -27,6 +27,8 @@ from apps.webhooks.types import GONE_STATUS, SECRET_UNREADABLE, Attempt, Claim, 
 
 # Longer than a request may take, with room for the settling; a killed sender's claims come back after this.
 LEASE_SECONDS = 30
+# So many due deliveries, with those on the wire, are few: a block or two of an index.
+FEW = 1_000
 
 # From tenant to tenant, and from endpoint to endpoint of each, along the index of what is due; never through the
 # backlog of one of them: at most its room is taken from an endpoint, and from a tenant at most what would be its share
@@ -34,19 +36,32 @@ LEASE_SECONDS = 30
 # more than were free. So each finds some free, however many hold on to theirs. Shares.move_on in sending/shares.py
 # tells by the same rule, "holds + taken - 1 <= slots", whose turn was cut short: the two change together.
 #
+# Most of the time little is due, while many wait for their next attempt or hang: then who has something due, for an
+# endpoint with room, is read from an index of times, and the walk, which passes by all that is pending, is left out.
+#
 # How many rows are pending changes faster than the statistics do. So the statements of this room leave the planner no
 # choice: a sub-select with LIMIT is not turned into a join, and an order names the index that gives it.
 _CLAIM = """
-WITH RECURSIVE waiting (tenant_id) AS (
+WITH RECURSIVE longest_due AS MATERIALIZED (
+    SELECT tenant_id, endpoint_id, leased_until FROM webhooks_delivery
+     WHERE status = 'pending' AND next_attempt_at IS NOT NULL AND next_attempt_at <= %(now)s
+     ORDER BY next_attempt_at LIMIT %(few)s + 1),
+walked (tenant_id) AS (
     (SELECT tenant_id FROM webhooks_delivery
-      WHERE status = 'pending' AND next_attempt_at IS NOT NULL
+      WHERE status = 'pending' AND next_attempt_at IS NOT NULL AND (SELECT count(*) FROM longest_due) > %(few)s
       ORDER BY tenant_id, endpoint_id, next_attempt_at LIMIT 1)
     UNION ALL
     SELECT (SELECT further.tenant_id FROM webhooks_delivery AS further
              WHERE further.status = 'pending' AND further.next_attempt_at IS NOT NULL
-               AND further.tenant_id > waiting.tenant_id
+               AND further.tenant_id > walked.tenant_id
              ORDER BY further.tenant_id, further.endpoint_id, further.next_attempt_at LIMIT 1)
-      FROM waiting WHERE waiting.tenant_id IS NOT NULL),
+      FROM walked WHERE walked.tenant_id IS NOT NULL),
+waiting AS MATERIALIZED (
+    SELECT tenant_id FROM walked
+    UNION
+    SELECT tenant_id FROM longest_due
+     WHERE (leased_until IS NULL OR leased_until <= %(now)s) AND NOT endpoint_id = ANY(%(full)s::uuid[])
+       AND (SELECT count(*) FROM longest_due) <= %(few)s),
 candidates AS MATERIALIZED (
     SELECT head.id, coalesce(share.held, 0) + row_number() OVER (
                PARTITION BY waiting.tenant_id ORDER BY head.endpoint_id, head.next_attempt_at, head.sequence) AS holds
@@ -176,6 +191,8 @@ def claim(
         "endpoint_ids": list(rooms),
         "rooms": list(rooms.values()),
         "default_room": default_room,
+        "few": FEW,
+        "full": [endpoint_id for endpoint_id, room in rooms.items() if not room],
         "now": now,
         "until": now + timedelta(seconds=LEASE_SECONDS),
     }
