@@ -254,7 +254,7 @@ def test_chance_without_secrecy_spreads_load_and_nothing_else() -> None:
             "apps/providers/transport/client.py",
             "apps/webhooks/retrying.py",
             "apps/webhooks/sending/sender.py",
-            "apps/webhooks/services/leasing.py",
+            "apps/webhooks/services/settling.py",
             "finops/embedded/ports.py",
             "finops/embedded/supervisor.py",
         ]

@@ -16,7 +16,7 @@ import pytest
 from finops.embedded.home import LOCKS, MARKER, is_content
 from finops.embedded.ports import choose
 from tests.embedded.conftest import PROJECT, eventually, is_alive
-from tests.embedded.test_run import OURS
+from tests.embedded.test_run import environment_of
 
 pytestmark = pytest.mark.no_database
 
@@ -28,13 +28,12 @@ class RunningPlatform:
     """One `python -m finops run` and all that it says."""
 
     def __init__(self, home: Path, *, port: int, sandbox_port: int) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        settings = {"FINOPS_HOME": str(home), "FINOPS_PORT": str(port), "FINOPS_SANDBOX_PORT": str(sandbox_port)}
+        ports = {"FINOPS_PORT": str(port), "FINOPS_SANDBOX_PORT": str(sandbox_port)}
         self.port = port
         self.said: list[str] = []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "finops", "run"],
-            env={**environment, **settings},
+            env=environment_of(home, **ports),
             cwd=PROJECT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 from finops.embedded.ports import choose
 from tests.embedded.conftest import PROJECT, eventually
 from tests.embedded.test_platform import running
-from tests.embedded.test_run import OURS
+from tests.embedded.test_run import environment_of
 from tests.webhooks.receiver import Receiver
 
 pytestmark = [pytest.mark.prove, pytest.mark.no_database]
@@ -126,11 +126,10 @@ def answered(response: httpx.Response, status: int) -> Any:
 
 
 def rotate_keys(home: Path, *arguments: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     command = [sys.executable, "-m", "finops", "manage", "rotate_keys", *arguments]
     ended = subprocess.run(
         command,
-        env={**environment, "FINOPS_HOME": str(home)},
+        env=environment_of(home),
         cwd=PROJECT,
         capture_output=True,
         text=True,

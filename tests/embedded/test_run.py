@@ -20,12 +20,17 @@ pytestmark = pytest.mark.no_database
 OURS = ("DATABASE_", "REDIS_", "BROKER_", "FINOPS_", "DJANGO_", "PYTEST_")
 
 
+def environment_of(home: Path, **settings: str) -> dict[str, str]:
+    """Return the environment of a platform of its own: nothing of the tests' engines is in it."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return {**outside, "FINOPS_HOME": str(home), **settings}
+
+
 def finops(command: str, home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     ports = {"FINOPS_PORT": str(choose()), "FINOPS_SANDBOX_PORT": str(choose())}
     return subprocess.run(
         [sys.executable, "-m", "finops", command],
-        env={**environment, **ports, "FINOPS_HOME": str(home), **settings},
+        env=environment_of(home, **{**ports, **settings}),
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -11,10 +11,11 @@ from apps.webhooks.services.endpoints import (
 from apps.webhooks.services.failing import disable_gone_endpoint, look_after, watched_endpoints
 from apps.webhooks.services.fanout import fan_out
 from apps.webhooks.services.forgetting import forget_deliveries, forgettable_endpoints
-from apps.webhooks.services.leasing import claim, settle
+from apps.webhooks.services.leasing import claim
 from apps.webhooks.services.recovery import continue_recovery, enable_endpoint, push_recoveries, recover
 from apps.webhooks.services.resending import MOST_IDS, LostFilter, Resent, retry_deliveries, retry_lost
 from apps.webhooks.services.secrets import LONGEST_GRACE_SECONDS, WEBHOOK_SECRETS, forget_secrets, rotate_secret
+from apps.webhooks.services.settling import settle
 
 __all__ = [
     "LONGEST_GRACE_SECONDS",

@@ -23,7 +23,7 @@ import pytest
 
 from finops.embedded.ports import choose
 from tests.embedded.test_platform import READY, RunningPlatform
-from tests.embedded.test_run import OURS as NAMES_OF_OURS
+from tests.embedded.test_run import environment_of
 from tests.orders.storm.chaos import Chaos, Client
 
 pytestmark = [pytest.mark.no_database, pytest.mark.prove]
@@ -99,8 +99,7 @@ class Verifier(threading.Thread):
 
     def __init__(self, home: Path) -> None:
         super().__init__(daemon=True)
-        outside = {name: value for name, value in os.environ.items() if not name.startswith(NAMES_OF_OURS)}
-        self._environment = {**outside, "FINOPS_HOME": str(home)}
+        self._environment = environment_of(home)
         self.stopping = threading.Event()
         self.looked_at: list[int] = []
         self.found: list[str] = []
