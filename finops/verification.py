@@ -8,21 +8,23 @@ from django.utils.translation import gettext_lazy as _
 from apps.core import crypto, keyrings
 from apps.core.seals import SealedTable
 from apps.core.verification import Check, Finding, Over, Row, Seen, Subject, Text, look_in_batches, register
+from apps.jobs.errors import PermanentFailure
 from apps.jobs.events import JOB_DEAD
 from finops.seals import SEALED_TABLES
 from finops.witness.stores import WitnessUnreachable, open_stores
 from finops.witness.witnessing import compare_all
 
-# A handler that gives up by itself has a code of its own, and says where it belongs what a person must do.
-_CALLS_SOMEBODY = ["unexpected_error", "retry_later", "worker_lost"]
+# A handler that gives up by itself says where it belongs what a person must do; see finops/dead_jobs.py.
+_GAVE_UP = f"%{PermanentFailure.__module__}.{PermanentFailure.__qualname__}: %"
 _SEALED = """
 SELECT id, {tenant} AS tenant_id, {key_id} AS key_id, {value} AS value, {bound_to} AS bound_to
   FROM {table} WHERE {held} AND id > %s ORDER BY id LIMIT %s
 """
 _DEAD = """
 SELECT id, EXISTS (SELECT FROM incidents_incident AS incident WHERE incident.tenant_id = job.tenant_id
-                      AND incident.kind = %s AND incident.key = job.id::text) AS has_incident
-  FROM jobs_job AS job WHERE tenant_id = %s AND state = 'dead' AND last_error_code = ANY(%s)
+                      AND incident.kind = %s AND incident.key = job.id::text
+                      AND incident.last_seen_at >= job.started_at) AS has_incident
+  FROM jobs_job AS job WHERE tenant_id = %s AND state = 'dead' AND last_traceback NOT LIKE %s
    AND id > %s ORDER BY id LIMIT %s
 """
 
@@ -56,7 +58,7 @@ def _open(sealed: SealedTable, row: Row) -> Iterator[Finding]:
 
 
 def _walk_dead_jobs(subject: Subject) -> Iterator[Seen | Finding]:
-    return look_in_batches(_DEAD, [JOB_DEAD, subject.tenant, _CALLS_SOMEBODY], _unheard)
+    return look_in_batches(_DEAD, [JOB_DEAD, subject.tenant, _GAVE_UP], _unheard)
 
 
 def _unheard(job: Row) -> Iterator[Finding]:
@@ -110,7 +112,7 @@ register(
     Check(
         "jobs.deaths",
         _("Every job that died called somebody"),
-        _("Each job that failed for good has an incident."),
+        _("Each job that failed for good, unless its handler gave up by itself, has an incident of that time."),
         _("dead jobs"),
         _walk_dead_jobs,
     ),

@@ -44,7 +44,7 @@ register(
     Check(
         "accounts.balances",
         _("Balances are the sum of their transactions"),
-        _("Our balance of each account is its opening and every posted transaction since."),
+        _("What our balance of each account adds to its opening is the sum of its posted transactions."),
         _("transactions"),
         _walk,
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -12,11 +13,16 @@ from django.db import DatabaseError, connection, transaction
 from apps.core import clock, verification
 from apps.core.scope import snapshot_scope
 from apps.core.verification import Check, Finding, Over, Seen, Subject
+from apps.jobs import registry, runner
+from apps.jobs.errors import PermanentFailure
+from apps.jobs.events import JOB_DEAD
 from apps.jobs.models import Job
+from apps.jobs.types import Lease
 from apps.outbox.services import relay_events
 from apps.tenants.models import Tenant
 from tests.deploy.test_rotate_keys import seal_one_of_each
-from tests.factories.jobs import lease_job, make_job
+from tests.factories.incidents import make_incident
+from tests.factories.jobs import lease_job, make_handler, make_job
 from tests.factories.outbox import make_event
 from tests.tampering import found, looked_at, tamper
 
@@ -153,10 +159,22 @@ def test_sealed_values_open_in_their_rows_alone(acme: Tenant, globex: Tenant) ->
 def test_a_death_that_nobody_heard_of_is_found(acme: Tenant) -> None:
     job: Job = make_job(now=clock.now(), tenant_id=acme.id)
     lease_job(clock.now())
+    make_incident(now=clock.now() - timedelta(hours=1), tenant_id=acme.id, kind=JOB_DEAD, key=str(job.id))
     tamper(
-        "UPDATE jobs_job SET state = 'dead', leased_until = NULL, finished_at = now(), last_error_code = 'worker_lost'"
+        "UPDATE jobs_job SET state = 'dead', leased_until = NULL, finished_at = now(), last_error_code = 'time_limit'"
     )
     assert found("jobs.deaths") == [("jobs_job", str(job.id), "an incident", "none")]
+
+
+def test_a_handler_that_gave_up_by_itself_has_told_where_it_belongs(acme: Tenant) -> None:
+    def give_up(_lease: Lease) -> None:
+        raise PermanentFailure("not_found", "The bank knows no such account.")
+
+    with registry.temporarily():
+        make_handler(act=give_up)
+        make_job(now=clock.now(), tenant_id=acme.id)
+        runner.run_next("test", worker="w1")
+    assert (looked_at("jobs.states"), looked_at("jobs.deaths")) == (1, 0)
 
 
 def test_rows_of_no_tenant_are_found(acme: Tenant, globex: Tenant) -> None:
