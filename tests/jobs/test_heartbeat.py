@@ -69,6 +69,21 @@ def test_a_worker_that_has_lost_its_lease_learns_of_it_and_commits_nothing() -> 
         assert Incident.objects.count() == 0
 
 
+def test_a_lease_that_was_not_extended_in_time_settles_nothing_even_if_nobody_has_taken_it_over() -> None:
+    def act(lease: Lease) -> None:
+        lease.lost = True  # what the heartbeat says when the database cannot be reached until the lease is over
+        with write_scope(lease.actor):
+            make_incident(now=clock.now())
+            settle(lease, now=clock.now())
+
+    make_handler(SHORT, act)
+    make_job(kind=SHORT, now=clock.now())
+    runner.run_next("test", worker="w1")
+    assert (_stored().state, _stored().leased_by) == ("leased", "w1")
+    with tenant_scope(TENANT):
+        assert Incident.objects.count() == 0
+
+
 def test_at_the_hard_limit_the_job_is_queued_again_and_what_its_handler_still_does_is_not_kept() -> None:
     """This process is no worker's child, so its handler is neither interrupted nor ended."""
 
