@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,19 @@ def _run(*command: str, environment: dict[str, str]) -> subprocess.CompletedProc
         timeout=60,
         check=False,
     )
+
+
+# What manage.py tells the settings about the command that it runs.
+_OUR_OWN = {"FINOPS_OWNER_LOGIN", "FINOPS_WORKER_LOGIN"}
+
+
+@pytest.mark.no_database
+def test_the_example_lists_every_setting_that_is_read() -> None:
+    read = "".join(path.read_text() for path in (ROOT / "finops" / "settings").glob("*.py"))
+    names = set(re.findall(r'env\.[a-z_]+\(\s*"([A-Z_]+)"', read))
+    listed = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert len(names) > 50
+    assert names - listed == _OUR_OWN
 
 
 @pytest.mark.no_database
