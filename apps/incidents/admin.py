@@ -23,13 +23,13 @@ from apps.core.admin import (
     TenantFilter,
     about_url,
     column,
-    link,
     moment,
     number,
     pretty,
     recent_values,
-    record_url,
     status_chip,
+    target_link,
+    target_links,
     two_lines,
 )
 from apps.core.redaction import redact_text
@@ -37,16 +37,6 @@ from apps.incidents import services
 from apps.incidents.enums import IncidentState
 from apps.incidents.models import Incident
 
-# Pages of what an incident can be about; the rooms above are known by name only.
-TARGET_PAGES = {
-    "account": "accounts.account",
-    "connection": "providers.connection",
-    "job": "jobs.job",
-    "order": "orders.order",
-    "sync_run": "providers.syncrun",
-    "verification_run": "ops.verificationrun",
-    "webhook_endpoint": "webhooks.endpoint",
-}
 # What to do about each kind, for whoever is woken by it.
 REMEDIES: Mapping[str, Promise] = {
     "connection.failing": gettext_lazy(
@@ -118,7 +108,7 @@ class IncidentAdmin(StaffModelAdmin):
     search_ids = ("id", "target_id")
     empty_hint = gettext_lazy("Nothing has gone wrong for long enough to need a person.")
     facts = (
-        (gettext_lazy("Incident"), ("kind", "key", "target_type", "target_id", "id")),
+        (gettext_lazy("Incident"), ("kind", "key", "about", "id")),
         (gettext_lazy("People"), ("opener", "acknowledger", "acknowledged_at", "resolver", "resolved_at")),
     )
     service_actions = (
@@ -146,9 +136,7 @@ class IncidentAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("about"))
     def about(self, incident: Incident) -> str:
-        page = TARGET_PAGES.get(incident.target_type)
-        name = incident.target_type.replace("_", " ")
-        return link(record_url(page, incident.target_id), name) if page else name
+        return target_link(incident.target_type, incident.target_id)
 
     @column(gettext_lazy("severity"))
     def urgency(self, incident: Incident) -> str:
@@ -207,9 +195,8 @@ class IncidentAdmin(StaffModelAdmin):
         return [Source(_("Detail"), pretty(incident.detail))]
 
     def related_links(self, incident: Incident) -> Sequence[tuple[str, str]]:
-        links = [(_("Audit log of what it is about"), about_url("audit.auditentry", incident, incident.target_id))]
-        page = TARGET_PAGES.get(incident.target_type)
-        return [(_("What it is about"), record_url(page, incident.target_id)), *links] if page else links
+        log = (_("Audit log of what it is about"), about_url("audit.auditentry", incident, incident.target_id))
+        return [*target_links([(incident.target_type, incident.target_id)]), log]
 
 
 def _label(actor: dict[str, Any] | None) -> str:

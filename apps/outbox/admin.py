@@ -20,10 +20,12 @@ from apps.core.admin import (
     column,
     duration,
     moment,
+    named_in,
     number,
     one_of,
     pretty,
-    short_id,
+    target_link,
+    target_links,
 )
 from apps.outbox.models import OutboxEvent
 
@@ -47,7 +49,7 @@ class OutboxEventAdmin(StaffModelAdmin):
     search_help_text = gettext_lazy("Beginning of a type, request id, or an id")
     empty_hint = gettext_lazy("Every change that clients may want to know of leaves an event.")
     facts = (
-        (gettext_lazy("Event"), ("type", "schema_version", "entity_type", "entity_id", "position", "id")),
+        (gettext_lazy("Event"), ("type", "entity", "schema_version", "position", "id")),
         (gettext_lazy("Origin"), ("by", "request_id", "traceparent")),
     )
 
@@ -61,7 +63,7 @@ class OutboxEventAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("entity"))
     def entity(self, event: OutboxEvent) -> str:
-        return short_id(event.entity_id)
+        return target_link(event.entity_type, event.entity_id)
 
     @column(gettext_lazy("by"))
     def by(self, event: OutboxEvent) -> str:
@@ -90,6 +92,7 @@ class OutboxEventAdmin(StaffModelAdmin):
 
     def related_links(self, event: OutboxEvent) -> Sequence[tuple[str, str]]:
         links = [
+            *target_links([(event.entity_type, event.entity_id), *named_in(event.data), *named_in(event.actor)]),
             (_("Events of this entity"), about_url("outbox.outboxevent", event, event.entity_id)),
             (_("Audit log of this entity"), about_url("audit.auditentry", event, event.entity_id)),
         ]

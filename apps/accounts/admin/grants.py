@@ -72,6 +72,7 @@ def grants_of_member(_request: HttpRequest, member: Membership) -> Sequence[Pane
 
 @admin.register(ObjectGrant)
 class ObjectGrantAdmin(StaffModelAdmin):
+    other_names = ("grant",)
     list_display = ("what", "tenant", "of_member", "reaches", "granted_by", "since")
     list_filter = (TenantFilter, "permission")
     list_select_related = ("member", "account", "connection")

@@ -24,11 +24,14 @@ from apps.core.admin import (
     TenantFilter,
     about_url,
     column,
+    exact,
     moment,
+    named_in,
     number,
     one_of,
     pretty,
-    short_id,
+    target_link,
+    target_links,
     two_lines,
 )
 
@@ -54,7 +57,7 @@ class AuditEntryAdmin(StaffModelAdmin):
     search_help_text = gettext_lazy("Beginning of an action, request id, or an id")
     empty_hint = gettext_lazy("Every change leaves an entry here, in the same transaction.")
     facts = (
-        (gettext_lazy("Entry"), ("action", "target_type", "target_id", "schema_version", "position", "id")),
+        (gettext_lazy("Entry"), ("action", "target", "happened", "schema_version", "position", "id")),
         (gettext_lazy("Origin"), ("ip", "request_id", "traceparent")),
     )
 
@@ -73,7 +76,7 @@ class AuditEntryAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("target"))
     def target(self, entry: AuditEntry) -> str:
-        return two_lines(entry.target_type, short_id(entry.target_id))
+        return target_link(entry.target_type, entry.target_id)
 
     @column(gettext_lazy("changed"))
     def changed(self, entry: AuditEntry) -> str:
@@ -82,6 +85,10 @@ class AuditEntryAdmin(StaffModelAdmin):
     @column(gettext_lazy("when"))
     def when(self, entry: AuditEntry) -> str:
         return moment(entry.at)
+
+    @column(gettext_lazy("at"))
+    def happened(self, entry: AuditEntry) -> str:
+        return exact(entry.at)
 
     @column(gettext_lazy("IP address"))
     def ip(self, entry: AuditEntry) -> str:
@@ -97,7 +104,7 @@ class AuditEntryAdmin(StaffModelAdmin):
         return (
             Stat(_("Sequence in its log"), number(entry.sequence), "" if entry.sequence else _("being numbered")),
             Stat(_("Actor"), _opened(entry).label, str(entry.actor.get("kind", "")).replace("_", " ")),
-            Stat(_("At"), moment(entry.at)),
+            Stat(_("When"), moment(entry.at), f"{entry.at:%Y-%m-%d %H:%M:%S} UTC"),
             proof_stat(self._standing(entry)),
         )
 
@@ -126,7 +133,9 @@ class AuditEntryAdmin(StaffModelAdmin):
 
     def related_links(self, entry: AuditEntry) -> Sequence[tuple[str, str]]:
         subjects = dict.fromkeys(part["subject"] for part in entry.personal.values())
-        links = [(_("Everything about this target"), about_url("audit.auditentry", entry, entry.target_id))]
+        named = [(entry.target_type, entry.target_id), *named_in(_opened(entry).changes), *named_in(entry.actor)]
+        links = target_links(named)
+        links.append((_("Everything about this target"), about_url("audit.auditentry", entry, entry.target_id)))
         if entry.actor_id:
             links.append((_("Everything by this actor"), about_url("audit.auditentry", entry, entry.actor_id)))
         if entry.request_id:

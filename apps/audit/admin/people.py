@@ -37,6 +37,7 @@ from apps.core.admin import (
     one_of,
     record_url,
     short_id,
+    target_link,
     two_lines,
 )
 from apps.core.admin.panels import Text
@@ -95,7 +96,11 @@ def _told(count: int) -> str:
 def _did(key: AuditSubjectKey) -> Table:
     """Return what a person did last, in the log of their key."""
     rows = [
-        [exact(entry.at), link(record_url("audit.auditentry", entry.pk), entry.action), _target(entry)]
+        [
+            exact(entry.at),
+            link(record_url("audit.auditentry", entry.pk), entry.action),
+            target_link(entry.target_type, entry.target_id),
+        ]
         for entry in _acted(key).order_by("-at", "-id")[:_LATEST]
     ]
     headers = [_("when"), _("what they did"), _("to what")]
@@ -123,10 +128,6 @@ def _was_done(key: AuditSubjectKey) -> Table:
     ]
     headers = [_("when"), _("what was done"), _("by whom"), _("changed")]
     return Table(_("What was done to them last"), headers, rows, _("No entry of this log is about them."))
-
-
-def _target(entry: AuditEntry) -> str:
-    return two_lines(entry.target_type.replace("_", " "), short_id(entry.target_id))
 
 
 STATE_FILTER = one_of(

@@ -116,7 +116,7 @@ def _troubles(item: FailingEndpoint) -> SafeString:
         chip(_("%(count)s failed") % {"count": number(item.failed)}, "bad") if item.failed else "",
         chip(_("%(count)s retried") % {"count": number(item.retrying)}, tone) if item.retrying else "",
     ]
-    row = _("%(count)s attempts failed in a row") % {"count": number(item.in_a_row)} if item.in_a_row > 1 else ""
+    row = _("%(count)s in a row") % {"count": number(item.in_a_row)} if item.in_a_row > 1 else ""
     return two_lines(format_html_join(" ", "{}", ((one,) for one in chips if one)), row)
 
 

@@ -46,6 +46,7 @@ from apps.core.admin.display import (
 )
 from apps.core.admin.forms import ReasonForm, form_page, is_done
 from apps.core.admin.panels import Facts, FactsGrid, Happening, Lane, Notice, Panel, Source, Stat, Table
+from apps.core.admin.targets import named_in, target_link, target_links, target_url
 from apps.core.admin.timeline import merged
 
 __all__ = [
@@ -88,6 +89,7 @@ __all__ = [
     "merged",
     "moment",
     "money",
+    "named_in",
     "number",
     "one_of",
     "percent",
@@ -101,6 +103,9 @@ __all__ = [
     "staff_actor",
     "status_chip",
     "tag",
+    "target_link",
+    "target_links",
+    "target_url",
     "two_lines",
     "whole_characters",
 ]

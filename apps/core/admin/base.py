@@ -1,5 +1,8 @@
 """The base of every staff page: a list and records, read-only, with service actions."""
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from django.db.models import Model
 from django.http import HttpRequest
 
@@ -14,8 +17,10 @@ class StaffModelAdmin(ListAdmin, RecordAdmin):
     when the list is empty. `ordering` ends with the key, and so does `tenant_ordering`, which a list of one tenant's
     rows has instead. `search_fields` are searched as text, `search_ids` when the term is a UUID. Columns in
     `never_read`, such as secrets, do not leave the database; those in `not_in_list` are long, and a list does not
-    read them.
+    read them. `other_names` are what audit entries, events and jobs call the model besides its own name.
     """
+
+    other_names: ClassVar[Sequence[str]] = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

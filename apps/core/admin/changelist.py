@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.views import ChangeList
 
@@ -48,7 +49,7 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
         if any("\x00" in value for values in request.GET.lists() for value in values[1]):
             raise IncorrectLookupParameters(_("A parameter has a character that no text can have."))
         super().__init__(request, *args, **kwargs)
-        self.title = self.model_admin.list_name
+        self.title = capfirst(self.model_admin.list_name)
 
     @property
     def head(self) -> Sequence[tuple[str, str]]:

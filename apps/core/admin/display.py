@@ -278,6 +278,11 @@ def short_id(value: UUID | str | None) -> SafeString:
     return format_html('<span class="fo-id" title="{}">{}</span>', value, str(value)[-8:])
 
 
+def whole_id(value: UUID | str | None) -> SafeString:
+    """Return an id in full: a click chooses all of it, to be copied."""
+    return format_html('<span class="fo-id fo-whole">{}</span>', value) if value else NOTHING
+
+
 def link(url: str, text: Text) -> SafeString:
     """Return a link."""
     return format_html('<a class="fo-link" href="{}">{}</a>', url, text)

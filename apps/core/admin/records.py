@@ -124,7 +124,7 @@ class RecordAdmin(ActingAdmin):
         if isinstance(field, models.JSONField):
             return label, display.code(value)
         if isinstance(field, models.UUIDField):
-            return label, display.short_id(value)
+            return label, display.whole_id(value)
         return label, display_for_field(value, field, display.NOTHING) or display.NOTHING
 
     # Django's own history of clicks stays empty: what staff do is in the audit log.

@@ -21,15 +21,18 @@ from apps.core.admin import (
     Table,
     TenantFilter,
     about_url,
+    changelist_url,
     chip,
     column,
     due,
     duration,
     exact,
     moment,
+    named_in,
     pretty,
     recent_values,
     status_chip,
+    target_links,
     two_lines,
 )
 from apps.core.admin.panels import Tone
@@ -175,7 +178,11 @@ class JobAdmin(StaffModelAdmin):
         return job.state in ACTIVE_STATES
 
     def related_links(self, job: Job) -> Sequence[tuple[str, str]]:
-        links = [(_("Audit log"), about_url("audit.auditentry", job))]
+        links = target_links(named_in(job.payload))
+        links += [
+            (_("Queue"), changelist_url("jobs.queue", q=job.queue)),
+            (_("Audit log"), about_url("audit.auditentry", job)),
+        ]
         if job.unique_key:
             links.append((_("Jobs with the same key"), about_url("jobs.job", job, job.unique_key)))
         if job.request_id:

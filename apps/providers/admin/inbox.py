@@ -90,6 +90,7 @@ def _words(reason: str) -> str:
 
 @admin.register(InboundHook)
 class InboundHookAdmin(StaffModelAdmin):
+    other_names = ("hook",)
     list_is_live = True
     list_display = ("name", "tenant", "of_connection", "status", "result", "received", "times_replayed")
     list_select_related = ("connection",)

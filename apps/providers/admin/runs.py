@@ -69,6 +69,7 @@ def error_code(run: SyncRun) -> str:
 
 @admin.register(SyncRun)
 class SyncRunAdmin(StaffModelAdmin):
+    other_names = ("run",)
     list_display = (
         "requested",
         "tenant",

@@ -68,6 +68,7 @@ def _revoke_invitation(invitation: Invitation, actor: Actor, now: datetime, reas
 
 @admin.register(Membership)
 class MembershipAdmin(StaffModelAdmin):
+    other_names = ("member",)
     list_display = ("name", "tenant", "role_name", "email", "since")
     list_filter = (TenantFilter, "role")
     search_fields = ("name", "email")

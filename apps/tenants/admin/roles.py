@@ -32,6 +32,7 @@ _ROWS = 50
 
 @admin.register(TenantRole)
 class TenantRoleAdmin(StaffModelAdmin):
+    other_names = ("role",)
     list_display = ("role", "tenant", "permission_count", "condition_count", "member_count", "since")
     list_filter = (TenantFilter,)
     search_fields = ("slug", "name")

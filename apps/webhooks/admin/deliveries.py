@@ -42,6 +42,7 @@ from apps.core.admin import (
     record_url,
     short_id,
     status_chip,
+    target_links,
 )
 from apps.core.redaction import redact_text
 from apps.outbox.catalogue import event_types
@@ -100,6 +101,7 @@ class EventTypeFilter(SimpleListFilter):
 
 @admin.register(Delivery)
 class DeliveryAdmin(StaffModelAdmin):
+    other_names = ("webhook_delivery",)
     plural = gettext_lazy("deliveries")
     list_is_live = page_is_live = True
     not_in_list = ("body",)
@@ -238,16 +240,16 @@ class DeliveryAdmin(StaffModelAdmin):
         return [_attempts_table(delivery.tries), Source(_("Body, as sent"), _body(delivery.body))]
 
     def related_links(self, delivery: Delivery) -> Sequence[tuple[str, str]]:
-        links = [
+        noun = delivery.event_type.partition(".")[0]
+        return [
+            *target_links([(noun, str(delivery.entity_id))]),
             (_("Endpoint"), record_url("webhooks.endpoint", delivery.endpoint_id)),
+            (_("Event"), record_url("outbox.outboxevent", delivery.event_id)),
             (_("Deliveries of this event"), about_url("webhooks.delivery", delivery, delivery.event_id)),
             (_("Deliveries about the same thing"), about_url("webhooks.delivery", delivery, delivery.entity_id)),
             (_("What the type means"), event_types_url(delivery.event_type)),
             (_("Audit log"), about_url("audit.auditentry", delivery)),
         ]
-        if delivery.event_type.startswith("order."):
-            links.insert(1, (_("Order"), record_url("orders.order", delivery.entity_id)))
-        return links
 
 
 def _why(attempt: DeliveryAttempt) -> str:

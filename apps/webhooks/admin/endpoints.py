@@ -71,6 +71,7 @@ LIFE_FILTER = one_of(
 
 @admin.register(Endpoint)
 class EndpointAdmin(StaffModelAdmin):
+    other_names = ("webhook_endpoint", "endpoint")
     plural = gettext_lazy("webhook endpoints")
     list_is_live = page_is_live = True
     list_display = (
