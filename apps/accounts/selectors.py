@@ -9,7 +9,7 @@ from django.db.models.expressions import RawSQL
 
 from apps.accounts.enums import AccountStatus, TransactionStatus
 from apps.accounts.models import Account, Holding, ObjectGrant, Transaction
-from apps.core.errors import NotFound
+from apps.core.db.finding import get_one
 from apps.core.scope import of_granted_accounts
 from apps.market.models import Listing
 from apps.tenants.selectors import get_member
@@ -29,10 +29,7 @@ def get_account(*, tenant_id: UUID, account_id: UUID) -> Account:
     Raises:
         NotFound: the tenant has no such account.
     """
-    account = accounts_for(tenant_id=tenant_id).filter(id=account_id).first()
-    if account is None:
-        raise NotFound
-    return account
+    return get_one(accounts_for(tenant_id=tenant_id).filter(id=account_id))
 
 
 def transactions_for(
@@ -68,10 +65,7 @@ def get_transaction(*, tenant_id: UUID, transaction_id: UUID) -> Transaction:
     Raises:
         NotFound: the tenant has no such transaction.
     """
-    row = Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id).first()
-    if row is None:
-        raise NotFound
-    return row
+    return get_one(Transaction.objects.filter(tenant_id=tenant_id, id=transaction_id))
 
 
 def holdings_for(*, tenant_id: UUID, account_id: UUID | None = None) -> QuerySet[Holding]:

@@ -21,9 +21,10 @@ from apps.accounts.models import Account, ObjectGrant, Transaction
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.conditions import Resource
+from apps.core.db.finding import get_one
 from apps.core.db.violations import translate_violations
 from apps.core.decisions import require_conditions
-from apps.core.errors import NotFound, VersionConflict
+from apps.core.errors import NotFound
 from apps.core.permissions import ACCOUNT, GRANTABLE, Permission
 from apps.core.scope import write_scope
 from apps.core.unset import UNSET, Unset
@@ -54,18 +55,16 @@ def annotate_transaction(
         TransactionRemoved: the provider no longer shows it.
     """
     with write_scope(actor):
-        row = _lock(transaction_id)
+        row = get_one(Transaction.objects.select_for_update().filter(id=transaction_id))
         resource = Resource(type="transaction", id=row.id, account_id=row.account_id)
         require_conditions(actor, Permission.TRANSACTIONS_WRITE, resource, now=now)
-        if expected_version is not None and row.version != expected_version:
-            raise VersionConflict
+        row.require_version(expected_version)
         if row.status == TransactionStatus.REMOVED:
             raise _removed(row)
         changes = _change(row, category, note)
         if not changes:
             return row
-        row.version, row.updated_at = row.version + 1, now
-        row.save(update_fields=["category_override", "note", "version", "updated_at"])
+        row.save_next("category_override", "note", now=now)
         audit.record(
             action=TRANSACTION_UPDATED,
             actor=actor,
@@ -90,8 +89,7 @@ def close_accounts(connection: Connection, actor: Actor, now: datetime) -> None:
         closed = []
         for account in rows:
             before, account.status = account.status, AccountStatus.CLOSED
-            account.version, account.updated_at = account.version + 1, now
-            account.save(update_fields=["status", "version", "updated_at"])
+            account.save_next("status", now=now)
             audit.record(
                 action=ACCOUNT_UPDATED,
                 actor=actor,
@@ -102,13 +100,6 @@ def close_accounts(connection: Connection, actor: Actor, now: datetime) -> None:
             )
             closed.append(account_event(ACCOUNT_UPDATED, account))
         outbox.emit_many(closed, actor=actor, now=now)
-
-
-def _lock(transaction_id: UUID) -> Transaction:
-    row = Transaction.objects.select_for_update().filter(id=transaction_id).first()
-    if row is None:
-        raise NotFound
-    return row
 
 
 def _removed(row: Transaction) -> TransactionRemoved:
@@ -168,9 +159,7 @@ def revoke_grant(*, member_id: UUID, grant_id: UUID, reason: str = "", actor: Ac
     """
     with write_scope(actor, even_if_read_only=True):
         lock_members(actor)
-        grant = ObjectGrant.objects.filter(id=grant_id, member_id=member_id).first()
-        if grant is None:
-            raise NotFound
+        grant = get_one(ObjectGrant.objects.filter(id=grant_id, member_id=member_id))
         _tell_of(grant, GRANT_REVOKED, actor, now, reason)
         ObjectGrant.objects.filter(id=grant.id).delete()
 

@@ -14,6 +14,7 @@ from apps.audit.merkle import consistency_path, inclusion_path
 from apps.audit.models import AuditCheckpoint, AuditCounter, AuditEntry, CheckpointKey
 from apps.audit.notes import VerifierKey
 from apps.audit.types import ConsistencyProof, InclusionProof, PublicKey, RowProof, Trees
+from apps.core.db.finding import get_one
 from apps.core.errors import NotFound, ValidationFailed
 
 
@@ -81,9 +82,7 @@ def prove_inclusion(*, tenant_id: UUID | None, entry_id: UUID, tree_size: int | 
         NotInCheckpointYet: no checkpoint covers it yet.
         ValidationFailed: the log has no tree of this size, or the entry came later; `errors` names `tree_size`.
     """
-    entry = AuditEntry.objects.filter(tenant_id=tenant_id, id=entry_id).only("sequence", "leaf_hash").first()
-    if entry is None:
-        raise NotFound
+    entry = get_one(AuditEntry.objects.filter(tenant_id=tenant_id, id=entry_id).only("sequence", "leaf_hash"))
     latest = latest_checkpoint(tenant_id).size
     if entry.sequence is None or entry.sequence > latest:
         raise NotInCheckpointYet(retry_after=1)
@@ -101,9 +100,9 @@ def prove_row(*, tenant_id: UUID, entry_id: UUID, row_id: UUID) -> RowProof:
     Raises:
         NotFound: the tenant has no such entry, it commits to no batch, or the batch has no such row.
     """
-    entry = AuditEntry.objects.filter(tenant_id=tenant_id, id=entry_id).only("changes").first()
-    place = None if entry is None else batches.find_row(tenant_id, entry_id, row_id)
-    if entry is None or place is None:
+    entry = get_one(AuditEntry.objects.filter(tenant_id=tenant_id, id=entry_id).only("changes"))
+    place = batches.find_row(tenant_id, entry_id, row_id)
+    if place is None:
         raise NotFound
     batch, path = entry.changes["batch"], batches.read_path(tenant_id, entry_id, place)
     root = bytes.fromhex(batch["merkle_root"])

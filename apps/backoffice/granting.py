@@ -15,7 +15,7 @@ from apps.audit.services import record
 from apps.audit.types import Personal
 from apps.backoffice.reach import OPERATE, tenant_grants
 from apps.core.actor import Actor
-from apps.core.errors import NotFound
+from apps.core.db.finding import get_one
 from apps.core.scope import require_whole_installation, staff_scope, write_scope
 from apps.tenants.errors import StaffOnly
 from apps.tenants.models import Impersonation, Tenant
@@ -77,11 +77,8 @@ def _locked(user_id: UUID, tenant_id: UUID, actor: Actor) -> tuple[User, Tenant]
     if actor.kind not in ("staff", "system"):
         raise StaffOnly
     require_whole_installation()
-    user = User.objects.select_for_update(no_key=True).filter(pk=user_id, is_staff=True).first()
-    tenant = Tenant.objects.filter(pk=tenant_id).first()
-    if user is None or tenant is None:
-        raise NotFound
-    return user, tenant
+    user = get_one(User.objects.select_for_update(no_key=True).filter(pk=user_id, is_staff=True))
+    return user, get_one(Tenant.objects.filter(pk=tenant_id))
 
 
 def _held(user: User, tenant: Tenant) -> "QuerySet[Any]":

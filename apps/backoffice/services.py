@@ -13,7 +13,8 @@ from apps.audit.services import record, visitors_of
 from apps.audit.types import Personal
 from apps.core import context
 from apps.core.actor import Actor
-from apps.core.errors import NotFound, ValidationFailed
+from apps.core.db.finding import get_one
+from apps.core.errors import ValidationFailed
 from apps.core.scope import require_whole_installation, staff_scope
 from apps.jobs.services import set_bounds
 from apps.users.models import Authenticator, User
@@ -62,9 +63,7 @@ def set_task_enabled(*, task_id: int, enabled: bool, actor: Actor, now: datetime
         NotFound: there is no such task.
     """
     with staff_scope():
-        task = PeriodicTask.objects.select_for_update().filter(pk=task_id).first()
-        if task is None:
-            raise NotFound
+        task = get_one(PeriodicTask.objects.select_for_update().filter(pk=task_id))
         changes = {"enabled": [task.enabled, enabled], "name": [task.name, task.name]}
         task.enabled = enabled
         task.save()  # it also tells beat that the schedule has changed
@@ -85,9 +84,7 @@ def set_task_timing(
     """
     with staff_scope():
         require_whole_installation()
-        task = PeriodicTask.objects.select_for_update().filter(pk=task_id).first()
-        if task is None:
-            raise NotFound
+        task = get_one(PeriodicTask.objects.select_for_update().filter(pk=task_id))
         before = str(task.schedule)
         task.interval = _same_row(IntervalSchedule(every=interval[0], period=interval[1])) if interval else None
         task.crontab = _same_row(CrontabSchedule(**crontab._asdict(), timezone=UTC)) if crontab else None

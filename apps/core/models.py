@@ -1,12 +1,13 @@
 """Base models and the read-only switch."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from apps.core.errors import ValidationFailed
+from apps.core.errors import ValidationFailed, VersionConflict
 from apps.core.ids import new_id
 from apps.core.retention import Retention
 
@@ -67,6 +68,20 @@ class VersionedModel(models.Model):
 
     class Meta:
         abstract = True
+
+    def require_version(self, expected: int | None) -> None:
+        """Refuse a change of another version than the one that its caller has seen; None: they did not say.
+
+        Raises:
+            VersionConflict: it has another version.
+        """
+        if expected is not None and self.version != expected:
+            raise VersionConflict
+
+    def save_next(self, *columns: str, now: datetime) -> None:
+        """Store the columns named, as the next version."""
+        self.version, self.updated_at = self.version + 1, now
+        self.save(update_fields=[*columns, "version", "updated_at"])
 
 
 class ReadOnlySwitch(BaseModel):

@@ -9,7 +9,7 @@ from django.db.models import F
 
 from apps.audit import services as audit
 from apps.core.actor import Actor
-from apps.core.errors import NotFound
+from apps.core.db.finding import get_one
 from apps.core.ids import new_id
 from apps.core.redaction import redact, redact_text
 from apps.core.scope import current_tenant_id, write_scope
@@ -102,9 +102,7 @@ def resolve_incident_by_id(*, incident_id: UUID, reason: str, actor: Actor, now:
 
 
 def _locked_standing(incident_id: UUID) -> Incident:
-    incident = Incident.objects.select_for_update().filter(id=incident_id).first()
-    if incident is None:
-        raise NotFound
+    incident = get_one(Incident.objects.select_for_update().filter(id=incident_id))
     if incident.state == IncidentState.RESOLVED:
         raise IncidentAlreadyResolved
     return incident

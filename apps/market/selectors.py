@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Upper
 
-from apps.core.errors import NotFound
+from apps.core.db.finding import get_one
 from apps.market.enums import Freshness
 from apps.market.models import Instrument, Listing, Quote, VenueClock
 from apps.providers.enums import Capability, ConnectionStatus
@@ -53,10 +53,7 @@ def get_instrument(*, key: str) -> Instrument:
     Raises:
         NotFound: no venue has ever listed it.
     """
-    instrument = Instrument.objects.filter(key=key).first()
-    if instrument is None:
-        raise NotFound
-    return instrument
+    return get_one(Instrument.objects.filter(key=key))
 
 
 def find_listing(*, venue: str, key: str) -> Listing | None:

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from apps.accounts.enums import AccountKind, AccountStatus
 from apps.accounts.models import Account
-from apps.core.errors import NotFound
+from apps.core.db.finding import get_one
 from apps.core.ids import lowest_id
 from apps.core.scope import of_granted_accounts
 from apps.market.models import Instrument, Quote
@@ -70,10 +70,7 @@ def get_order(*, tenant_id: UUID, order_id: UUID) -> Order:
     Raises:
         NotFound: the tenant has no such order.
     """
-    order = orders_for(tenant_id=tenant_id).filter(id=order_id).first()
-    if order is None:
-        raise NotFound
-    return order
+    return get_one(orders_for(tenant_id=tenant_id).filter(id=order_id))
 
 
 def events_of(order: Order) -> QuerySet[OrderEvent]:

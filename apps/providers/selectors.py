@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection as database_connection
 from django.db.models import QuerySet
 
-from apps.core.errors import NotFound
+from apps.core.db.finding import get_one
 from apps.providers import registry
 from apps.providers.enums import BreakerState, ConnectionStatus
 from apps.providers.models import Connection, SyncRun
@@ -75,10 +75,7 @@ def get_connection(*, tenant_id: UUID, connection_id: UUID) -> Connection:
     Raises:
         NotFound: the tenant has none of this id.
     """
-    connection = Connection.objects.filter(tenant_id=tenant_id, id=connection_id).first()
-    if connection is None:
-        raise NotFound
-    return connection
+    return get_one(Connection.objects.filter(tenant_id=tenant_id, id=connection_id))
 
 
 def runs_for(*, tenant_id: UUID, connection_id: UUID) -> QuerySet[SyncRun]:
@@ -92,10 +89,7 @@ def get_run(*, tenant_id: UUID, run_id: UUID) -> SyncRun:
     Raises:
         NotFound: the tenant has none of this id.
     """
-    run = SyncRun.objects.filter(tenant_id=tenant_id, id=run_id).first()
-    if run is None:
-        raise NotFound
-    return run
+    return get_one(SyncRun.objects.filter(tenant_id=tenant_id, id=run_id))
 
 
 def _provider(entry: registry.Registration, now: datetime) -> Provider:

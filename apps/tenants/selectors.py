@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 
 from apps.core.actor import Actor
 from apps.core.conditions import decode_conditions, read_conditions
-from apps.core.errors import AuthenticationRequired, DomainError, NotFound, ValidationFailed
+from apps.core.db.finding import get_one
+from apps.core.errors import AuthenticationRequired, DomainError, ValidationFailed
 from apps.core.models import ReadOnlySwitch
 from apps.core.objects import Objects, beside
 from apps.core.permissions import Permission
@@ -54,10 +55,7 @@ def get_api_key(api_key_id: UUID) -> ApiKey:
     Raises:
         NotFound: it has none of this id.
     """
-    key = api_keys().filter(id=api_key_id).first()
-    if key is None:
-        raise NotFound
-    return key
+    return get_one(api_keys().filter(id=api_key_id))
 
 
 def members() -> QuerySet[Membership]:
@@ -71,10 +69,7 @@ def get_member(member_id: UUID) -> Membership:
     Raises:
         NotFound: it has none of this id.
     """
-    member = members().filter(id=member_id).first()
-    if member is None:
-        raise NotFound
-    return member
+    return get_one(members().filter(id=member_id))
 
 
 def tenant_roles() -> QuerySet[TenantRole]:
@@ -93,10 +88,7 @@ def get_tenant_role(role_id: UUID) -> TenantRole:
     Raises:
         NotFound: it has none of this id.
     """
-    role = tenant_roles().filter(id=role_id).first()
-    if role is None:
-        raise NotFound
-    return role
+    return get_one(tenant_roles().filter(id=role_id))
 
 
 def get_remit(name: str) -> Remit:
@@ -130,10 +122,7 @@ def get_invitation(invitation_id: UUID) -> Invitation:
     Raises:
         NotFound: it has none of this id.
     """
-    invitation = invitations().filter(id=invitation_id).first()
-    if invitation is None:
-        raise NotFound
-    return invitation
+    return get_one(invitations().filter(id=invitation_id))
 
 
 def find_invitation(token: str, *, now: datetime) -> Invited | None:

@@ -8,9 +8,9 @@ from django.conf import settings
 
 from apps.core import context
 from apps.core.actor import Actor
+from apps.core.db.finding import get_one
 from apps.core.db.statements import Statement, insert
 from apps.core.db.violations import translate_violations
-from apps.core.errors import NotFound
 from apps.core.ids import new_id
 from apps.core.scope import current_tenant_id, request_wake, write_scope
 from apps.jobs.enums import ACTIVE_STATES, JobState
@@ -123,7 +123,4 @@ def _insert(job: Job) -> Job:
 
 
 def _locked(job_id: UUID) -> Job:
-    job = Job.objects.select_for_update().filter(id=job_id).first()
-    if job is None:
-        raise NotFound
-    return job
+    return get_one(Job.objects.select_for_update().filter(id=job_id))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.core.errors import NotFound
+from apps.core.db.finding import get_one
 from apps.core.scope import request_wake, require_whole_installation, staff_scope, system_scope
 from apps.jobs.models import Queue
 
@@ -37,9 +37,7 @@ def set_bounds(
     """
     with staff_scope():
         require_whole_installation()
-        queue = Queue.objects.select_for_update().filter(id=queue_id).first()
-        if queue is None:
-            raise NotFound
+        queue = get_one(Queue.objects.select_for_update().filter(id=queue_id))
         changes = {
             "max_running": [queue.max_running, max_running],
             "max_running_per_tenant": [queue.max_running_per_tenant, max_running_per_tenant],

@@ -19,7 +19,8 @@ from apps.audit import services as audit
 from apps.core import clock
 from apps.core.actor import Actor
 from apps.core.canonical import jsonable
-from apps.core.errors import DomainError, NotFound
+from apps.core.db.finding import get_one
+from apps.core.errors import DomainError
 from apps.core.scope import request_wake, staff_scope, system_scope
 from apps.jobs.selectors import DeadLetters, dead_letters
 from apps.ops.enums import OPEN_CLEARINGS, ClearingAction, ClearingState
@@ -75,9 +76,7 @@ def stop_clearing(*, clearing_id: UUID, actor: Actor, now: datetime) -> Clearing
         ClearingOver: it has ended before.
     """
     with staff_scope():
-        clearing = Clearing.objects.select_for_update().filter(id=clearing_id).first()
-        if clearing is None:
-            raise NotFound
+        clearing = get_one(Clearing.objects.select_for_update().filter(id=clearing_id))
         if clearing.state not in OPEN_CLEARINGS:
             raise ClearingOver
         changes = {"state": [clearing.state, ClearingState.STOPPED], "cleared": [None, clearing.cleared]}

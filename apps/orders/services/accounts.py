@@ -13,7 +13,7 @@ from apps.accounts.models import Account
 from apps.audit import services as audit
 from apps.core import clock
 from apps.core.actor import Actor
-from apps.core.errors import NotFound
+from apps.core.db.finding import get_one
 from apps.core.flight import fly
 from apps.core.money import plain
 from apps.core.scope import tenant_scope, write_scope
@@ -203,9 +203,7 @@ def _listed(venue: str, holdings: Sequence[HoldingData | RejectedRow]) -> list[t
 
 
 def _tradable(account_id: UUID) -> Account:
-    account = Account.objects.select_related("connection").filter(id=account_id).first()
-    if account is None:
-        raise NotFound
+    account = get_one(Account.objects.select_related("connection").filter(id=account_id))
     is_open = account.kind == AccountKind.BROKERAGE and account.status == AccountStatus.OPEN
     if not is_open or not _is_usable(account.connection):
         raise AccountNotTradable

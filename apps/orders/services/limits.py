@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.core.actor import Actor
-from apps.core.errors import ValidationFailed, VersionConflict
+from apps.core.errors import ValidationFailed
 from apps.core.money import plain
 from apps.core.scope import write_scope
 from apps.orders.events import RISK_LIMITS_CHANGED, risk_account_event
@@ -48,14 +48,12 @@ def set_limits(
     """
     with write_scope(actor):
         risk_account = lock_risk_account(ensure_risk_account(account_id=account_id, actor=actor, now=now).id)
-        if expected_version is not None and risk_account.version != expected_version:
-            raise VersionConflict
+        risk_account.require_version(expected_version)
         _require_valid(limits)
         changes = _change(risk_account, limits)
         if not changes:
             return risk_account
-        risk_account.version, risk_account.updated_at = risk_account.version + 1, now
-        risk_account.save(update_fields=[*LARGEST, "version", "updated_at"])
+        risk_account.save_next(*LARGEST, now=now)
         audit.record(
             action=RISK_LIMITS_CHANGED,
             actor=actor,

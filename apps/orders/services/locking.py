@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.core.errors import NotFound
+from apps.core.db.finding import get_one
 from apps.orders.models import Order, Position, RiskAccount
 
 
@@ -12,10 +12,7 @@ def lock_risk_account(risk_account_id: UUID) -> RiskAccount:
     Raises:
         NotFound: there is none.
     """
-    found = RiskAccount.objects.select_for_update().filter(id=risk_account_id).first()
-    if found is None:
-        raise NotFound
-    return found
+    return get_one(RiskAccount.objects.select_for_update().filter(id=risk_account_id))
 
 
 def lock_order(order_id: UUID) -> Order:
@@ -24,9 +21,7 @@ def lock_order(order_id: UUID) -> Order:
     Raises:
         NotFound: the open scope's tenant has no such order.
     """
-    risk_account_id = Order.objects.filter(id=order_id).values_list("risk_account_id", flat=True).first()
-    if risk_account_id is None:
-        raise NotFound
+    risk_account_id = get_one(Order.objects.filter(id=order_id).values_list("risk_account_id", flat=True))
     risk_account = lock_risk_account(risk_account_id)
     order = Order.objects.select_for_update(of=("self",)).select_related("instrument").get(id=order_id)
     order.risk_account = risk_account

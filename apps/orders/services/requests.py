@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 from apps.core.actor import Actor
 from apps.core.conditions import Resource
 from apps.core.decisions import require_conditions
-from apps.core.errors import VersionConflict
 from apps.core.permissions import Permission
 from apps.core.scope import write_scope
 from apps.orders.enums import Mode, OrderStatus, Pending
@@ -72,8 +71,7 @@ def lock_open_order(order_id: UUID, expected_version: int | None, *, actor: Acto
     """
     order = lock_order(order_id)
     require_conditions(actor, Permission.ORDERS_WRITE, as_resource(order), now=now)
-    if expected_version is not None and order.version != expected_version:
-        raise VersionConflict
+    order.require_version(expected_version)
     if order.status in TERMINAL_STATES:
         raise OrderClosed
     return order

@@ -138,17 +138,5 @@ def _insert(spec: AdapterSpec, credentials: dict[str, str], label: str, actor: A
 
 def _disable(connection: Connection, now: datetime) -> None:
     connection.status, connection.status_code, connection.status_message = ConnectionStatus.DISABLED, "", ""
-    connection.deleted_at = connection.updated_at = now
-    connection.next_sync_at = None
-    connection.version += 1
-    connection.save(
-        update_fields=[
-            "status",
-            "status_code",
-            "status_message",
-            "deleted_at",
-            "updated_at",
-            "next_sync_at",
-            "version",
-        ]
-    )
+    connection.deleted_at, connection.next_sync_at = now, None
+    connection.save_next("status", "status_code", "status_message", "deleted_at", "next_sync_at", now=now)

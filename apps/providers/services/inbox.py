@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from apps.audit import services as audit
 from apps.core.actor import Actor, system_actor
 from apps.core.crypto import DecryptionFailed
+from apps.core.db.finding import get_one
 from apps.core.errors import NotFound, ReadOnly
 from apps.core.ids import new_id
 from apps.core.scope import write_scope
@@ -93,10 +94,8 @@ def replay_hook(*, hook_id: UUID, actor: Actor, now: datetime) -> InboundHook:
         ConnectionDisabled: there is nothing left that it could be about.
     """
     with write_scope(actor):
-        hook = InboundHook.objects.select_for_update(of=("self",)).select_related("connection").filter(id=hook_id)
-        row = hook.first()
-        if row is None:
-            raise NotFound
+        rows = InboundHook.objects.select_for_update(of=("self",)).select_related("connection")
+        row = get_one(rows.filter(id=hook_id))
         if row.connection.is_disabled:
             raise ConnectionDisabled
         before = row.state

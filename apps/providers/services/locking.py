@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from apps.core.errors import NotFound, VersionConflict
+from apps.core.db.finding import get_one
 from apps.providers.enums import SyncStatus
 from apps.providers.errors import SyncRunClosed
 from apps.providers.models import ACTIVE_RUN, Connection, SyncRun
@@ -19,11 +19,8 @@ def lock_connection(connection_id: UUID, *, expected_version: int | None = None)
         NotFound: there is none.
         VersionConflict: it has another version than expected.
     """
-    connection = Connection.objects.select_for_update().filter(id=connection_id).first()
-    if connection is None:
-        raise NotFound
-    if expected_version is not None and connection.version != expected_version:
-        raise VersionConflict
+    connection = get_one(Connection.objects.select_for_update().filter(id=connection_id))
+    connection.require_version(expected_version)
     return connection
 
 

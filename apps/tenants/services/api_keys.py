@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from apps.audit import services as audit
 from apps.audit.types import Personal
 from apps.core.actor import Actor
-from apps.core.errors import NotFound, VersionConflict
+from apps.core.db.finding import get_one
 from apps.core.scope import current_tenant_id, write_scope
 from apps.core.tokens import hash_token
 from apps.outbox import services as outbox
@@ -99,8 +99,7 @@ def roll_api_key(
         end = now + timedelta(seconds=overlap_seconds)
         before, old.expires_at = old.expires_at, min(old.expires_at or end, end)
         old.replaced_by = created.key.id
-        old.version, old.updated_at = old.version + 1, now
-        old.save(update_fields=["expires_at", "replaced_by", "version", "updated_at"])
+        old.save_next("expires_at", "replaced_by", now=now)
         changes = {"expires_at": [before, old.expires_at], "replaced_by": [None, str(created.key.id)]}
         _tell(old, events.API_KEY_ROLLED, changes, actor, now)
     return created
@@ -120,9 +119,8 @@ def revoke_api_key(*, api_key_id: UUID, actor: Actor, now: datetime) -> ApiKey:
 
 
 def _revoke(key: ApiKey, actor: Actor, now: datetime) -> None:
-    key.revoked_at = key.updated_at = now
-    key.version += 1
-    key.save(update_fields=["revoked_at", "version", "updated_at"])
+    key.revoked_at = now
+    key.save_next("revoked_at", now=now)
     _tell(key, events.API_KEY_REVOKED, {"revoked_at": [None, now]}, actor, now)
 
 
@@ -141,11 +139,8 @@ def _add(key: ApiKey, actor: Actor, now: datetime) -> NewApiKey:
 
 
 def _locked(api_key_id: UUID, *, expected_version: int | None = None) -> ApiKey:
-    key = ApiKey.objects.select_for_update().filter(id=api_key_id).first()
-    if key is None:
-        raise NotFound
-    if expected_version is not None and key.version != expected_version:
-        raise VersionConflict
+    key = get_one(ApiKey.objects.select_for_update().filter(id=api_key_id))
+    key.require_version(expected_version)
     return key
 
 

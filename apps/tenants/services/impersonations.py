@@ -18,8 +18,9 @@ from apps.audit import services as audit
 from apps.audit.types import Personal
 from apps.core.actor import Actor, system_actor
 from apps.core.canonical import jsonable
+from apps.core.db.finding import get_one
 from apps.core.db.violations import translate_violations
-from apps.core.errors import NotFound, ValidationFailed
+from apps.core.errors import ValidationFailed
 from apps.core.objects import beside
 from apps.core.scope import request_wake, staff_scope, system_scope, tenant_scope, write_scope
 from apps.core.tokens import TokenKind, hash_token, new_token
@@ -125,9 +126,7 @@ def issue_impersonation_token(*, impersonation_id: UUID, actor: Actor, now: date
         ImpersonationOver: see the class.
     """
     with write_scope(actor, even_if_read_only=True):
-        found = Impersonation.objects.select_for_update().filter(id=impersonation_id, staff_id=actor.user_id).first()
-        if found is None:
-            raise NotFound
+        found = get_one(Impersonation.objects.select_for_update().filter(id=impersonation_id, staff_id=actor.user_id))
         if not found.is_live_at(now):
             raise ImpersonationOver
         token = new_token(TokenKind.IMPERSONATION)
@@ -145,9 +144,7 @@ def end_impersonation(*, impersonation_id: UUID, reason: str = "", actor: Actor,
         ValidationFailed: it is somebody else's, and no reason is given.
     """
     with write_scope(actor, even_if_read_only=True):
-        found = Impersonation.objects.filter(id=impersonation_id).first()
-        if found is None:
-            raise NotFound
+        found = get_one(Impersonation.objects.filter(id=impersonation_id))
         is_own = found.staff_id == actor.user_id
         if not is_own and not reason.strip():
             raise ValidationFailed(errors=[{"field": "reason", "code": "required", "message": "reason"}])

@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 from apps.audit import services as audit
 from apps.core import crypto
 from apps.core.actor import Actor, system_actor
+from apps.core.db.finding import get_one
 from apps.core.db.violations import translate_violations
-from apps.core.errors import NotFound, RateLimited, VersionConflict
+from apps.core.errors import RateLimited
 from apps.core.scope import current_tenant_id, tenant_scope, write_scope
 from apps.core.seals import Row, SealedTable, key_id_in
 from apps.core.tokens import TokenKind, hash_token, new_token
@@ -96,10 +97,7 @@ def resend_invitation(
             require_room(Meter.MEMBERS, now=now)
         _require_letter(now)
         _give_token(invitation, now)
-        invitation.version += 1
-        invitation.save(
-            update_fields=["token_hash", "sealed_token", "expires_at", "sent_at", "letters", "version", "updated_at"]
-        )
+        invitation.save_next("token_hash", "sealed_token", "expires_at", "sent_at", "letters", now=now)
         _tell(events.INVITATION_RESENT, invitation, {"expires_at": [before, invitation.expires_at]}, actor, now)
         _have_sent(invitation, actor, now)
     return invitation
@@ -131,8 +129,7 @@ def close(invitation: Invitation, *, now: datetime, **moment: datetime) -> None:
     for name, value in moment.items():
         setattr(invitation, name, value)
     invitation.sealed_token = None
-    invitation.version, invitation.updated_at = invitation.version + 1, now
-    invitation.save(update_fields=[*moment, "sealed_token", "version", "updated_at"])
+    invitation.save_next(*moment, "sealed_token", now=now)
 
 
 def find_letter(lease: Lease, *, now: datetime) -> Letter | None:
@@ -215,11 +212,8 @@ def _locked(invitation_id: UUID, expected_version: int | None) -> Invitation:
         NotFound: the tenant has none of this id.
         VersionConflict: it has another version than expected.
     """
-    invitation = Invitation.objects.select_for_update().filter(id=invitation_id).first()
-    if invitation is None:
-        raise NotFound
-    if expected_version is not None and invitation.version != expected_version:
-        raise VersionConflict
+    invitation = get_one(Invitation.objects.select_for_update().filter(id=invitation_id))
+    invitation.require_version(expected_version)
     return invitation
 
 

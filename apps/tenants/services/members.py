@@ -9,8 +9,8 @@ from django.db import transaction
 
 from apps.audit import services as audit
 from apps.core.actor import Actor
+from apps.core.db.finding import get_one
 from apps.core.db.violations import translate_violations
-from apps.core.errors import NotFound, VersionConflict
 from apps.core.scope import current_tenant_id, write_scope
 from apps.outbox import services as outbox
 from apps.tenants import events, selectors
@@ -90,8 +90,7 @@ def change_role(
             return member
         _require_may_unseat(member, authority)
         member.role, member.tenant_role_id = remit.name, remit.id
-        member.version, member.updated_at = member.version + 1, now
-        member.save(update_fields=["role", "tenant_role", "version", "updated_at"])
+        member.save_next("role", "tenant_role", now=now)
         changes = {"role": [str(before), remit.name]} | ({"reason": [None, reason]} if reason else {})
         _tell(member, events.MEMBER_ROLE_CHANGED, changes, actor, now)
     return member
@@ -140,11 +139,8 @@ def _find(member_id: UUID, expected_version: int | None) -> Membership:
         NotFound: the tenant has none of this id.
         VersionConflict: it has another version than expected.
     """
-    member = Membership.objects.filter(id=member_id).first()
-    if member is None:
-        raise NotFound
-    if expected_version is not None and member.version != expected_version:
-        raise VersionConflict
+    member = get_one(Membership.objects.filter(id=member_id))
+    member.require_version(expected_version)
     return member
 
 

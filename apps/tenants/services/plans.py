@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.core.actor import Actor
-from apps.core.errors import NotFound, ValidationFailed, VersionConflict
+from apps.core.db.finding import get_one
+from apps.core.errors import ValidationFailed
 from apps.core.scope import current_tenant_id, write_scope
 from apps.outbox import services as outbox
 from apps.tenants import events, usage
@@ -54,11 +55,8 @@ def set_plan(
     own = _checked(overrides, rates, reason)
     actor = actor.for_tenant(tenant_id)
     with write_scope(actor):
-        tenant = Tenant.objects.select_for_update(no_key=True).filter(id=tenant_id).first()
-        if tenant is None:
-            raise NotFound
-        if expected_version is not None and tenant.version != expected_version:
-            raise VersionConflict
+        tenant = get_one(Tenant.objects.select_for_update(no_key=True).filter(id=tenant_id))
+        tenant.require_version(expected_version)
         wanted: dict[str, Any] = {"plan": str(plan), "limit_overrides": own}
         wanted |= {name: list(rate) if rate else None for name, rate in rates.items()}
         changes: dict[str, Any] = {
@@ -67,8 +65,7 @@ def set_plan(
         if changes:
             for name in changes:
                 setattr(tenant, name, wanted[name])
-            tenant.version, tenant.updated_at = tenant.version + 1, now
-            tenant.save(update_fields=[*changes, "version", "updated_at"])
+            tenant.save_next(*changes, now=now)
             changes["reason"] = [None, reason]
             what = events.TENANT_PLAN_CHANGED
             audit.record(action=what, actor=actor, target_type="tenant", target_id=tenant.id, now=now, changes=changes)

@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.conditions import Conditions, conditions_as_json
+from apps.core.db.finding import get_one
 from apps.core.db.violations import translate_violations
-from apps.core.errors import NotFound, ValidationFailed, VersionConflict
+from apps.core.errors import ValidationFailed
 from apps.core.permissions import REGISTRY, Permission
 from apps.core.scope import current_tenant_id, write_scope
 from apps.outbox import services as outbox
@@ -93,8 +94,7 @@ def change_tenant_role(
             return role
         _require_may_change(role, authority, actor)
         role.require_valid_fields()
-        role.version, role.updated_at = role.version + 1, now
-        role.save(update_fields=[*_TOLD, "version", "updated_at"])
+        role.save_next(*_TOLD, now=now)
         _tell(role, events.ROLE_CHANGED, changes, actor, now)
     return role
 
@@ -166,11 +166,8 @@ def _locked(role_id: UUID, expected_version: int | None) -> TenantRole:
         NotFound: it has none of this id.
         VersionConflict: it has another version than expected.
     """
-    role = TenantRole.objects.select_for_update().filter(id=role_id).first()
-    if role is None:
-        raise NotFound
-    if expected_version is not None and role.version != expected_version:
-        raise VersionConflict
+    role = get_one(TenantRole.objects.select_for_update().filter(id=role_id))
+    role.require_version(expected_version)
     return role
 
 

@@ -6,7 +6,6 @@ from uuid import UUID
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.db.violations import translate_violations
-from apps.core.errors import VersionConflict
 from apps.core.scope import write_scope
 from apps.outbox import services as outbox
 from apps.tenants import events
@@ -67,13 +66,11 @@ def set_require_mfa(
     actor = actor.for_tenant(tenant_id)
     with write_scope(actor):
         tenant = Tenant.objects.select_for_update(no_key=True).get(id=tenant_id)
-        if expected_version is not None and tenant.version != expected_version:
-            raise VersionConflict
+        tenant.require_version(expected_version)
         if tenant.require_mfa != require_mfa:
             changes = {"require_mfa": [tenant.require_mfa, require_mfa]}
             tenant.require_mfa = require_mfa
-            tenant.version, tenant.updated_at = tenant.version + 1, now
-            tenant.save(update_fields=["require_mfa", "version", "updated_at"])
+            tenant.save_next("require_mfa", now=now)
             what = events.TENANT_POLICY_CHANGED
             audit.record(action=what, actor=actor, target_type="tenant", target_id=tenant.id, now=now, changes=changes)
             outbox.emit(events.policy_event(what, tenant), actor=actor, now=now)
@@ -89,9 +86,7 @@ def _change_status(tenant_id: UUID, status: TenantStatus, event: str, actor: Act
         before = tenant.status
         if before != status:
             tenant.status = status
-            tenant.version += 1
-            tenant.updated_at = now
-            tenant.save(update_fields=["status", "version", "updated_at"])
+            tenant.save_next("status", now=now)
             _tell(tenant, event, before, actor, now)
         if status == TenantStatus.SUSPENDED:
             end_impersonations(ending=Ending.TENANT_SUSPENDED, actor=actor, now=now)

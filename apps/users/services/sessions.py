@@ -15,7 +15,7 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.core import crypto
 from apps.core.actor import Actor
-from apps.core.errors import NotFound
+from apps.core.db.finding import get_one
 from apps.core.scope import staff_scope, write_scope
 from apps.core.tokens import TokenKind, hash_token, new_token
 from apps.users import selectors
@@ -145,9 +145,7 @@ def revoke_session(*, session_id: UUID, actor: Actor, now: datetime) -> None:
     assert actor.tenant_id is not None
     live = selectors.live_sessions(user_id=actor.user_id, tenant_id=actor.tenant_id, now=now)
     with transaction.atomic():
-        session = live.select_for_update().filter(id=session_id).first()
-        if session is None:
-            raise NotFound
+        session = get_one(live.select_for_update().filter(id=session_id))
         _revoke(session, actor, now, reason="signed_out")
 
 
@@ -158,9 +156,7 @@ def revoke_any_session(*, session_id: UUID, reason: str, actor: Actor, now: date
         NotFound: there is no such session.
     """
     with staff_scope():
-        session = Session.objects.select_for_update().filter(id=session_id).first()
-        if session is None:
-            raise NotFound
+        session = get_one(Session.objects.select_for_update().filter(id=session_id))
         if session.revoked_at is not None:
             return False
         _revoke(session, actor.for_tenant(session.tenant_id), now, reason=reason)
@@ -202,9 +198,7 @@ def revoke_staff_session(*, session_id: UUID, reason: str, actor: Actor, now: da
         NotFound: there is no such session.
     """
     with staff_scope():
-        session = StaffSession.objects.select_for_update().filter(id=session_id).first()
-        if session is None:
-            raise NotFound
+        session = get_one(StaffSession.objects.select_for_update().filter(id=session_id))
         if session.revoked_at is not None or session.ends_at <= now:
             return False
         session.revoked_at, session.session_data = now, ""

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import Min, Q, QuerySet
 
-from apps.core.errors import NotFound
+from apps.core.db.finding import get_one
 from apps.webhooks.enums import LOST_STATUSES, DeliveryStatus
 from apps.webhooks.models import Delivery, Endpoint, Recovery
 
@@ -21,10 +21,7 @@ def get_endpoint(*, tenant_id: UUID, endpoint_id: UUID) -> Endpoint:
     Raises:
         NotFound: the tenant has none of this id, or deleted it.
     """
-    endpoint = endpoints_for(tenant_id=tenant_id).filter(id=endpoint_id).first()
-    if endpoint is None:
-        raise NotFound
-    return endpoint
+    return get_one(endpoints_for(tenant_id=tenant_id).filter(id=endpoint_id))
 
 
 def recoveries_of(endpoint: Endpoint) -> QuerySet[Recovery]:
@@ -72,10 +69,7 @@ def get_delivery(*, tenant_id: UUID, delivery_id: UUID) -> Delivery:
     Raises:
         NotFound: the tenant has none of this id.
     """
-    delivery = deliveries_for(tenant_id=tenant_id).filter(id=delivery_id).first()
-    if delivery is None:
-        raise NotFound
-    return delivery
+    return get_one(deliveries_for(tenant_id=tenant_id).filter(id=delivery_id))
 
 
 def are_due(now: datetime) -> Q:

@@ -1,6 +1,6 @@
-"""What every change of an endpoint ends with: its row, its leaf, its event."""
+"""What every change of an endpoint ends with: its leaf, its event."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +9,6 @@ from apps.core.actor import Actor
 from apps.outbox import services as outbox
 from apps.webhooks import events
 from apps.webhooks.models import Endpoint
-
-
-def save(endpoint: Endpoint, fields: Sequence[str], now: datetime) -> None:
-    """Store the columns named, as a new version."""
-    endpoint.version, endpoint.updated_at = endpoint.version + 1, now
-    endpoint.save(update_fields=[*dict.fromkeys(fields), "version", "updated_at"])
 
 
 def tell(

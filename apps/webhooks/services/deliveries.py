@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.core.actor import Actor
-from apps.core.errors import NotFound
+from apps.core.db.finding import get_one
 from apps.core.ids import new_id
 from apps.core.scope import current_tenant_id, request_wake, write_scope
 from apps.webhooks import events
@@ -54,9 +54,7 @@ def retry_delivery(*, delivery_id: UUID, actor: Actor, now: datetime) -> Deliver
         EndpointDisabled: see the class.
     """
     with write_scope(actor):
-        found = Delivery.objects.filter(id=delivery_id).values_list("endpoint_id", flat=True).first()
-        if found is None:
-            raise NotFound
+        found = get_one(Delivery.objects.filter(id=delivery_id).values_list("endpoint_id", flat=True))
         locked_enabled_endpoint(found)
         delivery = Delivery.objects.select_for_update(no_key=True).get(id=delivery_id)
         before = delivery.status

@@ -22,7 +22,7 @@ from apps.webhooks.enums import EndpointStatus, Signing
 from apps.webhooks.errors import UnknownApiVersion, UnknownEventType, UrlRefused
 from apps.webhooks.models import Endpoint
 from apps.webhooks.services import queueing, secrets
-from apps.webhooks.services.changing import save, tell
+from apps.webhooks.services.changing import tell
 from apps.webhooks.services.failing import forget_failure
 from apps.webhooks.services.headers import change_headers
 from apps.webhooks.services.locking import locked_endpoint
@@ -133,7 +133,7 @@ def update_endpoint(
             columns += _switch(endpoint, actor, now)
         elif "url" in changes and endpoint.status == EndpointStatus.ENABLED:
             columns += forget_failure(endpoint, actor, now)
-        save(endpoint, columns, now)
+        endpoint.save_next(*columns, now=now)
         why = {"reason": [None, reason]} if reason else {}
         tell(events.ENDPOINT_UPDATED, endpoint, changes | of_headers | why, actor, now)
     return endpoint
@@ -152,7 +152,7 @@ def delete_endpoint(*, endpoint_id: UUID, expected_version: int | None = None, a
         secrets.destroy_secrets(endpoint)
         endpoint.header_names = []
         forgotten = forget_failure(endpoint, actor, now)
-        save(endpoint, ["status", "disabled_reason", "deleted_at", "header_names", *forgotten], now)
+        endpoint.save_next("status", "disabled_reason", "deleted_at", "header_names", *forgotten, now=now)
         tell(events.ENDPOINT_DELETED, endpoint, changes, actor, now)
 
 

@@ -20,7 +20,7 @@ from apps.webhooks.enums import DISABLED_AS_FAILING, DISABLED_AS_GONE, EndpointS
 from apps.webhooks.models import DeliveryAttempt, Endpoint
 from apps.webhooks.patience import NOTICES_AFTER, Step, earliest_end, next_step
 from apps.webhooks.services import queueing
-from apps.webhooks.services.changing import save, tell
+from apps.webhooks.services.changing import tell
 from apps.webhooks.types import SEND_NOTICE
 
 BATCH = 200
@@ -130,7 +130,7 @@ def _disable(endpoint: Endpoint, reason: str, actor: Actor, now: datetime, *, he
     discarded = queueing.discard_pending(endpoint.id, now=now)
     endpoint.status, endpoint.disabled_reason = EndpointStatus.DISABLED, reason
     endpoint.held_until, endpoint.noticed_at, endpoint.notices = held_until, None, 0
-    save(endpoint, ["status", "disabled_reason", "held_until", "noticed_at", "notices"], now)
+    endpoint.save_next("status", "disabled_reason", "held_until", "noticed_at", "notices", now=now)
     changes = {
         "status": [EndpointStatus.ENABLED, EndpointStatus.DISABLED],
         "disabled_reason": ["", reason],

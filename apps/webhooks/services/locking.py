@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.core.errors import NotFound, VersionConflict
+from apps.core.db.finding import get_one
 from apps.webhooks.enums import EndpointStatus
 from apps.webhooks.errors import EndpointDisabled
 from apps.webhooks.models import Endpoint
@@ -15,12 +15,8 @@ def locked_endpoint(endpoint_id: UUID, *, expected_version: int | None = None) -
         NotFound: the tenant has none of this id, or deleted it.
         VersionConflict: it has another version than expected.
     """
-    rows = Endpoint.objects.select_for_update(no_key=True)
-    endpoint = rows.filter(id=endpoint_id, deleted_at=None).first()
-    if endpoint is None:
-        raise NotFound
-    if expected_version is not None and endpoint.version != expected_version:
-        raise VersionConflict
+    endpoint = get_one(Endpoint.objects.select_for_update(no_key=True).filter(id=endpoint_id, deleted_at=None))
+    endpoint.require_version(expected_version)
     return endpoint
 
 

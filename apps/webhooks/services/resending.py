@@ -10,6 +10,7 @@ from django.db.models import Count
 
 from apps.audit import services as audit
 from apps.core.actor import Actor
+from apps.core.db.finding import get_one
 from apps.core.errors import NotFound
 from apps.core.scope import current_tenant_id, request_wake, write_scope
 from apps.webhooks import events
@@ -88,9 +89,7 @@ def retry_lost(*, lost: LostFilter, actor: Actor, now: datetime) -> Resent:
     with write_scope(actor):
         endpoints = Endpoint.objects.filter(tenant_id=current_tenant_id(), deleted_at=None)
         if lost.endpoint_id is not None:
-            named = endpoints.filter(id=lost.endpoint_id).first()
-            if named is None:
-                raise NotFound
+            named = get_one(endpoints.filter(id=lost.endpoint_id))
             if named.status != EndpointStatus.ENABLED:
                 raise EndpointDisabled
         enabled = list(endpoints.filter(status=EndpointStatus.ENABLED).values_list("id", flat=True))

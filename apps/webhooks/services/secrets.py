@@ -15,7 +15,7 @@ from apps.webhooks import events
 from apps.webhooks import signing as sealing
 from apps.webhooks.enums import SecretKind
 from apps.webhooks.models import Endpoint, EndpointSecret
-from apps.webhooks.services.changing import save, tell
+from apps.webhooks.services.changing import tell
 from apps.webhooks.services.locking import locked_endpoint
 from apps.webhooks.types import SigningKey
 
@@ -66,7 +66,7 @@ def rotate_secret(
         key = sealing.new_key(endpoint.signing)
         endpoint.public_key = sealing.public_key_of(key)
         store_key(endpoint, key, now=now)
-        save(endpoint, ["signing", "public_key"], now)
+        endpoint.save_next("signing", "public_key", now=now)
         changes: dict[str, Any] = {"old_one_valid_until": [None, until]}
         changes |= {
             name: [old, getattr(endpoint, name)] for name, old in before.items() if getattr(endpoint, name) != old
