@@ -216,3 +216,31 @@ def test_what_a_dead_worker_left_and_would_be_denied_now_is_unknown(floor: Floor
     assert floor.read(order).status == "unknown"
     assert broker.calls == ["place_order", "find_order"]
     assert broker.orders == {}
+
+
+def test_what_a_dead_worker_left_waits_for_the_outcome_of_another_order(floor: Floor, broker: Broker):
+    """Given up for unknown, too, each of the two would keep the account from new risk until a person has looked."""
+    order = waiting(floor)
+    die_in_call(floor, broker, performs=False)
+    other = floor.make_order(job=False, status="unknown")
+
+    floor.run_one(ahead=70)
+    assert [decision.code for decision in decisions(floor)] == ["", "outcome_unknown"]
+    assert (floor.read(order).status, floor.incidents()) == ("submitting", [])
+    assert [(job.state, job.last_error_code) for job in floor.jobs()] == [("queued", "retry_later")]
+
+    with write_scope(floor.actor):
+        Order.objects.filter(id=other.id).update(status="canceled")
+    floor.run_one(ahead=80)
+    assert floor.read(order).status == "accepted"
+    assert broker.calls == ["place_order", "find_order", "find_order", "place_order"]
+
+
+def test_it_does_not_wait_for_longer_than_its_approval_lasts(floor: Floor, broker: Broker):
+    order = waiting(floor, seconds=301, status="submitting")
+    floor.make_order(job=False, status="unknown")
+
+    floor.run_one()
+
+    assert floor.read(order).status == "unknown"
+    assert (broker.calls, broker.orders) == (["find_order"], {})

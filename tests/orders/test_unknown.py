@@ -9,7 +9,8 @@ from apps.audit.models import AuditEntry
 from apps.core import clock
 from apps.core.errors import ValidationFailed
 from apps.core.scope import system_scope, tenant_scope
-from apps.jobs.services.leasing import reclaim_expired
+from apps.jobs.errors import LeaseLost
+from apps.jobs.services.leasing import lease_next, reclaim_expired
 from apps.orders.enums import SwitchScope
 from apps.orders.errors import OrderOutcomeKnown, OrderStillSought
 from apps.orders.models import Order
@@ -18,7 +19,7 @@ from apps.orders.rules.codes import DenialCode
 from apps.orders.services.kill_switch import set_kill_switch
 from apps.orders.services.recognition import request_of
 from apps.orders.services.resolving import declare_lost
-from apps.orders.services.routing import abandon
+from apps.orders.services.routing import abandon, route_order
 from tests.orders.broker import AWAY, LOST, Broker
 from tests.orders.floor import Floor, number
 
@@ -191,6 +192,20 @@ def test_what_a_dead_worker_left_is_not_sent_once_a_kill_switch_is_engaged(floor
     assert floor.read(order).status == "unknown"
     assert broker.calls == ["place_order", "find_order"]
     assert broker.orders == {}
+
+
+def test_a_worker_that_was_too_slow_for_its_lease_leaves_the_order_as_it_was(floor: Floor, broker: Broker):
+    """It sends nothing any more: of an order that is `submitting` nobody else would know that."""
+    order = floor.make_order()
+    with system_scope():
+        lease = lease_next(queue="orders", kinds=["order.submit"], worker="slow", now=clock.now())
+    assert lease is not None
+    lease.lost = True
+
+    with pytest.raises(LeaseLost):
+        route_order(order.id, lease=lease, clock=clock.now)
+
+    assert (floor.read(order).status, floor.events(order), broker.calls) == ("approved", ["approved"], [])
 
 
 def test_a_venue_that_cannot_be_asked_leaves_it_submitting(floor: Floor, broker: Broker):

@@ -18,7 +18,7 @@ from apps.orders.models import Order
 from apps.orders.services.alarms import OUTCOME_UNKNOWN, call_a_person
 from apps.orders.services.locking import lock_order
 from apps.orders.services.originals import let_original_go
-from apps.orders.services.sending import NotAsked, Shown, look_up
+from apps.orders.services.sending import NotYet, Shown, look_up
 from apps.orders.services.transitions import transition
 from apps.orders.services.updates import take_venue_order
 from apps.orders.types import Clock
@@ -76,7 +76,7 @@ def _ask(order: Order, lease: Lease) -> Shown | None:
         raise RetryLater(_LONGEST_PAUSE_SECONDS, error.message) from error
     with venue:
         found = look_up(venue, order, attempt=lease.attempt)
-    if isinstance(found, NotAsked):
+    if isinstance(found, NotYet):
         raise RetryLater(found.seconds, found.reason)
     return found
 

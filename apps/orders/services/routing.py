@@ -36,8 +36,8 @@ from apps.orders.services.sending import (
     DUPLICATE,
     Answer,
     Doubtful,
-    NotAsked,
     NotCarriedOut,
+    NotYet,
     Refused,
     Shown,
     look_up,
@@ -94,7 +94,7 @@ def _route(order_id: UUID, lease: Lease, clock: Clock) -> None:
         return
     with venue:
         with holding_the_line(order.tenant_id, order.risk_account.account_id):
-            claim = _claim(order_id, lease.actor, clock())
+            claim = _claim(order_id, lease, clock())
             answer = _put_to_venue(venue, claim, lease) if claim else None
         _conclude(order_id, answer, lease, clock())
 
@@ -122,10 +122,12 @@ def _open(order: Order) -> BrokerageAdapter | Denial:
         return Denial(DenialCode.CONNECTION_UNUSABLE, f"{error.message} ({error.code})")
 
 
-def _claim(order_id: UUID, actor: Actor, now: datetime) -> Claim | None:
+def _claim(order_id: UUID, lease: Lease, now: datetime) -> Claim | None:
     """Commit that an approved order is being sent, or deny it; None: there is nothing to send."""
+    actor = lease.actor
     with write_scope(actor):
         order = lock_order(order_id)
+        _require_lease(lease)  # what is `submitting` may have been sent: nobody else could tell that it was not
         if order.status not in (OrderStatus.APPROVED, OrderStatus.SUBMITTING):
             return None
         was_left, denial, cost = order.status == OrderStatus.SUBMITTING, _why_not(order, now), order.reserved
@@ -163,14 +165,21 @@ def _why_not_in_its_place(order: Order, original: Order) -> Denial | None:
     return None
 
 
-def _put_to_venue(venue: BrokerageAdapter, claim: Claim, lease: Lease) -> Answer:
+def _require_lease(lease: Lease) -> None:
     if lease.lost:
         raise LeaseLost(f"job {lease.job_id} is no longer leased to this worker")
+
+
+def _put_to_venue(venue: BrokerageAdapter, claim: Claim, lease: Lease) -> Answer:
+    _require_lease(lease)
     order = claim.order
     if claim.was_left:
         found = look_up(venue, order, attempt=lease.attempt)
         if found is not None:
             return found
+        if claim.denial and claim.denial.code is DenialCode.OUTCOME_UNKNOWN:
+            # It may be sent once the other's outcome is known; given up for unknown, it would be one more that blocks.
+            return NotYet(pause_after(lease.attempt), claim.denial.detail)
         if claim.denial:
             # It must not be sent, and that the venue does not know it (yet) is no proof that it never will.
             return Doubtful(claim.denial.detail)
@@ -180,7 +189,7 @@ def _put_to_venue(venue: BrokerageAdapter, claim: Claim, lease: Lease) -> Answer
 
 def _conclude(order_id: UUID, answer: Answer | None, lease: Lease, now: datetime) -> None:
     """Store what the answer proves, and settle the lease unless it is to be tried again."""
-    if isinstance(answer, NotAsked):
+    if isinstance(answer, NotYet):
         raise RetryLater(answer.seconds, answer.reason)
     with write_scope(lease.actor):
         if answer is not None:

@@ -44,8 +44,8 @@ class NotCarriedOut:
 
 
 @dataclass(frozen=True, slots=True)
-class NotAsked:
-    """The venue could not be asked what became of the order."""
+class NotYet:
+    """What became of the order, or is to become of it, cannot be said yet: it is looked up again after `seconds`."""
 
     seconds: int
     reason: str
@@ -58,7 +58,7 @@ class Doubtful:
     reason: str
 
 
-Answer = Shown | Refused | NotCarriedOut | NotAsked | Doubtful
+Answer = Shown | Refused | NotCarriedOut | NotYet | Doubtful
 
 
 def send(venue: BrokerageAdapter, order: Order, *, replaces: str, attempt: int) -> Answer:
@@ -76,12 +76,12 @@ def send(venue: BrokerageAdapter, order: Order, *, replaces: str, attempt: int) 
         return NotCarriedOut(pause(error, attempt=attempt), error.message)
 
 
-def look_up(venue: BrokerageAdapter, order: Order, *, attempt: int) -> Shown | NotAsked | None:
+def look_up(venue: BrokerageAdapter, order: Order, *, attempt: int) -> Shown | NotYet | None:
     """Ask the venue for an order by our id; None: it says that there is none."""
     try:
         found = venue.find_order(order.client_order_id)
     except ProviderError as error:
-        return NotAsked(pause(error, attempt=attempt), error.message)
+        return NotYet(pause(error, attempt=attempt), error.message)
     return Shown(found) if found is not None else None
 
 

@@ -21,7 +21,7 @@ from apps.providers.protocols import Limit
 from apps.providers.transport import metrics
 from apps.providers.transport.breaker import BreakerPolicy, connection_breaker, line_name, provider_breaker
 from apps.providers.transport.classification import Blame, Verdict, default_verdict, retry_after_header
-from apps.providers.transport.failures import BadAnswer, DeadlinePassed, wire_verdict
+from apps.providers.transport.failures import NOT_SENT, BadAnswer, DeadlinePassed, wire_verdict
 from apps.providers.transport.limiter import Limiter
 from apps.providers.transport.sockets import Address, Sockets, kept_sockets
 
@@ -193,7 +193,9 @@ class ProviderClient:
                 return result
         except (httpx.TransportError, httpx.DecodingError, BadAnswer, DeadlinePassed) as error:
             cause = DeadlinePassed() if call.remaining <= 0 else error
-            verdict = wire_verdict(cause, is_safe=call.is_safe)
+            # What has not left may be tried again, even an order.
+            has_left = self._sockets.watch.has_sent and not isinstance(error, NOT_SENT)
+            verdict = wire_verdict(cause, is_safe=call.is_safe or not has_left)
             self._settle(call, verdict, started, None)
             raise self._error(call, verdict) from error
         verdict = self._classify(status, _parse_leniently(content))
@@ -205,10 +207,15 @@ class ProviderClient:
         self._settle(call, verdict, started, status)
         raise self._error(call, verdict, status=status, retry_after=retry_after)
 
+    @property
+    def _sockets(self) -> Sockets:
+        return self._own or kept_sockets(self._address)
+
     def _exchange(self, call: _Call) -> tuple[int, httpx.Headers, bytes]:
+        sockets = self._sockets
+        sockets.watch.has_sent = False
         if call.remaining <= 0:
             raise DeadlinePassed
-        sockets = self._own or kept_sockets(self._address)
         timeout = httpx.Timeout(
             min(call.policy.read_seconds, call.remaining),
             connect=min(call.policy.connect_seconds, call.remaining),

@@ -10,21 +10,26 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 _CONNECTED = ("connect_tcp.complete", "start_tls.complete")
+_SENDING = "send_request_headers.started"
 
 
 class SocketWatch:
     """Knows the socket of the exchange under way, and shuts it down when time is up.
 
-    `trace` is for httpx's request extension of that name, which tells of each connection made.
+    `trace` is for httpx's request extension of that name, which tells of each connection made. `has_sent` says whether
+    anything of the request may have left; whoever begins an exchange sets it back.
     """
 
     def __init__(self) -> None:
         self._stream: Any = None
+        self.has_sent = False
 
     def trace(self, event: str, info: dict[str, Any]) -> None:
         """Remember the connection; a kept-alive one is the one of the exchange before."""
         if event.endswith(_CONNECTED):
             self._stream = info["return_value"]
+        elif event.endswith(_SENDING):
+            self.has_sent = True
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:

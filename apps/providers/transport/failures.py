@@ -20,14 +20,14 @@ class DeadlinePassed(Exception):
     """The call as a whole took longer than it may."""
 
 
-# Nothing was sent yet, so that even an order may be tried again.
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# To reach the provider something may have been sent to a proxy; of the request itself nothing was.
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 def wire_verdict(error: Exception, *, is_safe: bool) -> Verdict:
-    """Classify a failure of the exchange itself; `is_safe`: the request changes nothing at the provider."""
+    """Classify a failure of the exchange itself; `is_safe`: nothing can have changed at the provider."""
     code, message = _describe(error)
-    if is_safe or isinstance(error, _NOT_SENT):
+    if is_safe:
         return Verdict(category=ErrorCategory.RETRYABLE, code=code, message=message, blame=Blame.PROVIDER)
     unknown = _("The provider did not answer; whether it carried the request out is not known.")
     return Verdict(category=ErrorCategory.UNKNOWN_OUTCOME, code=code, message=unknown, blame=Blame.PROVIDER)

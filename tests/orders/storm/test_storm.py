@@ -141,6 +141,22 @@ class Story:
             found += [f"{key}: {text}" for text in _compare(order, theirs.get(key))]
         return found
 
+    def life_of(self, client_order_id: str) -> list[str]:
+        """Return what we and the venue's gateway wrote down about an order, by time."""
+        found = [row for row in self.client.all("/orders") if row["client_order_id"] == client_order_id]
+        lines = [
+            f"{event['at']} {event['type']} {event['data'].get('reason', '')}"
+            for order in found
+            for event in self.client.all(f"/orders/{order['id']}/events")
+        ]
+        log = httpx.get(f"{self._url}/_control/log", params={"provider": "alpaca"}, timeout=30).raise_for_status()
+        lines += [
+            f"{entry['at']} venue: {entry['method']} {entry['path']} {entry['status']}, {entry['fault'] or 'no fault'}"
+            for entry in log.json()["data"]
+            if client_order_id in json.dumps([entry["request"], entry["query"]])
+        ]
+        return sorted(lines)
+
 
 def _compare(order: dict[str, Any], theirs: dict[str, Any] | None) -> list[str]:
     if theirs is None:
@@ -228,7 +244,11 @@ def await_quiet(story: Story, chaos: Chaos) -> None:
     """Wait until nothing is under way any more and both sides agree."""
     deadline = time.monotonic() + QUIET_SECONDS
     while differences := story.differences():
-        assert time.monotonic() < deadline, "\n".join([*differences[:20], *chaos.told])
+        if time.monotonic() > deadline:
+            lives = [
+                line for text in differences[:20] for line in (text, *story.life_of(text.split(":")[0].split()[0]))
+            ]
+            raise AssertionError("\n".join([*lives, *chaos.told]))
         time.sleep(1)
 
 

@@ -2,6 +2,8 @@
 
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 
@@ -37,6 +39,16 @@ def failed(call) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
         call()
     return caught.value
+
+
+@contextmanager
+def full_queue() -> Iterator[str]:
+    """Yield an address where a connection is neither taken nor refused."""
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as listener,
+        socket.create_connection(listener.getsockname()),
+    ):
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 class TestAnswers:
@@ -187,6 +199,21 @@ class TestUnsafeRequests:
             port = listener.getsockname()[1]
         error = failed(lambda: make_client(f"http://127.0.0.1:{port}").call("op", "POST", "/orders", body={}))
         assert error.category is ErrorCategory.RETRYABLE
+
+    def test_one_whose_time_was_up_before_it_was_sent_is_retryable(self, server, make_client):
+        """As on a machine that is overloaded; what left before it, by the same connection, says nothing of it."""
+        client = make_client(server.url)
+        client.call("op", "POST", "/orders", body={"n": 1})
+        policy = CallPolicy(deadline_seconds=0, tries=1)
+        error = failed(lambda: client.call("op", "POST", "/orders", body={"n": 2}, policy=policy))
+        assert (error.category, error.code) == (ErrorCategory.RETRYABLE, "timeout")
+        assert len(server.requests) == 1
+
+    def test_one_whose_time_was_up_while_it_connected_is_retryable(self, make_client):
+        with full_queue() as url:
+            client = make_client(url, policy={"deadline_seconds": 0.1, "tries": 1})
+            error = failed(lambda: client.call("op", "POST", "/orders", body={}))
+        assert (error.category, error.code) == (ErrorCategory.RETRYABLE, "timeout")
 
     @pytest.mark.parametrize("status", [401, 403, 404, 422, 429])
     def test_a_refusal_that_proves_nothing_leaves_it_unknown(self, server, make_client, status):
