@@ -22,6 +22,15 @@ _SECRET_VALUES = re.compile(
     r"|(?i:(?<=bearer )|(?<=basic ))[\w.~+/=-]{16,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
 )
+# A member of an object, JSON's or Python's, and a field of a form, in a text that may be cut off.
+_SECRET_MEMBERS = re.compile(
+    rf"""(?P<before>(?P<quote>["'])[\w.-]*{_SECRET_NAMES.pattern}[\w.-]*(?P=quote)\s*:\s*)"""
+    r"""(?:"(?:[^"\\]|\\.)+"?|'(?:[^'\\]|\\.)+'?|-?\d[\w.+-]*)""",
+    re.IGNORECASE,
+)
+_SECRET_FIELDS = re.compile(
+    rf"(?P<before>(?<![\w.-])[\w.-]*{_SECRET_NAMES.pattern}[\w.-]*=)[^\s&;,\"'<>]+", re.IGNORECASE
+)
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 # Card numbers, in groups of four or in none, and IBANs: only with the right check digits.
 _CARD = re.compile(r"(?<![\w.-])[2-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![\w-]|\.\d)")
@@ -44,6 +53,12 @@ def redact_text(text: str) -> str:
         return text
     text = _CARD.sub(lambda found: MASK if _is_card(found[0]) else found[0], text)
     return _IBAN.sub(lambda found: MASK if _is_iban(found[0]) else found[0], text)
+
+
+def redact_body(text: str) -> str:
+    """Mask in somebody's answer, which nobody parses, what stands under a secret's name, too."""
+    text = _SECRET_MEMBERS.sub(rf"\g<before>\g<quote>{MASK}\g<quote>", text)
+    return redact_text(_SECRET_FIELDS.sub(rf"\g<before>{MASK}", text))
 
 
 def _is_card(text: str) -> bool:

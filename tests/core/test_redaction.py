@@ -8,7 +8,7 @@ from django.test import RequestFactory
 from apps.core import context
 from apps.core.actor import system_actor
 from apps.core.logs import ContextFilter, JsonFormatter, RedactionFilter
-from apps.core.redaction import redact, redact_text
+from apps.core.redaction import redact, redact_body, redact_text
 
 pytestmark = pytest.mark.no_database
 
@@ -31,6 +31,22 @@ def test_credentials_in_urls_and_headers_are_masked() -> None:
     assert redact_text("postgresql://web:pa55@db:5432/x") == "postgresql://[redacted]@db:5432/x"
     assert redact_text("Authorization: Bearer abcdefgh.ijklmnop") == "Authorization: Bearer [redacted]"
     assert redact_text("Authorization: Basic dG9rZW46c2VjcmV0") == "Authorization: Basic [redacted]"
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ('{"password":"hunter2","n":1}', '{"password":"[redacted]","n":1}'),
+        ('{"Client-Secret" : "a\\"b", "otp": 123456}', '{"Client-Secret" : "[redacted]", "otp": "[redacted]"}'),
+        ("{'X-Api-Key': 's3cr3t', 'a': 'b'}", "{'X-Api-Key': '[redacted]', 'a': 'b'}"),
+        ('{"access_token": "cut o', '{"access_token": "[redacted]"'),
+        ("user=ann&password=hunter2&a=b", "user=ann&password=[redacted]&a=b"),
+        ('{"token": null, "secret": "", "said": "no token: none"}',) * 2,
+        ("Invalid token: it has expired.",) * 2,
+    ],
+)
+def test_an_answer_is_masked_by_the_names_in_it_without_being_parsed(body: str, shown: str) -> None:
+    assert redact_body(body) == shown
 
 
 def test_plain_prose_stays_as_it_is() -> None:

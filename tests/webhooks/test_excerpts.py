@@ -16,13 +16,13 @@ def excerpt_of(endpoint: Endpoint) -> str:
 
 
 def test_what_is_kept_of_an_answer_is_short_readable_and_without_secrets(acme) -> None:
-    said = b"\x00\xff token whsec_" + b"A" * 40 + b"= and more " + b"x" * 20_000
+    said = b"\x00\xff token whsec_" + b"A" * 40 + b"= and more " + b'{"password":"hunter2"}' + b"x" * 20_000
     with Receiver(Answer(500, said)) as receiver:
         endpoint = make_endpoint(acme, receiver.url).endpoint
         relay(acme)
         send_due()
     excerpt = excerpt_of(endpoint)
-    assert excerpt.startswith("\ufffd\ufffd token [redacted] and more xxx")
+    assert excerpt.startswith('\ufffd\ufffd token [redacted] and more {"password":"[redacted]"}xxx')
     assert len(excerpt) <= 1_024
 
 

@@ -27,9 +27,9 @@ class AuditEntryQuery(AuditFilters, PageQuery):
 
 
 class AuditExportQuery(AuditFilters):
-    """A part of the audit log, as a file."""
+    """A part of the audit log, as a file; without `format` as `Accept` says, else JSON Lines."""
 
-    format = serializers.ChoiceField(choices=["jsonl", "csv"], default="jsonl")
+    format = serializers.ChoiceField(choices=["jsonl", "csv"], required=False)
     from_sequence = WholeNumberText(min_value=1, max_value=2**63 - 1, default=1)
     limit = WholeNumberText(min_value=1, max_value=EXPORT_LIMIT, default=EXPORT_LIMIT)
 

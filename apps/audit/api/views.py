@@ -1,6 +1,6 @@
 """The tenant's audit log."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from apps.audit import selectors
 from apps.audit.api.serializers import EXPORT_LIMIT, AuditEntryQuery, AuditEntrySerializer, AuditExportQuery
 from apps.audit.exporting import as_lines, as_table
 from apps.audit.models import AuditEntry
-from apps.audit.opening import open_entries, open_many
+from apps.audit.opening import OpenedEntry, open_entries, open_many
 from apps.core.api.permissions import Permission
 from apps.core.api.renderers import JSONRenderer
 from apps.core.api.views import ApiView, TenantListView, TenantView
 from apps.core.scope import tenant_scope
 
-LINES, CSV, PYTHON = "application/jsonl", "text/csv; charset=utf-8", "text/x-python; charset=utf-8"
+LINES, OLDER_LINES = "application/jsonl", "application/x-ndjson"
+CSV, PYTHON = "text/csv; charset=utf-8", "text/x-python; charset=utf-8"
 ROWS_AT_ONCE = 1_000
 # The one place where it is: people who read the source find what they download.
 VERIFIER = Path(__file__).resolve().parents[1] / "finops_verify.py"
@@ -33,6 +34,12 @@ class LinesRenderer(JSONRenderer):
 
     media_type = LINES
     format = "jsonl"
+
+
+class OlderLinesRenderer(LinesRenderer):
+    """The same by the name that many programs have for it."""
+
+    media_type = OLDER_LINES
 
 
 class TableRenderer(JSONRenderer):
@@ -88,7 +95,7 @@ class AuditExportView(TenantView):
 
     required_permissions = {"GET": Permission.AUDIT_READ}
     query_serializer = AuditExportQuery
-    renderer_classes = (JSONRenderer, LinesRenderer, TableRenderer)
+    renderer_classes = (JSONRenderer, LinesRenderer, OlderLinesRenderer, TableRenderer)
 
     @extend_schema(
         operation_id="export_audit_entries",
@@ -96,16 +103,16 @@ class AuditExportView(TenantView):
         summary="Export audit entries",
         description=(
             "The entries that have their place in the log, in its order: as JSON Lines, which `finops_verify.py` "
-            f"verifies offline, or as CSV for people. One answer holds at most {EXPORT_LIMIT:,} entries; while there "
-            'are more, `Link` names the next part (`rel="next"`, with its `from_sequence`). Parts of one export '
-            "are verified together, in their order; an export with filters has gaps, and can be verified line by line "
-            "only."
+            "verifies offline, or as CSV for people: as `format` says, or else `Accept`. One answer holds at most "
+            f"{EXPORT_LIMIT:,} entries; while there are more, `Link` names the next part "
+            '(`rel="next"`, with its `from_sequence`). Parts of one export are verified together, in their order; '
+            "an export with filters has gaps, and can be verified line by line only."
         ),
-        responses={(200, LINES): OpenApiTypes.STR, (200, CSV): OpenApiTypes.STR},
+        responses={(200, kind): OpenApiTypes.STR for kind in (LINES, OLDER_LINES, CSV)},
     )
     def get(self, request: Request, **_path: object) -> HttpResponse:
         query, limit = self.query, self.query["limit"]
-        media_type, written = (CSV, as_table) if query["format"] == "csv" else (LINES, as_lines)
+        form, media_type, written = self._form(request)
         with tenant_scope(self.tenant_id):
             rows = selectors.numbered_from(_matching(self), first=query["from_sequence"])
             body = b"".join(written(open_many(rows[:limit].iterator(chunk_size=ROWS_AT_ONCE))))
@@ -115,9 +122,17 @@ class AuditExportView(TenantView):
                 parameters = request.query_params.copy()
                 parameters["from_sequence"] = str(sequence)
                 answer["Link"] = f'<{request.path}?{parameters.urlencode()}>; rel="next"'
-        name = f"audit-from-{query['from_sequence']}.{query['format']}"
+        name = f"audit-from-{query['from_sequence']}.{form}"
         answer["Content-Disposition"] = f'attachment; filename="{name}"'
         return answer
+
+    def _form(self, request: Request) -> tuple[str, str, Callable[[Iterable[OpenedEntry]], Iterator[bytes]]]:
+        """Return the form that was asked for, its media type, and what writes it."""
+        wanted = request.accepted_renderer
+        form = self.query.get("format", "csv" if isinstance(wanted, TableRenderer) else "jsonl")
+        if form == "csv":
+            return form, CSV, as_table
+        return form, OLDER_LINES if isinstance(wanted, OlderLinesRenderer) else LINES, as_lines
 
 
 class AuditVerifierView(ApiView):

@@ -120,3 +120,9 @@ class SyncRunSerializer(serializers.Serializer[SyncRun]):
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class RequestedRunSerializer(SyncRunSerializer):
+    """The run that was asked for: as `run`, and its members beside it."""
+
+    run = SyncRunSerializer(source="*")

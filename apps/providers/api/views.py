@@ -21,6 +21,7 @@ from apps.providers.api.serializers import (
     ConnectionSerializer,
     NewConnectionSerializer,
     ProviderSerializer,
+    RequestedRunSerializer,
     SyncRunSerializer,
 )
 from apps.providers.enums import SyncTrigger
@@ -124,7 +125,7 @@ class ConnectionSyncView(TenantView):
         tags=["Providers"],
         parameters=[IF_MATCH],
         request=None,
-        responses={202: SyncRunSerializer},
+        responses={202: RequestedRunSerializer},
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
         with tenant_scope(self.tenant_id):
@@ -142,7 +143,8 @@ class ConnectionSyncView(TenantView):
             now=clock.now(),
         )
         base = self.request.path.split("/connections/")[0]
-        return Response(SyncRunSerializer(run).data, status=202, headers={"Location": f"{base}/sync-runs/{run.id}"})
+        headers = {"Location": f"{base}/sync-runs/{run.id}"}
+        return Response(RequestedRunSerializer(run).data, status=202, headers=headers)
 
 
 class SyncRunListView(TenantListView):

@@ -213,10 +213,13 @@ class JoinedSerializer(serializers.Serializer[Any]):
 
 
 class ApiKeyRequestSerializer(StrictSerializer):
-    """A new API key. Without `allowed_networks` (CIDR) it works from everywhere, without `expires_at` for ever."""
+    """A new API key. Without `mode` it is a test key, which reaches paper accounts only.
+
+    Without `allowed_networks` (CIDR) it works from everywhere, without `expires_at` for ever.
+    """
 
     name = serializers.CharField(max_length=100)
-    mode = serializers.ChoiceField(ApiKeyMode.values)
+    mode = serializers.ChoiceField(ApiKeyMode.values, required=False, default=ApiKeyMode.TEST.value)
     scopes = serializers.ListField(child=serializers.CharField(max_length=64), allow_empty=False, max_length=100)
     allowed_networks = serializers.ListField(
         child=serializers.CharField(max_length=43), required=False, default=list, max_length=100

@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 
 from apps.core import egress
-from apps.core.redaction import MASK, redact_text
+from apps.core.redaction import MASK, redact_body
 from apps.core.retry_after import parse_retry_after
 from apps.webhooks.signing import sign
 from apps.webhooks.types import GONE_STATUS, SECRET_UNREADABLE, Attempt, Claim
@@ -117,4 +117,4 @@ def _shown(excerpt: bytes, *, hidden: Iterable[str]) -> str:
     for value in sorted(hidden, key=len, reverse=True):
         if len(value) >= _SHORTEST_HIDDEN:
             text = text.replace(value, MASK)
-    return redact_text(text)[:EXCERPT_BYTES]
+    return redact_body(text)[:EXCERPT_BYTES]

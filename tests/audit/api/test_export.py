@@ -119,6 +119,8 @@ def test_a_table_for_people_holds_no_formula(acme: Any, acme_admin: APIClient, n
     ("path", "query", "media_type"),
     [
         ("export", {}, "application/jsonl"),
+        ("export", {}, "application/x-ndjson"),
+        ("export", {}, "text/csv"),
         ("export", {"format": "csv"}, "text/csv"),
         ("verifier", {}, "text/x-python"),
     ],

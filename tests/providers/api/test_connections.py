@@ -192,6 +192,7 @@ class TestSync:
         made = make_connection(acme, now=now)
         response = self.sync(acme_admin, made.id)
         run = response.json()
+        assert run.pop("run") == run
         assert (response.status_code, run["status"], run["connection_id"]) == (202, "queued", str(made.id))
         assert response["Location"] == f"/api/v1/sync-runs/{run['id']}"
         assert acme_admin.get(response["Location"]).json() == run

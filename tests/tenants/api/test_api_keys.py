@@ -58,6 +58,10 @@ class TestCreate:
         assert body["secret"] not in acme_admin.get(KEYS).content.decode()
         assert actions(acme.id)[-1] == emitted(acme.id)[-1][0] == "api_key.created"
 
+    def test_without_a_mode_it_is_a_test_key(self, acme: Tenant, acme_admin: APIClient) -> None:
+        body = acme_admin.post(KEYS, {"name": "robot", "scopes": ["tenant:read"]}, format="json").json()
+        assert (body["mode"], body["secret"][:9]) == ("test", "fop_test_")
+
     def test_a_repeated_request_gets_the_first_answer_and_makes_no_second_key(
         self, acme: Tenant, acme_admin: APIClient
     ) -> None:
