@@ -7,6 +7,7 @@ Leaf hashes are taken as they are stored: whether an entry is what its hash comm
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from uuid import UUID
 
+from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
 from apps.audit.merkle import Frontier, root_of_leaves
@@ -51,6 +52,8 @@ class _Walk:
         with snapshot_scope():
             counter = AuditCounter.objects.filter(tenant_id=tenant_id).first()
             self.size = counter.last_sequence if counter else 0
+            signed = AuditCheckpoint.objects.filter(tenant_id=tenant_id).aggregate(size=Max("size"))
+            self.covered = (counter.checkpoint_size if counter else 0, signed["size"] or 0)
             self.keys = keys_known()
 
     def read(self, first: int, end: int) -> Iterator[Finding]:
@@ -73,6 +76,12 @@ class _Walk:
             below = self._tiles(level - 1, 0, count_at(level, self.size), hashes=False)
             yield from self._judge_tiles(level, range(count_at(level + 1, self.size)), tiles, below)
             level += 1
+        covered, signed = self.covered
+        if signed != covered:
+            problem, found = _("The checkpoints do not end where the counter says."), f"the last is of {signed}"
+            yield Finding(
+                "audit_counter", "checkpoint_size", problem, f"a checkpoint of {covered} entries", found, _KEPT
+            )
         beyond = AuditCheckpoint.objects.filter(tenant_id=self.tenant_id, size__gt=self.size)
         last = AuditEntry.objects.filter(tenant_id=self.tenant_id, sequence__isnull=False).order_by("-sequence").first()
         entries = (last.sequence or 0) if last else 0

@@ -17,11 +17,22 @@ RANGE_ROWS = 10_000
 # An endpoint that is being changed while events are relayed may or may not get these.
 SETTLED_AFTER = timedelta(minutes=1)
 _ENDPOINTS = """
-SELECT id, event_types, status, last_sequence, updated_at, forgotten_up_to, events_forgotten_up_to,
+SELECT id, event_types, status, held_until, last_sequence, updated_at, forgotten_up_to, events_forgotten_up_to,
        (SELECT max(sequence) FROM webhooks_delivery AS delivery
          WHERE delivery.tenant_id = endpoint.tenant_id AND delivery.endpoint_id = endpoint.id) AS last,
        coalesce((SELECT last_sequence FROM outbox_counter WHERE tenant_id = endpoint.tenant_id), 0) AS relayed
   FROM webhooks_endpoint AS endpoint WHERE tenant_id = %s ORDER BY id
+"""
+# From endpoint to endpoint along the index of their deliveries, however many each has.
+_WITHOUT_ENDPOINT = """
+WITH RECURSIVE receiver AS (
+    (SELECT endpoint_id FROM webhooks_delivery WHERE tenant_id = %s ORDER BY endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT endpoint_id FROM webhooks_delivery WHERE tenant_id = %s AND endpoint_id > receiver.endpoint_id
+             ORDER BY endpoint_id LIMIT 1)
+      FROM receiver WHERE receiver.endpoint_id IS NOT NULL)
+SELECT endpoint_id FROM receiver WHERE endpoint_id IS NOT NULL
+   AND NOT EXISTS (SELECT FROM webhooks_endpoint WHERE tenant_id = %s AND id = receiver.endpoint_id)
 """
 # The row before the range comes along, so that the range's first has the one before it. The first that is
 # kept names one that was forgotten.
@@ -70,6 +81,11 @@ def _walk_queues(subject: Subject) -> Iterator[Seen | Finding]:
         for first in range(forgotten + 1, last + 1, RANGE_ROWS):
             until = min(first + RANGE_ROWS - 1, last)
             yield from _walk_range(subject.tenant_id, endpoint["id"], first, until, forgotten)
+    with snapshot_scope():
+        deleted = read(Statement(_WITHOUT_ENDPOINT, [subject.tenant_id] * 3))
+    for row in deleted:
+        problem = _("An endpoint is gone, and its deliveries are there.")
+        yield Finding("webhooks_endpoint", str(row["endpoint_id"]), problem, "a row", "no row", _CHANGED)
 
 
 def _walk_range(
@@ -98,7 +114,8 @@ def _walk_range(
 
 def _walk_events(subject: Subject) -> Iterator[Seen | Finding]:
     for endpoint in _endpoints(subject):
-        if endpoint["status"] != EndpointStatus.ENABLED:
+        is_held = endpoint["held_until"] is not None and endpoint["held_until"] > subject.now
+        if endpoint["status"] != EndpointStatus.ENABLED and not is_held:
             continue
         types = [type_ for type_ in event_types() if matches(endpoint["event_types"], type_)]
         for first in range(endpoint["events_forgotten_up_to"] + 1, endpoint["relayed"] + 1, RANGE_ROWS):
@@ -128,7 +145,10 @@ register(
     Check(
         "webhooks.events",
         _("Subscribed events are delivered"),
-        _("Each event since an endpoint's last change that it has subscribed to has its delivery there."),
+        _(
+            "Each event since an endpoint's last change that it has subscribed to has its delivery there, also while "
+            "it is given up as failing."
+        ),
         _("events"),
         _walk_events,
     ),

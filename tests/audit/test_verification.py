@@ -153,6 +153,15 @@ def test_a_checkpoint_that_somebody_else_signed_is_named(grown) -> None:
     ]
 
 
+def test_a_checkpoint_that_was_taken_is_missed(grown) -> None:
+    with snapshot_scope():
+        first, last = _heads_in_scope(grown)
+    tamper("DELETE FROM audit_checkpoint WHERE id = %s", last.id)
+    assert found("audit.tree") == [
+        ("audit_counter", "checkpoint_size", f"a checkpoint of {last.size} entries", f"the last is of {first.size}")
+    ]
+
+
 def test_a_note_of_another_log_stands_for_no_checkpoint_of_this_one(grown) -> None:
     with snapshot_scope():
         last = _heads_in_scope(grown)[-1]

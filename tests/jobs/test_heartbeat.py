@@ -69,6 +69,24 @@ def test_a_worker_that_has_lost_its_lease_learns_of_it_and_commits_nothing() -> 
         assert Incident.objects.count() == 0
 
 
+def test_a_worker_that_cannot_extend_its_lease_in_time_takes_it_for_lost() -> None:
+    lost: list[bool] = []
+
+    def act(lease: Lease) -> None:
+        deadline = time.monotonic() + 10
+        with system_scope():
+            Job.objects.select_for_update().get(id=lease.job_id)
+            while not lease.lost and time.monotonic() < deadline:
+                time.sleep(0.02)
+        lost.append(lease.lost)
+
+    make_handler(SHORT, act)
+    make_job(kind=SHORT, now=clock.now())
+    runner.run_next("test", worker="w1")
+    assert lost == [True]
+    assert (_stored().state, _stored().leased_by) == ("leased", "w1")
+
+
 def test_a_lease_that_was_not_extended_in_time_settles_nothing_even_if_nobody_has_taken_it_over() -> None:
     def act(lease: Lease) -> None:
         lease.lost = True  # what the heartbeat says when the database cannot be reached until the lease is over

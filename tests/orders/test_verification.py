@@ -65,6 +65,11 @@ def test_a_missing_event_is_a_gap(order: Order) -> None:
     assert found(*CHECKS) == [("orders_order", str(order.id), "1 to 6", "sequences 1, 3, 4, 5, 6")]
 
 
+def test_an_order_that_was_deleted_is_missed_by_its_events(order: Order) -> None:
+    tamper("DELETE FROM orders_order WHERE id = %s", order.id)
+    assert found("orders.fold") == [("orders_order", str(order.id), "a row", "no row")]
+
+
 def test_an_event_that_cannot_be_read_is_said_to_be_so(order: Order) -> None:
     tamper("UPDATE orders_orderevent SET data = '[]' WHERE order_id = %s AND sequence = 2", order.id)
     assert found(*CHECKS) == [("orders_order", str(order.id), "events as they are written", "TypeError")]

@@ -56,6 +56,19 @@ def test_a_queue_that_was_cut_off_does_not_end_where_it_should(deliveries) -> No
     assert found("webhooks.queues") == [cut]
 
 
+def test_an_endpoint_that_was_deleted_is_missed_by_its_deliveries(made, deliveries) -> None:
+    tamper("DELETE FROM webhooks_endpoint WHERE id = %s", made.endpoint.id)
+    assert found("webhooks.queues") == [("webhooks_endpoint", str(made.endpoint.id), "a row", "no row")]
+
+
+def test_what_is_kept_for_an_endpoint_that_was_given_up_is_looked_for_too(made, deliveries) -> None:
+    tamper("DELETE FROM webhooks_delivery WHERE id = %s", deliveries[1].id)
+    lost = [("outbox_event", str(deliveries[1].event_id), f"a delivery to endpoint {made.endpoint.id}")]
+    for held_until, missed in (("now() + interval '1 day'", lost), ("now()", [])):
+        tamper(f"UPDATE webhooks_endpoint SET status = 'disabled', held_until = {held_until}")
+        assert [row[:3] for row in found("webhooks.events")] == missed
+
+
 def test_a_delivery_that_names_another_one_before_it_is_found(deliveries) -> None:
     tamper("UPDATE webhooks_delivery SET previous_id = NULL WHERE id = %s", deliveries[2].id)
     expected, there = f"3 after {deliveries[1].id}", "3 after None"

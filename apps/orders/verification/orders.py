@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.canonical import jsonable
 from apps.core.money import plain
 from apps.core.scope import snapshot_scope
-from apps.core.verification import Finding, Seen, Subject, Text
+from apps.core.verification import Finding, Row, Seen, Subject, Text, look_in_batches
 from apps.orders.events import order_data
 from apps.orders.models import Fill, Order, OrderEvent
 from apps.orders.rules.states import TERMINAL_STATES
@@ -20,11 +20,31 @@ from apps.orders.services.folding import fold, projection_of
 from apps.orders.services.transitions import spent_of
 
 BATCH_ORDERS = 500
+_WITHOUT_ORDER = """
+SELECT DISTINCT order_id AS id FROM orders_orderevent AS event
+ WHERE tenant_id = %s AND NOT EXISTS (
+       SELECT FROM orders_order WHERE tenant_id = event.tenant_id AND id = event.order_id)
+   AND order_id > %s ORDER BY order_id LIMIT %s
+"""
 _REMEDY = _("It was changed past the platform. Compare its events with the venue's record, then restore the row.")
 
 
 def walk_orders(subject: Subject) -> Iterator[Seen | Finding]:
-    """Fold each order's events anew; an order and its events are of one snapshot."""
+    """Fold each order's events anew, and look for events whose order is gone."""
+    yield from _walk_rows(subject)
+    for brought in look_in_batches(_WITHOUT_ORDER, [subject.tenant_id], _deleted):
+        if isinstance(brought, Finding):
+            yield brought
+
+
+def _deleted(row: Row) -> Iterator[Finding]:
+    yield Finding(
+        "orders_order", str(row["id"]), _("An order is gone, and its events are there."), "a row", "no row", _REMEDY
+    )
+
+
+def _walk_rows(subject: Subject) -> Iterator[Seen | Finding]:
+    """Judge each order; one and its events are of one snapshot."""
     after = UUID(int=0)
     while True:
         with snapshot_scope():
