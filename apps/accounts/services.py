@@ -73,7 +73,7 @@ def annotate_transaction(
             now=now,
             changes=changes,
         )
-        outbox.emit_many([transaction_event(TRANSACTION_UPDATED, row)], actor=actor, now=now)
+        outbox.emit(transaction_event(TRANSACTION_UPDATED, row), actor=actor, now=now)
         return row
 
 

@@ -120,7 +120,7 @@ def _resolve(incident: Incident, reason: str, actor: Actor, now: datetime) -> No
 def _tell(what: str, incident: Incident, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
     """Leave the leaf and the event of a change that was just made to the locked row."""
     audit.record(action=what, actor=actor, target_type="incident", target_id=incident.id, now=now, changes=changes)
-    outbox.emit_many([events.incident_changed(what, incident)], actor=actor, now=now)
+    outbox.emit(events.incident_changed(what, incident), actor=actor, now=now)
 
 
 def _insert_or_count(incident: Incident) -> Incident:

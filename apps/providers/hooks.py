@@ -3,10 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
 
 # Opens the connection's credentials: for providers whose signing secret is one of them.
 OpenCredentials = Callable[[], Mapping[str, str]]
+# What an event is called and told apart by: printable, and no longer than we store.
+EventName = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,100}$")]
+EventId = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,200}$")]
+Body = TypeVar("Body")
 
 
 class HookRejected(Exception):
@@ -28,6 +34,18 @@ class HookEvent:
     type: str
     enrollment_id: str = ""
     wants: Literal["sync", "nothing"] = "nothing"
+
+
+def read_body(body: bytes, as_type: type[Body]) -> Body:
+    """Return a verified body as the msgspec struct that its provider documents.
+
+    Raises:
+        HookRejected: it is none.
+    """
+    try:
+        return msgspec.json.decode(body, type=as_type)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise HookRejected("unreadable_event", f"the body is not an event: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

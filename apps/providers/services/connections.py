@@ -60,7 +60,7 @@ def create_connection(
             now=now,
             changes=changes,
         )
-        outbox.emit_many([events.connection_created(connection)], actor=actor, now=now)
+        outbox.emit(events.connection_created(connection), actor=actor, now=now)
         request_sync(connection_id=connection.id, trigger=_TRIGGERS[actor.kind], actor=actor, now=now)
         connection.refresh_from_db()
         return connection
@@ -99,7 +99,7 @@ def delete_connection(
             now=now,
             changes={"status": [before, connection.status]},
         )
-        outbox.emit_many([events.connection_deleted(connection)], actor=actor, now=now)
+        outbox.emit(events.connection_deleted(connection), actor=actor, now=now)
         return connection
 
 

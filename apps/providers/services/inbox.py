@@ -46,8 +46,7 @@ def receive_hook(*, provider: str, connection_id: UUID, received: ReceivedHook, 
             them it was is for the staff to see, not for the sender.
         ReadOnly: writing is switched off; the provider sends it again.
     """
-    registration = registry.find(provider)
-    spec = registration.spec.hook if registration and registration.spec else None
+    spec = _find_spec(provider)
     if spec is None:
         metrics.HOOKS.labels("unknown", "unknown_provider").inc()
         raise NotFound
@@ -78,7 +77,7 @@ def process_hook(*, hook_id: UUID, attempt: int, actor: Actor, now: datetime) ->
             return
         hook.state, hook.processed_at = HookState.PROCESSED, now
         try:
-            event = _spec_of(hook.connection.provider).parse(bytes(hook.body))
+            event = _parse(hook)
         except HookRejected as rejected:
             hook.state, hook.outcome = HookState.UNREADABLE, rejected.code
         else:
@@ -126,6 +125,13 @@ def _judge(spec: HookSpec, found: HookConnection, received: ReceivedHook, now: d
     if event.enrollment_id and event.enrollment_id != found.external_id:
         raise HookRejected("wrong_connection", "the event is about another enrolment")
     return event
+
+
+def _parse(hook: InboundHook) -> HookEvent:
+    spec = _find_spec(hook.connection.provider)
+    if spec is None:
+        raise HookRejected("provider_unavailable", "the adapter that reads it is gone")
+    return spec.parse(bytes(hook.body))
 
 
 def _keep(
@@ -192,12 +198,9 @@ def _act(event: HookEvent, connection: Connection, attempt: int, actor: Actor, n
     return "sync_requested" if run.created_at == now else "sync_waiting"
 
 
-def _spec_of(provider: str) -> HookSpec:
+def _find_spec(provider: str) -> HookSpec | None:
     registration = registry.find(provider)
-    spec = registration.spec.hook if registration and registration.spec else None
-    if spec is None:
-        raise HookRejected("provider_unavailable", "the adapter that reads it is gone")
-    return spec
+    return registration.spec.hook if registration and registration.spec else None
 
 
 def _enqueue(hook: InboundHook, actor: Actor, now: datetime) -> None:

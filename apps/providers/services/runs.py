@@ -140,7 +140,7 @@ def finish_run(
             resolve_mapped(connection, rejected, is_mapped, now=now)
         is_first, before = connection.last_synced_at is None, connection.status
         _recover(connection, actor=actor, now=now)
-        outbox.emit_many([events.connection_synced(connection, run, is_first=is_first)], actor=actor, now=now)
+        outbox.emit(events.connection_synced(connection, run, is_first=is_first), actor=actor, now=now)
         changes = {name: [None, value] for name, value in asdict(counts).items()}
         changes |= {"sync_run_id": [None, str(run.id)], "status": [before, connection.status]}
         _record(events.CONNECTION_SYNCED, connection, changes, actor=actor, now=now)
@@ -217,7 +217,7 @@ def _worsen(run: SyncRun, failure: SyncFailure, *, will_retry: bool, actor: Acto
     _record(events.CONNECTION_SYNC_FAILED, connection, changes, actor=actor, now=now)
     is_nth = connection.consecutive_failures == settings.SYNC_FAILURES_BEFORE_INCIDENT
     if is_nth or connection.status != before:
-        outbox.emit_many([events.connection_failed(connection, run)], actor=actor, now=now)
+        outbox.emit(events.connection_failed(connection, run), actor=actor, now=now)
         _record(events.CONNECTION_FAILED, connection, changes, actor=actor, now=now)
     if connection.consecutive_failures >= settings.SYNC_FAILURES_BEFORE_INCIDENT:
         _open_incident(connection, run, actor=actor, now=now)

@@ -10,9 +10,8 @@ from apps.audit.services import erase_everywhere, erase_subject
 from apps.core import clock
 from apps.core.actor import Actor
 from apps.core.errors import DomainError
-from apps.core.scope import staff_scope
-from apps.tenants.models import Tenant
 from apps.users.models import User
+from finops.management.tenants import tenant_id_of
 
 
 class Command(BaseCommand):
@@ -36,7 +35,7 @@ class Command(BaseCommand):
         asked = {"subject": subject, "reason": options["reason"], "now": clock.now()}
         try:
             if options["tenant"]:
-                count = int(erase_subject(actor=actor.for_tenant(_tenant_id(options["tenant"])), **asked))
+                count = int(erase_subject(actor=actor.for_tenant(tenant_id_of(options["tenant"])), **asked))
             else:
                 count = erase_everywhere(actor=actor, **asked)
         except DomainError as error:
@@ -51,11 +50,3 @@ def _staff(username: str) -> Actor:
     if user is None or not user.has_perm("audit.erase_auditsubjectkey"):
         raise CommandError(f"{username!r} is no staff user who may erase.")
     return Actor(kind="staff", label=user.username, user_id=user.pk)
-
-
-def _tenant_id(slug: str) -> UUID:
-    with staff_scope():
-        found = Tenant.objects.filter(slug=slug).values_list("id", flat=True).first()
-    if found is None:
-        raise CommandError(f"There is no tenant {slug!r}.")
-    return found

@@ -13,7 +13,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.opening import OpenedEntry, open_entries
 from apps.audit.selectors import numbered_from
 from apps.core.scope import staff_scope, tenant_scope
-from apps.tenants.models import Tenant
+from finops.management.tenants import tenant_id_of
 
 ROWS_AT_ONCE = 1_000
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--from", type=int, default=1, metavar="SEQUENCE", dest="first")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        tenant_id = None if options["installation"] else _tenant_id(options["tenant"])
+        tenant_id = None if options["installation"] else tenant_id_of(options["tenant"])
         entries = _Reading(tenant_id, options["first"])
         written = as_table(entries) if options["format"] == "csv" else as_lines(entries)
         try:
@@ -60,11 +60,3 @@ class _Reading:
             if len(entries) < ROWS_AT_ONCE:
                 return
             self.next = (entries[-1].entry.sequence or 0) + 1
-
-
-def _tenant_id(slug: str) -> UUID:
-    with staff_scope():
-        found = Tenant.objects.filter(slug=slug).values_list("id", flat=True).first()
-    if found is None:
-        raise CommandError(f"There is no tenant {slug!r}.")
-    return found
