@@ -21,6 +21,7 @@ from apps.core.admin import (
     StaffModelAdmin,
     Stat,
     TenantFilter,
+    TimeFilter,
     about_url,
     column,
     moment,
@@ -102,7 +103,7 @@ class IncidentAdmin(StaffModelAdmin):
     list_is_live = page_is_live = True
     list_display = ("what", "tenant", "urgency", "standing", "about", "count", "first", "last")
     not_in_list = ("detail",)
-    list_filter = (TenantFilter, "state", "severity", recent_values("kind", gettext_lazy("kind")))
+    list_filter = (TenantFilter, TimeFilter, "state", "severity", recent_values("kind", gettext_lazy("kind")))
     search_fields = ("title", "kind", "key")
     search_help_text = gettext_lazy("Title, kind, key, or an id")
     search_ids = ("id", "target_id")

@@ -1,14 +1,17 @@
 """What the queues look like, across tenants: read in a staff scope."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Self
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count, Min, Q, QuerySet
 
 from apps.core.db.counting import AT_MOST, count_and_oldest, count_bounded
+from apps.core.ids import lowest_id
 from apps.core.scope import of_reach
 from apps.jobs.enums import ACTIVE_STATES, JobState
 from apps.jobs.models import Job
@@ -46,12 +49,26 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """Which dead jobs are meant: those of a tenant, a kind, a queue, a last error. What is None is not asked for."""
+    """Which dead jobs are meant: those of a tenant, a kind, a queue, a last error, enqueued in a span of time.
+
+    What is None is not asked for.
+    """
 
     tenant_id: UUID | None = None
     kind: str | None = None
     queue: str | None = None
     code: str | None = None
+    enqueued_since: datetime | None = None
+    enqueued_before: datetime | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, str]) -> Self:
+        """Return what was stored as JSON."""
+        kinds: dict[str, Callable[[str], Any]] = {
+            "tenant_id": UUID,
+            **dict.fromkeys(("enqueued_since", "enqueued_before"), datetime.fromisoformat),
+        }
+        return cls(**{name: kinds.get(name, str)(value) for name, value in data.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +199,10 @@ def dead_letters(letters: DeadLetters, *, until: datetime) -> QuerySet[Job]:
         "queue": letters.queue,
         "last_error_code": letters.code,
     }
-    given = {name: value for name, value in asked.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    for name, at in (("id__gte", letters.enqueued_since), ("id__lt", letters.enqueued_before)):
+        if at is not None:
+            given[name] = lowest_id(at)
     return of_reach(Job.objects.filter(state=JobState.DEAD, finished_at__lte=until, **given))
 
 

@@ -15,6 +15,7 @@ from apps.core.admin import (
     StaffModelAdmin,
     Stat,
     TenantFilter,
+    TimeFilter,
     about_url,
     chip,
     column,
@@ -43,7 +44,7 @@ RELAY_FILTER = one_of(
 class OutboxEventAdmin(StaffModelAdmin):
     plural = gettext_lazy("events")
     list_display = ("event", "tenant", "sequence", "relay", "entity", "by", "occurred")
-    list_filter = (TenantFilter, RELAY_FILTER)
+    list_filter = (TenantFilter, TimeFilter, RELAY_FILTER)
     search_fields = ("type__startswith", "request_id__exact")
     search_ids = ("id", "entity_id", "request_id")
     search_help_text = gettext_lazy("Beginning of a type, request id, or an id")

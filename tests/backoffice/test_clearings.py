@@ -1,6 +1,7 @@
 """A list of dead letters offers to clear all that it shows; the page says exactly which, and how far it is."""
 
 import html as markup
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -38,7 +39,14 @@ ACME = UUID("0198c5a0-0000-7000-8000-00000000000a")
         (f"{DEAD}&tenant=nonsense", None),
         ("died=statement.import:TimeoutError&kind=other", None),
         ("died=statement.import:TimeoutError&state__exact=queued", None),
+        (f"{DEAD}&since=nonsense", None),
         (DEAD, DeadLetters()),
+        (
+            f"{DEAD}&since=2026-03-02T18:00&until=2026-03-03",
+            DeadLetters(
+                enqueued_since=datetime(2026, 3, 2, 18, tzinfo=UTC), enqueued_before=datetime(2026, 3, 4, tzinfo=UTC)
+            ),
+        ),
         ("died=statement.import:", DeadLetters(kind="statement.import", code="")),
         ("died=statement.import:TimeoutError", DeadLetters(kind="statement.import", code="TimeoutError")),
         (f"{DEAD}&kind=a&queue=b&tenant={ACME}", DeadLetters(ACME, kind="a", queue="b")),

@@ -65,6 +65,17 @@ def queue_again(job: Job) -> None:
         Job.objects.filter(pk=job.pk).update(state="queued", finished_at=None)
 
 
+def test_those_that_were_enqueued_in_a_span_of_time_are_meant(acme: Tenant, grace: Actor) -> None:
+    job = make_dead_job(acme, now=DIED)
+    began = job.pk.int >> 80
+    at = datetime.fromtimestamp(began / 1000, tz=UTC)
+    hour = timedelta(hours=1)
+    assert ask(grace, enqueued_since=at - hour, enqueued_before=at + hour).total == 1
+    assert work() == [(1, 0, "done")]
+    with pytest.raises(NothingToClear):
+        ask(grace, enqueued_since=at + hour)
+
+
 def test_all_that_are_meant_are_replayed_in_batches_each_with_its_leaf(
     acme: Tenant, globex: Tenant, grace: Actor
 ) -> None:

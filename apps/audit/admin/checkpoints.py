@@ -24,6 +24,7 @@ from apps.core.admin import (
     Stat,
     Table,
     TenantFilter,
+    TimeFilter,
     about_url,
     changelist_url,
     chip,
@@ -81,7 +82,7 @@ class CheckpointAdmin(StaffModelAdmin):
     list_is_live = True
     list_display = ("covered", "log", "root", "origin", "when")
     list_display_links = ("covered",)
-    list_filter = (HEAD_FILTER, TenantFilter, LOG_FILTER)
+    list_filter = (HEAD_FILTER, TenantFilter, TimeFilter, LOG_FILTER)
     search_fields = ("note__startswith",)
     search_ids = ("id", "tenant_id")
     search_help_text = gettext_lazy("Beginning of an origin, or the id of a tenant")

@@ -23,6 +23,7 @@ from apps.core.admin import (
     Table,
     TenantFilter,
     about_url,
+    clock_time,
     column,
     exact,
     moment,
@@ -32,6 +33,7 @@ from apps.core.admin import (
     pretty,
     target_link,
     target_links,
+    times_by,
     two_lines,
 )
 
@@ -50,7 +52,7 @@ ACTOR_FILTER = one_of(
 class AuditEntryAdmin(StaffModelAdmin):
     plural = gettext_lazy("audit log")
     list_display = ("action", "log", "sequence", "who", "target", "changed", "when")
-    list_filter = (TenantFilter, LOG_FILTER, ACTOR_FILTER)
+    list_filter = (TenantFilter, times_by("at"), LOG_FILTER, ACTOR_FILTER)
     tenant_ordering = ("-at", "-id")
     search_fields = ("action__startswith", "request_id__exact")
     search_ids = ("id", "target_id", "request_id", "actor_id")
@@ -84,7 +86,7 @@ class AuditEntryAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("when"))
     def when(self, entry: AuditEntry) -> str:
-        return moment(entry.at)
+        return clock_time(entry.at)
 
     @column(gettext_lazy("at"))
     def happened(self, entry: AuditEntry) -> str:

@@ -48,6 +48,7 @@ from apps.core.admin.forms import ReasonForm, form_page, is_done
 from apps.core.admin.panels import Facts, FactsGrid, Happening, Lane, Notice, Panel, Source, Stat, Table
 from apps.core.admin.targets import named_in, target_link, target_links, target_url
 from apps.core.admin.timeline import merged
+from apps.core.admin.times import TimeFilter, times_by
 
 __all__ = [
     "NOTHING",
@@ -66,6 +67,7 @@ __all__ = [
     "Stat",
     "Table",
     "TenantFilter",
+    "TimeFilter",
     "about_url",
     "average",
     "bar",
@@ -106,6 +108,7 @@ __all__ = [
     "target_link",
     "target_links",
     "target_url",
+    "times_by",
     "two_lines",
     "whole_characters",
 ]

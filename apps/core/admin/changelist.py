@@ -63,7 +63,7 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
 
     def get_filters(self, request: HttpRequest) -> Any:
         """Take the list's own filters alone: any other look-up, such as a password's beginning, tells by its rows."""
-        names = {getattr(item, "parameter_name", item) for item in self.list_filter}
+        names = {name for item in self.list_filter for name in _parameters(item)}
         for asked in self.get_filters_params():
             if asked not in names and asked.rpartition("__")[0] not in names:
                 raise IncorrectLookupParameters(_("The list has no such filter."))
@@ -106,6 +106,12 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
             return [self._field(name).to_python(value) for (name, _), value in zip(ordering, values, strict=True)]
         except (binascii.Error, ValueError, TypeError, ValidationError) as error:
             raise IncorrectLookupParameters(error) from error
+
+
+def _parameters(item: Any) -> Sequence[str]:
+    """Return the parameters that a list's filter takes."""
+    names: Sequence[str] = getattr(item, "parameter_names", ()) or (getattr(item, "parameter_name", item),)
+    return names
 
 
 def _ordering(names: Sequence[str]) -> list[tuple[str, bool]]:

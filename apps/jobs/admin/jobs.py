@@ -20,6 +20,7 @@ from apps.core.admin import (
     Stat,
     Table,
     TenantFilter,
+    TimeFilter,
     about_url,
     changelist_url,
     chip,
@@ -66,6 +67,7 @@ class JobAdmin(StaffModelAdmin):
     list_display = ("job", "tenant", "status_value", "queue", "tries", "due", "ended", "error")
     list_filter = (
         TenantFilter,
+        TimeFilter,
         "state",
         recent_values("kind", gettext_lazy("kind")),
         recent_values("queue", gettext_lazy("queue")),

@@ -1,6 +1,7 @@
 """Asking first: the page between a list of dead letters and their clearing says exactly what will be cleared."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -25,6 +26,7 @@ from apps.core.admin import (
 )
 from apps.core.admin.forms import LONGEST_REASON
 from apps.core.admin.panels import Text
+from apps.core.admin.times import SINCE, UNTIL, time_of
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
 from apps.jobs.selectors import DeadGroup, DeadLetters, group_dead_letters
@@ -43,11 +45,14 @@ def letters_of(query: QueryDict) -> DeadLetters | None:
         return None
     if died_kind and kind and died_kind != kind:
         return None
+    now = clock.now()
     try:
         tenant_id = UUID(tenant) if tenant else None
+        since, before = (time_of(name, query.get(name, ""), now=now) for name in (SINCE, UNTIL))
     except ValueError:
         return None
-    return DeadLetters(tenant_id, died_kind or kind or None, query.get("queue") or None, code if died_kind else None)
+    code_meant = code if died_kind else None
+    return DeadLetters(tenant_id, died_kind or kind or None, query.get("queue") or None, code_meant, since, before)
 
 
 _REPLAY = ServiceAction(
@@ -137,8 +142,18 @@ def described(letters: DeadLetters, tenant: str = "") -> str:
         _("died of %(name)s") % {"name": letters.code or _("nothing known")} if letters.code is not None else "",
         _("queue %(name)s") % {"name": letters.queue} if letters.queue else "",
         _("tenant %(name)s") % {"name": tenant or letters.tenant_id} if letters.tenant_id else "",
+        _("enqueued from %(time)s UTC on") % {"time": _minute(letters.enqueued_since)}
+        if letters.enqueued_since
+        else "",
+        _("enqueued before %(time)s UTC") % {"time": _minute(letters.enqueued_before)}
+        if letters.enqueued_before
+        else "",
     ]
     return ", ".join(part for part in parts if part) or _("every kind, queue and tenant")
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 contribute_list_actions(

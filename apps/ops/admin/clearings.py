@@ -34,6 +34,7 @@ from apps.core.admin import (
     tag,
 )
 from apps.core.admin.panels import Tone
+from apps.core.admin.times import SINCE, UNTIL
 from apps.jobs.enums import JobState
 from apps.jobs.selectors import DeadLetters
 from apps.ops.admin.asking import described
@@ -176,13 +177,13 @@ class ClearingAdmin(StaffModelAdmin):
         ]
 
     def _described(self, clearing: Any) -> str:
-        letters = DeadLetters(**{**clearing.meant, "tenant_id": clearing.meant.get("tenant_id")})
-        return described(letters, clearing.about)
+        return described(DeadLetters.from_json(clearing.meant), clearing.about)
 
 
 def _filters(meant: Mapping[str, str]) -> dict[str, str]:
     """Return how a list of jobs is filtered for what is meant."""
-    found = {"tenant": meant.get("tenant_id"), "kind": meant.get("kind"), "queue": meant.get("queue")}
+    names = {"tenant": "tenant_id", "kind": "kind", "queue": "queue", SINCE: "enqueued_since", UNTIL: "enqueued_before"}
+    found = {name: meant.get(key) for name, key in names.items()}
     if "code" in meant and "kind" in meant:
         found["died"] = f"{meant['kind']}:{meant['code']}"
     return {name: value for name, value in found.items() if value}

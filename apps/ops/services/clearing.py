@@ -119,11 +119,8 @@ def clear_batch(*, now: datetime, batch: int = BATCH) -> bool:
 
 def _next_of(clearing: Clearing, batch: int) -> list[tuple[UUID, UUID]]:
     """Return (job, tenant) of the next dead letters, in order of their ids."""
-    meant = dict(clearing.meant)
-    if "tenant_id" in meant:
-        meant["tenant_id"] = UUID(meant["tenant_id"])
     with system_scope():
-        rows = dead_letters(DeadLetters(**meant), until=clearing.requested_at)
+        rows = dead_letters(DeadLetters.from_json(clearing.meant), until=clearing.requested_at)
         if clearing.tenants is not None:
             rows = rows.filter(tenant_id__in=clearing.tenants)
         if clearing.after is not None:

@@ -15,6 +15,7 @@ from apps.core.admin import (
     StaffModelAdmin,
     Stat,
     TenantFilter,
+    TimeFilter,
     about_url,
     chip,
     clock_time,
@@ -48,7 +49,7 @@ class RiskDecisionAdmin(StaffModelAdmin):
     list_is_live = True
     list_display = ("decided", "result", "tenant", "of_account", "order_cell", "why", "by")
     list_display_links = ("decided",)
-    list_filter = (TenantFilter, "outcome", recent_values("code", gettext_lazy("code")), TRIAL_FILTER)
+    list_filter = (TenantFilter, TimeFilter, "outcome", recent_values("code", gettext_lazy("code")), TRIAL_FILTER)
     list_select_related = ("account", "order__instrument")
     search_fields = ("code__exact",)
     search_ids = ("id", "order_id", "account_id")

@@ -18,6 +18,7 @@ from apps.core.admin import (
     Stat,
     Table,
     TenantFilter,
+    TimeFilter,
     about_url,
     average,
     chip,
@@ -55,7 +56,7 @@ class FillAdmin(StaffModelAdmin):
         "late",
     )
     list_display_links = ("what",)
-    list_filter = (TenantFilter, "side", "is_late")
+    list_filter = (TenantFilter, TimeFilter, "side", "is_late")
     list_select_related = ("instrument", "account", "order__risk_account")
     search_fields = ("venue_execution_id__exact",)
     search_ids = ("id", "order_id", "account_id", "instrument_id", "venue_execution_id")

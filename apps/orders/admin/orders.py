@@ -20,6 +20,7 @@ from apps.core.admin import (
     Stat,
     Table,
     TenantFilter,
+    TimeFilter,
     about_url,
     average,
     clock_time,
@@ -78,7 +79,7 @@ class OrderAdmin(StaffModelAdmin):
         "average_figure",
         "state",
     )
-    list_filter = (TenantFilter, "status", STANDING_FILTER, "side")
+    list_filter = (TenantFilter, TimeFilter, "status", STANDING_FILTER, "side")
     list_select_related = ("instrument", "account", "risk_account")
     list_display_links = ("what",)
     search_fields = ("client_order_id__startswith", "venue_order_id__exact", "symbol__iexact")

@@ -20,6 +20,7 @@ from apps.core.admin import (
     StaffModelAdmin,
     Stat,
     TenantFilter,
+    TimeFilter,
     about_url,
     chip,
     column,
@@ -97,6 +98,7 @@ class InboundHookAdmin(StaffModelAdmin):
     not_in_list = ("body", "headers")
     list_filter = (
         TenantFilter,
+        TimeFilter,
         "state",
         recent_values("event_type", gettext_lazy("type")),
         recent_values("outcome", gettext_lazy("outcome")),

@@ -18,6 +18,7 @@ from apps.core.admin import (
     Stat,
     Table,
     TenantFilter,
+    TimeFilter,
     about_url,
     bar,
     column,
@@ -85,7 +86,7 @@ class SyncRunAdmin(StaffModelAdmin):
         "reason",
     )
     list_select_related = ("connection",)
-    list_filter = (TenantFilter, "status", "trigger")
+    list_filter = (TenantFilter, TimeFilter, "status", "trigger")
     search_fields = ("connection__label",)
     search_ids = ("id", "connection_id", "job_id")
     search_help_text = gettext_lazy("Connection's label, or an id")

@@ -27,6 +27,7 @@ from apps.core.admin import (
     Stat,
     Table,
     TenantFilter,
+    TimeFilter,
     about_url,
     bar,
     clock_time,
@@ -118,7 +119,7 @@ class DeliveryAdmin(StaffModelAdmin):
         "after_figure",
     )
     list_display_links = ("event",)
-    list_filter = (TenantFilter, "status", DUE_FILTER, EventTypeFilter)
+    list_filter = (TenantFilter, TimeFilter, "status", DUE_FILTER, EventTypeFilter)
     list_select_related = ("endpoint",)
     search_fields = ("event_type__startswith",)
     search_ids = ("id", "event_id", "entity_id", "endpoint_id")
