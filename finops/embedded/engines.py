@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from types import TracebackType
 
+from finops.embedded.engine import Engine, Tuning
 from finops.embedded.environment import require_embedded_settings
 from finops.embedded.home import Home
 from finops.embedded.ports import HOST
-from finops.embedded.postgres import Postgres, Tuning
+from finops.embedded.postgres import Postgres
 from finops.embedded.provision import DATABASE, OWNER, WEB, WORKER, password_of, provision
 from finops.embedded.users import engine_user
 from finops.embedded.valkey import Valkey
@@ -52,10 +53,9 @@ class Engines:
             self.home.open()
         try:
             self._prepare()
-            if self.valkey is not None:
-                self.valkey.start()
+            for engine in self._engines:
+                engine.start()
             if self.postgres is not None:
-                self.postgres.start()
                 provision(self.postgres, allow_createdb=self.allow_createdb)
         except BaseException:
             self.stop()
@@ -63,29 +63,28 @@ class Engines:
 
     def stop(self) -> None:
         """End PostgreSQL, then Valkey, each within bounded time."""
-        if self.postgres is not None:
-            self.postgres.stop()
-        if self.valkey is not None:
-            self.valkey.stop()
+        for engine in reversed(self._engines):
+            engine.stop()
         if self._owns_home:
             self.home.close()
 
     def dead(self) -> str | None:
         """Return the name of an engine that has ended by itself."""
-        if self.postgres is not None and self.postgres.poll() is not None:
-            return "PostgreSQL"
-        if self.valkey is not None and self.valkey.poll() is not None:
-            return "Valkey"
-        return None
+        return next((engine.title for engine in reversed(self._engines) if engine.poll() is not None), None)
 
     def revive(self) -> None:
         """Start again what has ended by itself, on the same port.
 
         Raises: EngineFailed.
         """
-        for engine in (self.valkey, self.postgres):
-            if engine is not None and engine.poll() is not None:
+        for engine in self._engines:
+            if engine.poll() is not None:
                 engine.start()
+
+    @property
+    def _engines(self) -> list[Engine]:
+        """The engines that are wanted, in the order in which they start."""
+        return [engine for engine in (self.valkey, self.postgres) if engine is not None]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -116,9 +115,7 @@ class Engines:
         if wants_valkey:
             self.valkey = Valkey(self.home, user=user, port=self._ports[1], tuning=self.tuning)
         if user is not None:
-            binaries = [engine.binaries / "postgres" for engine in [self.postgres] if engine]
-            binaries += [engine.binary for engine in [self.valkey] if engine]
-            user.require_reach([self.home.path, *binaries])
+            user.require_reach([self.home.path, *(engine.binary for engine in self._engines)])
 
 
 def engine_urls(home: Home) -> dict[str, str]:
