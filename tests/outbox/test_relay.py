@@ -19,7 +19,7 @@ from apps.audit.tasks import sequence as sequence_task
 from apps.core import clock
 from apps.core.actor import system_actor
 from apps.core.scope import system_scope, write_scope
-from apps.core.sequencing import Backlog, Numbered, backlog, sequence_pending
+from apps.core.sequencing import Backlog, Numbered, backlog, drain, sequence_pending
 from apps.outbox.models import OutboxCounter, OutboxEvent
 from apps.outbox.services import OUTBOX, emit_many, relay_events
 from apps.outbox.tasks import relay as relay_task
@@ -85,6 +85,22 @@ def test_relayed_events_count_from_one_for_each_tenant(now: datetime) -> None:
         assert OutboxCounter.objects.get(tenant_id=ACME).last_sequence == 3
 
 
+def test_the_order_is_that_of_the_positions_whatever_the_ids_say(now: datetime) -> None:
+    """Ids are made before an entity's lock is held, and by several machines."""
+    first = make_event(ACME, data={"client_order_id": "first"})
+    with write_scope(system_actor("tests", tenant_id=ACME)):
+        _emit_again(first, UUID(int=1), "second")
+        _emit_again(first, UUID(int=2**128 - 1), "third")
+    assert relay_events(now=now) == 3
+    assert _sequences(ACME) == [(1, "first"), (2, "second"), (3, "third")]
+
+
+def _emit_again(event: OutboxEvent, with_id: UUID, name: str) -> None:
+    event.id, event.data = with_id, {**event.data, "client_order_id": name}
+    event.position = OutboxEvent._meta.get_field("position").db_default  # the next one
+    event.save(force_insert=True)
+
+
 def test_a_second_relay_finds_nothing_and_changes_nothing(now: datetime) -> None:
     make_event(ACME)
     assert relay_events(now=now) == 1
@@ -138,7 +154,7 @@ def test_a_tenant_that_another_relay_holds_is_passed_over(now: datetime) -> None
         assert _sequences(GLOBEX) == [(1, "g")]
         release.set()
         holding.result(20)
-    assert relay_events(now=now) == 1
+    assert drain(OUTBOX) == 1, "it was passed over, and has nothing to rest from"
     assert _sequences(ACME) == [(1, "first"), (2, "a")]
 
 
