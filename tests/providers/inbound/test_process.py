@@ -81,6 +81,20 @@ def test_other_types_do_nothing(acme, now, kind):
     assert len(runs(acme)) == 1
 
 
+def test_a_job_that_runs_again_after_its_worker_was_killed_asks_for_nothing_more(acme, now):
+    connection = connect(acme, now)
+    deliver(connection, now)
+    with tenant_scope(acme.id):
+        hook_id = InboundHook.objects.get().id
+    for seconds in (1, 60):
+        process_hook(hook_id=hook_id, attempt=1, actor=actor_of(acme), now=now + timedelta(seconds=seconds))
+        with write_scope(actor_of(acme)):
+            SyncRun.objects.update(status="succeeded", finished_at=now)
+    with tenant_scope(acme.id):
+        assert InboundHook.objects.get().processed_at == now + timedelta(seconds=1)
+    assert [trigger for trigger, _status in runs(acme)][1:] == ["webhook"]
+
+
 def test_several_in_any_order_ask_once(acme, now):
     connection = connect(acme, now)
     for event_id in ("wh_3", "wh_1", "wh_2", "wh_1"):
