@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Func, Value
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import AUDIT_LOG, sequence_entries
@@ -97,7 +97,7 @@ def test_the_order_is_that_of_the_positions_whatever_the_ids_say(now: datetime) 
 
 def _emit_again(event: OutboxEvent, with_id: UUID, name: str) -> None:
     event.id, event.data = with_id, {**event.data, "client_order_id": name}
-    event.position = OutboxEvent._meta.get_field("position").db_default  # the next one
+    event.position = Func(Value("outbox_event_position"), function="nextval")
     event.save(force_insert=True)
 
 
