@@ -48,7 +48,8 @@ def numbered_from(entries: QuerySet[AuditEntry], *, first: int) -> QuerySet[Audi
 
 def origin_of(tenant_id: UUID | None) -> str:
     """Return the name of a log: the first line of its checkpoints, and the name of the keys that sign them."""
-    return f"{urlsplit(settings.BASE_URL).netloc}/audit/{tenant_id or 'installation'}"
+    host = settings.AUDIT_NAME or urlsplit(settings.BASE_URL).netloc
+    return f"{host}/audit/{tenant_id or 'installation'}"
 
 
 def latest_checkpoint(tenant_id: UUID | None) -> AuditCheckpoint:

@@ -6,6 +6,7 @@ import base64
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from finops.embedded.errors import EmbeddedError
 from finops.embedded.home import Home
@@ -97,9 +98,12 @@ def require_embedded_settings(environment: Mapping[str, str]) -> None:
 def platform_environment(environment: Mapping[str, str], home: Home) -> dict[str, str]:
     """Return the caller's environment completed with addresses and with keys made once per home."""
     web, sandbox = web_and_sandbox_port(environment)
+    address = environment.get("FINOPS_BASE_URL") or f"http://127.0.0.1:{web}"
     defaults = {
         "DJANGO_SETTINGS_MODULE": "finops.settings.embedded",
-        "FINOPS_BASE_URL": f"http://127.0.0.1:{web}",
+        "FINOPS_BASE_URL": address,
+        # Ports may change with every start; what the audit logs of a home are called does not.
+        "FINOPS_AUDIT_NAME": home.remember_secret("audit_name", lambda: urlsplit(address).netloc),
         "FINOPS_SANDBOX_URL": f"http://127.0.0.1:{sandbox}",
         "FINOPS_SECRET_KEY": home.secret("secret_key", nbytes=48),
         "FINOPS_SECRET_KEY_FALLBACKS": home.read("secrets.json").get("secret_key_fallbacks", ""),

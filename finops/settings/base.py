@@ -184,6 +184,8 @@ TOKEN_KEYS_FILE = env.file_of("FINOPS_TOKEN_KEYS")
 # Sign the checkpoints of audit logs: the seeds of Ed25519 keys. Workers alone have them; the public halves are rows.
 AUDIT_KEYS = env.text("FINOPS_AUDIT_KEYS")
 AUDIT_KEYS_FILE = env.file_of("FINOPS_AUDIT_KEYS")
+# The host in the names of audit logs, by default that of BASE_URL: to whoever verifies, another name is another log.
+AUDIT_NAME = env.host("FINOPS_AUDIT_NAME")
 # What staff call this version of the code: jobs remember under which they were enqueued and run.
 RELEASE = env.text("FINOPS_RELEASE")[:40]
 WITNESSES = env.items("FINOPS_WITNESS")

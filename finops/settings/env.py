@@ -17,6 +17,7 @@ PROBLEMS: list[str] = []
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
+_HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::(?!80$|443$)[0-9]{1,5})?")
 
 
@@ -100,6 +101,15 @@ def origins(name: str) -> list[str]:
         else:
             PROBLEMS.append(f"{name} must be origins such as https://app.example.com, not {item!r}.")
     return found
+
+
+def host(name: str) -> str:
+    """Return `NAME` as a host, with or without a port."""
+    value = text(name)
+    if value and not _HOST.fullmatch(value):
+        PROBLEMS.append(f"{name} must be a host such as finops.example.com, not {value!r}.")
+        return ""
+    return value
 
 
 def database(name: str, *, required: bool = False) -> dict[str, Any]:

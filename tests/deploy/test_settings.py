@@ -66,6 +66,7 @@ MALFORMED = {
     "FINOPS_DB_POOL_SIZE": ("many", "FINOPS_DB_POOL_SIZE must be a whole number, not 'many'"),
     "FINOPS_TRUSTED_PROXIES": ("proxy", "FINOPS_TRUSTED_PROXIES must be networks such as 10.0.0.0/8, not 'proxy'"),
     "FINOPS_METRICS_ALLOWED_NETWORKS": ("10.0.0.1/8", "FINOPS_METRICS_ALLOWED_NETWORKS must be networks"),
+    "FINOPS_AUDIT_NAME": ("old host", "FINOPS_AUDIT_NAME must be a host such as finops.example.com, not 'old host'."),
     "FINOPS_CORS_ORIGINS": ("https://ok.example,*", "FINOPS_CORS_ORIGINS must be origins such as https://app"),
     "FINOPS_METRICS_PORT": ("9808", "(finops.E005) FINOPS_METRICS_PORT is set without PROMETHEUS_MULTIPROC_DIR"),
     "FINOPS_SANDBOX_URL": ("http://sandbox:8010", "(finops.E004) FINOPS_SANDBOX_URL is set in production"),

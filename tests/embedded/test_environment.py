@@ -56,6 +56,14 @@ def test_what_the_caller_sets_wins(home: Home) -> None:
     assert environment["FINOPS_BASE_URL"] == "http://finops.test"
 
 
+def test_audit_logs_keep_their_name_whatever_the_port_is_at_the_next_start(home: Home) -> None:
+    names = [
+        platform_environment({**URLS, **port}, home)["FINOPS_AUDIT_NAME"] for port in ({"FINOPS_PORT": "9000"}, {})
+    ]
+    assert names == ["127.0.0.1:9000"] * 2
+    assert platform_environment({**URLS, "FINOPS_AUDIT_NAME": "old"}, home)["FINOPS_AUDIT_NAME"] == "old"
+
+
 def test_keys_that_the_caller_sets_are_not_doubled_by_a_file(home: Home) -> None:
     environment = platform_environment({"FINOPS_FIELD_KEYS": "k7:its-own", **URLS}, home)
     assert environment["FINOPS_FIELD_KEYS"] == "k7:its-own"
@@ -67,7 +75,7 @@ def test_the_keys_of_an_older_home_move_into_files(home: Home) -> None:
     home.write("secrets.json", {"field_keys": "k1:as-it-was", "other": "stays"})
     environment = platform_environment(URLS, home)
     assert Path(environment["FINOPS_FIELD_KEYS_FILE"]).read_text() == "k1:as-it-was"
-    assert home.read("secrets.json").keys() == {"other", "secret_key", "teller_webhook_secret"}
+    assert home.read("secrets.json").keys() == {"audit_name", "other", "secret_key", "teller_webhook_secret"}
 
 
 def test_each_process_logs_in_as_its_role(home: Home) -> None:

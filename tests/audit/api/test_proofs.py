@@ -68,6 +68,15 @@ def test_a_client_proves_an_entry_against_a_checkpoint(acme: Any, acme_admin: AP
         )
 
 
+def test_a_log_keeps_its_name_when_the_platform_moves_to_another_host(
+    acme: Any, acme_admin: APIClient, settings: Any, now: datetime
+) -> None:
+    settings.AUDIT_NAME, settings.BASE_URL = "testserver", "https://moved.example"
+    make_entries(acme.id, 1, now=now)
+    run_sequencer(now)
+    assert _checkpoint(acme_admin).origin == _get(acme_admin, "public-key")["origin"] == f"testserver/audit/{acme.id}"
+
+
 def test_a_client_proves_that_the_log_has_only_grown(acme: Any, acme_admin: APIClient, now: datetime) -> None:
     held = []
     for round_number in range(3):
