@@ -6,7 +6,7 @@ import sys
 from django.core.checks import ERROR, Tags, run_checks
 from django.db import OperationalError, connection
 
-from apps.core.db.login import UnsafeLogin, assert_safe_login
+from apps.core.db.login import UnsafeLogin, assert_safe_login, assert_safe_login_later
 from apps.core.keyrings import keys_of
 
 logger = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ def refuse_unsafe_start(*, signs: bool = False) -> None:
 
     What `signs` checkpoints needs the keys for it.
 
-    A database that cannot be reached is not a reason to end: readiness reports it, and no role can be misused.
+    A database that cannot be reached is not a reason to end: readiness reports it. The role is looked at once it can.
     """
     problems = [str(message) for message in run_checks(tags=[Tags.security, "finops"]) if message.level >= ERROR]
     if signs:
@@ -29,6 +29,7 @@ def refuse_unsafe_start(*, signs: bool = False) -> None:
         problems.append(str(error))
     except OperationalError as error:
         logger.warning("boot.database_unreachable", extra={"error": str(error)})
+        assert_safe_login_later()
     finally:
         # Before any fork: a child must not inherit a socket, nor a pool whose threads stayed with the parent.
         connection.close()

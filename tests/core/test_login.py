@@ -3,7 +3,13 @@
 import pytest
 from django.db import connection
 
-from apps.core.db.login import LoginRole, UnsafeLogin, assert_safe_login, find_danger
+from apps.core.db.login import (
+    LoginRole,
+    UnsafeLogin,
+    assert_safe_login,
+    assert_safe_login_later,
+    find_danger,
+)
 from tests import databases
 
 
@@ -30,6 +36,19 @@ def test_the_owner_of_the_tables_may_not_serve(database: str) -> None:
         "The database login finops_owner owns the tables: row-level security would not protect tenants. "
         "Log in as finops_web or finops_worker (see deploy/postgres/roles.sql)."
     )
+
+
+@pytest.mark.commits
+def test_where_the_database_comes_later_so_does_the_check(database: str) -> None:
+    databases.log_in("owner", database)
+    assert_safe_login_later()
+    for _attempt in range(2):
+        with pytest.raises(UnsafeLogin):
+            connection.ensure_connection()
+        assert connection.connection is None
+    databases.log_in("web", database)
+    connection.ensure_connection()
+    assert connection.connection is not None
 
 
 @pytest.mark.no_database

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
 # The login itself first, then every role that it may become. For a superuser that is every role there is.
 _ROLES = """
@@ -37,6 +40,24 @@ def assert_safe_login() -> None:
     Raises:
         UnsafeLogin: it is, or may become, a superuser, a role with BYPASSRLS, or an owner of our tables.
     """
+    _assert_safe(connection)
+
+
+def assert_safe_login_later() -> None:
+    """Check the role of the first connection that this process gets: until it is a safe one, it gets none."""
+    connection_created.connect(_refuse_unsafe, weak=False)
+
+
+def _refuse_unsafe(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
+    try:
+        _assert_safe(connection)
+    except UnsafeLogin:
+        connection.close()
+        raise
+    connection_created.disconnect(_refuse_unsafe)
+
+
+def _assert_safe(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_ROLES)
         danger = find_danger(LoginRole(*row) for row in cursor.fetchall())
