@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import redis
 from django.conf import settings
 from django.db import connection, transaction
 from rest_framework.test import APIClient
@@ -15,6 +14,7 @@ from tests import databases
 from tests.factories import tenants as tenant_factories
 from tests.factories import users as user_factories
 from tests.forks import Forks
+from tests.memory import forget_all
 from tests.sandbox_process import SandboxProcess
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -105,6 +105,12 @@ def realdata() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def nothing_remembered(own_valkey_database: None) -> None:
+    """Begin with limits that nobody has used and breakers that nobody has opened."""
+    forget_all()
+
+
 @pytest.fixture(scope="session")
 def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
     with SandboxProcess(tmp_path_factory.mktemp("sandbox")) as process:
@@ -176,12 +182,3 @@ def anonymous() -> APIClient:
 def staff(database: str):
     """A staff user with the admin's permissions; see tests/backoffice for a signed-in client."""
     return user_factories.make_user("staff", password="correct horse battery", is_staff=True, is_superuser=True)
-
-
-@pytest.fixture
-def full_buckets() -> Iterator[None]:
-    """Limits and circuit breakers that nobody has touched; what a test does to them is forgotten."""
-    with redis.Redis.from_url(settings.REDIS_URL) as valkey:
-        valkey.flushdb()
-        yield
-        valkey.flushdb()

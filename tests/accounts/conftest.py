@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-import redis
-from django.conf import settings
 
 from tests.accounts.bank import Bank
 from tests.sandbox_process import SandboxProcess
@@ -15,7 +13,6 @@ from tests.sandbox_process import SandboxProcess
 def bank(sandbox: SandboxProcess) -> Iterator[Bank]:
     """An enrolment of the test's own, at a bank where nothing happens by itself."""
     sandbox.control("POST", "/clock", running=False)
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()  # limits and breakers of the test before
     yield Bank(sandbox, f"t-{uuid4().hex[:12]}")
     sandbox.clear_faults()
     sandbox.control("POST", "/clock", running=True)

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-import redis
-from django.conf import settings
 
 import apps.market.tasks  # noqa: F401  (registers the handler)
 from apps.accounts.models import Account, Holding
@@ -26,7 +24,6 @@ pytestmark = pytest.mark.worker_login
 
 @pytest.fixture
 def broker(sandbox: SandboxProcess) -> Iterator[Broker]:
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
     yield Broker(sandbox, sandbox.credentials(uuid4().hex)["alpaca"])
     sandbox.clear_faults()
     sandbox.control("POST", "/alpaca/quote", symbol="*", release=True)

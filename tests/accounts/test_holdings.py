@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
-from django.conf import settings
 
 from apps.accounts.models import Account, Holding
 from apps.audit import merkle
@@ -48,7 +46,6 @@ SHORT = replace(
 
 @pytest.fixture
 def venue(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
     with plugged_in(tmp_path, monkeypatch):
         FIRST.account = AccountData(
             external_id="acc-1",

@@ -18,8 +18,6 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
-import redis
-from django.conf import settings as django_settings
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -40,6 +38,7 @@ from tests.accounts.bank import Bank, assert_equal
 from tests.factories.accounts import make_connection
 from tests.factories.tenants import make_tenant
 from tests.forks import Forks, run_dry
+from tests.memory import forget_all
 from tests.sandbox_process import SandboxProcess
 
 FAULTS = ("status:429", "status:502", "drop_response", "malformed", "duplicate", "reorder", "throttle")
@@ -168,7 +167,7 @@ class SyncMachine(RuleBasedStateMachine):
 
     @rule()
     def wipe_valkey(self) -> None:
-        redis.Redis.from_url(django_settings.REDIS_URL).flushdb()
+        forget_all()
 
     @rule()
     def sync(self) -> None:

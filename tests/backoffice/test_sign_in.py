@@ -142,7 +142,7 @@ def test_a_session_without_a_code_is_sent_to_the_sign_in(staff):
     assert (response.status_code, response["Location"]) == (302, f"{LOGIN}?next=/admin/jobs/job/")
 
 
-def test_an_address_cannot_try_names_without_end(client, database, settings, full_buckets):
+def test_an_address_cannot_try_names_without_end(client, database, settings):
     settings.RATE_LIMITS = {"address": (0.01, 100), "sign_in": (0.01, 2)}
     answers = [post_login(client, username=f"name-{number}", code="123456") for number in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]

@@ -63,7 +63,7 @@ def test_input_that_is_refused(acme_admin: APIClient, line: Any) -> None:
     assert (line()["levelname"], line()["status"], line()["code"]) == ("INFO", 400, "validation_failed")
 
 
-def test_too_many_requests(acme_admin: APIClient, line: Any, settings: Any, full_buckets: None) -> None:
+def test_too_many_requests(acme_admin: APIClient, line: Any, settings: Any) -> None:
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "key": (0.01, 0.01)}
     acme_admin.get("/api/v1/tenant")
     assert (line()["levelname"], line()["status"], line()["code"]) == ("WARNING", 429, "rate_limited")

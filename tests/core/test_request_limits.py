@@ -29,7 +29,7 @@ TENANT = "/api/v1/tenant"
 
 
 @pytest.fixture(autouse=True)
-def slow(settings, full_buckets) -> None:
+def slow(settings) -> None:
     """Limits that a test reaches."""
     settings.RATE_LIMITS = SLOW
 

@@ -8,14 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import redis
-from django.conf import settings
 
 from apps.core.scope import tenant_scope, write_scope
 from apps.orders.models import Order, RiskAccount
 from tests.crash.ordeal import Ordeal
 from tests.crash.wire import Boundary
 from tests.factories.tenants import make_api_key
+from tests.memory import forget_all
 from tests.orders.storm.scene import Scene
 
 pytestmark = pytest.mark.worker_login
@@ -121,7 +120,7 @@ def test_an_order_that_has_to_ask_the_venue_first_at_every_boundary(scene: Scene
 
     def prepare() -> None:
         scene.owner.execute(LONG_AGO)
-        redis.Redis.from_url(settings.REDIS_URL).flushdb()  # so long ago, too, that nobody is asking any more
+        forget_all()  # so long ago, too, that nobody is asking any more
 
     body, secret = order_body(scene), make_api_key(scene.desk.tenant, role="trader")
     ordeal.trace("/api/v1/orders", body, secret=secret, prepare=prepare)

@@ -11,7 +11,7 @@ from apps.core.ids import new_id
 from tests.matrix.calls import call, good_call
 from tests.matrix.contract import Contract, check_problem
 from tests.matrix.routes import BASE, OPERATIONS, ROUTES, Route, operation_id
-from tests.matrix.shares import share
+from tests.matrix.shares import share, shared
 from tests.matrix.world import World
 
 DOCUMENTED = [(route, method) for route, method in OPERATIONS if route.path not in ("docs", "redoc", "openapi.json")]
@@ -42,7 +42,7 @@ def test_refusals_are_as_documented(route: Route, method: str, world: World, con
             contract.check(answer, route, method)
 
 
-@pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=operation_id)
+@pytest.mark.parametrize(("route", "method"), shared(OPERATIONS, turn=0), ids=operation_id)
 def test_request_id(route: Route, method: str, world: World) -> None:
     url = route.url(world.acme.ids)
     for member in ("acme_viewer", "anonymous"):
@@ -61,7 +61,7 @@ def test_malformed_request_ids_are_replaced(malformed: str, world: World) -> Non
     assert is_uuid7(answer["X-Request-ID"])
 
 
-@pytest.mark.parametrize(("route", "method"), DOCUMENTED, ids=operation_id)
+@pytest.mark.parametrize(("route", "method"), shared(DOCUMENTED, turn=1), ids=operation_id)
 def test_unknown_query_parameters(route: Route, method: str, world: World, contract: Contract) -> None:
     for query, given in {"surprise=1": ["surprise"], "format=xml&limits=2": ["format", "limits"]}.items():
         names = [name for name in given if method != "GET" or name not in route.query_fields]

@@ -7,8 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import redis
-from django.conf import settings
 from django.db import connection
 
 from apps.audit.models import AuditEntry
@@ -19,13 +17,12 @@ from apps.market.models import Listing
 from apps.orders.models import Position, RiskAccount
 from apps.orders.services.accounts import ensure_risk_account, refresh_means
 from apps.outbox.models import OutboxEvent
-from apps.providers.adapters.alpaca.hosts import HOSTS
 from apps.providers.registry import brokerage_for
 from apps.providers.services import create_connection
 from apps.providers.trading import AssetData, OrderRequest
-from apps.providers.transport.breaker import line_name, provider_breaker
 from tests.factories.accounts import make_account
 from tests.factories.market import make_listing
+from tests.memory import forget_all
 from tests.sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.commits
@@ -65,7 +62,7 @@ class Customer:
         with write_scope(self.actor):
             means_as_of = clock.now() - timedelta(seconds=seconds)
             RiskAccount.objects.filter(id=self.risk_account_id).update(means_as_of=means_as_of)
-        redis.Redis.from_url(settings.REDIS_URL).flushdb()
+        forget_all()
 
     def positions(self) -> list[tuple[str, Decimal, Decimal]]:
         with tenant_scope(self.tenant.id):
@@ -104,9 +101,6 @@ class Customer:
 
 @pytest.fixture
 def customer(sandbox: SandboxProcess, acme) -> Customer:
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
-    for host in HOSTS:
-        provider_breaker(line_name("alpaca", host)).succeed()
     return Customer(sandbox, acme)
 
 
@@ -180,7 +174,7 @@ def test_a_holding_that_we_cannot_tell_leaves_the_means_unknown(customer):
     customer.refresh()
     assert (customer.read().means_as_of, customer.positions()) == (None, [])
     list_instrument(customer, "AAPL")
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
+    forget_all()
     customer.refresh()
     assert customer.read().means_as_of is not None
     assert [row[1] for row in customer.positions()] == [7]

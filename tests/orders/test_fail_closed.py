@@ -4,7 +4,7 @@ The gate alone goes through the whole matrix in rules/test_fail_closed.py; here 
 type of order, with side and time in force in turn. What is denied reserves nothing, uses up nothing and sends nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -12,7 +12,6 @@ from itertools import product
 from typing import Any
 
 import pytest
-import redis
 from django.conf import settings
 
 from apps.audit.models import AuditEntry
@@ -113,16 +112,13 @@ TURNS = list(product(Side, TimeInForce))
 
 
 @pytest.fixture
-def desk(acme, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def desk(acme, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A desk whose venue is away: whatever has grown old cannot be had again."""
-    memory = redis.Redis.from_url(settings.REDIS_URL)
-    memory.flushdb()
     monkeypatch.setattr(settings, "SANDBOX_URL", f"http://127.0.0.1:{free_port()}")
     for host in HOSTS:
         while not provider_breaker(line_name("alpaca", host)).fail():
             pass  # until it is open, so that nobody waits for a venue that is not there
-    yield make_desk(acme)
-    memory.flushdb()
+    return make_desk(acme)
 
 
 def post(client: Any, desk: Desk, type_: OrderType, side: Side, time: TimeInForce) -> Any:

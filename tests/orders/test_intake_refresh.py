@@ -4,8 +4,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import redis
-from django.conf import settings
 
 from apps.accounts.models import Account
 from apps.core import clock
@@ -13,13 +11,12 @@ from apps.core.actor import system_actor
 from apps.core.scope import tenant_scope, write_scope
 from apps.market.models import Quote, VenueClock
 from apps.orders.models import Order, RiskAccount
-from apps.providers.adapters.alpaca.hosts import HOSTS
 from apps.providers.models import Connection
 from apps.providers.registry import brokerage_for
 from apps.providers.services import create_connection
-from apps.providers.transport.breaker import line_name, provider_breaker
 from tests.factories.accounts import make_account
 from tests.factories.market import make_clock, make_listing, make_quote
+from tests.memory import forget_all
 from tests.orders.intake import URL, post, traces
 from tests.sandbox_process import SandboxProcess
 
@@ -59,15 +56,7 @@ class Fresh:
 
 @pytest.fixture
 def fresh(sandbox: SandboxProcess, acme) -> Fresh:
-    land()
-    for host in HOSTS:
-        provider_breaker(line_name("alpaca", host)).succeed()
     return Fresh(sandbox, acme)
-
-
-def land() -> None:
-    """Forget what was asked for a moment ago, which would count as asked."""
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
 
 
 def test_the_first_order_of_an_account_has_everything_asked_for_once(fresh: Fresh, acme, acme_trader):
@@ -83,7 +72,7 @@ def test_only_what_has_grown_old_is_asked_for_again(fresh: Fresh, acme_trader):
     post(acme_trader, fresh.body())
     fresh.asked()
     for make_old, expected in ((lambda: make_quote(fresh.listing, age_seconds=60), ["quote"]), (_old_clock, ["clock"])):
-        land()
+        forget_all()
         make_old()
         assert post(acme_trader, fresh.body()).json()["status"] == "approved"
         assert fresh.asked() == expected
@@ -115,7 +104,7 @@ def test_what_the_venue_does_not_tell_denies(path: str, kind: str, code: str, fr
 
 def test_a_quote_that_cannot_be_renewed_is_stale(fresh: Fresh, acme_trader):
     post(acme_trader, fresh.body())
-    land()
+    forget_all()
     stored = make_quote(fresh.listing, age_seconds=60)
     fresh.sandbox.fault("status:500", provider="alpaca", match="/quotes/latest")
     denial = post(acme_trader, fresh.body()).json()["denial"]
@@ -131,7 +120,7 @@ def test_a_replacement_has_old_inputs_renewed_too(fresh: Fresh, acme, acme_trade
     refused = acme_trader.patch(f"{URL}/{placed['id']}", {"quantity": "2"}, format="json")
     assert (refused.status_code, refused.json()["code"]) == (409, "order_not_at_venue")
     _be_at_venue(acme, placed["id"])
-    land()
+    forget_all()
     make_quote(fresh.listing, age_seconds=60)
     fresh.asked()
     answer = acme_trader.patch(f"{URL}/{placed['id']}", {"quantity": "2"}, format="json")

@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import redis
 from django.conf import settings
 
 from apps.core import clock
@@ -25,7 +24,6 @@ pytestmark = pytest.mark.worker_login
 @pytest.fixture(autouse=True)
 def market(floor: Floor) -> None:
     """Prices and the venue's clock are known and of now; nobody is asking for them."""
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
     make_quote(floor.listing, "189.98", "190.02")
     make_clock(NAME)
 

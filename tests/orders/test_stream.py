@@ -15,8 +15,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import redis
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connection as database_connection
 from prometheus_client import REGISTRY
@@ -42,7 +40,6 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def desk(sandbox: SandboxProcess, acme) -> Floor:
     """Acme's paper account at the sandbox's Alpaca."""
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
     return open_alpaca_floor(acme, sandbox, f"stream-{uuid4().hex}")
 
 

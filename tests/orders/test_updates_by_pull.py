@@ -5,8 +5,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-import redis
-from django.conf import settings
 
 from apps.core import clock
 from apps.core.scope import system_scope, write_scope
@@ -19,11 +17,6 @@ from tests.orders.broker import AWAY, LOST, Broker
 from tests.orders.floor import Floor, number
 
 pytestmark = pytest.mark.worker_login
-
-
-@pytest.fixture(autouse=True)
-def no_turns() -> None:
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
 
 
 def at_venue(floor: Floor, **values) -> Order:

@@ -6,8 +6,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import redis
-from django.conf import settings as django_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +20,7 @@ from apps.orders.services.transitions import transition
 from apps.orders.services.updates import take_venue_order
 from apps.providers.trading import TradeUpdate, VenueOrder
 from tests.factories.tenants import make_tenant
+from tests.memory import forget_all
 from tests.orders.broker import NAME, Broker
 from tests.orders.floor import Floor, number, open_floor
 
@@ -111,7 +110,7 @@ class Play:
             self.messages.pop(which % len(self.messages))
 
     def pull(self) -> None:
-        redis.Redis.from_url(django_settings.REDIS_URL).flushdb()
+        forget_all()
         self.floor.pull()
 
     def look_up(self) -> None:

@@ -23,7 +23,7 @@ def keys(sandbox) -> dict[str, str]:
 
 
 @pytest.fixture
-def broker(acme, now, keys, full_buckets) -> Connection:
+def broker(acme, now, keys) -> Connection:
     """A connection to a provider that nobody in this process has seen failing."""
     return create_connection(provider="alpaca", credentials=keys, label="Desk", actor=actor_of(acme), now=now)
 

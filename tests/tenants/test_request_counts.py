@@ -48,7 +48,7 @@ def test_whatever_is_admitted_is_counted_for_its_tenant_alone(
     assert tallied() == {str(acme.id): 3, str(globex.id): 1}
 
 
-def test_what_a_limit_refuses_is_not_counted(acme: Tenant, acme_viewer: APIClient, settings: Any, full_buckets) -> None:
+def test_what_a_limit_refuses_is_not_counted(acme: Tenant, acme_viewer: APIClient, settings: Any) -> None:
     settings.RATE_LIMITS = {"key": (0.01, 2), "tenant": (0.01, 9), "address": (1, 9)}
     assert [acme_viewer.get(TENANT).status_code for _request in range(4)] == [200, 200, 429, 429]
     assert tallied() == {str(acme.id): 2}

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-import redis
-from django.conf import settings
 
 from tests import databases
 from tests.forks import Forks
@@ -17,7 +15,6 @@ from tests.sandbox_process import SandboxProcess
 @pytest.fixture
 def scene(sandbox: SandboxProcess, acme, database: str, forks: Forks) -> Iterator[Scene]:
     """Acme's paper account, where orders wait until the test lets them be filled."""
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
     label = f"storm-{uuid4().hex}"
     keys = sandbox.credentials(label)["alpaca"]
     desk = open_alpaca_floor(acme, sandbox, label)
