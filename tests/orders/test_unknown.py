@@ -194,6 +194,25 @@ def test_what_a_dead_worker_left_is_not_sent_once_a_kill_switch_is_engaged(floor
     assert broker.orders == {}
 
 
+def test_what_a_dead_worker_left_is_not_sent_once_it_is_canceled(floor: Floor, broker: Broker):
+    """Its cancel goes out should the venue ever show it; until then a person alone may say that it is not there."""
+    order = floor.make_order()
+    die_in_call(floor, broker, performs=False)
+    floor.ask_cancel(order)
+
+    floor.run(ahead=70)
+
+    stored = floor.read(order)
+    assert (stored.status, stored.pending, broker.orders) == ("unknown", "cancel", {})
+    assert broker.calls == ["place_order", "find_order", "find_order"]
+
+    broker.place(request_of(stored))
+    floor.run(ahead=200)
+
+    assert broker.calls[3:] == ["find_order", "cancel_order"]
+    assert broker.only_order().pending == "cancel"
+
+
 def test_a_worker_that_was_too_slow_for_its_lease_leaves_the_order_as_it_was(floor: Floor, broker: Broker):
     """It sends nothing any more: of an order that is `submitting` nobody else would know that."""
     order = floor.make_order()
