@@ -77,6 +77,9 @@ class _Session:
     def __init__(self, wire: Wire, client: socket.socket, server: tuple[str, int]) -> None:
         self._wire, self._client = wire, client
         self._server = socket.create_connection(server)
+        for end in (client, self._server):
+            # A message goes on as soon as it is read: else each waits 40 ms for the acknowledgment of the one before.
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._prepared: dict[bytes, str] = {}
         self._bound: dict[bytes, str] = {}
         self._sent = self._done = 0

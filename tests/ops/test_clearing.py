@@ -1,5 +1,6 @@
 """Dead letters are cleared all at once: those that are meant, each as a single one is, and counted exactly."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ from apps.tenants.services import engage_read_only
 from tests import databases
 from tests.backoffice.world import make_dead_job
 from tests.factories.incidents import make_incident
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.commits
 
@@ -136,6 +138,24 @@ def test_what_dies_again_meanwhile_is_left_alone(acme: Tenant, grace: Actor) -> 
     databases.log_in("web", connection.settings_dict["NAME"])
     assert states() == {first.pk: "dead", second.pk: "queued"}
     assert (Clearing.objects.get().cleared, Clearing.objects.get().total) == (2, 2)
+
+
+def test_what_a_person_discards_at_this_moment_is_not_replayed(acme: Tenant, grace: Actor, database: str) -> None:
+    mine, other = make_dead_job(acme, now=DIED), make_dead_job(acme, now=DIED)
+    ask(grace)
+    with databases.as_owner(database) as person, databases.as_owner(database) as onlooker:
+
+        def is_held_up() -> bool:
+            query = "SELECT FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0 AND datname = %s"
+            return bool(onlooker.execute(query, [database]).rowcount)
+
+        with ThreadPoolExecutor(1) as pool:
+            with person.transaction():
+                person.execute("UPDATE jobs_job SET state = 'discarded' WHERE id = %s", [mine.pk])
+                steps = pool.submit(work)
+                wait_until(is_held_up, what="the clearing waits for the person")
+            assert steps.result(10) == [(1, 0, "done")]
+    assert states() == {mine.pk: "discarded", other.pk: "queued"}
 
 
 def test_two_clearings_take_turns(acme: Tenant, grace: Actor) -> None:

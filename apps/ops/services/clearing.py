@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from apps.audit import services as audit
@@ -118,14 +118,14 @@ def clear_batch(*, now: datetime, batch: int = BATCH) -> bool:
 
 
 def _next_of(clearing: Clearing, batch: int) -> list[tuple[UUID, UUID]]:
-    """Return (job, tenant) of the next dead letters, in order of their ids."""
+    """Return (job, tenant) of the next dead letters, in order of their ids; locked, since a discarded one is none."""
     with system_scope():
         rows = dead_letters(DeadLetters.from_json(clearing.meant), until=clearing.requested_at)
         if clearing.tenants is not None:
             rows = rows.filter(tenant_id__in=clearing.tenants)
         if clearing.after is not None:
             rows = rows.filter(id__gt=clearing.after)
-        return list(rows.order_by("id").values_list("id", "tenant_id")[:batch])
+        return list(rows.select_for_update().order_by("id").values_list("id", "tenant_id")[:batch])
 
 
 def _clear(clearing: Clearing, job_id: UUID, tenant_id: UUID, now: datetime) -> str:
@@ -139,6 +139,8 @@ def _clear(clearing: Clearing, job_id: UUID, tenant_id: UUID, now: datetime) -> 
     except DomainError as error:
         return error.code
     except Exception:  # One that fails in a way nobody thought of must not keep the others from their turn.
+        if not connection.is_usable():
+            raise
         logger.exception("dead_letters.not_cleared", extra={"job_id": str(job_id)})
         return UNEXPECTED
     return ""
