@@ -349,6 +349,7 @@ if BROKER_URL.partition(":")[0] in {"redis", "rediss"}:
     QUEUE_ARGUMENTS = {}
     CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BEAT_SCHEDULER = "finops.beat:LeaderScheduler"
+CELERY_WORKER_CONSUMER = "finops.consumer:Consumer"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False  # A task is only a hint to look at the job table; losing one loses nothing.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
