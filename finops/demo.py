@@ -57,9 +57,15 @@ def ensure_demo(path: Path) -> bool:
     """Create the demo unless `path` describes what the database holds; return whether the file was written.
 
     Each part is created or, when an interrupted creation or a lost file left it, taken over with new secrets: of
-    the old ones only hashes are stored. The file comes last, so without it everything is gone through again.
+    the old ones only hashes are stored. The file comes last, so without it everything is gone through again. The
+    banks' webhooks follow the platform to another port.
     """
     if _describes_the_database(path):
+        with staff_scope():
+            tenants = {tenant.slug: tenant for tenant in Tenant.objects.filter(slug__in=[one.slug for one in TENANTS])}
+        for demo in TENANTS:
+            if demo.slug in tenants:
+                _ensure_webhooks(demo, tenants[demo.slug])
         return False
     content = {
         "base_url": settings.BASE_URL,

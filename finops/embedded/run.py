@@ -127,12 +127,13 @@ class Platform:
                 fit.remember_fit(self.home, PROJECT)
         if not _await(supervisor, lambda: _accepts(self.sandbox_port), SANDBOX_SECONDS):
             raise EmbeddedError("The provider sandbox did not start: its output is above.")
-        if not is_current or read_demo(self.demo) is None:
+        base_url, demo = self.environment["FINOPS_BASE_URL"], read_demo(self.demo)
+        if not is_current or demo is None or demo["base_url"] != base_url:
             self.console.say("Loading the demo tenants")
             self._must_succeed(supervisor, services.load_demo(self.environment))
         refresh_addresses(
             self.demo,
-            base_url=self.environment["FINOPS_BASE_URL"],
+            base_url=base_url,
             sandbox_url=self.environment["FINOPS_SANDBOX_URL"],
         )
 

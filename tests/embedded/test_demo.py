@@ -123,12 +123,16 @@ def test_the_banks_of_the_demo_send_their_webhooks_to_its_connections(tmp_path, 
     settings.TELLER_WEBHOOK_SECRETS, settings.BASE_URL = ["signing-secret"], "http://127.0.0.1:1"
     for name in ("first.json", "second.json"):
         ensure_demo(tmp_path / name)
+    settings.BASE_URL = "http://127.0.0.1:2"
+    assert ensure_demo(tmp_path / "second.json") is False
     targets = sandbox.control("GET", "/teller/webhooks")["targets"]
     sandbox.control("DELETE", "/teller/webhooks")
     with staff_scope():
         ids = list(Connection.objects.filter(provider="teller").order_by("tenant_id").values_list("id", flat=True))
-    assert [target["url"] for target in targets] == [f"http://127.0.0.1:1/hooks/teller/{id_}" for id_ in ids]
-    assert [target["token"] for target in targets] == ["test_tkn_acme", "test_tkn_globex"]
+    ports = (1, 2)  # the platform was stopped, and listens on another one now
+    urls = [f"http://127.0.0.1:{port}/hooks/teller/{id_}" for port in ports for id_ in ids]
+    assert [target["url"] for target in targets] == urls
+    assert [target["token"] for target in targets] == ["test_tkn_acme", "test_tkn_globex"] * 2
 
 
 def test_what_staff_took_away_is_not_brought_back(tmp_path: Path, sandbox: SandboxProcess) -> None:
