@@ -1,6 +1,5 @@
 """What staff see of checkpoints and of an entry's proof."""
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from apps.core.scope import staff_scope
 from tests.backoffice.staff import enrol, open_session
 from tests.factories.audit import NOW, make_entries, make_entry, run_sequencer
 from tests.tampering import tamper
+from tests.threads import begin
 
 pytestmark = pytest.mark.commits
 
@@ -80,15 +80,12 @@ def test_an_entry_of_a_log_that_grows_meanwhile_is_proved(newest: AuditEntry) ->
         assert newest.tenant_id is not None
         make_entry(newest.tenant_id)
         run_sequencer(now=NOW + timedelta(seconds=1))
-        connection.close()
 
     def sign_another(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
         answer = execute(sql, *arguments)
         if "audit_checkpoint" in sql and not signed:
             signed.append(sql)
-            other = threading.Thread(target=grow)
-            other.start()
-            other.join()
+            begin(grow).result(20)
         return answer
 
     size = _head(newest).size

@@ -2,8 +2,6 @@
 
 import base64
 import json
-import threading
-import time
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -24,6 +22,8 @@ from apps.core import crypto
 from apps.core.actor import Actor, system_actor
 from apps.core.scope import staff_scope, tenant_scope, write_scope
 from tests.factories.audit import make_entry
+from tests.threads import begin, blocked_sessions
+from tests.waiting import wait_until
 
 ACME = UUID("0198c5a0-0000-7000-8000-00000000000a")
 GLOBEX = UUID("0198c5a0-0000-7000-8000-00000000000b")
@@ -212,22 +212,15 @@ class TestKeys:
     @pytest.mark.commits
     def test_of_two_who_need_a_new_key_at_once_the_other_takes_it(self) -> None:
         """The first holds its transaction open until the second waits for it."""
-        found: list[str] = []
-
-        def second() -> None:
-            found.append(make_entry(ACME, actor=TRADER).personal["actor"]["key"])
-            connection.close()
-
         with write_scope(TRADER):
             record(action="x.y", actor=TRADER, target_type="x", target_id="x", now=ENTRY_TIME)
-            other = threading.Thread(target=second)
-            other.start()
-            await_a_waiter()
-        other.join(timeout=20)
+            second = begin(lambda: make_entry(ACME, actor=TRADER))
+            wait_until(blocked_sessions, what="the second to wait")
+        found = second.result(20).personal["actor"]["key"]
         assert keys() == [(ACME, ADA)]
         with tenant_scope(ACME):
             assert {opened.label for opened in open_entries(AuditEntry.objects.all())} == {"ada"}
-            assert found == [str(AuditSubjectKey.objects.get().id)]
+            assert found == str(AuditSubjectKey.objects.get().id)
 
     @pytest.mark.commits
     def test_who_acts_after_their_key_was_destroyed_gets_another(self) -> None:
@@ -264,13 +257,3 @@ def run(sql: str, *params: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.rowcount)
-
-
-def await_a_waiter() -> None:
-    with connection.cursor() as cursor:
-        for _ in range(150):
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone() == (1,):
-                return
-            time.sleep(0.02)
-    pytest.fail("nobody waited")

@@ -10,6 +10,7 @@ from apps.core import scope, wake
 from apps.core.actor import Actor, system_actor
 from apps.core.errors import ReadOnly
 from apps.core.scope import staff_scope, system_scope, tenant_scope, write_scope
+from tests.threads import at_once
 
 pytestmark = pytest.mark.commits
 
@@ -151,21 +152,14 @@ def test_inside_somebodys_transaction_wakes_wait_for_its_commit() -> None:
 
 
 def test_scopes_of_two_threads_do_not_meet() -> None:
-    seen: dict[UUID, tuple[str, str]] = {}
-    barrier = threading.Barrier(2, timeout=10)
+    both_open = threading.Barrier(2, timeout=10)
 
-    def work(tenant: UUID) -> None:
+    def work(tenant: UUID) -> tuple[str, str]:
         with tenant_scope(tenant):
-            barrier.wait()
-            seen[tenant] = _where()
-        connection.close()
+            both_open.wait()
+            return _where()
 
-    threads = [threading.Thread(target=work, args=[tenant]) for tenant in (TENANT, OTHER)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert seen == {tenant: ("finops_app", str(tenant)) for tenant in (TENANT, OTHER)}
+    assert at_once(work, [TENANT, OTHER]) == [("finops_app", str(tenant)) for tenant in (TENANT, OTHER)]
 
 
 def test_deferred_constraints_are_checked_before_the_scope_ends() -> None:

@@ -1,12 +1,9 @@
 """One key under fire: real connections, real commits, a client that is killed."""
 
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from django.db import connection
 from rest_framework.test import APIClient
@@ -19,10 +16,11 @@ from apps.idempotency.models import IdempotencyRecord
 from apps.idempotency.services import keep_answer, take_key
 from apps.idempotency.types import Answer
 from apps.outbox.models import OutboxEvent
-from tests import databases
 from tests.databases import log_in
 from tests.factories.outbox import make_event
 from tests.forks import Forks, say
+from tests.threads import at_once, begin, blocked_sessions
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.commits, pytest.mark.urls("tests.idempotency.shop")]
 
@@ -30,15 +28,12 @@ ACME = UUID("0198c5a0-0000-7000-8000-00000000000a")
 
 
 def _post(key: str, outcome: str = "201") -> Any:
-    try:
-        return APIClient(raise_request_exception=False).post(
-            "/shop/a/purchases",
-            {"amount": "1", "outcome": outcome},
-            format="json",
-            headers={"X-Tenant": str(ACME), "Idempotency-Key": key},
-        )
-    finally:
-        connection.close()
+    return APIClient(raise_request_exception=False).post(
+        "/shop/a/purchases",
+        {"amount": "1", "outcome": outcome},
+        format="json",
+        headers={"X-Tenant": str(ACME), "Idempotency-Key": key},
+    )
 
 
 def _post_until_done(key: str, outcome: str) -> Any:
@@ -57,15 +52,7 @@ def _counts() -> tuple[int, int]:
 
 @pytest.mark.parametrize(("outcome", "effects"), [("201", 1), ("409", 0)])
 def test_fifty_posts_at_once_with_one_key_have_one_effect_and_one_answer(outcome: str, effects: int) -> None:
-    barrier = threading.Barrier(50, timeout=30)
-
-    def send(_number: int) -> Any:
-        connection.ensure_connection()
-        barrier.wait()
-        return _post_until_done("key-1", outcome)
-
-    with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(send, range(50)))
+    answers = at_once(lambda _client: _post_until_done("key-1", outcome), range(50))
     assert {answer.status_code for answer in answers} == {int(outcome)}
     assert len({answer.content for answer in answers}) == 1
     assert sum("Idempotency-Replayed" not in answer for answer in answers) == 1
@@ -74,22 +61,21 @@ def test_fifty_posts_at_once_with_one_key_have_one_effect_and_one_answer(outcome
 
 def test_a_first_request_that_still_runs_after_the_wait_is_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "IN_FLIGHT_WAIT_MS", 100)
-    with write_scope(system_actor("tests", tenant_id=ACME)), ThreadPoolExecutor(1) as pool:
+    with write_scope(system_actor("tests", tenant_id=ACME)):
         assert take_key(key="key-1", fingerprint=b"x", now=clock.now()) is None
-        refused = pool.submit(_post, "key-1").result(20)
+        refused = begin(lambda: _post("key-1")).result(20)
     assert (refused.status_code, refused.json()["code"]) == (409, "idempotency_in_flight")
     assert refused["Retry-After"] == "1"
     assert _counts() == (0, 1)
 
 
 def test_a_request_waits_for_the_first_and_takes_the_key_when_that_one_fails() -> None:
-    with ThreadPoolExecutor(1) as pool:
-        with pytest.raises(ZeroDivisionError), write_scope(system_actor("tests", tenant_id=ACME)):
-            take_key(key="key-1", fingerprint=b"x", now=clock.now())
-            waiting = pool.submit(_post, "key-1")
-            _wait_for_a_blocked_statement()
-            raise ZeroDivisionError
-        assert waiting.result(20).status_code == 201
+    with pytest.raises(ZeroDivisionError), write_scope(system_actor("tests", tenant_id=ACME)):
+        take_key(key="key-1", fingerprint=b"x", now=clock.now())
+        waiting = begin(lambda: _post("key-1"))
+        wait_until(blocked_sessions, what="the second request to wait for the key")
+        raise ZeroDivisionError
+    assert waiting.result(20).status_code == 201
     assert _counts() == (1, 1)
 
 
@@ -121,16 +107,3 @@ def test_a_process_that_is_killed_before_its_commit_leaves_the_key_free(forks: F
     assert _counts() == (0, 0)
     assert _post("key-1").status_code == 201
     assert _counts() == (1, 1)
-
-
-def _wait_for_a_blocked_statement() -> None:
-    name = connection.settings_dict["NAME"]
-    blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
-    with psycopg.connect(databases.url("web", name), autocommit=True) as other:
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            row = other.execute(blocked, [name]).fetchone()
-            if row is not None and row[0]:
-                return
-            time.sleep(0.02)
-    raise AssertionError("nothing waited for the key")

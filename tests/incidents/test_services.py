@@ -1,12 +1,10 @@
 """Incidents: one standing per trouble, counted, acknowledged, resolved."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from apps.core.actor import Actor, system_actor
 from apps.core.errors import NotFound
@@ -17,6 +15,7 @@ from apps.incidents.models import Incident
 from apps.incidents.services import acknowledge_incident, resolve_incident, resolve_incident_by_id
 from tests.factories.incidents import TARGET, TENANT, make_incident
 from tests.tenants.records import emitted, leaves
+from tests.threads import at_once
 
 OTHER_TENANT = uuid4()
 STAFF = Actor(kind="staff", label="ada", user_id=uuid4(), tenant_id=TENANT)
@@ -177,16 +176,5 @@ def test_nothing_of_an_incident_can_be_deleted(now: datetime) -> None:
 
 @pytest.mark.commits
 def test_concurrent_sightings_are_one_incident_with_an_exact_count(now: datetime) -> None:
-    ready = threading.Barrier(4)
-
-    def see(_number: int) -> None:
-        try:
-            ready.wait(timeout=10)
-            for _ in range(5):
-                make_incident(now=now)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(see, range(4)))
+    at_once(lambda _witness: [make_incident(now=now) for _ in range(5)], range(4))
     assert _standing() == [("c-1", 20, "open")]

@@ -1,19 +1,17 @@
 """Several workers on one queue: threads with connections of their own."""
 
-import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from uuid import UUID
 
 import pytest
-from django.db import connection
 
 from apps.core.scope import system_scope, tenant_scope
 from apps.jobs import runner
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job
 from tests.factories.jobs import TENANT, make_handler, make_job
+from tests.threads import at_once, begin
 
 pytestmark = pytest.mark.worker_login
 
@@ -22,20 +20,14 @@ def _drain(jobs: int, workers: int, now: datetime) -> Counter[UUID]:
     for _ in range(jobs):
         make_job(now=now)
     seen = make_handler()
-    ready = threading.Barrier(workers)
 
     def work(name: str) -> int:
-        ready.wait(timeout=10)
         count = 0
-        try:
-            while runner.run_next("test", worker=name, now=now):
-                count += 1
-        finally:
-            connection.close()
+        while runner.run_next("test", worker=name, now=now):
+            count += 1
         return count
 
-    with ThreadPoolExecutor(workers) as pool:
-        counts = list(pool.map(work, [f"w{n}" for n in range(workers)]))
+    counts = at_once(work, [f"w{n}" for n in range(workers)])
     assert sum(counts) == jobs
     assert sum(count > 0 for count in counts) >= 2
     return Counter(lease.job_id for lease in seen)
@@ -58,34 +50,17 @@ def test_no_job_is_leased_twice_in_a_storm(now: datetime) -> None:
 
 
 def test_concurrent_enqueues_of_one_key_make_one_job(now: datetime) -> None:
-    ready = threading.Barrier(4)
-
-    def work(_number: int) -> set[UUID]:
-        try:
-            ready.wait(timeout=10)
-            return {make_job(now=now, unique_key="c-1").id for _ in range(10)}
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(4) as pool:
-        found = set().union(*pool.map(work, range(4)))
-    assert len(found) == 1
+    found = at_once(lambda _worker: {make_job(now=now, unique_key="c-1").id for _ in range(10)}, range(4))
+    assert len(set().union(*found)) == 1
     assert _states() == {"queued": 1}
 
 
 def test_a_locked_job_does_not_hold_up_the_queue(now: datetime) -> None:
     first, second = make_job(now=now), make_job(now=now)
     seen = make_handler()
-
-    def work() -> None:
-        runner.run_next("test", worker="w2", now=now)
-        connection.close()
-
     with system_scope():
         Job.objects.select_for_update().get(id=first.id)
-        worker = threading.Thread(target=work)
-        worker.start()
-        worker.join(timeout=5)
+        begin(lambda: runner.run_next("test", worker="w2", now=now)).result(5)
     assert [lease.job_id for lease in seen] == [second.id]
     with tenant_scope(TENANT):
         assert Job.objects.get(id=first.id).state == JobState.QUEUED

@@ -1,9 +1,7 @@
 """Whose job is next: tenants take turns, levels of priority do, and bounds hold, however many workers lease."""
 
-import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
@@ -21,6 +19,7 @@ from apps.jobs.types import JobKind, Lease
 from tests import databases
 from tests.factories.jobs import NOTE, make_handler, make_job
 from tests.plans.reading import tell_plans, told_plans
+from tests.threads import at_once, begin
 
 pytestmark = pytest.mark.worker_login
 
@@ -81,17 +80,9 @@ def test_what_cannot_be_had_is_passed_over(now: datetime) -> None:
     make_job(now=now, tenant_id=C)
     with system_scope():
         Job.objects.select_for_update().get(tenant_id=B)
-        with ThreadPoolExecutor(1) as other:
-            [found] = other.submit(_leases_of_a_thread, now).result(timeout=10)
+        [found] = begin(lambda: leases(now, 2)).result(10)
     assert found.tenant_id == C
     assert order(leases(now, 2)) == "B"
-
-
-def _leases_of_a_thread(now: datetime) -> list[Lease]:
-    try:
-        return leases(now, 2)
-    finally:
-        connection.close()
 
 
 def test_a_higher_priority_overtakes_at_every_other_lease(now: datetime) -> None:
@@ -161,17 +152,7 @@ def test_on_a_queue_with_bounds_the_place_is_handed_over(now: datetime) -> None:
 
 
 def _lease_at_once(now: datetime, workers: int) -> Counter[str]:
-    ready = threading.Barrier(workers)
-
-    def work(_number: int) -> str:
-        ready.wait(timeout=10)
-        try:
-            return order(leases(now, 4))
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(workers) as pool:
-        return Counter("".join(pool.map(work, range(workers))))
+    return Counter("".join(at_once(lambda _worker: order(leases(now, 4)), range(workers))))
 
 
 def test_bounds_hold_exactly_under_several_workers(now: datetime) -> None:

@@ -15,8 +15,8 @@ from apps.market.selectors import clock_freshness_of, find_listing, freshness_of
 from apps.market.services import import_listings, refresh_clock, refresh_quotes
 from apps.providers.models import Connection
 from tests.factories.market import connect, make_listing, make_quote
-from tests.market.test_quotes import at_once
 from tests.sandbox_process import SandboxProcess
+from tests.threads import at_once
 
 QUOTES = "GET /v2/stocks/quotes/latest"
 
@@ -127,7 +127,7 @@ def test_keys_that_the_venue_refuses_leave_the_quote_unknown(
 def test_twenty_at_once_are_one_request(broker: Connection, apple: Listing, sandbox: SandboxProcess) -> None:
     sandbox.fault("delay:300", provider="alpaca", match=QUOTES, count=1)
     before = len(sandbox.log("alpaca"))
-    at_once(20, lambda: refresh_quotes(connection=broker, listings=[apple]))
+    at_once(lambda _caller: refresh_quotes(connection=broker, listings=[apple]), range(20))
     assert asked(sandbox, before) == 1
     assert freshness_of(quote_of(apple), now=clock.now()) == Freshness.FRESH
 
@@ -140,8 +140,8 @@ def test_twenty_questions_to_the_api_are_one_request(
     from tests.factories.tenants import make_api_key
 
     secret = make_api_key(acme, role="viewer")
-    before, answers = len(sandbox.log("alpaca")), []
-    at_once(20, lambda: answers.append(client_for(secret).get("/api/v1/quotes/XNAS:AAPL").json()))
+    before = len(sandbox.log("alpaca"))
+    answers = at_once(lambda _caller: client_for(secret).get("/api/v1/quotes/XNAS:AAPL").json(), range(20))
     assert asked(sandbox, before) == 1
     assert {answer["freshness"] for answer in answers} == {"fresh"}
     assert len({answer["bid"] for answer in answers}) == 1

@@ -13,7 +13,7 @@ from apps.market.services import refresh_clock
 from apps.providers.trading import ClockData
 from tests.factories.market import connect, make_clock
 from tests.factories.venue import Venue
-from tests.market.test_quotes import at_once
+from tests.threads import at_once
 
 
 def told(*, is_open: bool = True) -> ClockData:
@@ -82,6 +82,6 @@ def test_twenty_at_once_make_one_call(acme, venue: Venue) -> None:
     connection = connect(acme)
     venue.clock = told()
     venue.seconds = 0.3
-    at_once(20, lambda: refresh_clock(connection=connection))
+    at_once(lambda _caller: refresh_clock(connection=connection), range(20))
     assert venue.calls == ["clock"]
     assert VenueClock.objects.get().is_open

@@ -17,7 +17,7 @@ from apps.providers.errors import ProviderError
 from apps.providers.types import RejectedRow
 from tests.factories.market import asset, connect
 from tests.factories.venue import FIRST, SECOND, Venue
-from tests.market.test_quotes import at_once
+from tests.threads import at_once
 
 APPLE = asset("XNAS:AAPL", fractionable=True, quantity_increment=Decimal("0.000000001"))
 BERKSHIRE = asset("XNYS:BRK.B", shortable=False)
@@ -200,8 +200,8 @@ def test_two_venues_at_once_share_their_instruments(acme, venue: Venue, monkeypa
     keys = [f"XNAS:S{n}" for n in range(400)]
     FIRST.assets = [asset(key) for key in keys]
     SECOND.assets = [asset(key, name=f"{key} at two") for key in reversed(keys)]
-    turns = iter([connect(acme, "venue_one"), connect(acme, "venue_two")] * 3)
-    at_once(6, lambda: import_listings(connection=next(turns)))
+    connections = [connect(acme, "venue_one"), connect(acme, "venue_two")] * 3
+    at_once(lambda connection: import_listings(connection=connection), connections)
     assert Instrument.objects.count() == 400
     assert Listing.objects.filter(venue="venue_one", tradable=True).count() == 400
     assert Listing.objects.filter(venue="venue_two", tradable=True).count() == 400

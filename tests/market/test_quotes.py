@@ -1,42 +1,23 @@
 """Quotes on demand: one asks, the others wait; what is stored is never replaced by older news or by a failure."""
 
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.conf import settings
-from django.db import connection as database
 
 from apps.core import clock
 from apps.core.guard import CallInsideTransaction
 from apps.core.scope import tenant_scope
 from apps.market.enums import Freshness
-from apps.market.models import Quote
+from apps.market.models import Listing, Quote
 from apps.market.selectors import freshness_of
 from apps.market.services import refresh_quotes
 from apps.providers.enums import ErrorCategory
 from tests.factories.market import connect, make_listing, make_quote
 from tests.factories.venue import FIRST, SECOND, Venue
-
-
-def at_once(count: int, work: Callable[[], object]) -> None:
-    """Run `work` in threads that start together, each with a database connection of its own."""
-    barrier = threading.Barrier(count)
-
-    def run() -> None:
-        barrier.wait(10)
-        try:
-            work()
-        finally:
-            database.close()
-
-    with ThreadPoolExecutor(count) as pool:
-        for future in [pool.submit(run) for _ in range(count)]:
-            future.result(30)
+from tests.threads import at_once
 
 
 def stored(source: str = "venue_one") -> Quote:
@@ -156,15 +137,13 @@ def test_twenty_at_once_make_one_call_and_all_find_its_answer(acme, venue: Venue
     listing, connection = make_listing(venue="venue_one"), connect(acme)
     venue.quote("AAPL", "189.98", "190.02")
     venue.seconds = 0.3
-    seen = []
 
-    def ask() -> None:
+    def ask(_caller: int) -> Decimal:
         refresh_quotes(connection=connection, listings=[listing])
-        seen.append(stored().bid)
+        return stored().bid
 
-    at_once(20, ask)
+    assert at_once(ask, range(20)) == [Decimal("189.98")] * 20
     assert venue.calls == ["quotes AAPL"]
-    assert seen == [Decimal("189.98")] * 20
 
 
 @pytest.mark.commits
@@ -172,7 +151,7 @@ def test_a_failure_is_shared_as_well(acme, venue: Venue) -> None:
     listing, connection = make_listing(venue="venue_one"), connect(acme)
     venue.fail()
     venue.seconds = 0.3
-    at_once(20, lambda: refresh_quotes(connection=connection, listings=[listing]))
+    at_once(lambda _caller: refresh_quotes(connection=connection, listings=[listing]), range(20))
     assert venue.calls == ["quotes AAPL"]
     assert not Quote.objects.exists()
 
@@ -186,14 +165,13 @@ def test_what_fails_with_one_connection_is_asked_for_with_ones_own_by_one_for_al
     refresh_quotes(connection=broken, listings=[listing])
     assert (venue.calls, Quote.objects.count()) == (["quotes AAPL"], 0)
     venue.seconds = 0.2
-    seen = []
 
-    def ask() -> None:
+    def ask(_caller: int) -> Decimal:
         refresh_quotes(connection=working, listings=[listing])
-        seen.append(stored().bid)
+        return stored().bid
 
-    at_once(6, ask)
-    assert (venue.calls, seen) == (["quotes AAPL"] * 2, [Decimal("189.98")] * 6)
+    assert at_once(ask, range(6)) == [Decimal("189.98")] * 6
+    assert venue.calls == ["quotes AAPL"] * 2
 
 
 @pytest.mark.commits
@@ -203,15 +181,13 @@ def test_those_who_want_several_wait_for_what_another_is_asking_and_ask_the_rest
     venue.quote("AAPL", "189", "190")
     venue.quote("MSFT", "410", "411")
     venue.seconds = 0.5
-    turns = iter([[apple], [apple, microsoft]])
 
-    def ask() -> None:
-        listings = next(turns)
+    def ask(listings: list[Listing]) -> None:
         time.sleep(0.1 * len(listings))
         refresh_quotes(connection=connection, listings=listings)
         assert Quote.objects.filter(instrument__in=[row.instrument for row in listings]).count() == len(listings)
 
-    at_once(2, ask)
+    at_once(ask, [[apple], [apple, microsoft]])
     assert venue.calls == ["quotes AAPL", "quotes MSFT"]
 
 
@@ -223,13 +199,7 @@ def test_two_venues_do_not_wait_for_each_other(acme, venue: Venue) -> None:
     FIRST.quote("AAPL", "100", "101")
     SECOND.quote("AAPL", "200", "201")
     FIRST.seconds = SECOND.seconds = 0.2
-    turns = iter([(connections[row.venue], row) for row in (one, two)] * 10)
-
-    def ask() -> None:
-        connection, listing = next(turns)
-        refresh_quotes(connection=connection, listings=[listing])
-
-    at_once(20, ask)
+    at_once(lambda row: refresh_quotes(connection=connections[row.venue], listings=[row]), [one, two] * 10)
     assert (FIRST.calls, SECOND.calls) == (["quotes AAPL"], ["quotes AAPL"])
     assert {quote.source: quote.bid for quote in Quote.objects.all()} == {
         "venue_one": Decimal(100),

@@ -20,7 +20,7 @@ from apps.providers.models import Connection
 from apps.tenants.models import Tenant
 from tests.factories.market import asset, connect
 from tests.factories.venue import Venue
-from tests.market.test_quotes import at_once
+from tests.threads import at_once
 
 pytestmark = pytest.mark.worker_login
 
@@ -117,12 +117,10 @@ def test_a_venue_that_is_away_is_tried_again(acme, venue: Venue) -> None:
 def test_of_all_who_ask_at_once_one_does(acme, globex, venue: Venue) -> None:
     connections = [connect(acme), connect(globex)]
     now = clock.now()
-    turns = iter(connections * 5)
 
-    def ask() -> None:
-        connection = next(turns)
+    def ask(connection: Connection) -> None:
         actor = system_actor("tests", tenant_id=connection.tenant_id)
         request_import(connection=connection, actor=actor, now=now)
 
-    at_once(10, ask)
+    at_once(ask, connections * 5)
     assert len(import_jobs(acme)) + len(import_jobs(globex)) == 1

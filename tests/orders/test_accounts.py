@@ -2,12 +2,10 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from threading import Barrier, Thread
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 
 from apps.audit.models import AuditEntry
 from apps.core import clock
@@ -24,6 +22,7 @@ from tests.factories.accounts import make_account
 from tests.factories.market import make_listing
 from tests.memory import forget_all
 from tests.sandbox_process import SandboxProcess
+from tests.threads import at_once
 
 pytestmark = pytest.mark.commits
 
@@ -138,18 +137,8 @@ def test_fresh_means_are_not_asked_for_again_and_old_ones_are(customer):
 
 
 def test_ten_callers_ask_once(customer):
-    barrier, asked = Barrier(10), customer.calls("/v2/account")
-
-    def refresh() -> None:
-        barrier.wait(10)
-        customer.refresh()
-        connection.close()
-
-    threads = [Thread(target=refresh) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    asked = customer.calls("/v2/account")
+    at_once(lambda _caller: customer.refresh(), range(10))
     assert customer.calls("/v2/account") == asked + 1
     assert customer.read().means_as_of is not None
 

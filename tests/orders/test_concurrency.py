@@ -3,11 +3,9 @@
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
-from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from apps.core.ids import new_id
 from apps.core.scope import tenant_scope
@@ -17,6 +15,7 @@ from tests.conftest import client_for
 from tests.factories.market import make_listing, make_quote
 from tests.factories.orders import Desk, make_desk
 from tests.factories.tenants import make_api_key
+from tests.threads import at_once
 
 pytestmark = pytest.mark.commits
 
@@ -40,9 +39,9 @@ def submit_all(
     desk: Desk, *, submitters: int = SUBMITTERS, key_of: Callable[[int], str] = lambda _n: str(new_id()), **body: Any
 ) -> list[Any]:
     """Post one order from each submitter, all at the same moment; return the answers."""
-    secret, barrier, answers = make_api_key(desk.tenant, "trader"), Barrier(submitters), list[Any]()
+    secret = make_api_key(desk.tenant, "trader")
 
-    def submit(number: int) -> None:
+    def submit(number: int) -> Any:
         order = {
             "account_id": str(desk.account.id),
             "instrument": desk.listing.instrument.key,
@@ -53,19 +52,9 @@ def submit_all(
             **{name: value(number) if callable(value) else value for name, value in body.items()},
         }
         client, headers = client_for(secret), {"Idempotency-Key": key_of(number)}
-        barrier.wait(30)
-        try:
-            answers.append(until_it_is_answered(lambda: client.post(URL, order, format="json", headers=headers)))
-        finally:
-            connection.close()
+        return until_it_is_answered(lambda: client.post(URL, order, format="json", headers=headers))
 
-    threads = [Thread(target=submit, args=[number]) for number in range(submitters)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(answers) == submitters
-    return answers
+    return at_once(submit, range(submitters))
 
 
 def outcomes(answers: list[Any]) -> Outcomes:

@@ -1,16 +1,14 @@
 """A connection that carries open orders is not let go: they would stand where nobody could cancel them."""
 
 from collections.abc import Callable
-from threading import Thread
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from django.db import connection as database_connection
 
 from apps.accounts.models import Account
 from apps.audit.models import AuditEntry
 from apps.core import clock
-from apps.core.errors import DomainError
 from apps.core.scope import tenant_scope, write_scope
 from apps.orders.enums import OrderStatus
 from apps.orders.rules.states import OPEN_STATES, TERMINAL_STATES
@@ -19,11 +17,12 @@ from apps.outbox.models import OutboxEvent
 from apps.providers.errors import ConnectionInUse
 from apps.providers.models import Connection, Credentials
 from apps.providers.services import delete_connection
-from tests import databases
 from tests.conftest import client_for
 from tests.factories.orders import Desk, make_desk, make_order
 from tests.factories.tenants import make_api_key
 from tests.orders.intake import body_of, post, traces
+from tests.threads import begin, blocked_sessions
+from tests.waiting import wait_until
 
 DELETION = ("connection.deleted", "account.updated")
 
@@ -76,57 +75,36 @@ def test_once_they_have_ended_it_goes(acme, acme_admin):
     assert state_of(desk) == ("disabled", "closed", 0, 2, 2)
 
 
-def begin(database: str, work: Callable[[], Any]) -> Callable[[], Any]:
-    """Begin `work` in a thread and return once it waits for a lock; what is returned waits for its end."""
-    results: list[Any] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except DomainError as error:
-            results.append(error)
-        finally:
-            database_connection.close()
-
-    thread = Thread(target=run)
-    thread.start()
-    with databases.as_owner(database) as watcher:
-        waiting = "SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = %s"
-        for _ in range(500):
-            if watcher.execute(waiting, [database]).fetchone() is not None:
-                break
-            watcher.execute("SELECT pg_sleep(0.02)")
-        else:
-            raise AssertionError("nobody waits")
-
-    def end() -> Any:
-        thread.join(30)
-        return results[0]
-
-    return end
+def begin_to_wait(work: Callable[[], Any]) -> Future[Any]:
+    """Begin `work` in a thread and return once it waits for a lock."""
+    begun = begin(work)
+    wait_until(blocked_sessions, what="a session that waits")
+    return begun
 
 
 @pytest.mark.commits
-def test_an_order_that_is_being_placed_keeps_its_connection(acme, database: str):
+def test_an_order_that_is_being_placed_keeps_its_connection(acme):
     desk = make_desk(acme)
     with write_scope(desk.actor):
         lock_risk_account(desk.risk_account.id)
-        deleted = begin(database, lambda: delete(desk))
+        deleted = begin_to_wait(lambda: delete(desk))
         make_order(desk)
 
-    assert isinstance(deleted(), ConnectionInUse)
+    with pytest.raises(ConnectionInUse):
+        deleted.result(30)
     assert state_of(desk) == ("active", "open", 1, 0, 0)
 
 
 @pytest.mark.commits
-def test_an_order_finds_that_its_connection_is_being_let_go(acme, database: str):
+def test_an_order_finds_that_its_connection_is_being_let_go(acme):
     desk = make_desk(acme)
     client = client_for(make_api_key(acme, "trader"))
     with write_scope(desk.actor):
         delete(desk)
-        placed = begin(database, lambda: post(client, body_of(desk)))
+        placed = begin_to_wait(lambda: post(client, body_of(desk)))
 
-    assert (placed().status_code, placed().json()["code"]) == (409, "account_not_tradable")
+    answer = placed.result(30)
+    assert (answer.status_code, answer.json()["code"]) == (409, "account_not_tradable")
     assert traces(acme.id) == {}
     assert state_of(desk) == ("disabled", "closed", 0, 2, 2)
 

@@ -2,12 +2,10 @@
 
 import logging
 from collections.abc import Iterator
-from threading import Thread
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
 
 from apps.core.ids import new_id
 from tests import databases
@@ -15,6 +13,8 @@ from tests.conftest import client_for
 from tests.factories.orders import Desk, make_desk
 from tests.factories.tenants import make_api_key
 from tests.orders.intake import body_of, post, traces
+from tests.threads import begin, blocked_sessions
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.commits
 
@@ -63,26 +63,7 @@ def test_whoever_waits_too_long_is_told_to_come_again(hold, status, code, desk: 
 def test_whoever_waits_a_little_goes_on(desk: Desk, other):
     """The key is free once its transaction has rolled back; what was counted while waiting is what is then."""
     hold_the_key(other, desk)
-    answers: list[Any] = []
-
-    def place() -> None:
-        try:
-            answers.append(post(client_for(make_api_key(desk.tenant, "trader")), body_of(desk), key="k"))
-        finally:
-            connection.close()
-
-    waiting = Thread(target=place)
-    waiting.start()
-    _wait_for_a_waiter(other)
+    placing = begin(lambda: post(client_for(make_api_key(desk.tenant, "trader")), body_of(desk), key="k"))
+    wait_until(blocked_sessions, what="the order to wait for the key")
     other.rollback()
-    waiting.join(30)
-    assert [answer.status_code for answer in answers] == [201]
-
-
-def _wait_for_a_waiter(other: psycopg.Connection[Any]) -> None:
-    for _ in range(500):
-        row = other.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
-        if row and row[0]:
-            return
-        other.execute("SELECT pg_sleep(0.02)")
-    raise AssertionError("nobody waits")
+    assert placing.result(30).status_code == 201

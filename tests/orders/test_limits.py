@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from threading import Barrier, Thread
 from typing import Any
+from uuid import UUID
 
 import pytest
-from django.db import connection
 from rest_framework.test import APIClient
 
 from apps.audit.models import AuditEntry
@@ -26,6 +25,7 @@ from apps.providers.services import delete_connection
 from tests.factories.accounts import make_account
 from tests.factories.market import this_time
 from tests.factories.orders import Desk, make_desk, make_trading_account
+from tests.threads import at_once
 
 DEFAULTS = {
     "max_open_trades": 2,
@@ -114,19 +114,11 @@ class TestEnsuring:
     @pytest.mark.commits
     def test_ten_first_calls_at_once_make_one(self, acme):
         account, actor = make_trading_account(acme), system_actor("tests", tenant_id=acme.id)
-        barrier, found = Barrier(10), set()
 
-        def ensure() -> None:
-            barrier.wait(10)
-            found.add(ensure_risk_account(account_id=account.id, actor=actor, now=clock.now()).id)
-            connection.close()
+        def ensure(_caller: int) -> UUID:
+            return ensure_risk_account(account_id=account.id, actor=actor, now=clock.now()).id
 
-        threads = [Thread(target=ensure) for _ in range(10)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20)
-        assert len(found) == 1
+        assert len(set(at_once(ensure, range(10)))) == 1
         assert [name for name, _data in records(acme)] == ["risk_account.created"] * 2
 
 

@@ -1,14 +1,10 @@
 """One run of the relay: whoever has little goes first, and whoever is stuck holds nobody up."""
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from django.db import connection
 
 from apps.core import clock
 from apps.core.actor import system_actor
@@ -19,6 +15,7 @@ from apps.outbox.services import OUTBOX
 from apps.webhooks.models import Endpoint
 from tests.factories.outbox import make_event
 from tests.factories.webhooks import make_endpoint
+from tests.threads import begin, held
 
 pytestmark = pytest.mark.worker_login
 
@@ -27,44 +24,16 @@ GLOBEX = UUID("0198c5a0-0000-7000-8000-00000000000b")
 INITECH = UUID("0198c5a0-0000-7000-8000-00000000000c")
 
 
-def elsewhere(work: Callable[[], object]) -> None:
-    """Do something in a connection of its own, and wait for it."""
-
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(run).result(20)
-
-
 def pending() -> dict[UUID, int]:
     with system_scope():
         tenants = OutboxEvent.objects.filter(sequence=None).values_list("tenant_id", flat=True)
         return {tenant: list(tenants).count(tenant) for tenant in tenants}
 
 
-@contextmanager
-def locked(endpoint: Endpoint) -> Iterator[None]:
+def locked(endpoint: Endpoint) -> AbstractContextManager[None]:
     """Hold an endpoint's row in a transaction that stays open while the block runs."""
-    held, release = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with write_scope(system_actor("tests", tenant_id=endpoint.tenant_id)):
-            Endpoint.objects.select_for_update().get(id=endpoint.id)
-            held.set()
-            assert release.wait(20)
-
-    with ThreadPoolExecutor(1) as pool:
-        holding = pool.submit(elsewhere, hold)
-        assert held.wait(20)
-        try:
-            yield
-        finally:
-            release.set()
-        holding.result(20)
+    actor = system_actor("tests", tenant_id=endpoint.tenant_id)
+    return held(lambda: write_scope(actor), lambda: Endpoint.objects.select_for_update().get(id=endpoint.id))
 
 
 def test_everything_is_relayed_in_one_run() -> None:
@@ -83,7 +52,7 @@ def test_who_comes_while_a_long_queue_is_relayed_waits_for_one_batch() -> None:
     def watch(batch: Numbered) -> None:
         order.append(batch.tenant_id)
         if len(order) in (2, 4):
-            elsewhere(lambda: make_event(GLOBEX if len(order) == 2 else INITECH))
+            begin(lambda: make_event(GLOBEX if len(order) == 2 else INITECH)).result(20)
 
     assert drain(replace(OUTBOX, on_numbered=watch), batch_rows=2) == 12
     assert order == [ACME, ACME, GLOBEX, ACME, INITECH, ACME, ACME]

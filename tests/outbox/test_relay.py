@@ -1,16 +1,14 @@
 """Sequencing, proven on the outbox and shared with the audit log: gapless, once, in order, never stalled."""
 
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
 import pytest
-from django.db import connection
 from django.db.models import F, Func, Value
 
 from apps.audit.models import AuditEntry
@@ -25,6 +23,8 @@ from apps.outbox.services import OUTBOX, emit_many, relay_events
 from apps.outbox.tasks import relay as relay_task
 from tests.factories.audit import make_entry
 from tests.factories.outbox import make_event, multiply, new_event
+from tests.outbox.relays import relaying
+from tests.threads import at_once, held
 
 pytestmark = pytest.mark.worker_login
 
@@ -33,44 +33,15 @@ GLOBEX = UUID("0198c5a0-0000-7000-8000-00000000000b")
 TENANTS = [UUID(f"0198c5a0-0000-7000-8000-0000000000{number:02x}") for number in range(1, 6)]
 
 
-def _closing(work: Callable[[], None]) -> Callable[[], None]:
-    """A thread has a connection of its own and has to give it back."""
-
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    return run
-
-
 def _sequences(tenant_id: UUID) -> list[tuple[int | None, str]]:
     with system_scope():
         rows = OutboxEvent.objects.filter(tenant_id=tenant_id).order_by("sequence", "position")
         return [(event.sequence, event.data["client_order_id"]) for event in rows]
 
 
-@contextmanager
-def _held_open(work: Callable[[], None]) -> Iterator[None]:
-    """Run `work` in a transaction of another connection that commits only when the block ends."""
-    started, release = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        actor = system_actor("tests", tenant_id=ACME)
-        with write_scope(actor):
-            work()
-            started.set()
-            assert release.wait(20)
-
-    with ThreadPoolExecutor(1) as pool:
-        held = pool.submit(_closing(hold))
-        assert started.wait(20)
-        try:
-            yield
-        finally:
-            release.set()
-        held.result(20)
+def _held_open(name: str) -> AbstractContextManager[None]:
+    """Emit in a transaction of another connection that commits only when the block ends."""
+    return held(lambda: write_scope(system_actor("tests", tenant_id=ACME)), lambda: _emit(ACME, name))
 
 
 def test_relayed_events_count_from_one_for_each_tenant(now: datetime) -> None:
@@ -117,7 +88,7 @@ def test_batches_are_bounded_and_go_on_where_the_last_one_ended(now: datetime) -
 
 
 def test_an_event_that_commits_late_comes_later_and_is_not_lost(now: datetime) -> None:
-    with _held_open(lambda: _emit(ACME, "late")):
+    with _held_open("late"):
         make_event(ACME, data={"client_order_id": "early"})
         assert relay_events(now=now) == 1
         assert _sequences(ACME) == [(1, "early")]
@@ -126,7 +97,7 @@ def test_an_event_that_commits_late_comes_later_and_is_not_lost(now: datetime) -
 
 
 def test_a_long_transaction_stalls_neither_its_own_tenant_nor_another(now: datetime) -> None:
-    with _held_open(lambda: _emit(ACME, "held")):
+    with _held_open("held"):
         for tenant in (ACME, GLOBEX):
             make_event(tenant, data={"client_order_id": "free"})
         assert relay_events(now=now) == 2
@@ -139,21 +110,9 @@ def test_a_tenant_that_another_relay_holds_is_passed_over(now: datetime) -> None
     relay_events(now=now)
     make_event(ACME, data={"client_order_id": "a"})
     make_event(GLOBEX, data={"client_order_id": "g"})
-    held, release = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with system_scope():
-            OutboxCounter.objects.select_for_update().get(tenant_id=ACME)
-            held.set()
-            assert release.wait(20)
-
-    with ThreadPoolExecutor(1) as pool:
-        holding = pool.submit(_closing(hold))
-        assert held.wait(20)
+    with held(system_scope, lambda: OutboxCounter.objects.select_for_update().get(tenant_id=ACME)):
         assert relay_events(now=now) == 1
         assert _sequences(GLOBEX) == [(1, "g")]
-        release.set()
-        holding.result(20)
     assert drain(OUTBOX) == 1, "it was passed over, and has nothing to rest from"
     assert _sequences(ACME) == [(1, "first"), (2, "a")]
 
@@ -161,7 +120,6 @@ def test_a_tenant_that_another_relay_holds_is_passed_over(now: datetime) -> None
 def test_four_relays_under_fire_number_every_event_once_without_a_gap() -> None:
     """Writers commit late, roll back and interleave; relays run all the while; entities keep their order."""
     writers, per_writer = 4, 25
-    done = threading.Event()
     locks = {tenant: threading.Lock() for tenant in TENANTS}
     counts = dict.fromkeys(TENANTS, 0)
 
@@ -177,22 +135,10 @@ def test_four_relays_under_fire_number_every_event_once_without_a_gap() -> None:
             with locks[tenant], write_scope(system_actor("tests", tenant_id=tenant)):
                 counts[tenant] += 1
                 _emit(tenant, str(counts[tenant]), entity_id=tenant)
-                done.wait(random.random() * 0.01)
+                time.sleep(random.random() * 0.01)
 
-    def run_relay() -> None:
-        while not done.is_set():
-            sequence_pending(OUTBOX, now=clock.now(), batch_rows=3)
-
-    with ThreadPoolExecutor(8) as pool:
-        relays = [pool.submit(_closing(run_relay)) for _ in range(4)]
-        written = [pool.submit(_closing(lambda seed=seed: write(seed))) for seed in range(writers)]  # type: ignore[misc]
-        try:
-            for future in written:
-                future.result(30)
-        finally:
-            done.set()
-        for future in relays:
-            future.result(30)
+    with relaying(4):
+        at_once(write, range(writers))
     relay_task()
 
     assert sum(counts.values()) == writers * per_writer

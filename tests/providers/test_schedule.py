@@ -1,10 +1,8 @@
 """The scheduler finds what is due across tenants; keys are rotated across tenants."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection as database_connection
 
 from apps.core.scope import system_scope, tenant_scope
 from apps.jobs.models import Job
@@ -21,6 +19,7 @@ from tests.factories.providers import (
     make_running_run,
     read_connection,
 )
+from tests.threads import begin
 
 pytestmark = pytest.mark.worker_login
 
@@ -121,18 +120,9 @@ class TestSchedule:
 
     def test_two_schedulers_share_the_work(self, acme, now):
         first, _second = synced(acme, "test_tkn_a", now), synced(acme, "test_tkn_b", now)
-        done: list[int] = []
-
-        def other() -> None:
-            done.append(schedule_due_syncs(now=now + 2 * HOUR))
-            database_connection.close()
-
         with system_scope():
             Connection.objects.select_for_update().get(id=first.id)
-            thread = threading.Thread(target=other)
-            thread.start()
-            thread.join(timeout=10)
-        assert done == [1]
+            assert begin(lambda: schedule_due_syncs(now=now + 2 * HOUR)).result(10) == 1
         assert schedule_due_syncs(now=now + 2 * HOUR) == 1
 
 

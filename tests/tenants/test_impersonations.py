@@ -2,16 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from io import StringIO
-from threading import Barrier
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from guardian.shortcuts import assign_perm, remove_perm
 
 from apps.audit.leaf import compute_leaf_hash
@@ -45,6 +43,7 @@ from tests.factories.audit import opened
 from tests.factories.impersonations import make_impersonation, make_token, staff_acting
 from tests.factories.tenants import make_member, make_tenant
 from tests.factories.users import make_user
+from tests.threads import at_once
 
 QUARTER = timedelta(minutes=15)
 
@@ -417,20 +416,14 @@ def test_the_database_holds_the_time_and_the_explanation(acme: Tenant, dana: Use
             Impersonation.objects.create(**values)
 
 
-def at_once(act: Callable[[], object], times: int) -> Counter[object]:
-    barrier = Barrier(times)
-
+def four_at_once(act: Callable[[], object]) -> Counter[object]:
     def run(_number: int) -> object:
-        barrier.wait(30)
         try:
             return act()
         except DomainError as error:
             return error.code
-        finally:
-            connection.close()
 
-    with ThreadPoolExecutor(times) as pool:
-        return Counter(pool.map(run, range(times)))
+    return Counter(at_once(run, range(4)))
 
 
 @pytest.mark.commits
@@ -438,12 +431,12 @@ def test_of_many_starts_and_many_ends_at_once_one_counts(now: datetime) -> None:
     acme, staff = make_tenant("acme"), make_user("staff", is_staff=True, is_superuser=True)
     members = [make_member(acme, f"member-{number}") for number in range(4)]
     waiting = list(members)
-    begun = at_once(lambda: isinstance(make_impersonation(acme, waiting.pop(), staff, now=now), Impersonation), 4)
+    begun = four_at_once(lambda: isinstance(make_impersonation(acme, waiting.pop(), staff, now=now), Impersonation))
     assert begun == {True: 1, "already_impersonating": 3}
     with staff_scope():
         row = Impersonation.objects.get()
     actor = staff_acting(staff, acme)
-    ended = at_once(lambda: end_impersonation(impersonation_id=row.pk, actor=actor, now=now), 4)
+    ended = four_at_once(lambda: end_impersonation(impersonation_id=row.pk, actor=actor, now=now))
     assert ended == {True: 1, False: 3}
     for what in ("impersonation.started", "impersonation.ended"):
         assert len(leaves(acme, what)) == len(told(acme, what)) == 1

@@ -1,7 +1,6 @@
 """Authenticators and recovery codes: each code once, seeds sealed to their row, codes kept as hashes."""
 
 import base64
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from apps.users.services.factors import make_recovery_codes
 from tests.backoffice.staff import code_of, wait_for_fresh_period
 from tests.factories.users import make_user
 from tests.tenants.records import leaves
+from tests.threads import at_once
 
 ACTOR = system_actor("tests")
 NEW_KEY = "k2:" + base64.b64encode(b"field-key-for-the-test-suite-002").decode()
@@ -83,15 +83,8 @@ def test_of_ten_requests_with_one_code_one_gets_it(kind: str) -> None:
     user, device = enrolled()
     wait_for_fresh_period(device)
     code = code_of(device) if kind == "authenticator" else given_codes(user)[0]
-
-    def try_it(_number: int) -> bool:
-        try:
-            return spend(user, code) is not None
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(10) as pool:
-        assert sorted(pool.map(try_it, range(10))) == [False] * 9 + [True]
+    spent = at_once(lambda _request: spend(user, code) is not None, range(10))
+    assert sorted(spent) == [False] * 9 + [True]
 
 
 class TestSeeds:

@@ -2,11 +2,9 @@
 
 import hashlib
 from datetime import datetime, timedelta
-from threading import Barrier, Thread
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 
 from apps.core.actor import Actor
 from apps.core.errors import NotFound
@@ -24,6 +22,7 @@ from apps.users.services import (
 from apps.users.types import Origin
 from tests.factories.users import make_user
 from tests.tenants.records import actions, leaves
+from tests.threads import at_once
 
 TENANT = uuid4()
 ORIGIN = Origin(request_id="r-1", ip="192.0.2.7", user_agent="curl/8")
@@ -203,20 +202,6 @@ def test_rows_of_sessions_go_a_month_after_their_end(ada: User, now: datetime) -
 @pytest.mark.commits
 def test_two_refreshes_at_once_get_the_same_next_token(now: datetime) -> None:
     opened = start(make_user("ada"), now)
-    barrier, results = Barrier(2), []
-
-    def refresh_now() -> None:
-        try:
-            connection.ensure_connection()
-            barrier.wait(timeout=10)
-            results.append(refresh(opened.refresh, now))
-        finally:
-            connection.close()
-
-    threads = [Thread(target=refresh_now) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=20)
-    assert len(results) == 2 and None not in results and len(set(results)) == 1
+    first, second = at_once(lambda _request: refresh(opened.refresh, now), range(2))
+    assert first == second is not None
     assert Session.objects.get().revoked_at is None

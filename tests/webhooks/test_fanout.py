@@ -1,29 +1,28 @@
 """From events to deliveries: each event once for each endpoint that asked, whatever happens around it."""
 
 import json
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import time
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 
 from apps.core import clock
 from apps.core.actor import system_actor
 from apps.core.ids import new_id
 from apps.core.scope import system_scope, write_scope
-from apps.core.sequencing import sequence_pending
 from apps.outbox.catalogue import example
 from apps.outbox.models import OutboxEvent
-from apps.outbox.services import OUTBOX, emit_many, relay_events
+from apps.outbox.services import emit_many, relay_events
 from apps.tenants.models import Tenant
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.services import delete_endpoint, send_test_event, update_endpoint
 from tests import databases
 from tests.factories.outbox import make_event, new_event
 from tests.factories.webhooks import count_deliveries, deliveries_of, make_endpoint, relay
+from tests.outbox.relays import relaying
+from tests.threads import at_once, held
 
 pytestmark = pytest.mark.worker_login
 
@@ -141,25 +140,12 @@ def test_an_endpoint_that_someone_has_locked_makes_its_tenant_late_and_nobody_el
     relay_events(now=now)
     for tenant in (acme, globex):
         make_event(tenant.id, now=now)
-    held, release = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with write_scope(system_actor("tests", tenant_id=acme.id)):
-            Endpoint.objects.select_for_update().get(id=locked.id)
-            held.set()
-            assert release.wait(20)
-
-    with ThreadPoolExecutor(1) as pool:
-        holding = pool.submit(_closing(hold))
-        try:
-            assert held.wait(20)
-            assert relay_events(now=now) == 1
-            assert (len(deliveries_of(free)), len(deliveries_of(locked))) == (1, 0)
-            with system_scope():
-                assert OutboxEvent.objects.filter(tenant_id=acme.id, sequence=None).count() == 1
-        finally:
-            release.set()
-        holding.result(20)
+    actor = system_actor("tests", tenant_id=acme.id)
+    with held(lambda: write_scope(actor), lambda: Endpoint.objects.select_for_update().get(id=locked.id)):
+        assert relay_events(now=now) == 1
+        assert (len(deliveries_of(free)), len(deliveries_of(locked))) == (1, 0)
+        with system_scope():
+            assert OutboxEvent.objects.filter(tenant_id=acme.id, sequence=None).count() == 1
     assert relay_events(now=now) == 1
     assert [delivery.sequence for delivery in deliveries_of(locked)] == [1]
 
@@ -168,7 +154,6 @@ def test_four_relays_under_fire_queue_every_event_once_for_each_endpoint(acme, g
     """Writers interleave, commit late and roll back; relays run all the while; lanes keep their order."""
     endpoints = [make_endpoint(tenant).endpoint for tenant in (acme, acme, globex)]
     writers, per_writer = 4, 20
-    done = threading.Event()
     entities = [new_id() for _ in range(writers)]
 
     def write(number: int) -> None:
@@ -176,22 +161,10 @@ def test_four_relays_under_fire_queue_every_event_once_for_each_endpoint(acme, g
             tenant = (acme, globex)[count % 2]
             with write_scope(system_actor("tests", tenant_id=tenant.id)):
                 _emit(tenant, f"{number}.{count}", entity_id=entities[number])
-                done.wait(0.002)
+                time.sleep(0.002)
 
-    def run_relay() -> None:
-        while not done.is_set():
-            sequence_pending(OUTBOX, now=clock.now(), batch_rows=3)
-
-    with ThreadPoolExecutor(8) as pool:
-        relays = [pool.submit(_closing(run_relay)) for _ in range(4)]
-        written = [pool.submit(_closing(lambda number=number: write(number))) for number in range(writers)]  # type: ignore[misc]
-        try:
-            for future in written:
-                future.result(60)
-        finally:
-            done.set()
-        for future in relays:
-            future.result(60)
+    with relaying(4):
+        at_once(write, range(writers))
     while relay_events(now=clock.now()):
         pass
     for endpoint in endpoints:
@@ -233,15 +206,3 @@ def test_the_database_refuses_a_second_delivery_of_an_event(acme, now: datetime)
 def _emit(tenant: Tenant, name: str, *, entity_id: UUID | None = None) -> None:
     event = new_event("order.filled", entity_id=entity_id, data={"client_order_id": name})
     emit_many([event], actor=system_actor("tests", tenant_id=tenant.id), now=clock.now())
-
-
-def _closing(work: Callable[[], None]) -> Callable[[], None]:
-    """A thread has a connection of its own and has to give it back."""
-
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    return run

@@ -1,13 +1,10 @@
 """What a kept webhook brings about: at most that the provider is asked, once."""
 
 import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import connection as database_connection
 
 from apps.accounts import tasks as _accounts  # noqa: F401  (its jobs)
 from apps.audit.models import AuditEntry
@@ -20,6 +17,7 @@ from apps.providers.models import Connection, InboundHook, SyncRun
 from apps.providers.services import delete_connection, process_hook, receive_hook, replay_hook, start_run
 from apps.providers.types import ReceivedHook
 from tests.factories.providers import actor_of, make_connection
+from tests.threads import at_once
 
 SECRET = "signing-secret-of-ours"
 
@@ -164,16 +162,12 @@ def test_a_replay_needs_a_connection_and_a_hook(acme, now):
 @pytest.mark.commits
 def test_fifty_duplicates_at_once_are_one_row_one_leaf_one_job(acme, now):
     connection = connect(acme, now)
-    barrier = threading.Barrier(8)
 
-    def send(_number: int) -> None:
-        try:
+    def send(_sender: int) -> None:
+        for _ in range(5):
             deliver(connection, now)
-        finally:
-            database_connection.close()
 
-    with ThreadPoolExecutor(8, initializer=lambda: barrier.wait(timeout=10)) as pool:
-        list(pool.map(send, range(50)))
+    at_once(send, range(10))
     with tenant_scope(acme.id):
         assert InboundHook.objects.count() == 1
         assert Job.objects.filter(kind="connection.hook").count() == 1

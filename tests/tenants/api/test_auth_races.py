@@ -1,7 +1,6 @@
 """Whoever signs in while the password or the factors change does not stay in with what was good before."""
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -16,22 +15,10 @@ from tests.conftest import client_for
 from tests.factories.tenants import make_member
 from tests.factories.users import PASSWORD
 from tests.tenants.api.calls import sign_in, signed_in
+from tests.threads import begin, blocked_sessions
 from tests.waiting import wait_until
 
 NEW = "there is no spoon"
-
-
-def waiting() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return int(cursor.fetchone()[0])
-
-
-def apart(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    finally:
-        connection.close()
 
 
 def change_password(client: APIClient) -> Any:
@@ -50,14 +37,13 @@ def confirm_authenticator(client: APIClient) -> Any:
 def test_a_session_that_starts_meanwhile_ends_with_the_others(acme: Tenant, change: Any) -> None:
     make_member(acme, "ada", "billing")
     client = signed_in("ada")
-    with ThreadPoolExecutor(2) as pool:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("LOCK TABLE users_refreshtoken IN SHARE MODE")  # the password is right, nobody is in yet
-            entering = pool.submit(apart, lambda: sign_in("ada"))
-            wait_until(lambda: waiting() == 1, what="the sign-in to wait")
-            changing: Future[Any] = pool.submit(apart, lambda: change(client))
-            wait_until(lambda: waiting() == 2 or changing.done(), what="the change")
-        entered, changed = entering.result(timeout=20), changing.result(timeout=20)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE users_refreshtoken IN SHARE MODE")  # the password is right, nobody is in yet
+        entering = begin(lambda: sign_in("ada"))
+        wait_until(lambda: blocked_sessions() == 1, what="the sign-in to wait")
+        changing: Future[Any] = begin(lambda: change(client))
+        wait_until(lambda: blocked_sessions() == 2 or changing.done(), what="the change")
+    entered, changed = entering.result(20), changing.result(20)
     assert changed.status_code in (200, 204)
     assert entered.status_code == 200
     assert client_for(entered.json()["access"]).get("/api/v1/me").status_code == 401
