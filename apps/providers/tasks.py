@@ -1,7 +1,6 @@
 """What beat runs for this room, and the job of an inbound webhook."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
@@ -35,5 +34,4 @@ def forget_hooks() -> None:
 @handles(PROCESS_HOOK)
 def process_hook(lease: Lease) -> None:
     """Do what a provider's webhook asks for."""
-    hook_id = UUID(str(lease.payload["hook_id"]))
-    services.process_hook(hook_id=hook_id, attempt=lease.attempt, actor=lease.actor, now=clock.now())
+    services.process_hook(lease, now=clock.now())

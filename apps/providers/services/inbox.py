@@ -21,7 +21,8 @@ from apps.core.errors import NotFound, ReadOnly
 from apps.core.ids import new_id
 from apps.core.scope import write_scope
 from apps.jobs.errors import RetryLater
-from apps.jobs.services import enqueue
+from apps.jobs.services import enqueue, settle
+from apps.jobs.types import Lease
 from apps.providers import events, metrics, registry
 from apps.providers.enums import HookState, SyncStatus, SyncTrigger
 from apps.providers.errors import ConnectionDisabled
@@ -65,24 +66,20 @@ def receive_hook(*, provider: str, connection_id: UUID, received: ReceivedHook, 
     metrics.HOOKS.labels(provider, "accepted" if is_new else "duplicate").inc()
 
 
-def process_hook(*, hook_id: UUID, attempt: int, actor: Actor, now: datetime) -> None:
-    """Do what a kept webhook asks for; one that is processed already is left as it is.
+def process_hook(lease: Lease, *, now: datetime) -> None:
+    """Do what a kept webhook asks for, and settle the lease with it; one that is processed already is left as it is.
+
+    Whoever has it processed again sees either a job that is still to do so, or none.
 
     Raises:
         RetryLater: a sync is under way that may have read past what it tells of.
     """
-    with write_scope(actor):
-        hook = InboundHook.objects.select_for_update(of=("self",)).select_related("connection").get(id=hook_id)
-        if hook.state == HookState.PROCESSED:
-            return
-        hook.state, hook.processed_at = HookState.PROCESSED, now
-        try:
-            event = _parse(hook)
-        except HookRejected as rejected:
-            hook.state, hook.outcome = HookState.UNREADABLE, rejected.code
-        else:
-            hook.event_type, hook.outcome = event.type, _act(event, hook.connection, attempt, actor, now)
-        hook.save(update_fields=["state", "outcome", "event_type", "processed_at"])
+    with write_scope(lease.actor):
+        hooks = InboundHook.objects.select_for_update(of=("self",)).select_related("connection")
+        hook = hooks.get(id=lease.payload["hook_id"])
+        if hook.state != HookState.PROCESSED:
+            _process(hook, lease, now)
+        settle(lease, now=now)
 
 
 def replay_hook(*, hook_id: UUID, actor: Actor, now: datetime) -> InboundHook:
@@ -104,6 +101,17 @@ def replay_hook(*, hook_id: UUID, actor: Actor, now: datetime) -> InboundHook:
         changes = {"hook_id": [None, str(row.id)], "state": [before, row.state]}
         _record(events.CONNECTION_HOOK_REPLAYED, row.connection_id, changes, actor, now)
         return row
+
+
+def _process(hook: InboundHook, lease: Lease, now: datetime) -> None:
+    hook.state, hook.processed_at = HookState.PROCESSED, now
+    try:
+        event = _parse(hook)
+    except HookRejected as rejected:
+        hook.state, hook.outcome = HookState.UNREADABLE, rejected.code
+    else:
+        hook.event_type, hook.outcome = event.type, _act(event, hook.connection, lease.attempt, lease.actor, now)
+    hook.save(update_fields=["state", "outcome", "event_type", "processed_at"])
 
 
 def _judge(spec: HookSpec, found: HookConnection, received: ReceivedHook, now: datetime) -> HookEvent | None:

@@ -10,12 +10,14 @@ from apps.accounts import tasks as _accounts  # noqa: F401  (its jobs)
 from apps.audit.models import AuditEntry
 from apps.core.errors import DomainError
 from apps.core.scope import tenant_scope, write_scope
-from apps.jobs.errors import RetryLater
+from apps.jobs.errors import LeaseLost, RetryLater
 from apps.jobs.models import Job
+from apps.jobs.services.leasing import lease_of
+from apps.jobs.types import Lease
 from apps.providers.adapters.signatures import sign
 from apps.providers.models import Connection, InboundHook, SyncRun
 from apps.providers.services import delete_connection, process_hook, receive_hook, replay_hook, start_run
-from apps.providers.types import ReceivedHook
+from apps.providers.types import PROCESS_HOOK, ReceivedHook
 from tests.factories.providers import actor_of, make_connection
 from tests.threads import at_once
 
@@ -47,9 +49,18 @@ def deliver(connection: Connection, now: datetime, kind="transactions.processed"
 
 def process(tenant, now: datetime, attempt=1) -> None:
     with tenant_scope(tenant.id):
-        waiting = list(InboundHook.objects.filter(state="received").order_by("id").values_list("id", flat=True))
-    for hook_id in waiting:
-        process_hook(hook_id=hook_id, attempt=attempt, actor=actor_of(tenant), now=now)
+        waiting = Job.objects.filter(kind=PROCESS_HOOK.name, state="queued").count()
+    for _ in range(waiting):
+        process_hook(lease_hook(tenant, now, attempt), now=now)
+
+
+def lease_hook(tenant, now: datetime, attempt=1, state="queued") -> Lease:
+    """Lease the first job of a webhook, as the runner does."""
+    with write_scope(actor_of(tenant)):
+        job = Job.objects.filter(kind=PROCESS_HOOK.name, state=state).earliest("id")
+        job.state, job.attempts, job.leased_until = "leased", attempt, now + timedelta(minutes=1)
+        job.save(update_fields=["state", "attempts", "leased_until"])
+    return lease_of(job)
 
 
 def outcomes(tenant) -> list[tuple[str, str]]:
@@ -79,18 +90,24 @@ def test_other_types_do_nothing(acme, now, kind):
     assert len(runs(acme)) == 1
 
 
-def test_a_job_that_runs_again_after_its_worker_was_killed_asks_for_nothing_more(acme, now):
-    connection = connect(acme, now)
-    deliver(connection, now)
-    with tenant_scope(acme.id):
-        hook_id = InboundHook.objects.get().id
-    for seconds in (1, 60):
-        process_hook(hook_id=hook_id, attempt=1, actor=actor_of(acme), now=now + timedelta(seconds=seconds))
-        with write_scope(actor_of(acme)):
-            SyncRun.objects.update(status="succeeded", finished_at=now)
+def test_a_job_that_is_replayed_when_all_is_done_asks_for_nothing_more(acme, now):
+    deliver(connect(acme, now), now)
+    process(acme, now + timedelta(seconds=1))
+    with write_scope(actor_of(acme)):
+        SyncRun.objects.update(status="succeeded", finished_at=now)
+    process_hook(lease_hook(acme, now, state="succeeded"), now=now + timedelta(seconds=60))
     with tenant_scope(acme.id):
         assert InboundHook.objects.get().processed_at == now + timedelta(seconds=1)
     assert [trigger for trigger, _status in runs(acme)][1:] == ["webhook"]
+
+
+def test_a_worker_that_has_lost_its_lease_processes_nothing(acme, now):
+    deliver(connect(acme, now), now)
+    lease = lease_hook(acme, now)
+    lease.fence += 1
+    with pytest.raises(LeaseLost):
+        process_hook(lease, now=now)
+    assert (outcomes(acme), len(runs(acme))) == ([("received", "")], 1)
 
 
 def test_several_in_any_order_ask_once(acme, now):
@@ -133,12 +150,11 @@ def test_staff_process_one_again(acme, now):
     process(acme, now)
     with tenant_scope(acme.id):
         hook_id = InboundHook.objects.get().id
-    with write_scope(actor_of(acme)):
-        Job.objects.update(state="succeeded", finished_at=now)
     replayed = replay_hook(hook_id=hook_id, actor=actor_of(acme), now=now)
     assert (replayed.state, replayed.replays) == ("received", 1)
     with tenant_scope(acme.id):
-        assert Job.objects.filter(kind="connection.hook", state="queued").count() == 1
+        of_hooks = Job.objects.filter(kind="connection.hook").order_by("id")
+        assert list(of_hooks.values_list("state", flat=True)) == ["succeeded", "queued"], "at once, it has its own"
         leaf = AuditEntry.objects.get(action="connection.hook_replayed")
     assert leaf.changes["state"] == ["processed", "received"]
     process(acme, now)
