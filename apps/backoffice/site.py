@@ -106,6 +106,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
             path("factors/<uuid:factor_id>/remove/", self.admin_view(own_factors.remove), name="own_factors_remove"),
             path("login/passkey/", self.login_with_passkey, name="login_passkey"),
             path("login/passkey/ask/", self.ask_for_passkey, name="login_passkey_ask"),
+            path("requests/", self.admin_view(self.trace), name="request_trace"),
             path("kill-switch/", self.admin_view(kill_switch.page), name="kill_switch"),
             path("kill-switch/<slug:scope>/", switch, name="kill_switch_installation"),
             path("kill-switch/<slug:scope>/<uuid:key>/", switch, name="kill_switch_change"),
@@ -216,6 +217,12 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     def stops(self, request: HttpRequest) -> HttpResponse:
         """Return the banner of stopped trading alone; a live page asks for it when its tag has changed."""
         return TemplateResponse(request, "backoffice/stops.html", {"stops": current_stops()})
+
+    def trace(self, request: HttpRequest) -> HttpResponse:
+        """Show everything of one request."""
+        from apps.backoffice import tracing  # which needs the rooms' pages, as the board does
+
+        return tracing.page(request)
 
     # Tenants, users and API keys by name, for rooms below that know only ids.
 

@@ -87,6 +87,12 @@ NAVIGATION = [
     _group(
         _("Trust"),
         _item(_("Audit log"), "verified_user", "audit.auditentry"),
+        {
+            "title": _("Requests"),
+            "icon": "route",
+            "link": reverse_lazy("admin:request_trace"),
+            "permission": _may_see("audit.auditentry"),
+        },
         _item(_("Checkpoints"), "approval", "audit.auditcheckpoint"),
         _item(_("People in the log"), "person_off", "audit.auditsubjectkey"),
         _item(_("Verifications"), "fact_check", "ops.verificationrun"),

@@ -25,6 +25,7 @@ from apps.core.admin import (
     number,
     one_of,
     pretty,
+    request_url,
     target_link,
     target_links,
 )
@@ -98,5 +99,5 @@ class OutboxEventAdmin(StaffModelAdmin):
             (_("Audit log of this entity"), about_url("audit.auditentry", event, event.entity_id)),
         ]
         if event.request_id:
-            links.append((_("Everything of this request"), about_url("audit.auditentry", event, event.request_id)))
+            links.append((_("Everything of this request"), request_url(event.request_id, event.occurred_at)))
         return links

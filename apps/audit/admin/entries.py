@@ -31,6 +31,7 @@ from apps.core.admin import (
     number,
     one_of,
     pretty,
+    request_url,
     target_link,
     target_links,
     times_by,
@@ -141,7 +142,7 @@ class AuditEntryAdmin(StaffModelAdmin):
         if entry.actor_id:
             links.append((_("Everything by this actor"), about_url("audit.auditentry", entry, entry.actor_id)))
         if entry.request_id:
-            links.append((_("Everything of this request"), about_url("audit.auditentry", entry, entry.request_id)))
+            links.append((_("Everything of this request"), request_url(entry.request_id, entry.at)))
         links += [(_("Whose name is sealed here"), about_url("audit.auditsubjectkey", entry, key)) for key in subjects]
         return links
 

@@ -299,6 +299,11 @@ def changelist_url(label: str, **filters: object) -> str:
     return reverse(f"admin:{label.replace('.', '_')}_changelist") + query
 
 
+def request_url(request_id: str, at: datetime) -> str:
+    """Return the page of everything that carries a request's id, of which something is known to be of this time."""
+    return f"{reverse('admin:request_trace')}?{urlencode({'id': request_id, 'at': at.isoformat()})}"
+
+
 def about_url(label: str, obj: Any, key: object = None) -> str:
     """Return a list about a record, or about `key`, within its tenant: so the search is a tenant's index range."""
     tenant_id = getattr(obj, "tenant_id", None)

@@ -32,6 +32,7 @@ from apps.core.admin import (
     named_in,
     pretty,
     recent_values,
+    request_url,
     status_chip,
     target_links,
     two_lines,
@@ -188,7 +189,7 @@ class JobAdmin(StaffModelAdmin):
         if job.unique_key:
             links.append((_("Jobs with the same key"), about_url("jobs.job", job, job.unique_key)))
         if job.request_id:
-            links.append((_("Everything of this request"), about_url("audit.auditentry", job, job.request_id)))
+            links.append((_("Everything of this request"), request_url(job.request_id, job.created_at)))
         return links
 
 
