@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.errors import ValidationFailed
 from apps.core.ids import new_id
@@ -22,6 +21,7 @@ from apps.providers.models import Connection, Credentials
 from apps.providers.needs import end_dependents, require_unneeded
 from apps.providers.protocols import AdapterSpec
 from apps.providers.services.locking import active_run, close_run, disconnected, lock_connection
+from apps.providers.services.recording import record
 from apps.providers.services.runs import INCIDENT_KIND, request_sync, schedule_next
 from apps.tenants.enums import Meter
 from apps.tenants.services import require_room
@@ -52,14 +52,7 @@ def create_connection(
         require_room(Meter.CONNECTIONS, now=now)
         connection = _insert(spec, checked, label, actor, now)
         changes = {"provider": [None, spec.name], "label": [None, label], "status": [None, connection.status]}
-        audit.record(
-            action=events.CONNECTION_CREATED,
-            actor=actor,
-            target_type="connection",
-            target_id=connection.id,
-            now=now,
-            changes=changes,
-        )
+        record(events.CONNECTION_CREATED, connection.id, changes, actor, now)
         outbox.emit(events.connection_created(connection), actor=actor, now=now)
         request_sync(connection_id=connection.id, trigger=_TRIGGERS[actor.kind], actor=actor, now=now)
         connection.refresh_from_db()
@@ -91,14 +84,7 @@ def delete_connection(
         if running is not None:
             close_run(running, disconnected(), now=now)
         incidents.resolve_incident(kind=INCIDENT_KIND, key=str(connection.id), actor=actor, now=now)
-        audit.record(
-            action=events.CONNECTION_DELETED,
-            actor=actor,
-            target_type="connection",
-            target_id=connection.id,
-            now=now,
-            changes={"status": [before, connection.status]},
-        )
+        record(events.CONNECTION_DELETED, connection.id, {"status": [before, connection.status]}, actor, now)
         outbox.emit(events.connection_deleted(connection), actor=actor, now=now)
         return connection
 

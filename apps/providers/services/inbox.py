@@ -7,13 +7,11 @@ order does no harm, and the provider's answer alone changes anything of ours.
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from apps.audit import services as audit
 from apps.core.actor import Actor, system_actor
 from apps.core.crypto import DecryptionFailed
 from apps.core.db.finding import get_one
@@ -29,6 +27,7 @@ from apps.providers.errors import ConnectionDisabled
 from apps.providers.hooks import HookEvent, HookRejected, HookSpec
 from apps.providers.models import Connection, InboundHook, RefusedHook
 from apps.providers.selectors import HookConnection, find_hook_connection
+from apps.providers.services.recording import record
 from apps.providers.services.runs import request_sync
 from apps.providers.types import PROCESS_HOOK, ReceivedHook
 
@@ -99,7 +98,7 @@ def replay_hook(*, hook_id: UUID, actor: Actor, now: datetime) -> InboundHook:
         row.save(update_fields=["state", "outcome", "processed_at", "replays"])
         _enqueue(row, actor, now)
         changes = {"hook_id": [None, str(row.id)], "state": [before, row.state]}
-        _record(events.CONNECTION_HOOK_REPLAYED, row.connection_id, changes, actor, now)
+        record(events.CONNECTION_HOOK_REPLAYED, row.connection_id, changes, actor, now)
         return row
 
 
@@ -168,7 +167,7 @@ def _keep(
         if not InboundHook.objects.filter(id=hook.id).exists():
             return False
         changes = {"hook_id": [None, str(hook.id)], "event": [None, hook.event_id], "body_sha256": [None, digest]}
-        _record(events.CONNECTION_HOOK_RECEIVED, found.connection_id, changes, actor, now)
+        record(events.CONNECTION_HOOK_RECEIVED, found.connection_id, changes, actor, now)
         _enqueue(hook, actor, now)
         return True
 
@@ -213,9 +212,3 @@ def _find_spec(provider: str) -> HookSpec | None:
 
 def _enqueue(hook: InboundHook, actor: Actor, now: datetime) -> None:
     enqueue(kind=PROCESS_HOOK, payload={"hook_id": str(hook.id)}, actor=actor, now=now, unique_key=str(hook.id))
-
-
-def _record(action: str, connection_id: UUID, changes: dict[str, Any], actor: Actor, now: datetime) -> None:
-    audit.record(
-        action=action, actor=actor, target_type="connection", target_id=connection_id, now=now, changes=changes
-    )

@@ -3,7 +3,6 @@
 import logging
 from datetime import datetime
 
-from apps.audit import services as audit
 from apps.core import crypto
 from apps.core.actor import system_actor
 from apps.core.errors import ReadOnly
@@ -12,6 +11,7 @@ from apps.core.seals import Row, SealedTable
 from apps.providers import events
 from apps.providers.credentials import open_sealed, seal
 from apps.providers.models import Credentials
+from apps.providers.services.recording import record
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +30,8 @@ def reseal_credentials(sealed: Row, now: datetime) -> bool:
             )
             row.rotated_at = now
             row.save(update_fields=["ciphertext", "key_id", "rotated_at"])
-            audit.record(
-                action=events.CONNECTION_CREDENTIALS_ROTATED,
-                actor=actor,
-                target_type="connection",
-                target_id=row.connection_id,
-                now=now,
-                changes={"key_id": [before, row.key_id]},
+            record(
+                events.CONNECTION_CREDENTIALS_ROTATED, row.connection_id, {"key_id": [before, row.key_id]}, actor, now
             )
     except (crypto.DecryptionFailed, ReadOnly) as error:
         logger.warning("credentials.not_rotated", extra={"row": str(sealed.id), "error": type(error).__name__})

@@ -14,7 +14,6 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.ids import new_id
 from apps.core.scope import write_scope
@@ -28,6 +27,7 @@ from apps.providers.errors import ConnectionDisabled, SyncRunClosed
 from apps.providers.models import ACTIVE_RUN, Connection, SyncRun
 from apps.providers.services.locking import active_run, close_run, interrupted, lock_connection, lock_run
 from apps.providers.services.quarantine import IsMapped, quarantine, resolve_mapped
+from apps.providers.services.recording import record
 from apps.providers.types import SYNC_CONNECTION, RejectedRow, SyncCounts, SyncFailure
 
 INCIDENT_KIND = "connection.failing"
@@ -83,7 +83,7 @@ def request_sync(
             created_at=now,
         )
         changes = {"sync_run_id": [None, str(run.id)], "trigger": [None, trigger]}
-        _record(events.CONNECTION_SYNC_REQUESTED, connection, changes, actor=actor, now=now)
+        record(events.CONNECTION_SYNC_REQUESTED, connection.id, changes, actor, now)
         return run
 
 
@@ -143,7 +143,7 @@ def finish_run(
         outbox.emit(events.connection_synced(connection, run, is_first=is_first), actor=actor, now=now)
         changes = {name: [None, value] for name, value in asdict(counts).items()}
         changes |= {"sync_run_id": [None, str(run.id)], "status": [before, connection.status]}
-        _record(events.CONNECTION_SYNCED, connection, changes, actor=actor, now=now)
+        record(events.CONNECTION_SYNCED, connection.id, changes, actor, now)
         return run
 
 
@@ -214,11 +214,11 @@ def _worsen(run: SyncRun, failure: SyncFailure, *, will_retry: bool, actor: Acto
         )
     connection.save(update_fields=_STATE)
     changes = {"sync_run_id": [None, str(run.id)], "error": [None, run.error], "status": [before, connection.status]}
-    _record(events.CONNECTION_SYNC_FAILED, connection, changes, actor=actor, now=now)
+    record(events.CONNECTION_SYNC_FAILED, connection.id, changes, actor, now)
     is_nth = connection.consecutive_failures == settings.SYNC_FAILURES_BEFORE_INCIDENT
     if is_nth or connection.status != before:
         outbox.emit(events.connection_failed(connection, run), actor=actor, now=now)
-        _record(events.CONNECTION_FAILED, connection, changes, actor=actor, now=now)
+        record(events.CONNECTION_FAILED, connection.id, changes, actor, now)
     if connection.consecutive_failures >= settings.SYNC_FAILURES_BEFORE_INCIDENT:
         _open_incident(connection, run, actor=actor, now=now)
 
@@ -238,10 +238,4 @@ def _open_incident(connection: Connection, run: SyncRun, *, actor: Actor, now: d
         },
         actor=actor,
         now=now,
-    )
-
-
-def _record(action: str, connection: Connection, changes: dict[str, Any], *, actor: Actor, now: datetime) -> None:
-    audit.record(
-        action=action, actor=actor, target_type="connection", target_id=connection.id, now=now, changes=changes
     )

@@ -1,7 +1,6 @@
 """What people ask of deliveries: a test, or one again."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
@@ -14,6 +13,7 @@ from apps.core.scope import current_tenant_id, request_wake, write_scope
 from apps.webhooks import events
 from apps.webhooks.models import Delivery
 from apps.webhooks.services import queueing
+from apps.webhooks.services.changing import record
 from apps.webhooks.services.fanout import message
 from apps.webhooks.services.locking import locked_enabled_endpoint
 
@@ -37,9 +37,7 @@ def send_test_event(*, endpoint_id: UUID, actor: Actor, now: datetime) -> Delive
             tails=tails,
             now=now,
         )
-        _record(
-            events.ENDPOINT_TESTED, "webhook_endpoint", endpoint.id, {"delivery_id": [None, delivery_id]}, actor, now
-        )
+        record(events.ENDPOINT_TESTED, endpoint.id, {"delivery_id": [None, delivery_id]}, actor, now)
         request_wake("webhooks")
         return Delivery.objects.get(id=delivery_id)
 
@@ -60,14 +58,13 @@ def retry_delivery(*, delivery_id: UUID, actor: Actor, now: datetime) -> Deliver
         before = delivery.status
         queueing.queue_again(Delivery.objects.filter(id=delivery_id), now=now)
         delivery.refresh_from_db()
-        _record(
-            events.DELIVERY_RETRIED, "webhook_delivery", delivery.id, {"status": [before, delivery.status]}, actor, now
+        audit.record(
+            action=events.DELIVERY_RETRIED,
+            actor=actor,
+            target_type="webhook_delivery",
+            target_id=delivery.id,
+            now=now,
+            changes={"status": [before, delivery.status]},
         )
         request_wake("webhooks")
     return delivery
-
-
-def _record(
-    action: str, target_type: str, target_id: UUID, changes: dict[str, Any], actor: Actor, now: datetime
-) -> None:
-    audit.record(action=action, actor=actor, target_type=target_type, target_id=target_id, now=now, changes=changes)

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.db.models import Min, QuerySet
 
-from apps.audit import services as audit
 from apps.core.actor import Actor, system_actor
 from apps.core.scope import current_tenant_id, request_wake, system_scope, write_scope
 from apps.jobs import services as jobs
@@ -15,6 +14,7 @@ from apps.webhooks.enums import LOST_STATUSES, EndpointStatus
 from apps.webhooks.models import Delivery, Endpoint, Recovery
 from apps.webhooks.selectors import lost_while_failing
 from apps.webhooks.services import queueing
+from apps.webhooks.services.changing import record
 from apps.webhooks.services.endpoints import update_endpoint
 from apps.webhooks.services.locking import locked_enabled_endpoint, locked_endpoint
 from apps.webhooks.types import RECOVER
@@ -37,14 +37,7 @@ def recover(*, endpoint_id: UUID, since: datetime, actor: Actor, now: datetime) 
         endpoint = locked_enabled_endpoint(endpoint_id)
         recovery = _begin(endpoint, since, now)
         changes = {"since": [None, recovery.since], "to_send_again": [None, recovery.total - recovery.queued_again]}
-        audit.record(
-            action=events.ENDPOINT_RECOVERED,
-            actor=actor,
-            target_type="webhook_endpoint",
-            target_id=endpoint.id,
-            now=now,
-            changes=changes,
-        )
+        record(events.ENDPOINT_RECOVERED, endpoint.id, changes, actor, now)
         if not _queue_batch(endpoint, recovery, now):
             queueing.hold_back(recovery, now=now)
             _enqueue(recovery, actor, now)

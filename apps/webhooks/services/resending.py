@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.db.models import Count
 
-from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.db.finding import get_one
 from apps.core.errors import NotFound
@@ -18,6 +17,7 @@ from apps.webhooks.enums import LOST_STATUSES, EndpointStatus
 from apps.webhooks.errors import EndpointDisabled
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.services import queueing
+from apps.webhooks.services.changing import record
 
 MOST_IDS = 200
 # One transaction's share of a filter; whoever has more calls again.
@@ -113,13 +113,7 @@ def _queue(chosen: Sequence[UUID], asked: Mapping[str, Any] | None, actor: Actor
     counts = deliveries.values_list("endpoint_id").annotate(Count("id")).order_by("endpoint_id")
     for endpoint_id, count in counts:
         of_it = deliveries.filter(endpoint_id=endpoint_id).order_by("sequence").values_list("id", flat=True)
-        audit.record(
-            action=events.DELIVERIES_RETRIED,
-            actor=actor,
-            target_type="webhook_endpoint",
-            target_id=endpoint_id,
-            now=now,
-            changes={"retried": [None, count], "asked_for": [None, list(of_it) if asked is None else asked]},
-        )
+        changes = {"retried": [None, count], "asked_for": [None, list(of_it) if asked is None else asked]}
+        record(events.DELIVERIES_RETRIED, endpoint_id, changes, actor, now)
     queueing.queue_again(deliveries, now=now)
     request_wake("webhooks")

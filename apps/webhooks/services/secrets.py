@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from apps.audit import services as audit
 from apps.core import crypto
 from apps.core.actor import Actor, system_actor
 from apps.core.errors import ReadOnly
@@ -15,7 +14,7 @@ from apps.webhooks import events
 from apps.webhooks import signing as sealing
 from apps.webhooks.enums import SecretKind
 from apps.webhooks.models import Endpoint, EndpointSecret
-from apps.webhooks.services.changing import tell
+from apps.webhooks.services.changing import record, tell
 from apps.webhooks.services.locking import locked_endpoint
 from apps.webhooks.types import SigningKey
 
@@ -121,14 +120,7 @@ def _reseal(secret: EndpointSecret, actor: Actor, now: datetime) -> None:
     value = sealing.open_sealed(secret.ciphertext, **owner)
     secret.ciphertext, secret.key_id = sealing.seal(value, **owner)
     secret.save(update_fields=["ciphertext", "key_id"])
-    audit.record(
-        action=events.SECRET_RESEALED,
-        actor=actor,
-        target_type="webhook_endpoint",
-        target_id=secret.endpoint_id,
-        now=now,
-        changes={"key_id": [before, secret.key_id]},
-    )
+    record(events.SECRET_RESEALED, secret.endpoint_id, {"key_id": [before, secret.key_id]}, actor, now)
 
 
 WEBHOOK_SECRETS = SealedTable(
