@@ -1,5 +1,6 @@
 """Reading the audit log of a tenant, and what proves it. The log of `tenant_id` None is the installation's."""
 
+from collections.abc import Collection
 from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -44,6 +45,12 @@ def entries_for(
 def numbered_from(entries: QuerySet[AuditEntry], *, first: int) -> QuerySet[AuditEntry]:
     """Return those of the entries that have a place in the log from `first` on, in the log's order."""
     return entries.filter(sequence__gte=first).order_by("sequence")
+
+
+def sequences_of(*, tenant_id: UUID, entry_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Return the places in the log of those of the entries that have got theirs."""
+    rows = AuditEntry.objects.filter(tenant_id=tenant_id, id__in=entry_ids).values_list("id", "sequence")
+    return {entry_id: sequence for entry_id, sequence in rows if sequence is not None}
 
 
 def origin_of(tenant_id: UUID | None) -> str:

@@ -1,12 +1,9 @@
 """What lets a client verify the tenant's log without trusting us: checkpoints, proofs, and the keys that sign."""
 
-import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.renderers import BaseRenderer
@@ -22,16 +19,13 @@ from apps.audit.api.proof_serializers import (
     PublicKeysSerializer,
     RowProofSerializer,
 )
-from apps.audit.errors import NotInCheckpointYet
+from apps.audit.api.waiting import read_when_there
 from apps.core.api.permissions import Permission
 from apps.core.api.renderers import JSONRenderer
 from apps.core.api.views import TenantView
 from apps.core.scope import tenant_scope
 
 PLAIN_TEXT = "text/plain; charset=utf-8"
-_POLL_SECONDS = 0.03
-# Of a process's few threads at most so many wait for the sequencer; whoever comes beside them is told to come again.
-_waiting = threading.BoundedSemaphore(2)
 
 T = TypeVar("T")
 
@@ -62,30 +56,8 @@ class CoveredView(TenantView):
     required_permissions: ClassVar[Mapping[str, str]] = {"GET": Permission.AUDIT_READ}
 
     def read_covered(self, read: Callable[[], T]) -> T:
-        """Return what `read` returns in the tenant's scope, once the sequencer has come so far.
-
-        Raises:
-            NotInCheckpointYet: it did not within AUDIT_WAIT_SECONDS, or others wait already.
-        """
-        deadline = time.monotonic() + settings.AUDIT_WAIT_SECONDS
-        try:
-            return self._read(read)
-        except NotInCheckpointYet:
-            if not _waiting.acquire(blocking=False):
-                raise
-        try:
-            return self._poll(read, deadline)
-        finally:
-            _waiting.release()
-
-    def _poll(self, read: Callable[[], T], deadline: float) -> T:
-        while True:
-            try:
-                return self._read(read)
-            except NotInCheckpointYet:
-                if time.monotonic() >= deadline:
-                    raise
-            time.sleep(_POLL_SECONDS)
+        """Return what `read` returns in the tenant's scope; see `read_when_there`."""
+        return read_when_there(lambda: self._read(read))
 
     def _read(self, read: Callable[[], T]) -> T:
         with tenant_scope(self.tenant_id):

@@ -1,8 +1,10 @@
 """The tenant's audit log."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -14,6 +16,8 @@ from rest_framework.response import Response
 
 from apps.audit import selectors
 from apps.audit.api.serializers import EXPORT_LIMIT, AuditEntryQuery, AuditEntrySerializer, AuditExportQuery
+from apps.audit.api.waiting import read_soon
+from apps.audit.errors import NotInCheckpointYet
 from apps.audit.exporting import as_lines, as_table
 from apps.audit.models import AuditEntry
 from apps.audit.opening import OpenedEntry, open_entries, open_many
@@ -69,8 +73,9 @@ class AuditEntryListView(TenantListView):
         tags=["Audit"],
         summary="List audit entries",
         description=(
-            "Newest first. An entry is listed from the moment its change is committed; its `sequence`, its place in "
-            "the tenant's log, is null until the sequencer has numbered it, a moment later.\n\n"
+            "Newest first. An entry is listed from the moment its change is committed. For its `sequence`, its place "
+            "in the tenant's log, the answer waits up to a second, until the sequencer has numbered it; where it has "
+            "not, it is null.\n\n"
             "To check a `leaf_hash`: drop `sequence`, `leaf_hash` and `salts`; for each part in `personal` take the "
             "members that it names out of the entry's `actor` or `changes`; take the RFC 8785 bytes of the rest, put a "
             "zero byte in front and hash them with SHA-256.\n\n"
@@ -82,6 +87,22 @@ class AuditEntryListView(TenantListView):
     )
     def get(self, request: Request, **path: object) -> Response:
         return super().get(request, **path)
+
+    def read_page(self, *, limit: int, cursor: str | None) -> tuple[list[Any], str | None]:
+        data, next_cursor = super().read_page(limit=limit, cursor=cursor)
+        unnumbered = {UUID(entry["id"]): entry for entry in data if entry["sequence"] is None}
+        if unnumbered:
+            with suppress(NotInCheckpointYet):
+                for entry_id, sequence in read_soon(lambda: self._sequences(unnumbered)).items():
+                    unnumbered[entry_id]["sequence"] = sequence
+        return data, next_cursor
+
+    def _sequences(self, entry_ids: Collection[UUID]) -> Mapping[UUID, int]:
+        with tenant_scope(self.tenant_id):
+            found = selectors.sequences_of(tenant_id=self.tenant_id, entry_ids=entry_ids)
+        if len(found) < len(entry_ids):
+            raise NotInCheckpointYet(retry_after=1)
+        return found
 
     def serialize(self, rows: Sequence[Any]) -> list[Any]:
         return super().serialize(open_entries(rows))

@@ -1,5 +1,7 @@
 """GET /audit/entries: the tenant's log, newest first, each entry with a hash that anyone can recompute."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -12,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from apps.audit.selectors import entries_for
+from apps.audit.services.numbering import sequence_entries
 from apps.audit.types import Personal
 from apps.core.actor import Actor
 from apps.core.ids import new_id
@@ -87,6 +90,34 @@ def test_the_sequencer_numbers_the_log_without_a_gap(acme: Any, acme_admin: APIC
     sequences = sorted(entry["sequence"] for entry in _get(acme_admin))
     assert sequences == list(range(1, len(sequences) + 1))
     assert len(sequences) >= 3
+
+
+@pytest.mark.commits
+def test_what_has_only_just_happened_is_listed_with_its_place_in_the_log(
+    acme: Any, acme_admin: APIClient, settings: Any, now: datetime
+) -> None:
+    settings.AUDIT_WAIT_SECONDS, name = 20, connection.settings_dict["NAME"]
+    with ThreadPoolExecutor(1) as worker:
+        databases.log_in("worker", name)
+        worker.submit(_connect).result()
+        databases.log_in("web", name)
+        make_entry(acme.id, now=now)
+        sequencer = worker.submit(_number_soon, now)
+        entries = _get(acme_admin)
+        assert sequencer.result() == len(entries) > 0
+        assert sorted(entry["sequence"] for entry in entries) == list(range(1, len(entries) + 1))
+
+
+def _connect() -> None:
+    connection.ensure_connection()
+
+
+def _number_soon(now: datetime) -> int:
+    try:
+        time.sleep(0.05)
+        return sequence_entries(now=now)
+    finally:
+        connection.close()
 
 
 def test_entries_come_newest_first_page_by_page(acme: Any, acme_admin: APIClient, now: datetime) -> None:
