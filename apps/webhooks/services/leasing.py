@@ -37,7 +37,8 @@ FEW = 1_000
 # endpoint with room, is read from an index of times, and the walk, which passes by all that is pending, is left out.
 #
 # How many rows are pending changes faster than the statistics do. So the statements of this room leave the planner no
-# choice: a sub-select with LIMIT is not turned into a join, and an order names the index that gives it.
+# choice: a sub-select with LIMIT is not turned into a join, an order names the index that gives it, and what was chosen
+# is an array, whose rows are looked up; as a join they were thought to be hundreds, and the whole table read for them.
 _CLAIM = """
 WITH RECURSIVE longest_due AS MATERIALIZED (
     SELECT tenant_id, endpoint_id, leased_until FROM webhooks_delivery
@@ -100,7 +101,7 @@ due AS MATERIALIZED (
     SELECT id FROM (SELECT id, holds, row_number() OVER (ORDER BY holds, id) AS taken FROM candidates) AS ranked
      WHERE holds + taken - 1 <= %(slots)s)
 UPDATE webhooks_delivery AS delivery SET leased_until = %(until)s, fence = delivery.fence + 1
-  FROM due WHERE delivery.id = due.id
+ WHERE delivery.id = ANY(ARRAY(SELECT id FROM due))
 RETURNING delivery.id, delivery.tenant_id, delivery.endpoint_id, delivery.entity_id, delivery.body, delivery.sequence,
           delivery.previous_id, delivery.attempt_count, delivery.fence
 """
