@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import redis
 
-from apps.core import gcra
-from apps.core.gcra import Bucket, Slots
+from apps.core.shared import gcra
+from apps.core.shared.gcra import Bucket, Slots
 from benchmarks.result import Result
 
 REQUESTS = 5_000

@@ -19,7 +19,7 @@ STORAGES = {
 }
 
 SECURE_SSL_REDIRECT = True
-SECURE_REDIRECT_EXEMPT = [r"^api/"]  # refused instead: apps.core.tls
+SECURE_REDIRECT_EXEMPT = [r"^api/"]  # refused instead: apps.core.middleware.tls
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 63_072_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True

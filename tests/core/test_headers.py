@@ -7,7 +7,7 @@ import re
 import pytest
 from django.test import Client
 
-from apps.core.headers import ADMIN, HEADERS, PLAIN, POLICIES, REDOC, SWAGGER, THEME_COLOURS
+from apps.core.middleware.headers import ADMIN, HEADERS, PLAIN, POLICIES, REDOC, SWAGGER, THEME_COLOURS
 
 ANSWERS = [
     ("/", 302, PLAIN),

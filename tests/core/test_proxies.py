@@ -6,7 +6,7 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from apps.core.middleware import TrustedProxyMiddleware
+from apps.core.middleware.requests import TrustedProxyMiddleware
 from finops.settings import env
 
 pytestmark = pytest.mark.no_database

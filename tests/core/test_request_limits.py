@@ -11,10 +11,11 @@ from prometheus_client import REGISTRY
 from rest_framework.test import APIClient
 
 from apps.audit.models import AuditEntry
-from apps.core import clock, gcra
+from apps.core import clock
 from apps.core.actor import system_actor
-from apps.core.gcra import Bucket, Slots
 from apps.core.scope import tenant_scope
+from apps.core.shared import gcra
+from apps.core.shared.gcra import Bucket, Slots
 from apps.outbox.models import OutboxEvent
 from apps.tenants.enums import Plan
 from apps.tenants.models import ApiKey, Tenant

@@ -8,10 +8,10 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.core import gcra
 from apps.core.api.limits import TALLY
-from apps.core.gcra import Bucket, Tally
 from apps.core.scope import tenant_scope
+from apps.core.shared import gcra
+from apps.core.shared.gcra import Bucket, Tally
 from apps.tenants.models import RequestCount, Tenant
 from apps.tenants.services import store_request_counts
 from apps.tenants.tasks import store_request_counts as job

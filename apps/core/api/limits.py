@@ -12,12 +12,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 
-from apps.core import gcra
 from apps.core.addresses import place_of
 from apps.core.api.problems import API_PREFIX, problem_response
 from apps.core.errors import RateLimited, ServiceUnavailable, TooManyAtOnce
-from apps.core.gcra import Admission, Bucket, SharedStateAway, Slots, Tally
 from apps.core.principal import Principal
+from apps.core.shared import gcra
+from apps.core.shared.gcra import Admission, Bucket, SharedStateAway, Slots, Tally
 
 SIGN_IN = "sign_in"
 _PART = "request_limits"

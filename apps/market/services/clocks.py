@@ -8,8 +8,8 @@ from typing import Any
 from django.db import connection as database
 
 from apps.core import clock
-from apps.core.flight import fly
 from apps.core.ids import new_id
+from apps.core.shared.flight import fly
 from apps.market.enums import Freshness
 from apps.market.models import VenueClock
 from apps.market.selectors import clock_freshness_of

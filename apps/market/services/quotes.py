@@ -9,8 +9,8 @@ from django.db import connection as database
 from django.db.models import F
 
 from apps.core import clock
-from apps.core.flight import fly
 from apps.core.ids import new_id
+from apps.core.shared.flight import fly
 from apps.market.enums import Freshness
 from apps.market.models import Listing, Quote
 from apps.market.selectors import freshness_of

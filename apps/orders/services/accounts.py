@@ -14,9 +14,9 @@ from apps.audit import services as audit
 from apps.core import clock
 from apps.core.actor import Actor
 from apps.core.db.finding import get_one
-from apps.core.flight import fly
 from apps.core.money import plain
 from apps.core.scope import tenant_scope, write_scope
+from apps.core.shared.flight import fly
 from apps.market.models import Listing
 from apps.orders.errors import AccountNotTradable
 from apps.orders.events import (

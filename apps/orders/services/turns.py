@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.core.shared import shared_state
+from apps.core.shared.state import shared_state
 
 _TAKE = "return redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) and 1 or 0"
 _KEEP = "return redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])"

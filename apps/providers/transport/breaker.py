@@ -7,7 +7,7 @@ breaker lets everything through: the time-outs and the job's backoff still hold.
 
 from dataclasses import dataclass
 
-from apps.core.shared import shared_state
+from apps.core.shared.state import shared_state
 from apps.providers.enums import BreakerState
 
 _NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from apps.core import gcra
-from apps.core.gcra import Bucket
+from apps.core.shared import gcra
+from apps.core.shared.gcra import Bucket
 from apps.providers.protocols import Limit
 
 _PART = "limiter"

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.core import gcra
 from apps.core.ids import new_id
 from apps.core.scope import system_scope
+from apps.core.shared import gcra
 
 _PART = "request_counts"
 # A tally may name tenants that another database has, where several share a Valkey.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from uuid import uuid4
 
-from apps.core.shared import shared_state
+from apps.core.shared.state import shared_state
 
 _PART = "flight"
 # A flight whose process died is taken over after this time.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from apps.core.shared import shared_state
+from apps.core.shared.state import shared_state
 
 # One round trip decides over every bucket that a request falls under: all admit it, or none is charged. Then over the
 # slots: it gets one of each, or none; a request that finds them taken has been charged, so that trying costs.
