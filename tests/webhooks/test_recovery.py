@@ -1,5 +1,6 @@
 """Sending again what an endpoint missed: in batches, in order, to the end."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
@@ -10,13 +11,16 @@ import apps.webhooks.tasks  # noqa: F401  (registers the handlers, as a worker d
 from apps.core import clock
 from apps.core.actor import Actor, system_actor
 from apps.core.scope import tenant_scope, write_scope
+from apps.jobs.errors import LeaseLost
 from apps.jobs.models import Job
 from apps.jobs.runner import run_next
 from apps.jobs.services import discard_job
+from apps.jobs.services.leasing import lease_of
 from apps.outbox.services import emit_many, relay_events
 from apps.webhooks.models import Endpoint, Recovery
 from apps.webhooks.services import (
     claim,
+    continue_recovery,
     delete_endpoint,
     push_recoveries,
     recover,
@@ -42,6 +46,8 @@ def lose(acme, count: int, now: datetime) -> Endpoint:
     endpoint = make_endpoint(acme, now=now).endpoint
     actor = system_actor("tests", tenant_id=acme.id)
     news = [new_event("order.filled") for _ in range(count)]
+    # One lane begins in the first batch of a recovery, and ends in the last.
+    news[-1] = replace(news[-1], entity_id=news[0].entity_id)
     with write_scope(actor):
         emit_many(news, actor=actor, now=now)
     while relay_events(now=now):
@@ -112,6 +118,16 @@ def test_a_recovery_goes_on_while_writing_is_switched_off(
     while run_next("webhooks", worker="tests", now=now):
         pass
     assert recoveries(acme.id) == [(507, 507, "finished")]
+
+
+def test_a_worker_that_has_lost_its_lease_queues_nothing(acme, actor: Actor, now: datetime) -> None:
+    endpoint = lose(acme, BATCH + 7, now)
+    recover(endpoint_id=endpoint.id, since=now, actor=actor, now=now)
+    with write_scope(actor):
+        lease = lease_of(Job.objects.get(kind="webhook_recovery.continue"))
+    with pytest.raises(LeaseLost):
+        continue_recovery(lease, now=now)
+    assert recoveries(acme.id) == [(500, 507, "running")]
 
 
 def test_a_recovery_of_an_endpoint_that_was_deleted_is_over(acme, actor: Actor, now: datetime) -> None:
