@@ -226,6 +226,24 @@ def test_it_comes_back_with_everything_since_the_first_failure_in_order(acme, ac
     assert enable_endpoint(endpoint_id=endpoint.id, actor=actor, now=back)[1] is None
 
 
+def test_what_arrives_after_it_was_given_up_hides_nothing_of_what_it_has_missed(
+    acme, actor: Actor, now: datetime
+) -> None:
+    endpoint, end = make_endpoint(acme, now=now).endpoint, now + 5 * DAY
+    for after in (timedelta(0), 6 * HOUR, 2 * DAY, 4 * DAY):
+        fail_until(acme, now + after, now + after)
+    for _ in range(2):
+        relay(acme, now=end)
+    fails, arrives = claim(slots=100, shares={}, rooms={}, default_room=100, now=end)[-2:]
+    settle([Attempt(claim=fails, at=end, duration_ms=1, error="timeout")], random=Random(1), now=end)
+    assert look(end) == [Step.DISABLE]
+    settle([Attempt(claim=arrives, at=end, duration_ms=1, status_code=200)], random=Random(1), now=end)
+    assert stored_endpoint(endpoint).failing_since == now
+    _enabled, begun = enable_endpoint(endpoint_id=endpoint.id, actor=actor, now=end)
+    assert begun is not None
+    assert (begun.since, begun.total) == (now, 6)
+
+
 def test_it_may_come_back_without_a_replay(acme, actor: Actor, now: datetime) -> None:
     endpoint = give_up(acme, now)
     enabled, begun = enable_endpoint(endpoint_id=endpoint.id, replay=False, actor=actor, now=now + 6 * DAY)
