@@ -11,7 +11,10 @@ register(
     Check(
         "database.constraints",
         _("Tables have the columns and constraints of their models"),
-        _("Every migration is applied; columns, keys, constraints and indexes are there and valid."),
+        _(
+            "Every migration is applied; columns have their types, keys and constraints say what was declared, and "
+            "they and the indexes are valid."
+        ),
         _("definitions"),
         walk_constraints,
         Over.INSTALLATION,

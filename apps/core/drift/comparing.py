@@ -1,7 +1,9 @@
 """What is declared beside what is there, thing by thing."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
+from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.verification import Finding, Seen
@@ -42,3 +44,20 @@ def _shown(text: str, beside: str, at_most: int = 300) -> str:
     differs = next((at for at, pair in enumerate(zip(text, beside, strict=False)) if pair[0] != pair[1]), 0)
     start = max(differs - 60, 0)
     return ("…" if start else "") + text[start : start + at_most] + ("…" if start + at_most < len(text) else "")
+
+
+def means_the_same(table: str, declared: str | None, actual: str | None) -> bool:
+    """Tell whether two conditions on a table's rows say the same; in an open snapshot.
+
+    The server stores a condition in its own words, which differ by version; of the plans of both the words are its own.
+    """
+    return declared == actual or _plan(table, declared) == _plan(table, actual)
+
+
+def _plan(table: str, condition: str | None) -> Any:
+    if condition is None:
+        return None
+    with connection.cursor() as cursor:
+        # Words of our migrations, and of the catalogue.
+        cursor.execute(f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT FROM {table} WHERE {condition}")
+        return cursor.fetchone()[0]

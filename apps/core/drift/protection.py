@@ -2,13 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
 
 from django.apps import apps
-from django.db import connection
 
 from apps.core.db.statements import Statement
-from apps.core.drift.comparing import NOTHING, Things, compare, drift
+from apps.core.drift.comparing import NOTHING, Things, compare, drift, means_the_same
 from apps.core.drift.declared import Grant, Policy, function_text, protection, trigger_text
 from apps.core.scope import snapshot_scope
 from apps.core.verification import Finding, Row, Seen, Subject, read
@@ -161,18 +159,5 @@ def walk_policies(_subject: Subject) -> Iterator[Seen | Finding]:
 def _altered(declared: Policy, actual: Policy) -> Iterator[Finding]:
     pairs = (("USING", declared.using, actual.using), ("WITH CHECK", declared.check, actual.check))
     for what, expected, found in pairs:
-        if expected != found and _plan(declared.table, expected) != _plan(declared.table, found):
+        if not means_the_same(declared.table, expected, found):
             yield drift(declared.table, f"{declared.name} {what}", expected or NOTHING, found or NOTHING)
-
-
-def _plan(table: str, condition: str | None) -> Any:
-    """Return how the server would filter by a condition: the same for conditions that say the same.
-
-    It stores a condition in its own words, which differ by version; a plan of the declared words is in the same ones.
-    """
-    if condition is None:
-        return None
-    with connection.cursor() as cursor:
-        # Words of our migrations, and of the catalogue.
-        cursor.execute(f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) SELECT FROM {table} WHERE {condition}")
-        return cursor.fetchone()[0]
