@@ -102,4 +102,5 @@ class PublicKeysSerializer(serializers.Serializer[Mapping[str, Any]]):
 
     origin = serializers.CharField(help_text="The first line of each of this log's checkpoints")
     vkey = serializers.CharField(allow_null=True, help_text="The newest key's; null before the first checkpoint")
+    public_key = HashText(allow_null=True, help_text="The newest key's 32 bytes; null before the first checkpoint")
     keys = PublicKeySerializer(many=True)

@@ -180,5 +180,11 @@ class PublicKeyView(TenantView):
         vkeys = [str(key.verifier) for key in keys]
         if isinstance(request.accepted_renderer, TextRenderer):
             return Response("".join(f"{vkey}\n" for vkey in vkeys))
-        origin = selectors.origin_of(self.tenant_id)
-        return Response(PublicKeysSerializer({"origin": origin, "vkey": next(iter(vkeys), None), "keys": keys}).data)
+        newest = keys[0].verifier if keys else None
+        told = {
+            "origin": selectors.origin_of(self.tenant_id),
+            "vkey": newest,
+            "public_key": newest.public_key if newest else None,
+            "keys": keys,
+        }
+        return Response(PublicKeysSerializer(told).data)

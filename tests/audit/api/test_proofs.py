@@ -160,12 +160,12 @@ def test_an_entry_of_nobody_and_of_another_tenant_is_not_found(
 
 def test_the_keys_are_listed_and_as_text_alone(acme: Any, acme_admin: APIClient, now: datetime) -> None:
     nobody = _get(acme_admin, "public-key")
-    assert nobody == {"origin": f"testserver/audit/{acme.id}", "vkey": None, "keys": []}
+    assert nobody == {"origin": f"testserver/audit/{acme.id}", "vkey": None, "public_key": None, "keys": []}
     make_entry(acme.id, now=now)
     run_sequencer(now)
     shown = _get(acme_admin, "public-key")
     key = _key(shown["vkey"])
-    assert key.name == shown["origin"]
+    assert (key.name, key.public_key.hex()) == (shown["origin"], shown["public_key"])
     assert shown["keys"] == [
         {
             "id": "t1",
