@@ -146,7 +146,8 @@ def test_no_address_that_is_built_in_is_without_tls() -> None:
 def test_nothing_evaluates_or_unpacks_what_could_be_code() -> None:
     assert _calls(SHIPPED, "eval", "exec", "compile", "__import__", "os.system", "os.popen") == set()
     dangerous = ("pickle", "marshal", "shelve", "dill", "yaml", "xml", "lxml", "xml.etree.ElementTree", "xml.sax")
-    assert _importers(SHIPPED, *dangerous, "xml.dom.minidom", "ldap3", "zipfile", "tarfile") == {}
+    packs = {"zipfile": ["apps/audit/admin/evidence.py"]}  # writes an archive, and reads none
+    assert _importers(SHIPPED, *dangerous, "xml.dom.minidom", "ldap3", "zipfile", "tarfile") == packs
 
 
 def _is_constant(name: str) -> bool:

@@ -1,8 +1,13 @@
 """What staff see of checkpoints and of an entry's proof."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from django.db import connection
@@ -11,7 +16,9 @@ from django.test import Client
 from apps.audit.admin.proofs import standing_of
 from apps.audit.models import AuditCheckpoint, AuditEntry
 from apps.audit.notes import SigningKey, sign
+from apps.core.ids import new_id
 from apps.core.scope import staff_scope
+from apps.tenants.models import Tenant
 from tests.backoffice.staff import enrol, open_session
 from tests.factories.audit import NOW, make_entries, make_entry, run_sequencer
 from tests.tampering import tamper
@@ -122,3 +129,27 @@ def test_an_entry_in_a_damaged_tree_cannot_be_proved(newest: AuditEntry, client:
     page = _text(client, f"auditentry/{newest.pk}/change/")
     assert "This entry cannot be proved" in page
     assert "The tree of its log is damaged" in page
+
+
+def test_the_evidence_of_an_entry_is_verified_offline(newest: AuditEntry, client: Client, tmp_path: Path) -> None:
+    where = f"/admin/audit/auditentry/{newest.pk}/evidence/"
+    assert f'href="{where}"' in _text(client, f"auditentry/{newest.pk}/change/")
+    answer = client.get(where)
+    assert answer["Content-Disposition"] == f'attachment; filename="evidence-{newest.pk}.zip"'
+    ZipFile(BytesIO(answer.content)).extractall(tmp_path)
+    command = next(
+        line for line in (tmp_path / "README.txt").read_text().splitlines() if "finops_verify.py proof" in line
+    )
+    verify = [sys.executable, "-I", "-S", *command.split()[1:]]
+    said = subprocess.run(verify, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=20)
+    assert said.stdout.endswith("VERIFIED\n")
+    entry = tmp_path / "entry.json"
+    entry.write_text(entry.read_text().replace("order.submitted", "order.denied"))
+    assert subprocess.run(verify, cwd=tmp_path, capture_output=True, check=False, timeout=20).returncode == 1
+
+
+def test_what_nothing_proves_yet_has_no_evidence(acme: Tenant, client: Client) -> None:
+    entry = make_entry(acme.id)
+    answer = client.get(f"/admin/audit/auditentry/{entry.pk}/evidence/")
+    assert (answer.status_code, answer["Location"]) == (302, f"/admin/audit/auditentry/{entry.pk}/change/")
+    assert client.get(f"/admin/audit/auditentry/{new_id()}/evidence/").status_code == 404

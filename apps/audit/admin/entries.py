@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.audit.admin.evidence import evidence_of
 from apps.audit.admin.logs import LOG_FILTER, log_chip
 from apps.audit.admin.proofs import Standing, proof_notice, proof_panels, proof_stat, standing_of
 from apps.audit.models import AuditEntry
@@ -31,6 +35,7 @@ from apps.core.admin import (
     number,
     one_of,
     pretty,
+    record_url,
     request_url,
     target_link,
     target_links,
@@ -38,6 +43,7 @@ from apps.core.admin import (
     two_lines,
 )
 
+_EVIDENCE = "audit_auditentry_evidence"
 _ACTORS = {
     "user": gettext_lazy("Users"),
     "api_key": gettext_lazy("API keys"),
@@ -63,6 +69,23 @@ class AuditEntryAdmin(StaffModelAdmin):
         (gettext_lazy("Entry"), ("action", "target", "happened", "schema_version", "position", "id")),
         (gettext_lazy("Origin"), ("ip", "request_id", "traceparent")),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.evidence_view)
+        return [path("<uuid:key>/evidence/", view, name=_EVIDENCE), *super().get_urls()]
+
+    def evidence_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        """Hand out an entry with all that proves it."""
+        entry = self.get_object(request, str(key))
+        if not self.has_view_permission(request, entry):
+            raise PermissionDenied
+        if entry is None:
+            raise Http404
+        standing = self._standing(entry)
+        if standing.proof is not None:
+            return evidence_of(_opened(entry), standing)
+        messages.warning(request, standing.wrong or _("No checkpoint covers the entry yet: come again in a second."))
+        return HttpResponseRedirect(record_url("audit.auditentry", key))
 
     def prepare_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         super().prepare_rows(request, rows)
@@ -137,7 +160,8 @@ class AuditEntryAdmin(StaffModelAdmin):
     def related_links(self, entry: AuditEntry) -> Sequence[tuple[str, str]]:
         subjects = dict.fromkeys(part["subject"] for part in entry.personal.values())
         named = [(entry.target_type, entry.target_id), *named_in(_opened(entry).changes), *named_in(entry.actor)]
-        links = target_links(named)
+        links = [(_("Download evidence (ZIP)"), reverse(f"admin:{_EVIDENCE}", args=[entry.pk]))]
+        links += target_links(named)
         links.append((_("Everything about this target"), about_url("audit.auditentry", entry, entry.target_id)))
         if entry.actor_id:
             links.append((_("Everything by this actor"), about_url("audit.auditentry", entry, entry.actor_id)))
