@@ -1,6 +1,7 @@
 """How the admin looks and what its sidebar holds: the UNFOLD setting."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -125,6 +126,15 @@ NAVIGATION = [
     ),
 ]
 
+
+@cache
+def _navigation() -> list[dict[str, Any]]:
+    """Return the sidebar with its addresses written out: Unfold reads each several times a page."""
+    return [
+        {**group, "items": [{**item, "link": str(item["link"])} for item in group["items"]]} for group in NAVIGATION
+    ]
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "finops",
     "SITE_HEADER": "finops",
@@ -138,7 +148,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [_asset("admin.css"), _asset("impersonation.css")],
     "SCRIPTS": [_asset("admin.js")],
     "ACCOUNT": {"navigation": [{"title": _("My second factors"), "link": reverse_lazy("admin:own_factors")}]},
-    "SIDEBAR": {"navigation": NAVIGATION},
+    "SIDEBAR": {"navigation": lambda _request: _navigation()},
     "COLORS": {
         # Ink: a cool grey that leans to the brand's petrol.
         "base": {
