@@ -20,9 +20,10 @@ from django.views.decorators.cache import never_cache
 from psycopg.errors import QueryCanceled
 from unfold.sites import UnfoldAdminSite
 
-from apps.backoffice import as_member, confirming, kill_switch, own_factors, passkeys, password, selectors, services
-from apps.backoffice.forms import StaffLoginForm
-from apps.backoffice.lockout import not_now
+from apps.backoffice import as_member, kill_switch, selectors, services
+from apps.backoffice.identity import confirming, own_factors, passkeys, password
+from apps.backoffice.identity.forms import StaffLoginForm
+from apps.backoffice.identity.lockout import not_now
 from apps.backoffice.reach import reach_of
 from apps.backoffice.recent import Recent
 from apps.backoffice.stops import TAG_HEADER, current_stops
@@ -199,7 +200,7 @@ class StaffSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         return response
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-        """Let staff change their own password; see `apps.backoffice.password`."""
+        """Let staff change their own password; see `apps.backoffice.identity.password`."""
         with staff_scope():
             context = {**self.each_context(request), **(extra_context or {})}
         return password.change(request, context)

@@ -9,7 +9,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.backoffice.forms import CodeInput, validate_code
+from apps.backoffice.identity.forms import CodeInput, validate_code
 from apps.core import clock, context
 from apps.core.admin.proof import mark_proved
 from apps.core.api import limits

@@ -11,7 +11,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 from unfold.forms import AdminOwnPasswordChangeForm
 
-from apps.backoffice.lockout import locked_out
+from apps.backoffice.identity.lockout import locked_out
 from apps.core import clock
 from apps.core.admin import staff_actor
 from apps.core.scope import staff_scope

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from apps.backoffice.own_factors import PAGE, back, change_of, require_post, show_codes
+from apps.backoffice.identity.own_factors import PAGE, back, change_of, require_post, show_codes
 from apps.core import clock, context
 from apps.core.admin.proof import proved
 from apps.core.errors import DomainError

@@ -5,23 +5,12 @@ from datetime import datetime
 from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_noop as message
 
-from apps.backoffice import dead_letters, granting_page, pages
-from apps.backoffice.timing import bounds_view
+from apps.backoffice.admin.timing import bounds_view
 from apps.core.actor import Actor
-from apps.core.admin import (
-    Outcome,
-    ServiceAction,
-    contribute_actions,
-)
+from apps.core.admin import Outcome, ServiceAction, contribute_actions
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job, Queue
 from apps.ops.services import discard_dead_letter, replay_dead_letter
-
-__all__ = [
-    "dead_letters",
-    "granting_page",
-    "pages",
-]  # Django looks for admin modules alone; importing it registers its pages.
 
 REPLAYED = Outcome(message("%(count)s job queued again"), message("%(count)s jobs queued again"))
 DISCARDED = Outcome(message("%(count)s job discarded"), message("%(count)s jobs discarded"))
