@@ -172,7 +172,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "otp_token", "otp"]  # not kept with failed attempts
-AXES_LOCKOUT_CALLABLE = "apps.backoffice.lockout.locked_out"
+AXES_LOCKOUT_CALLABLE = "apps.backoffice.identity.lockout.locked_out"
 OTP_TOTP_ISSUER = "finops"
 
 # Keys for what is encrypted or signed at rest: "id:base64,id:base64"; the first encrypts, all decrypt. Read from a
