@@ -88,6 +88,19 @@ def test_no_runtime_role_may_truncate_or_refer() -> None:
     assert granted == set()
 
 
+def test_what_is_evidence_is_append_only_by_trigger_too() -> None:
+    guarded = _column(
+        "SELECT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+        " WHERE t.tgname IN (c.relname || '_append_only', c.relname || '_no_truncate') AND t.tgenabled = 'O'"
+        " GROUP BY 1 HAVING count(*) = 2"
+    )
+    assert guarded == {
+        *("audit_entry", "audit_tile", "audit_checkpoint", "audit_checkpointkey", "audit_batch_chunk"),
+        *("orders_fill", "orders_orderevent", "orders_riskdecision"),
+        *("outbox_event", "webhooks_deliveryattempt"),
+    }
+
+
 def test_definer_functions_are_the_listed_ones_with_a_fixed_search_path() -> None:
     definers = _column("SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace")
     assert definers == set(DEFINER_FUNCTIONS)

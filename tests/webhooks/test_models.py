@@ -1,11 +1,12 @@
 """What the database itself holds to: who may write which column, and what no row can be."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from apps.core import clock
 from apps.core.actor import system_actor
 from apps.core.scope import system_scope, write_scope
 from apps.webhooks.models import Delivery, DeliveryAttempt, Endpoint
@@ -54,6 +55,18 @@ def test_attempts_are_only_added(delivery: Delivery) -> None:
     # Retention deletes old ones: see test_forgetting.
     with pytest.raises(DatabaseError, match="permission denied for table webhooks_deliveryattempt"), system_scope():
         execute(denied[0])
+
+
+def test_retention_itself_cannot_take_an_attempt_of_the_last_four_weeks(delivery: Delivery) -> None:
+    with system_scope():
+        for days in (28, 30):
+            at = clock.now() - timedelta(days=days)
+            DeliveryAttempt.objects.create(
+                tenant_id=delivery.tenant_id, delivery=delivery, endpoint_id=delivery.endpoint_id, at=at, duration_ms=1
+            )
+        with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+            DeliveryAttempt.objects.filter(at__gt=clock.now() - timedelta(days=29)).delete()
+        assert DeliveryAttempt.objects.filter(at__lt=clock.now() - timedelta(days=29)).delete()[0] == 2
 
 
 def test_staff_read_everything_but_secrets_and_change_nothing() -> None:

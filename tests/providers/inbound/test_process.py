@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from django.db import DatabaseError
+from django.db.models import F
 
 from apps.accounts import tasks as _accounts  # noqa: F401  (its jobs)
 from apps.audit.models import AuditEntry
@@ -159,6 +161,13 @@ def test_staff_process_one_again(acme, now):
     assert leaf.changes["state"] == ["processed", "received"]
     process(acme, now)
     assert outcomes(acme) == [("processed", "nothing_to_do")]
+
+
+@pytest.mark.parametrize("column", ["body", "headers", "event_id", "received_at"])
+def test_what_a_provider_has_sent_is_never_changed(acme, now, column):
+    deliver(connect(acme, now), now)
+    with pytest.raises(DatabaseError, match="permission denied"), write_scope(actor_of(acme)):
+        InboundHook.objects.update(**{column: F(column)})
 
 
 def test_a_replay_needs_a_connection_and_a_hook(acme, now):
