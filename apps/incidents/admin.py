@@ -182,7 +182,12 @@ class IncidentAdmin(StaffModelAdmin):
         error = incident.detail.get("error") or {}
         seen = ngettext("It stands, seen once", "It stands, seen %(times)s times", incident.count)
         title = seen % {"times": number(incident.count)}
-        return Notice(title, redact_text(str(error.get("message", ""))), remedy, tone)
+        return Notice(
+            title,
+            redact_text(": ".join(str(error[part]) for part in ("code", "message") if error.get(part))),
+            remedy,
+            tone,
+        )
 
     def stats(self, incident: Incident) -> Sequence[Stat]:
         return (

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.core import clock
 from apps.core.admin import (
     Facts,
     Notice,
@@ -40,6 +41,7 @@ from apps.core.admin import (
 from apps.core.admin.panels import Tone
 from apps.core.redaction import redact_text
 from apps.jobs import selectors
+from apps.jobs.admin import waiting
 from apps.jobs.enums import ACTIVE_STATES, JobState
 from apps.jobs.models import Job
 
@@ -134,7 +136,9 @@ class JobAdmin(StaffModelAdmin):
         return job.unique_key
 
     def notice(self, job: Job) -> Notice | None:
-        """Say why a job is dead, or why it is tried again."""
+        """Say why a job is dead, why it is tried again, or why nobody has taken it."""
+        if stuck := waiting.notice_of(job, now=clock.now()):
+            return stuck
         if not job.last_error_code or job.state == JobState.SUCCEEDED:
             return None
         text = redact_text(job.last_error_message)
@@ -157,7 +161,7 @@ class JobAdmin(StaffModelAdmin):
         waited = _("Waited") if job.attempts < 2 else _("Until the last attempt")
         return (
             Stat(_("Attempts"), f"{job.attempts} / {job.max_attempts}", tone="bad" if exhausted else "idle"),
-            Stat(waited, duration(_span(job.created_at, job.started_at))),
+            Stat(waited, duration(_span(job.created_at, job.started_at or (None if job.finished_at else clock.now())))),
             Stat(_("Last attempt took"), duration(_span(job.started_at, ended))),
             Stat(_("Due"), self.due(job)) if job.finished_at is None else Stat(_("Ended"), moment(job.finished_at)),
         )
