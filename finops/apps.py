@@ -10,7 +10,8 @@ class FinopsConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers the system checks, and installs the hook that wakes workers after a commit.
-        from finops import celery, checks, resources, usage  # noqa: F401
+        from finops import celery, checks  # noqa: F401
+        from finops.wiring import resources, usage
 
         usage.install()
         resources.install()

@@ -87,7 +87,7 @@ def _prepare_worker(sender: Any, **_signal: Any) -> None:
     """Check settings and login before any child is forked, without a pool: its threads would not survive the fork."""
     from apps.jobs import registry
     from finops.boot import refuse_unsafe_start
-    from finops.dead_jobs import open_incident_for_dead_job
+    from finops.wiring.dead_jobs import open_incident_for_dead_job
 
     with _or_exit():
         settings.DATABASES["default"]["OPTIONS"].pop("pool", None)

@@ -14,7 +14,7 @@ from finops.seals import SEALED_TABLES
 from finops.witness.stores import WitnessUnreachable, open_stores
 from finops.witness.witnessing import compare_all
 
-# A handler that gives up by itself says where it belongs what a person must do; see finops/dead_jobs.py.
+# A handler that gives up by itself says where it belongs what a person must do; see finops/wiring/dead_jobs.py.
 _GAVE_UP = f"%{PermanentFailure.__module__}.{PermanentFailure.__qualname__}: %"
 _SEALED = """
 SELECT id, {tenant} AS tenant_id, {key_id} AS key_id, {value} AS value, {bound_to} AS bound_to

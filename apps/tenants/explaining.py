@@ -1,7 +1,7 @@
 """Why somebody may do something or not: the decision itself, asked about somebody, in the open tenant's scope.
 
 What a decision is about may belong to rooms that stand above this one: the project registers how it is read
-(finops/resources.py).
+(finops/wiring/resources.py).
 """
 
 from collections.abc import Callable, Mapping

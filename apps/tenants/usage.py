@@ -1,6 +1,6 @@
 """How much a tenant has of what its plan limits.
 
-Most of what is counted belongs to rooms that stand above this one: the project registers how (finops/usage.py).
+Most of what is counted belongs to rooms that stand above this one: the project registers how (finops/wiring/usage.py).
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Makes a dead job an incident. The jobs room does not know incidents, which stand above it; the project wires them."""
+"""Makes a dead job an incident."""
 
 from django.utils.translation import gettext as _
 

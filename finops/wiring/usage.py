@@ -1,4 +1,4 @@
-"""How the meters of a plan are counted. The tenants room does not know what stands above it; the project wires it."""
+"""How the meters of a plan are counted."""
 
 from datetime import datetime, time
 from uuid import UUID

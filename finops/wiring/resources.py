@@ -1,4 +1,4 @@
-"""How what a decision is about is read. The tenants room does not know what stands above it; the project wires it."""
+"""How what a decision is about is read."""
 
 from uuid import UUID
 

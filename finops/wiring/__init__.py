@@ -1,0 +1,1 @@
+"""What rooms need of those that stand above them, which they do not know: the project says it when it starts."""
