@@ -1,6 +1,7 @@
 """`orders.*`: a row that is not what its events, fills or answers say is found, and nothing else is."""
 
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
@@ -129,14 +130,26 @@ def test_neighbours_whose_ids_stand_the_other_way_round_are_no_finding(order: Or
 
 
 def test_an_answer_that_names_an_order_which_is_not_there_is_found(floor: Floor, order: Order) -> None:
-    answers = {key: f"/api/v1/orders/{order_id}" for key, order_id in (("good", order.id), ("bad", floor.account.id))}
-    for key, location in answers.items():
-        with write_scope(floor.actor):
-            take_key(key=key, fingerprint=b"f" * 32, now=clock.now())
-            answer = Answer(status=201, body=b"{}", headers={"Location": location})
-            keep_answer(key=key, answer=answer, secret=False, now=clock.now())
+    keep(floor, "good", order.id, b'{"id": "%s"}' % str(order.id).encode())
+    bad = keep(floor, "bad", floor.account.id, b"{}")
     [(table, _row, expected, there)] = found(*CHECKS)
-    assert (table, expected, there) == ("idempotency_record", f"an order at {answers['bad']}", "none")
+    assert (table, expected, there) == ("idempotency_record", f"an order at {bad}", "none")
+
+
+@pytest.mark.parametrize(("body", "told"), [(b'{"id": "another"}', "another"), (b"{}", "none"), (b"\xff", "none")])
+def test_an_answer_that_tells_of_something_else_is_found(floor: Floor, order: Order, body: bytes, told: str) -> None:
+    location = keep(floor, "key", order.id, body)
+    [(table, _row, expected, there)] = found("orders.answers")
+    assert (table, expected, there) == ("idempotency_record", f"the order at {location}", told)
+
+
+def keep(floor: Floor, key: str, order_id: UUID, body: bytes) -> str:
+    location = f"/api/v1/orders/{order_id}"
+    with write_scope(floor.actor):
+        take_key(key=key, fingerprint=b"f" * 32, now=clock.now())
+        answer = Answer(status=201, body=body, headers={"Location": location})
+        keep_answer(key=key, answer=answer, secret=False, now=clock.now())
+    return location
 
 
 def test_an_opening_counts(floor: Floor, broker: Broker) -> None:
