@@ -1,21 +1,18 @@
 """Creating, rolling and revoking API keys."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_network
-from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from apps.audit import services as audit
 from apps.audit.types import Personal
 from apps.core.actor import Actor
 from apps.core.db.finding import get_one
 from apps.core.scope import current_tenant_id, write_scope
 from apps.core.tokens import hash_token
-from apps.outbox import services as outbox
 from apps.tenants import events, secrets
 from apps.tenants.enums import ApiKeyMode, Meter
 from apps.tenants.errors import (
@@ -30,6 +27,7 @@ from apps.tenants.models import ApiKey
 from apps.tenants.roles import ALL_PERMISSIONS
 from apps.tenants.services.authority import authority_of
 from apps.tenants.services.plans import require_room
+from apps.tenants.services.telling import tell
 
 _TOLD = ("name", "mode", "scopes", "allowed_networks", "expires_at")
 # People name keys after people and machines, and say where these are.
@@ -101,7 +99,7 @@ def roll_api_key(
         old.replaced_by = created.key.id
         old.save_next("expires_at", "replaced_by", now=now)
         changes = {"expires_at": [before, old.expires_at], "replaced_by": [None, str(created.key.id)]}
-        _tell(old, events.API_KEY_ROLLED, changes, actor, now)
+        tell(events.api_key_event(events.API_KEY_ROLLED, old), changes, actor, now)
     return created
 
 
@@ -121,7 +119,7 @@ def revoke_api_key(*, api_key_id: UUID, actor: Actor, now: datetime) -> ApiKey:
 def _revoke(key: ApiKey, actor: Actor, now: datetime) -> None:
     key.revoked_at = now
     key.save_next("revoked_at", now=now)
-    _tell(key, events.API_KEY_REVOKED, {"revoked_at": [None, now]}, actor, now)
+    tell(events.api_key_event(events.API_KEY_REVOKED, key), {"revoked_at": [None, now]}, actor, now)
 
 
 def _add(key: ApiKey, actor: Actor, now: datetime) -> NewApiKey:
@@ -134,7 +132,7 @@ def _add(key: ApiKey, actor: Actor, now: datetime) -> NewApiKey:
     key.save(force_insert=True)
     told = {field: [None, getattr(key, field)] for field in _TOLD}
     own = Personal(key.id, {field: told.pop(field) for field in _PERSONAL})
-    _tell(key, events.API_KEY_CREATED, told, actor, now, own)
+    tell(events.api_key_event(events.API_KEY_CREATED, key), told, actor, now, own)
     return NewApiKey(key, secret)
 
 
@@ -142,26 +140,6 @@ def _locked(api_key_id: UUID, *, expected_version: int | None = None) -> ApiKey:
     key = get_one(ApiKey.objects.select_for_update().filter(id=api_key_id))
     key.require_version(expected_version)
     return key
-
-
-def _tell(
-    key: ApiKey,
-    event: str,
-    changes: Mapping[str, Any],
-    actor: Actor,
-    now: datetime,
-    personal: Personal | None = None,
-) -> None:
-    audit.record(
-        action=event,
-        actor=actor,
-        target_type="api_key",
-        target_id=key.id,
-        now=now,
-        changes=changes,
-        personal=personal,
-    )
-    outbox.emit(events.api_key_event(event, key), actor=actor, now=now)
 
 
 def _known_scopes(scopes: Collection[str]) -> list[str]:

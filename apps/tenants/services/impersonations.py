@@ -4,9 +4,7 @@ All of it goes on while writing is switched off: none of it changes what the swi
 must be told. Nobody else than staff begins one, and nobody who looks as a member.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -24,12 +22,12 @@ from apps.core.errors import ValidationFailed
 from apps.core.objects import beside
 from apps.core.scope import request_wake, staff_scope, system_scope, tenant_scope, write_scope
 from apps.core.tokens import TokenKind, hash_token, new_token
-from apps.outbox import services as outbox
 from apps.tenants import events, selectors
 from apps.tenants.enums import Ending, TenantStatus
 from apps.tenants.errors import AlreadyImpersonating, CannotBeImpersonated, ImpersonationOver, StaffOnly
 from apps.tenants.explaining import grants_of
 from apps.tenants.models import IMPERSONATION_LASTS, Impersonation, Membership, Tenant
+from apps.tenants.services.telling import tell
 from apps.tenants.types import Principal
 from apps.users.models import User
 from apps.users.selectors import factors_of
@@ -77,7 +75,7 @@ def start_impersonation(*, member_id: UUID, reason: str, ticket: str, actor: Act
             names = ("user_id", "reason", "ticket", "expires_at")
             changes = {name: [None, jsonable(getattr(begun, name))] for name in names}
             named = Personal(begun.user_id, {"member_name": [None, begun.member_name]})
-            _tell(begun, events.IMPERSONATION_STARTED, changes, actor, now, named)
+            tell(events.impersonation_event(events.IMPERSONATION_STARTED, begun), changes, actor, now, named)
     return begun
 
 
@@ -132,7 +130,9 @@ def issue_impersonation_token(*, impersonation_id: UUID, actor: Actor, now: date
         token = new_token(TokenKind.IMPERSONATION)
         found.token_hash = hash_token(token)
         found.save(update_fields=["token_hash"])
-        _record(found, "impersonation.token_issued", {}, actor, now)
+        audit.record(
+            action="impersonation.token_issued", actor=actor, target_type="impersonation", target_id=found.pk, now=now
+        )
     return token
 
 
@@ -240,41 +240,11 @@ def _end(key: UUID, ending: Ending, *, reason: str = "", actor: Actor, now: date
         row.ended_at = min(now, row.expires_at)
         row.ending, row.ended_by, row.end_reason = ending, actor.label[:150], reason
         row.save(update_fields=["ended_at", "ending", "ended_by", "end_reason"])
-        changes = {"ending": [None, str(ending)], "looks": [0, row.looks]}
-        _tell(row, events.IMPERSONATION_ENDED, changes | ({"reason": [None, reason]} if reason else {}), actor, now)
+        changes: dict[str, list[object]] = {"ending": [None, str(ending)], "looks": [0, row.looks]}
+        changes |= {"reason": [None, reason]} if reason else {}
+        tell(events.impersonation_event(events.IMPERSONATION_ENDED, row), changes, actor, now)
     return True
 
 
 def _keys(rows: QuerySet[Impersonation]) -> list[UUID]:
     return list(rows.order_by("id").values_list("pk", flat=True))
-
-
-def _tell(
-    row: Impersonation,
-    event: str,
-    changes: Mapping[str, Any],
-    actor: Actor,
-    now: datetime,
-    personal: Personal | None = None,
-) -> None:
-    _record(row, event, changes, actor, now, personal)
-    outbox.emit(events.impersonation_event(event, row), actor=actor, now=now)
-
-
-def _record(
-    row: Impersonation,
-    action: str,
-    changes: Mapping[str, Any],
-    actor: Actor,
-    now: datetime,
-    personal: Personal | None = None,
-) -> None:
-    audit.record(
-        action=action,
-        actor=actor,
-        target_type="impersonation",
-        target_id=row.pk,
-        now=now,
-        changes=changes,
-        personal=personal,
-    )

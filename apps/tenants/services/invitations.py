@@ -4,16 +4,13 @@ The letter is sent by a job after the commit. Until then the token stands beside
 """
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from apps.audit import services as audit
 from apps.core import crypto
 from apps.core.actor import Actor, system_actor
 from apps.core.db.finding import get_one
@@ -24,7 +21,6 @@ from apps.core.seals import Row, SealedTable, key_id_in
 from apps.core.tokens import TokenKind, hash_token, new_token
 from apps.jobs import services as jobs
 from apps.jobs.types import Lease
-from apps.outbox import services as outbox
 from apps.tenants import events
 from apps.tenants.enums import InvitationStatus, Meter
 from apps.tenants.errors import AlreadyAMember, AlreadyInvited, InvitationClosed
@@ -32,6 +28,7 @@ from apps.tenants.models import Invitation, Membership, Tenant
 from apps.tenants.selectors import get_remit
 from apps.tenants.services.authority import lock_members
 from apps.tenants.services.plans import require_room
+from apps.tenants.services.telling import tell
 from apps.tenants.types import SEND_INVITATION
 
 logger = logging.getLogger(__name__)
@@ -72,7 +69,7 @@ def invite(*, email: str, role: str, actor: Actor, now: datetime) -> Invitation:
         with translate_violations({"tenants_invitation_one_open_per_address": AlreadyInvited()}):
             invitation.save(force_insert=True)
         changes = {"role": [None, remit.name], "expires_at": [None, invitation.expires_at]}
-        _tell(events.INVITATION_CREATED, invitation, changes, actor, now)
+        tell(events.invitation_event(events.INVITATION_CREATED, invitation), changes, actor, now)
         _have_sent(invitation, actor, now)
     return invitation
 
@@ -98,7 +95,8 @@ def resend_invitation(
         _require_letter(now)
         _give_token(invitation, now)
         invitation.save_next("token_hash", "sealed_token", "expires_at", "sent_at", "letters", now=now)
-        _tell(events.INVITATION_RESENT, invitation, {"expires_at": [before, invitation.expires_at]}, actor, now)
+        changes = {"expires_at": [before, invitation.expires_at]}
+        tell(events.invitation_event(events.INVITATION_RESENT, invitation), changes, actor, now)
         _have_sent(invitation, actor, now)
     return invitation
 
@@ -120,7 +118,7 @@ def revoke_invitation(
         if invitation.revoked_at is None:
             close(invitation, revoked_at=now, now=now)
             changes = {"revoked_at": [None, now]} | ({"reason": [None, reason]} if reason else {})
-            _tell(events.INVITATION_REVOKED, invitation, changes, actor, now)
+            tell(events.invitation_event(events.INVITATION_REVOKED, invitation), changes, actor, now)
     return invitation
 
 
@@ -221,11 +219,6 @@ def _have_sent(invitation: Invitation, actor: Actor, now: datetime) -> None:
     # Named by its version, so that a letter which has become void is not sent.
     payload = {"invitation_id": str(invitation.id), "version": invitation.version}
     jobs.enqueue(kind=SEND_INVITATION, payload=payload, actor=actor, now=now)
-
-
-def _tell(event: str, invitation: Invitation, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
-    audit.record(action=event, actor=actor, target_type="invitation", target_id=invitation.id, now=now, changes=changes)
-    outbox.emit(events.invitation_event(event, invitation), actor=actor, now=now)
 
 
 WAITING_LETTERS = SealedTable(

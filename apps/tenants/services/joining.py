@@ -6,17 +6,16 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.scope import write_scope
 from apps.core.tokens import hash_token
-from apps.outbox import services as outbox
 from apps.tenants import events, selectors
 from apps.tenants.enums import InvitationStatus
 from apps.tenants.errors import InvalidInvitation, TenantSuspended
 from apps.tenants.models import Invitation, Membership, Tenant
 from apps.tenants.services.invitations import close
 from apps.tenants.services.members import add_member
+from apps.tenants.services.telling import tell
 from apps.tenants.types import TenantIdentity
 from apps.users import services as users
 from apps.users.models import User
@@ -71,11 +70,7 @@ def accept_invitation(*, token: str, by: UUID | NewUser, origin: Origin, now: da
             member = add_member(user=user, role=invitation.role, actor=actor, now=now)
             close(invitation, accepted_at=now, now=now)
             changes = {"accepted_at": [None, now], "member_id": [None, str(member.id)]}
-            what = events.INVITATION_ACCEPTED
-            audit.record(
-                action=what, actor=actor, target_type="invitation", target_id=invitation.id, now=now, changes=changes
-            )
-            outbox.emit(events.invitation_event(what, invitation), actor=actor, now=now)
+            tell(events.invitation_event(events.INVITATION_ACCEPTED, invitation), changes, actor, now)
     return Joined(member, invited.tenant)
 
 

@@ -1,18 +1,14 @@
 """Who belongs to a tenant, and as what."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.db.finding import get_one
 from apps.core.db.violations import translate_violations
 from apps.core.scope import current_tenant_id, write_scope
-from apps.outbox import services as outbox
 from apps.tenants import events, selectors
 from apps.tenants.enums import Ending, Meter, Role
 from apps.tenants.errors import AlreadyAMember, LastOwner, OwnersOnly, OwnRole, UnknownColleague
@@ -22,6 +18,7 @@ from apps.tenants.selectors import get_remit
 from apps.tenants.services.authority import Authority, lock_members
 from apps.tenants.services.impersonations import end_impersonations
 from apps.tenants.services.plans import require_room
+from apps.tenants.services.telling import tell
 from apps.users import services as users
 from apps.users.models import User
 
@@ -92,7 +89,7 @@ def change_role(
         member.role, member.tenant_role_id = remit.name, remit.id
         member.save_next("role", "tenant_role", now=now)
         changes = {"role": [str(before), remit.name]} | ({"reason": [None, reason]} if reason else {})
-        _tell(member, events.MEMBER_ROLE_CHANGED, changes, actor, now)
+        tell(events.member_event(events.MEMBER_ROLE_CHANGED, member), changes, actor, now)
     return member
 
 
@@ -112,8 +109,12 @@ def remove_member(
             authority = lock_members(actor)
             member = _find(member_id, expected_version)
             _require_may_unseat(member, authority)
-            changes = {"user_id": [str(member.user_id), None], "role": [str(member.role), None]}
-            _tell(member, events.MEMBER_REMOVED, changes | ({"reason": [None, reason]} if reason else {}), actor, now)
+            changes: dict[str, list[str | None]] = {
+                "user_id": [str(member.user_id), None],
+                "role": [str(member.role), None],
+            }
+            changes |= {"reason": [None, reason]} if reason else {}
+            tell(events.member_event(events.MEMBER_REMOVED, member), changes, actor, now)
             end_impersonations(ending=Ending.MEMBER_LEFT, user_id=member.user_id, actor=actor, now=now)
             Membership.objects.filter(id=member.id).delete()
         # Without them nothing would come back to life if the user joined again. A tenant's scope cannot reach them.
@@ -128,7 +129,7 @@ def _join(member: Membership, remit: Remit, *, actor: Actor, now: datetime) -> M
     with translate_violations({"tenants_membership_one_per_user": AlreadyAMember()}):
         member.save(force_insert=True)
     changes = {"user_id": [None, str(member.user_id)], "role": [None, member.role]}
-    _tell(member, events.MEMBER_ADDED, changes, actor, now)
+    tell(events.member_event(events.MEMBER_ADDED, member), changes, actor, now)
     return member
 
 
@@ -151,8 +152,3 @@ def _require_may_unseat(member: Membership, authority: Authority) -> None:
         raise OwnersOnly
     if not Membership.objects.filter(role=Role.OWNER).exclude(id=member.id).exists():
         raise LastOwner
-
-
-def _tell(member: Membership, event: str, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
-    audit.record(action=event, actor=actor, target_type="member", target_id=member.id, now=now, changes=changes)
-    outbox.emit(events.member_event(event, member), actor=actor, now=now)

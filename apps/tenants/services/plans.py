@@ -7,17 +7,16 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.db.finding import get_one
 from apps.core.errors import ValidationFailed
 from apps.core.scope import current_tenant_id, write_scope
-from apps.outbox import services as outbox
 from apps.tenants import events, usage
 from apps.tenants.enums import Meter, Plan
 from apps.tenants.errors import LimitReached, StaffOnly
 from apps.tenants.models import Tenant
 from apps.tenants.plans import limits_of
+from apps.tenants.services.telling import tell
 
 LARGEST = 1_000_000_000
 LARGEST_RATE = 100_000
@@ -67,9 +66,8 @@ def set_plan(
                 setattr(tenant, name, wanted[name])
             tenant.save_next(*changes, now=now)
             changes["reason"] = [None, reason]
-            what = events.TENANT_PLAN_CHANGED
-            audit.record(action=what, actor=actor, target_type="tenant", target_id=tenant.id, now=now, changes=changes)
-            outbox.emit(events.plan_event(what, tenant, limits_of(plan, own)), actor=actor, now=now)
+            event = events.plan_event(events.TENANT_PLAN_CHANGED, tenant, limits_of(plan, own))
+            tell(event, changes, actor, now)
     return tenant
 
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.conditions import Conditions, conditions_as_json
 from apps.core.db.finding import get_one
@@ -15,7 +14,6 @@ from apps.core.db.violations import translate_violations
 from apps.core.errors import ValidationFailed
 from apps.core.permissions import REGISTRY, Permission
 from apps.core.scope import current_tenant_id, write_scope
-from apps.outbox import services as outbox
 from apps.tenants import events
 from apps.tenants.enums import Meter, Role
 from apps.tenants.errors import OwnRole, RoleInUse, RoleNameTaken, UnknownPermission
@@ -24,6 +22,7 @@ from apps.tenants.roles import ALL_PERMISSIONS
 from apps.tenants.selectors import remit_of_own
 from apps.tenants.services.authority import Authority, lock_members
 from apps.tenants.services.plans import require_room
+from apps.tenants.services.telling import tell
 
 _TOLD = ("name", "permissions", "conditions")
 
@@ -55,7 +54,7 @@ def create_tenant_role(
         with translate_violations({"tenants_tenantrole_slug": RoleNameTaken()}):
             role.save(force_insert=True)
         changes = {"slug": [None, slug]} | {field: [None, getattr(role, field)] for field in _TOLD}
-        _tell(role, events.ROLE_CREATED, changes, actor, now)
+        tell(events.role_event(events.ROLE_CREATED, role), changes, actor, now)
     return role
 
 
@@ -95,7 +94,7 @@ def change_tenant_role(
         _require_may_change(role, authority, actor)
         role.require_valid_fields()
         role.save_next(*_TOLD, now=now)
-        _tell(role, events.ROLE_CHANGED, changes, actor, now)
+        tell(events.role_event(events.ROLE_CHANGED, role), changes, actor, now)
     return role
 
 
@@ -118,7 +117,7 @@ def delete_tenant_role(*, role_id: UUID, expected_version: int | None = None, ac
         # What closed ones offered stays as text.
         offered.update(tenant_role=None)
         changes = {"slug": [role.slug, None]} | {field: [getattr(role, field), None] for field in _TOLD}
-        _tell(role, events.ROLE_DELETED, changes, actor, now)
+        tell(events.role_event(events.ROLE_DELETED, role), changes, actor, now)
         TenantRole.objects.filter(id=role.id).delete()
 
 
@@ -169,8 +168,3 @@ def _locked(role_id: UUID, expected_version: int | None) -> TenantRole:
     role = get_one(TenantRole.objects.select_for_update().filter(id=role_id))
     role.require_version(expected_version)
     return role
-
-
-def _tell(role: TenantRole, event: str, changes: Mapping[str, Any], actor: Actor, now: datetime) -> None:
-    audit.record(action=event, actor=actor, target_type="role", target_id=role.id, now=now, changes=changes)
-    outbox.emit(events.role_event(event, role), actor=actor, now=now)

@@ -3,16 +3,15 @@
 from datetime import datetime
 from uuid import UUID
 
-from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.db.violations import translate_violations
 from apps.core.scope import write_scope
-from apps.outbox import services as outbox
 from apps.tenants import events
 from apps.tenants.enums import Ending, TenantStatus
 from apps.tenants.errors import SlugTaken, StaffOnly
 from apps.tenants.models import Tenant
 from apps.tenants.services.impersonations import end_impersonations
+from apps.tenants.services.telling import tell
 
 
 def create_tenant(*, slug: str, name: str, actor: Actor, now: datetime) -> Tenant:
@@ -71,9 +70,7 @@ def set_require_mfa(
             changes = {"require_mfa": [tenant.require_mfa, require_mfa]}
             tenant.require_mfa = require_mfa
             tenant.save_next("require_mfa", now=now)
-            what = events.TENANT_POLICY_CHANGED
-            audit.record(action=what, actor=actor, target_type="tenant", target_id=tenant.id, now=now, changes=changes)
-            outbox.emit(events.policy_event(what, tenant), actor=actor, now=now)
+            tell(events.policy_event(events.TENANT_POLICY_CHANGED, tenant), changes, actor, now)
     return tenant
 
 
@@ -97,8 +94,7 @@ def _tell(tenant: Tenant, event: str, status_before: str | None, actor: Actor, n
     changes = {"status": [status_before, str(tenant.status)]}
     if status_before is None:
         changes |= {"slug": [None, tenant.slug], "name": [None, tenant.name]}
-    audit.record(action=event, actor=actor, target_type="tenant", target_id=tenant.id, now=now, changes=changes)
-    outbox.emit(events.tenant_event(event, tenant), actor=actor, now=now)
+    tell(events.tenant_event(event, tenant), changes, actor, now)
 
 
 def _require_staff(actor: Actor) -> None:
