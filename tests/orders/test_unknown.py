@@ -8,7 +8,7 @@ import pytest
 from apps.audit.models import AuditEntry
 from apps.core import clock
 from apps.core.errors import ValidationFailed
-from apps.core.scope import system_scope, tenant_scope
+from apps.core.scope import system_scope, tenant_scope, write_scope
 from apps.jobs.errors import LeaseLost
 from apps.jobs.services.leasing import lease_next, reclaim_expired
 from apps.orders.enums import SwitchScope
@@ -17,11 +17,15 @@ from apps.orders.models import Order
 from apps.orders.rules.checks import Denial
 from apps.orders.rules.codes import DenialCode
 from apps.orders.services.kill_switch import set_kill_switch
+from apps.orders.services.locking import lock_order
 from apps.orders.services.recognition import request_of
 from apps.orders.services.resolving import declare_lost
 from apps.orders.services.routing import abandon, route_order
+from apps.orders.services.walking import bring_to_venue
 from tests.orders.broker import AWAY, LOST, Broker
 from tests.orders.floor import Floor, number
+from tests.threads import begin, blocked_sessions, held
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.worker_login
 
@@ -261,6 +265,24 @@ def test_a_cancel_wished_for_meanwhile_goes_out_once_the_order_is_found(floor: F
     assert broker.calls == ["place_order", "find_order", "cancel_order"]
     assert broker.only_order().pending == "cancel"
     assert (floor.read(order).status, floor.read(order).pending) == ("accepted", "cancel")
+
+
+def test_a_cancel_that_has_looked_a_moment_too_early_looks_again(floor: Floor, broker: Broker):
+    order = make_unknown(floor, broker, performs=True)
+    floor.ask_cancel(order)
+
+    def find() -> None:
+        bring_to_venue(lock_order(order.id), "v-1", actor=floor.actor, now=clock.now())
+
+    with held(lambda: write_scope(floor.actor), find):
+        canceling = begin(floor.run_one)  # reads what the order was before, and then waits for its lock
+        wait_until(blocked_sessions, what="the cancel waits for the order's lock")
+    assert canceling.result(20)
+    assert broker.calls == ["place_order"]
+
+    assert floor.run() == 1
+    assert broker.calls == ["place_order", "cancel_order"]
+    assert broker.only_order().pending == "cancel"
 
 
 def die_in_call(floor: Floor, broker: Broker, *, performs: bool) -> None:

@@ -36,8 +36,7 @@ def cancel_at_venue(order_id: UUID, *, lease: Lease, clock: Clock) -> None:
     """
     with tenant_scope(lease.tenant_id):
         order = Order.objects.select_related("risk_account__connection").get(id=order_id)
-        is_wanted = order.status in AT_VENUE and order.pending == Pending.CANCEL
-        venue = _open(order, lease) if is_wanted else None
+        venue = _open(order, lease) if _is_wanted(order) else None
     told, refusal = None, ""
     if venue is not None:
         with venue:
@@ -46,9 +45,16 @@ def cancel_at_venue(order_id: UUID, *, lease: Lease, clock: Clock) -> None:
         locked = lock_order(order_id)
         if locked.status == OrderStatus.APPROVED:
             deny(locked, canceled_before_submission(), actor=lease.actor, now=clock())
+        if venue is None and _is_wanted(locked):
+            # It has come there since it was read; whoever saw to that took this job for the one that would ask.
+            raise RetryLater(0, _("The order has only just come to the venue."))
         if told is not None:
             _take(locked, told, refusal, lease, clock)
         settle(lease, now=clock())
+
+
+def _is_wanted(order: Order) -> bool:
+    return order.status in AT_VENUE and order.pending == Pending.CANCEL
 
 
 def _open(order: Order, lease: Lease) -> BrokerageAdapter:
