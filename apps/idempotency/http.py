@@ -15,7 +15,7 @@ from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import clock
+from apps.core import clock, context
 from apps.core.api.exceptions import problem_handler, to_domain_error
 from apps.core.api.parsers import UNREADABLE
 from apps.core.api.renderers import to_json
@@ -52,7 +52,7 @@ def run_idempotently(view: TenantView, execute: Callable[[], Response], *, secre
             return execute()
     now = clock.now()
     with write_scope(view.actor):
-        kept = take_key(key=key, fingerprint=fingerprint_of(view), now=now)
+        kept = take_key(key=key, fingerprint=fingerprint_of(view, secret=secret), now=now)
         if kept is not None:
             return replay(kept)
         response = _run(view, execute)
@@ -76,13 +76,16 @@ def read_key(request: Request, *, required: bool) -> str | None:
     return key
 
 
-def fingerprint_of(view: TenantView) -> bytes:
-    """Return SHA-256 over principal, method, path and canonical body: nobody gets an answer to another principal.
+def fingerprint_of(view: TenantView, *, secret: bool = False) -> bytes:
+    """Return SHA-256 over method, path and canonical body, within the tenant.
 
-    It reads the raw body, not `request.data`: a malformed body is `execute`'s to refuse, after its 404.
+    A client whose API key was exchanged between two tries is still the one that asked. But a secret is for the
+    principal that it was first told to, and who may see single objects alone gets no answer about others: then the
+    principal is part of it. It reads the raw body, not `request.data`: a malformed one is `execute`'s to refuse.
     """
     request, actor = view.request, view.actor
-    principal = str(actor.api_key_id or actor.user_id).encode()
+    is_own = secret or context.current().objects is not None
+    principal = str(actor.api_key_id or actor.user_id).encode() if is_own else b""
     raw: bytes = request._request.body or b"{}"
     with suppress(*UNREADABLE):
         raw = _canonical.encode(_decoder.decode(raw))

@@ -19,6 +19,7 @@ from apps.core.api.views import TenantView
 from apps.core.errors import DomainError
 from apps.core.ids import new_id
 from apps.core.money import plain
+from apps.core.objects import Objects
 from apps.core.principal import Principal
 from apps.idempotency.http import run_idempotently
 from apps.outbox.services import emit
@@ -54,7 +55,7 @@ FAILURES: dict[str, Exception] = {
 
 
 class HeaderAuthentication(BaseAuthentication):
-    """Trust the tenant that `X-Tenant` names."""
+    """Trust the tenant that `X-Tenant` names, and the API key of `X-Key`."""
 
     def authenticate(self, request: Request) -> tuple[None, Any]:
         request_id = context.current().request_id
@@ -87,6 +88,8 @@ class PurchaseList(TenantView):
     secret = False
 
     def post(self, request: Request, shelf: str) -> Response:
+        if "X-Account" in request.headers:
+            context.limit_to(Objects(accounts=frozenset({UUID(request.headers["X-Account"])})))
         return run_idempotently(self, lambda: self._buy(shelf), secret=self.secret)
 
     def _buy(self, shelf: str) -> Response:

@@ -65,9 +65,23 @@ def test_the_first_answer_comes_again_byte_for_byte(post: Post) -> None:
     assert (_effects(), _records()) == (1, 1)
 
 
-def test_another_principal_of_the_tenant_does_not_get_the_answer(post: Post) -> None:
+def test_a_client_whose_api_key_was_exchanged_gets_the_first_answer(post: Post) -> None:
     first = post(**{"X-Key": str(ACME)})
-    other = post(**{"X-Key": str(GLOBEX)})
+    again = post(**{"X-Key": str(GLOBEX)})
+    assert (again.status_code, again.content, again["Idempotency-Replayed"]) == (201, first.content, "true")
+    assert (_effects(), _records()) == (1, 1)
+
+
+def test_a_secret_is_not_told_to_another_principal(post: Post) -> None:
+    first = post(path="/shop/a/vouchers", **{"X-Key": str(ACME)})
+    other = post(path="/shop/a/vouchers", **{"X-Key": str(GLOBEX)})
+    assert (first.status_code, other.status_code, other.json()["code"]) == (201, 422, "idempotency_key_reused")
+    assert (_effects(), _records()) == (1, 1)
+
+
+def test_whoever_may_see_single_objects_alone_gets_no_answer_about_others(post: Post) -> None:
+    first = post(**{"X-Key": str(ACME)})
+    other = post(**{"X-Key": str(GLOBEX), "X-Account": str(GLOBEX)})
     assert (first.status_code, other.status_code, other.json()["code"]) == (201, 422, "idempotency_key_reused")
     assert (_effects(), _records()) == (1, 1)
 
