@@ -9,6 +9,7 @@ import pytest
 
 from apps.core.actor import system_actor
 from apps.core.ids import new_id
+from apps.core.scope import write_scope
 from apps.outbox.services import relay_events
 from apps.webhooks.models import Delivery, Endpoint
 from apps.webhooks.sending.shares import Shares
@@ -17,6 +18,7 @@ from apps.webhooks.services.leasing import LEASE_SECONDS
 from apps.webhooks.types import Attempt, Claim, Share
 from tests.factories.outbox import make_event
 from tests.factories.webhooks import attempts_of, deliveries_of, make_endpoint, relay, statuses_of
+from tests.threads import held
 
 pytestmark = pytest.mark.worker_login
 
@@ -68,6 +70,15 @@ def test_a_claim_holds_until_its_lease_ends(acme, now: datetime) -> None:
     (second,) = claimed(now + timedelta(seconds=LEASE_SECONDS))
     assert (second.id, second.body, second.attempt_count) == (first.id, first.body, 0)
     assert second.fence == first.fence + 1
+
+
+def test_a_delivery_that_another_transaction_holds_is_passed_over(acme, now: datetime) -> None:
+    endpoint = make_queue(acme, 3, now)
+    first = deliveries_of(endpoint)[0]
+    actor = system_actor("tests", tenant_id=acme.id)
+    with held(lambda: write_scope(actor), lambda: Delivery.objects.select_for_update().get(id=first.id)):
+        assert sequences(claimed(now)) == [2, 3]
+    assert sequences(claimed(now)) == [1]
 
 
 def test_who_lost_the_lease_settles_nothing_but_its_attempt_is_logged(acme, now: datetime) -> None:
