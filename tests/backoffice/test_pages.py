@@ -43,7 +43,7 @@ BASELINES = {
     "audit.auditsubjectkey": (14, 15),
     "axes.accessattempt": (8, 8),
     "core.readonlyswitch": (8, 8),
-    "django_celery_beat.periodictask": (7, 7),
+    "django_celery_beat.periodictask": (7, 8),
     "incidents.incident": (10, 8),
     "jobs.job": (12, 8),
     "jobs.queue": (8, 11),

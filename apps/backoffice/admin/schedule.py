@@ -1,7 +1,7 @@
 """The schedule. What is missing is written at start; staff may change, pause and resume."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -10,11 +10,14 @@ from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_noop as message
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
+from apps.audit.models import AuditEntry
+from apps.audit.opening import open_entries
 from apps.backoffice import services
 from apps.backoffice.admin.others import unregister
 from apps.backoffice.admin.timing import timing_view
 from apps.core.actor import Actor
 from apps.core.admin import (
+    NOTHING,
     Notice,
     Outcome,
     Panel,
@@ -22,13 +25,19 @@ from apps.core.admin import (
     Source,
     StaffModelAdmin,
     Stat,
+    Table,
+    changelist_url,
     chip,
     column,
+    exact,
+    link,
     moment,
     number,
+    record_url,
     two_lines,
 )
 
+_CHANGES = 10
 PAUSED = Outcome(message("%(count)s task paused"), message("%(count)s tasks paused"))
 RESUMED = Outcome(message("%(count)s task resumed"), message("%(count)s tasks resumed"))
 
@@ -48,17 +57,14 @@ def _resume(task: PeriodicTask, actor: Actor, now: datetime, _reason: str) -> Ou
 @admin.register(PeriodicTask)
 class ScheduleAdmin(StaffModelAdmin):
     plural = gettext_lazy("schedule")
-    list_display = ("title", "state", "every", "queue", "last_run", "total_run_count")
+    list_display = ("title", "state", "every", "on_queue", "last_run", "times_run")
     list_filter = ("enabled",)
     list_select_related = ("interval", "crontab", "solar", "clocked")
     ordering = ("name", "pk")
     search_fields = ("name", "task")
     search_ids = ()
     empty_hint = gettext_lazy("Beat writes its schedule here when it starts; start it with “make run”.")
-    facts = (
-        (gettext_lazy("Task"), ("task", "queue", "every", "last_run_at", "total_run_count", "date_changed")),
-        (gettext_lazy("Purpose"), ("description",)),
-    )
+    facts = ((gettext_lazy("Task"), ("task_name", "on_queue", "every", "ran", "times_run", "changed")),)
     service_actions = (
         ServiceAction(name="timing", label=gettext_lazy("Change"), icon="tune", page=timing_view),
         ServiceAction(
@@ -89,7 +95,29 @@ class ScheduleAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("schedule"))
     def every(self, task: PeriodicTask) -> str:
-        return str(task.interval or task.crontab or task.solar or task.clocked or "")
+        if task.interval is None:
+            return str(task.crontab or task.solar or task.clocked or "")
+        return _("every %(time)s") % {"time": _told(task.interval)}
+
+    @column(gettext_lazy("task"))
+    def task_name(self, task: PeriodicTask) -> str:
+        return str(task.task)
+
+    @column(gettext_lazy("queue"))
+    def on_queue(self, task: PeriodicTask) -> str:
+        return str(task.queue or _("default"))
+
+    @column(gettext_lazy("times run"))
+    def times_run(self, task: PeriodicTask) -> str:
+        return number(task.total_run_count)
+
+    @column(gettext_lazy("last run"))
+    def ran(self, task: PeriodicTask) -> str:
+        return exact(task.last_run_at)
+
+    @column(gettext_lazy("changed"))
+    def changed(self, task: PeriodicTask) -> str:
+        return exact(task.date_changed)
 
     @column(gettext_lazy("last run"))
     def last_run(self, task: PeriodicTask) -> str:
@@ -115,4 +143,37 @@ class ScheduleAdmin(StaffModelAdmin):
         )
 
     def panels(self, request: HttpRequest, task: PeriodicTask) -> Sequence[Panel]:
-        return [Source(_("Arguments"), f"{task.args} {task.kwargs}")]
+        given = [part for part in (task.description, f"{task.args} {task.kwargs}") if part not in ("", "[] {}")]
+        about = [Source(_("Description and arguments"), "\n".join(given))] if given else []
+        return [*about, _changes_of(task)]
+
+    def related_links(self, task: PeriodicTask) -> Sequence[tuple[str, str]]:
+        return [
+            (_("Who changed the schedule"), changelist_url("audit.auditentry", q="schedule.")),
+            (_("Queue"), changelist_url("jobs.queue", q=task.queue or "default")),
+        ]
+
+
+def _told(interval: IntervalSchedule) -> str:
+    """Return an interval in the largest unit that it is a whole number of."""
+    seconds = int(timedelta(**{interval.period: interval.every}).total_seconds())
+    for size, unit in ((3600, _("h")), (60, _("min")), (1, _("s"))):
+        if seconds >= size and not seconds % size:
+            return f"{number(seconds // size)} {unit}"
+    return str(interval)
+
+
+def _changes_of(task: PeriodicTask) -> Table:
+    """Return who has changed, paused or resumed a task."""
+    entries = AuditEntry.objects.filter(tenant_id=None, target_id=str(task.pk), target_type="periodic_task")
+    rows = [
+        [
+            exact(opened.entry.at),
+            link(record_url("audit.auditentry", opened.entry.pk), opened.entry.action),
+            opened.label,
+            ", ".join(sorted(opened.changes)) or NOTHING,
+        ]
+        for opened in open_entries(entries.order_by("-at", "-id")[:_CHANGES])
+    ]
+    headers = [_("when"), _("what"), _("who"), _("changed")]
+    return Table(_("Changes"), headers, rows, _("Nobody has changed it: it runs as it was delivered."))

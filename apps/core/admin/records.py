@@ -77,6 +77,7 @@ class RecordAdmin(ActingAdmin):
     def _buttons(self, request: HttpRequest, obj: Any) -> list[tuple[ServiceAction, str]]:
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_do"
         offered = [action for action in self._allowed_actions(request) if action.available(obj)]
+        offered.sort(key=lambda action: action.danger)  # nobody's first click
         return [(action, reverse(name, args=[obj.pk, action.name])) for action in offered]
 
     def is_moving(self, obj: Any) -> bool:

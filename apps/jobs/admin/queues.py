@@ -16,6 +16,7 @@ from apps.core.admin import (
     StaffModelAdmin,
     Stat,
     Table,
+    about_url,
     changelist_url,
     chip,
     column,
@@ -25,6 +26,7 @@ from apps.core.admin import (
     progress,
 )
 from apps.jobs import selectors
+from apps.jobs.enums import JobState
 from apps.jobs.models import Queue
 
 _NOTHING = selectors.QueueState("", 0, 0, 0, timedelta())
@@ -117,6 +119,12 @@ class QueueAdmin(StaffModelAdmin):
         headers = [_("tenant"), _("running"), _("due"), _("oldest due since")]
         empty = _("Nothing runs and nothing is due.")
         return [Table(_("Tenants, those with most first"), headers, rows, empty=empty, numeric=frozenset({1, 2}))]
+
+    def related_links(self, queue: Queue) -> Sequence[tuple[str, str]]:
+        """Return the queue's jobs by what becomes of them, and who changed its bounds."""
+        states = ((JobState.QUEUED, _("Queued")), (JobState.LEASED, _("Running")), (JobState.DEAD, _("Dead letters")))
+        jobs = [(text, changelist_url("jobs.job", queue=queue.name, state__exact=state)) for state, text in states]
+        return [*jobs, (_("Audit log"), about_url("audit.auditentry", queue))]
 
     def is_moving(self, queue: Queue) -> bool:
         return bool(_figures(queue).leased or _figures(queue).due)
