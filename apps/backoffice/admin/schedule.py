@@ -57,14 +57,14 @@ def _resume(task: PeriodicTask, actor: Actor, now: datetime, _reason: str) -> Ou
 @admin.register(PeriodicTask)
 class ScheduleAdmin(StaffModelAdmin):
     plural = gettext_lazy("schedule")
-    list_display = ("title", "state", "every", "on_queue", "last_run", "times_run")
+    list_display = ("title", "state", "every", "on_queue", "last_run", "times_figure")
     list_filter = ("enabled",)
     list_select_related = ("interval", "crontab", "solar", "clocked")
     ordering = ("name", "pk")
     search_fields = ("name", "task")
     search_ids = ()
     empty_hint = gettext_lazy("Beat writes its schedule here when it starts; start it with “make run”.")
-    facts = ((gettext_lazy("Task"), ("task_name", "on_queue", "every", "ran", "times_run", "changed")),)
+    facts = ((gettext_lazy("Task"), ("task_name", "on_queue", "every", "ran", "times_figure", "changed")),)
     service_actions = (
         ServiceAction(name="timing", label=gettext_lazy("Change"), icon="tune", page=timing_view),
         ServiceAction(
@@ -108,7 +108,7 @@ class ScheduleAdmin(StaffModelAdmin):
         return str(task.queue or _("default"))
 
     @column(gettext_lazy("times run"))
-    def times_run(self, task: PeriodicTask) -> str:
+    def times_figure(self, task: PeriodicTask) -> str:
         return number(task.total_run_count)
 
     @column(gettext_lazy("last run"))
