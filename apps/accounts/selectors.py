@@ -1,10 +1,9 @@
 """Reads of accounts, transactions and holdings. Call them inside the tenant's scope."""
 
 from datetime import date
-from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 
 from apps.accounts.enums import AccountStatus, TransactionStatus
@@ -80,18 +79,6 @@ def holdings_for(*, tenant_id: UUID, account_id: UUID | None = None) -> QuerySet
     if account_id:
         return rows.filter(account_id=account_id)
     return rows.exclude(account__status=AccountStatus.CLOSED)
-
-
-def accounts_with_wrong_total(*, tenant_id: UUID) -> dict[UUID, tuple[Decimal, Decimal]]:
-    """Rebuild the sum of posted transactions; return {account: (kept, rebuilt)} where they differ. Empty is well."""
-    posted = Transaction.objects.filter(tenant_id=tenant_id, status=TransactionStatus.POSTED)
-    rebuilt = dict(posted.values_list("account_id").annotate(total=Sum("amount")).order_by())
-    kept = accounts_for(tenant_id=tenant_id).values_list("id", "posted_total")
-    return {
-        account_id: (total, rebuilt.get(account_id, Decimal(0)))
-        for account_id, total in kept
-        if total != rebuilt.get(account_id, Decimal(0))
-    }
 
 
 def grants_of(*, tenant_id: UUID, member_id: UUID) -> QuerySet[ObjectGrant]:

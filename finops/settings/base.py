@@ -203,7 +203,7 @@ REFRESH_GRACE_SECONDS = 10  # a refresh token that was just exchanged gives the 
 INVITATION_URL = env.text("FINOPS_INVITATION_URL")
 PASSWORD_RESET_URL = env.text("FINOPS_PASSWORD_RESET_URL")
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
-EMAIL_PORT = env.integer("EMAIL_PORT", 25)
+EMAIL_PORT = env.integer("EMAIL_PORT", 25, most=65_535)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", False)
@@ -302,7 +302,7 @@ MAX_CLOCK_OFFSET_MS = env.integer("FINOPS_MAX_CLOCK_OFFSET_MS", 2_000)
 # The limits that a trading account starts with; PUT /risk/limits/{account_id} changes them.
 RISK_MAX_OPEN_TRADES = env.integer("FINOPS_RISK_MAX_OPEN_TRADES", 2)
 RISK_MAX_POSITION_VALUE = env.integer("FINOPS_RISK_MAX_POSITION_VALUE", 100_000)  # in the account's currency
-RISK_MAX_CONCENTRATION_PERCENT = env.integer("FINOPS_RISK_MAX_CONCENTRATION_PERCENT", 30)
+RISK_MAX_CONCENTRATION_PERCENT = env.integer("FINOPS_RISK_MAX_CONCENTRATION_PERCENT", 30, most=100)
 RISK_MAX_ORDERS_PER_MINUTE = env.integer("FINOPS_RISK_MAX_ORDERS_PER_MINUTE", 60)
 # An approved order that could not be sent for longer than this is judged again before it is.
 APPROVAL_FRESH_SECONDS = env.integer("FINOPS_APPROVAL_FRESH_SECONDS", 5)
@@ -330,8 +330,8 @@ CORS_ORIGINS = env.origins("FINOPS_CORS_ORIGINS")
 METRICS_ALLOWED_NETWORKS = env.networks("FINOPS_METRICS_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
 # Where a worker serves what its children count; 0: nowhere, since web shows it (PROMETHEUS_MULTIPROC_DIR).
 METRICS_HOST = env.text("FINOPS_METRICS_HOST", "127.0.0.1")
-METRICS_PORT = env.integer("FINOPS_METRICS_PORT", 0)
-VERIFY_HOUR = env.integer("FINOPS_VERIFY_HOUR", 3)
+METRICS_PORT = env.integer("FINOPS_METRICS_PORT", 0, most=65_535)
+VERIFY_HOUR = env.integer("FINOPS_VERIFY_HOUR", 3, most=23)
 # Whose X-Forwarded-For is believed; nobody's by default.
 TRUSTED_PROXIES = env.networks("FINOPS_TRUSTED_PROXIES")
 

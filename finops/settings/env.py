@@ -14,6 +14,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 PROBLEMS: list[str] = []
+MOST = 2**31 - 1  # what the database and the time-outs of sockets take
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
@@ -42,13 +43,16 @@ def file_of(name: str) -> str:
     return "" if os.environ.get(name) else os.environ.get(f"{name}_FILE", "")
 
 
-def integer(name: str, default: int) -> int:
-    """Return `NAME` as a whole number."""
+def integer(name: str, default: int, *, most: int = MOST) -> int:
+    """Return `NAME` as a whole number from 0 to `most`."""
     value = text(name, str(default))
-    if not value.lstrip("-").isdigit():
+    if not (value.isascii() and value.isdigit()):
         PROBLEMS.append(f"{name} must be a whole number, not {value!r}.")
-        return default
-    return int(value)
+    elif int(value) > most:
+        PROBLEMS.append(f"{name} must be at most {most}, not {value}.")
+    else:
+        return int(value)
+    return default
 
 
 def boolean(name: str, default: bool) -> bool:

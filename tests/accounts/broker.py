@@ -8,9 +8,10 @@ from uuid import uuid4
 import httpx
 
 from apps.accounts.models import Account, Holding, Transaction
-from apps.accounts.selectors import accounts_with_wrong_total, holdings_for
+from apps.accounts.selectors import holdings_for
 from apps.core.scope import tenant_scope
 from apps.providers.models import Connection
+from tests.accounts.bank import kept_totals, summed_totals
 from tests.sandbox_process import SandboxProcess
 
 
@@ -54,7 +55,7 @@ def assert_equal(broker: Broker, connection: Connection) -> Account:
         assert account.provider_balance == Decimal(state["account"]["cash"])
         assert account.our_balance == account.provider_balance
         assert account.drift == 0
-        assert accounts_with_wrong_total(tenant_id=connection.tenant_id) == {}
+        assert kept_totals(connection) == summed_totals(connection)
         ids = set(Transaction.objects.filter(account=account).values_list("external_id", flat=True))
         assert ids == {activity["id"] for activity in state["activities"]}
         assert our_holdings(account) == {

@@ -64,6 +64,8 @@ MALFORMED = {
     "DATABASE_URL": ("mysql//nope", "DATABASE_URL is not a PostgreSQL URL"),
     "FINOPS_FIELD_KEYS": ("k1:short", "FINOPS_FIELD_KEYS"),
     "FINOPS_DB_POOL_SIZE": ("many", "FINOPS_DB_POOL_SIZE must be a whole number, not 'many'"),
+    "FINOPS_JOBS_KEPT_DAYS": ("-1", "FINOPS_JOBS_KEPT_DAYS must be a whole number, not '-1'"),
+    "FINOPS_VERIFY_HOUR": ("24", "FINOPS_VERIFY_HOUR must be at most 23, not 24"),
     "FINOPS_TRUSTED_PROXIES": ("proxy", "FINOPS_TRUSTED_PROXIES must be networks such as 10.0.0.0/8, not 'proxy'"),
     "FINOPS_METRICS_ALLOWED_NETWORKS": ("10.0.0.1/8", "FINOPS_METRICS_ALLOWED_NETWORKS must be networks"),
     "FINOPS_AUDIT_NAME": ("old host", "FINOPS_AUDIT_NAME must be a host such as finops.example.com, not 'old host'."),
