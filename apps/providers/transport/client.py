@@ -4,7 +4,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -19,7 +18,8 @@ from apps.providers.enums import ErrorCategory
 from apps.providers.errors import ProviderError
 from apps.providers.protocols import Limit
 from apps.providers.transport import metrics
-from apps.providers.transport.breaker import BreakerPolicy, connection_breaker, line_name, provider_breaker
+from apps.providers.transport.breaker import connection_breaker, line_name, provider_breaker
+from apps.providers.transport.call import Call, CallPolicy
 from apps.providers.transport.classification import Blame, Verdict, default_verdict, retry_after_header
 from apps.providers.transport.failures import NOT_SENT, BadAnswer, DeadlinePassed, wire_verdict
 from apps.providers.transport.limiter import Limiter
@@ -29,45 +29,11 @@ logger = logging.getLogger(__name__)
 
 Classify = Callable[[int, Any], Verdict]
 RetryAfter = Callable[[Mapping[str, str]], float | None]
-SAFE_METHODS = frozenset({"GET", "HEAD"})
 _LONGEST_MESSAGE = 300
 # What one provider's header can make everyone else wait.
 _LONGEST_PAUSE_SECONDS = 300.0
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallPolicy:
-    """Bounds of one call. `deadline_seconds` covers waiting for a slot, every try and the pauses between them."""
-
-    connect_seconds: float = 5.0
-    read_seconds: float = 20.0
-    deadline_seconds: float = 60.0
-    tries: int = 3
-    backoff_seconds: float = 0.3
-    longest_wait_seconds: float = 5.0
-    max_bytes: int = 32 * 1024 * 1024
-    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    operation: str
-    method: str
-    path: str
-    params: Mapping[str, str | int] | None
-    body: Any
-    policy: CallPolicy
-    ends_at: float
-
-    @property
-    def is_safe(self) -> bool:
-        return self.method in SAFE_METHODS
-
-    @property
-    def remaining(self) -> float:
-        return self.ends_at - time.monotonic()
 
 
 class ProviderClient:
@@ -146,7 +112,7 @@ class ProviderClient:
         """
         assert_no_transaction()
         bounds = policy or self._policy
-        call = _Call(operation, method, path, params, body, bounds, time.monotonic() + bounds.deadline_seconds)
+        call = Call(operation, method, path, params, body, bounds, time.monotonic() + bounds.deadline_seconds)
         for attempt in range(1, bounds.tries + 1):
             try:
                 self._enter(call)
@@ -158,7 +124,7 @@ class ProviderClient:
                 time.sleep(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _enter(self, call: _Call) -> None:
+    def _enter(self, call: Call) -> None:
         """Wait for a slot in every limit, then pass the breakers."""
         while (wait := self._limiter.admit()) > 0:
             if wait > min(call.remaining, call.policy.longest_wait_seconds):
@@ -172,7 +138,7 @@ class ProviderClient:
                 message = _("The provider keeps failing and is left alone for a while; the sync is tried again.")
                 self._refuse(call, ErrorCategory.RETRYABLE, "circuit_open", message, retry_after=wait)
 
-    def _refuse(self, call: _Call, category: ErrorCategory, code: str, message: Any, *, retry_after: float) -> NoReturn:
+    def _refuse(self, call: Call, category: ErrorCategory, code: str, message: Any, *, retry_after: float) -> NoReturn:
         metrics.CALLS.labels(self._provider, call.operation, code).inc()
         raise ProviderError(
             provider=self._provider,
@@ -183,7 +149,7 @@ class ProviderClient:
             retry_after=retry_after,
         )
 
-    def _attempt(self, call: _Call) -> Any:
+    def _attempt(self, call: Call) -> Any:
         started = time.perf_counter()
         try:
             status, headers, content = self._exchange(call)
@@ -211,7 +177,7 @@ class ProviderClient:
     def _sockets(self) -> Sockets:
         return self._own or kept_sockets(self._address)
 
-    def _exchange(self, call: _Call) -> tuple[int, httpx.Headers, bytes]:
+    def _exchange(self, call: Call) -> tuple[int, httpx.Headers, bytes]:
         sockets = self._sockets
         sockets.watch.has_sent = False
         if call.remaining <= 0:
@@ -235,7 +201,7 @@ class ProviderClient:
         ):
             return response.status_code, response.headers, self._read(response, call)
 
-    def _read(self, response: httpx.Response, call: _Call) -> bytes:
+    def _read(self, response: httpx.Response, call: Call) -> bytes:
         """Read the body in pieces, so that a huge one ends at its bound."""
         content = bytearray()
         for piece in response.iter_bytes():
@@ -246,7 +212,7 @@ class ProviderClient:
                 raise DeadlinePassed
         return bytes(content)
 
-    def _settle(self, call: _Call, verdict: Verdict | None, started: float, status: int | None) -> None:
+    def _settle(self, call: Call, verdict: Verdict | None, started: float, status: int | None) -> None:
         """Tell metrics, breakers and, on failure, the log how an attempt ended."""
         seconds = time.perf_counter() - started
         metrics.SECONDS.labels(self._provider, call.operation).observe(seconds)
@@ -273,7 +239,7 @@ class ProviderClient:
                 },
             )
 
-    def _wait_before_retry(self, error: ProviderError, call: _Call, attempt: int) -> float | None:
+    def _wait_before_retry(self, error: ProviderError, call: Call, attempt: int) -> float | None:
         """Return how long to wait before the next try, or None when there is none."""
         if attempt >= call.policy.tries or error.code in ("circuit_open", "limit_reached"):
             return None
@@ -286,7 +252,7 @@ class ProviderClient:
         return wait if wait < min(call.remaining, call.policy.longest_wait_seconds) else None
 
     def _error(
-        self, call: _Call, verdict: Verdict, *, status: int | None = None, retry_after: float | None = None
+        self, call: Call, verdict: Verdict, *, status: int | None = None, retry_after: float | None = None
     ) -> ProviderError:
         return ProviderError(
             provider=self._provider,
