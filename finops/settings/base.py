@@ -252,6 +252,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ApiKeyModeEnum": "apps.tenants.enums.ApiKeyMode.values",
         "OrderModeEnum": ["paper", "live"],
         "OrderTypeEnum": ["market", "limit", "stop", "stop_limit"],
+        "SyncStatusEnum": "apps.providers.enums.SyncStatus",
+        "SyncTriggerEnum": "apps.providers.enums.SyncTrigger",
         "EndpointStatusEnum": "apps.webhooks.enums.EndpointStatus",
         "RecoveryStatusEnum": "apps.webhooks.enums.RecoveryStatus",
         "SigningEnum": "apps.webhooks.enums.Signing",
