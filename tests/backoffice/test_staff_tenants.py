@@ -4,6 +4,7 @@ Pages and actions are read from the admin site, so that what is added to it is i
 """
 
 import html as markup
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from tests.backoffice.staff import LOGIN, code_of, enrol, open_session, post_log
 from tests.backoffice.test_actions import choose, read
 from tests.backoffice.test_pages import get, list_url
 from tests.backoffice.world import World
+from tests.factories.jobs import make_job
 from tests.factories.users import PASSWORD, make_user
 from tests.matrix.owner import Owner
 
@@ -60,6 +62,12 @@ def helper(acme: Tenant) -> User:
 def limited(helper: User) -> Client:
     """The helper, signed in."""
     return open_session(helper, enrol(helper))
+
+
+def test_a_job_that_waits_shows_its_page_and_nothing_of_its_queue(limited: Client, world: World):
+    job = make_job(now=clock.now() - timedelta(minutes=20), tenant_id=world.acme.tenant.pk)
+    page = limited.get(f"/admin/jobs/job/{job.pk}/change/")
+    assert (page.status_code, "nobody has taken it" in page.content.decode()) == (200, False)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from tests.sandbox.conftest import Bank, Receiver
 from tests.sandbox_process import SandboxProcess
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.no_database
 DAY = 86_400
@@ -89,6 +90,8 @@ def test_a_target_hears_of_processed_transactions_once(
     assert event["payload"] == {"enrollment_id": client.state()["enrollment_id"], "transactions": [row]}
     verify(*receiver.received[0], "s")
 
+    # Killed before it has noted that the receiver took it, it would tell it again.
+    wait_until(lambda: '"told"' in (own_sandbox.folder / "journal.jsonl").read_text(), what="noted as told")
     own_sandbox.stop(kill=True)
     own_sandbox.start()
     own_sandbox.advance(DAY)

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.admin import Notice, duration
 from apps.core.ids import lowest_id
+from apps.core.scope import is_limited
 from apps.jobs import selectors
 from apps.jobs.enums import JobState
 from apps.jobs.models import Job, Queue
@@ -16,8 +17,11 @@ _TENANTS, _LATER = 1_000, 200
 
 
 def notice_of(job: Job, *, now: datetime) -> Notice | None:
-    """Say what a queued job waits for that has been due for a while; None for any other."""
-    if job.state != JobState.QUEUED or now - job.run_at < _PATIENCE:
+    """Say what a queued job waits for that has been due for a while; None for any other.
+
+    What a queue is held by concerns every tenant, so staff who are limited to some are told nothing of it.
+    """
+    if job.state != JobState.QUEUED or now - job.run_at < _PATIENCE or is_limited():
         return None
     title = _("Due for %(time)s, and nobody has taken it") % {"time": duration(now - job.run_at)}
     text, remedy = _reason(job, now=now)

@@ -100,13 +100,12 @@ class Enrollment:
             self._happen(instant, what, happening)
 
     def processed_between(self, after: Mark, until: Mark) -> list[tuple[Account, Row]]:
-        """Return the rows that were enriched, posted or steered within (after, until] and that still stand."""
-        found = []
-        for mark, account_id, row_id in self._processed:
-            row = self.accounts[account_id].book.find(row_id) if after < mark <= until else None
-            if row is not None:
-                found.append((self.accounts[account_id], row))
-        return found
+        """Return the rows that were enriched, posted or steered within (after, until] and still stand, each once."""
+        chosen = {(account_id, row_id): None for mark, account_id, row_id in self._processed if after < mark <= until}
+        found = [
+            (self.accounts[account_id], self.accounts[account_id].book.find(row_id)) for account_id, row_id in chosen
+        ]
+        return [(account, row) for account, row in found if row is not None]
 
     def command(self, op: str, args: dict[str, Any], *, mark: Mark) -> None:
         """Apply a test's command that was checked before it was journaled."""
