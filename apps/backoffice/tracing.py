@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -83,18 +84,15 @@ def page(request: HttpRequest) -> HttpResponse:
 def _span(asked: str, about: str) -> tuple[datetime, datetime]:
     """Return from when until when a request is looked for."""
     now = clock.now()
-    try:
+    with suppress(ValueError, OverflowError):  # not one of ours, or of a year that there is not
         key = UUID(asked)
-    except ValueError:
-        key = None
-    if key is not None and key.version == 7:
-        at = datetime.fromtimestamp((key.int >> 80) / 1000, tz=UTC)
-        return at - _BEFORE, at + _AROUND
-    try:
+        if key.version == 7:
+            at = datetime.fromtimestamp((key.int >> 80) / 1000, tz=UTC)
+            return at - _BEFORE, at + _AROUND
+    with suppress(ValueError, OverflowError):
         at = datetime.fromisoformat(about).astimezone(UTC)
         return at - _AROUND, at + _AROUND
-    except (ValueError, OverflowError):
-        return now - _AROUND, now
+    return now - _AROUND, now
 
 
 def _trace(request: HttpRequest, asked: str, since: datetime, until: datetime) -> Trace:

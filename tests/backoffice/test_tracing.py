@@ -50,6 +50,12 @@ def test_an_id_that_nothing_carries_says_where_else_to_look(staff_client: Any, w
     assert "What became of a request?" in get(staff_client, PAGE)
 
 
+def test_times_that_no_clock_shows_find_nothing(staff_client: Any, world: World):
+    for asked in ("ffffffff-ffff-7fff-bfff-ffffffffffff", "00000000-0000-7000-8000-000000000000", "mine"):
+        for at in ("", "0001-01-01", "9999-12-31T23:59", "2026-01-01T00:00"):
+            assert "Nothing carries this id" in get(staff_client, f"{PAGE}?id={asked}&at={at}"), (asked, at)
+
+
 def test_each_part_is_for_who_may_see_it(world: World):
     tenant = world.acme.tenant
     actor = Actor(kind="user", label="Ada", tenant_id=tenant.pk, request_id=str(new_id()))
