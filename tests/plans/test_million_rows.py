@@ -326,7 +326,7 @@ def _queues(judge: Judge) -> None:
     assert judge.watch("relaying events", "finops_system", lambda: relay_events(now=now)) >= 300
     assert judge.watch("numbering leaves", "finops_system", lambda: sequence_entries(now=now)) >= 300
     claiming = lambda: claim(slots=50, shares={}, rooms={}, default_room=10, now=now)  # noqa: E731
-    assert len(judge.watch("claiming deliveries", "finops_system", claiming)) == 50
+    assert len(judge.watch("claiming deliveries", "finops_system", claiming, looks=50)) == 50
 
 
 def _retention(judge: Judge, busiest: UUID, before: datetime) -> None:
