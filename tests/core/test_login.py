@@ -7,10 +7,11 @@ from apps.core.db.login import (
     LoginRole,
     UnsafeLogin,
     assert_safe_login,
-    assert_safe_login_later,
     find_danger,
 )
+from finops.boot import refuse_unsafe_start
 from tests import databases
+from tests.sandbox_process import free_port
 
 
 def role(name: str, *, is_login: bool = False, superuser: bool = False, bypass: bool = False, owns: bool = False):
@@ -40,8 +41,10 @@ def test_the_owner_of_the_tables_may_not_serve(database: str) -> None:
 
 @pytest.mark.commits
 def test_where_the_database_comes_later_so_does_the_check(database: str) -> None:
+    connection.close()
+    connection.settings_dict["PORT"] = str(free_port())
+    refuse_unsafe_start()  # nobody listens there, and the process starts nevertheless
     databases.log_in("owner", database)
-    assert_safe_login_later()
     for _attempt in range(2):
         with pytest.raises(UnsafeLogin):
             connection.ensure_connection()
