@@ -7,24 +7,25 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
-from django.views.decorators.http import require_safe
+
+from apps.core.api.problems import reads
 
 _started = False
 
 
-@require_safe
+@reads
 def live(_request: HttpRequest) -> JsonResponse:
     """Answer 200 while the process can answer at all."""
     return JsonResponse({"status": "ok"})
 
 
-@require_safe
+@reads
 def ready(_request: HttpRequest) -> JsonResponse:
     """Answer 200 when every dependency does; 503 names those that do not."""
     return _report({"database": _database, "valkey": _valkey, "migrations": _migrations})
 
 
-@require_safe
+@reads
 def started(_request: HttpRequest) -> JsonResponse:
     """Answer 200 once the schema is the one that this code expects."""
     return _report({"migrations": _migrations})

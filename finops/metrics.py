@@ -7,13 +7,13 @@ from ipaddress import ip_address
 from django.conf import settings
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from apps.audit.metrics import collect as collect_audit
+from apps.core.api.problems import reads
 from apps.core.scope import staff_scope
 from apps.jobs.metrics import collect as collect_jobs
 from apps.ops.metrics import collect as collect_verification
@@ -57,7 +57,7 @@ _tables = CollectorRegistry()
 _tables.register(TableCollector())
 
 
-@require_safe
+@reads
 def export(request: HttpRequest) -> HttpResponse:
     """Answer the metrics to the networks that may read them; 404 to everyone else."""
     address = ip_address(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104  (not a bind address)

@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
 from apps.core.api.document import ServedDocument
-from apps.core.api.problems import problem_page
+from apps.core.api.problems import problem_page, reads
 from apps.providers.api.inbound import receive as receive_hook
 from finops import health, metrics
 
@@ -20,7 +20,7 @@ api: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", reads(RedirectView.as_view(pattern_name="admin:index"))),
     path("api/v1/", include(api)),
     path("admin/", admin.site.urls),
     path("hooks/<slug:provider>/<uuid:connection_id>", receive_hook, name="inbound-hook"),

@@ -1,24 +1,58 @@
-"""The pages that problem types resolve to, and problem documents for errors outside of any view."""
+"""The pages that problem types resolve to, and problem documents for errors outside of the API's views.
 
+Who does not ask for a page is told what is wrong as the API tells it, everywhere but in the admin.
+"""
+
+from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views import defaults
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_exempt
 
 from apps.core import context, errors
 from apps.core.api.exceptions import PROBLEM_JSON, problem
 from apps.core.api.renderers import to_json
 from apps.core.errors import ERRORS, DomainError
+from apps.core.logs import PROBES
 
 API_PREFIX = "/api/"
-# Where programs read what is wrong: clients of the API, and providers that send webhooks.
+# Where programs alone read what is wrong: clients of the API, and providers that send webhooks.
 PROGRAMS = (API_PREFIX, "/hooks/")
+_PEOPLE = "/admin/"
+
+View = Callable[..., HttpResponseBase]
 
 
-@require_safe
+def takes(*methods: str) -> Callable[[View], View]:
+    """Answer any other method with a 405, in a view that is none of the API's framework.
+
+    Such views need no form's token: they read alone, or know by a signature who sends.
+    """
+
+    def decorate(view: View) -> View:
+        @csrf_exempt
+        @wraps(view)
+        def taking(request: HttpRequest, *args: Any, **path: Any) -> HttpResponseBase:
+            if request.method in methods:
+                return view(request, *args, **path)
+            response = refusal(request, errors.MethodNotAllowed())
+            response["Allow"] = ", ".join(methods)
+            return response
+
+        return taking
+
+    return decorate
+
+
+reads = takes("GET", "HEAD")
+
+
+@reads
 def problem_page(request: HttpRequest, code: str) -> HttpResponse:
     """Explain one error code to the person who followed a problem's `type`."""
     if code not in ERRORS:
@@ -49,7 +83,23 @@ def _broken() -> HttpResponse:
 
 
 def _answer(request: HttpRequest, error: DomainError) -> HttpResponse | None:
-    return problem_response(request, error) if request.path.startswith(PROGRAMS) else None
+    return problem_response(request, error) if _is_for_a_program(request) else None
+
+
+def _is_for_a_program(request: HttpRequest) -> bool:
+    if request.path.startswith(PROGRAMS) or request.path in PROBES:
+        return True
+    return not request.path.startswith(_PEOPLE) and "text/html" not in request.headers.get("Accept", "")
+
+
+def refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """Return what a request is refused with before any view or form has it: a problem document, or a page."""
+    if _is_for_a_program(request):
+        return problem_response(request, error)
+    told = {"error": error, "request_id": context.current().request_id}
+    response = HttpResponse(render_to_string("core/refused.html", told), status=error.status)
+    response.problem_code = error.code  # type: ignore[attr-defined]  # for the line that is logged
+    return response
 
 
 def problem_response(request: HttpRequest, error: DomainError) -> HttpResponse:

@@ -8,12 +8,10 @@ from io import BytesIO
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.template.loader import render_to_string
+from django.http import HttpRequest, HttpResponseBase
 
-from apps.core import context
 from apps.core.api.parsers import is_body_too_large
-from apps.core.api.problems import API_PREFIX, PROGRAMS, problem_response
+from apps.core.api.problems import API_PREFIX, refusal
 from apps.core.errors import (
     AddressTooLong,
     BodyTooLarge,
@@ -35,7 +33,7 @@ class BoundsMiddleware:
         try:
             _bound(request)
         except DomainError as error:
-            return _refusal(request, error)
+            return refusal(request, error)
         return self.get_response(request)
 
 
@@ -64,15 +62,6 @@ def _address_length(request: HttpRequest) -> int:
 
 def _header_length(request: HttpRequest) -> int:
     return sum(len(name) + len(value) for name, value in request.META.items() if name.startswith("HTTP_"))
-
-
-def _refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
-    if request.path.startswith(PROGRAMS):
-        return problem_response(request, error)
-    told = {"error": error, "request_id": context.current().request_id}
-    response = HttpResponse(render_to_string("core/refused.html", told), status=error.status)
-    response.problem_code = error.code  # type: ignore[attr-defined]  # for the line that is logged
-    return response
 
 
 def _require_whole_body(request: HttpRequest) -> None:

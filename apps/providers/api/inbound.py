@@ -3,19 +3,16 @@
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from apps.core import clock, context
 from apps.core.api import limits
-from apps.core.api.problems import problem_response
+from apps.core.api.problems import problem_response, takes
 from apps.core.errors import DomainError
 from apps.providers.services import receive_hook
 from apps.providers.types import ReceivedHook
 
 
-@csrf_exempt  # its signature says who sends it; there is no session
-@require_POST
+@takes("POST")
 def receive(request: HttpRequest, provider: str, connection_id: UUID) -> HttpResponseBase:
     """Answer 200 once the webhook is committed, or was before, and 404 to whatever proves nothing."""
     received = ReceivedHook(headers=request.headers, body=request.body, address=request.META.get("REMOTE_ADDR", ""))
