@@ -31,7 +31,7 @@ ADA = UUID("0198c5a0-0000-7000-8000-000000000002")
 BOB = UUID("0198c5a0-0000-7000-8000-000000000003")
 SAM = UUID("0198c5a0-0000-7000-8000-000000000004")
 ENTRY_TIME = datetime.fromisoformat("2026-03-02T12:00:00+00:00")
-TRADER = Actor(kind="user", label="ada", tenant_id=ACME, user_id=ADA, ip="192.0.2.7")
+TRADER = Actor(kind="user", label="ada@acme.example", tenant_id=ACME, user_id=ADA, ip="192.0.2.7")
 ABOUT_BOB = Personal(BOB, {"name": [None, "Bob Bløm"], "email": [None, "bob@example.com"]})
 
 
@@ -56,7 +56,7 @@ def destroy(subject: UUID) -> None:
 
 def test_names_and_addresses_stand_nowhere_in_the_open() -> None:
     entry = make_entry(ACME, actor=TRADER, changes={"role": [None, "viewer"]}, personal=ABOUT_BOB)
-    for word in ("ada", "192.0.2.7", "Bob", "bob@example.com"):
+    for word in ("ada@acme.example", "192.0.2.7", "Bob B", "bob@example.com"):
         assert word not in stored(entry)
     assert entry.changes == {"role": [None, "viewer"]}
     assert {name: (part["subject"], part["members"]) for name, part in entry.personal.items()} == {
@@ -72,7 +72,7 @@ def test_opened_it_says_what_was_said() -> None:
         [opened] = open_entries([entry])
     assert opened.actor == TRADER.as_json()
     assert opened.changes == {"role": [None, "viewer"], **ABOUT_BOB.changes}
-    assert opened.label == "ada"
+    assert opened.label == "ada@acme.example"
     assert entry.changes == {"role": [None, "viewer"]}, "the entry stays as its leaf has it"
 
 
@@ -80,7 +80,7 @@ def test_whoever_is_shown_plaintext_and_salt_checks_them_with_sha_256_alone() ->
     entry = make_entry(ACME, actor=TRADER)
     with tenant_scope(ACME):
         [opened] = open_entries([entry])
-    plaintext = bytes.fromhex(opened.salts["actor"]) + b'{"ip":"192.0.2.7","label":"ada"}'
+    plaintext = bytes.fromhex(opened.salts["actor"]) + b'{"ip":"192.0.2.7","label":"ada@acme.example"}'
     assert sha256(plaintext).hexdigest() == entry.personal["actor"]["digest"]
     assert len(opened.salts["actor"]) == 64
 
@@ -101,7 +101,7 @@ def test_the_sealed_form_is_aes_gcm_over_salt_and_json_under_the_subjects_key() 
     key = crypto.decrypt(bytes(row.sealed_key or b""), bound_to=f"audit_subject_key:{row.id}")
     ciphertext = base64.b64decode(sealed["ciphertext"])
     plaintext = AESGCM(key).decrypt(ciphertext[:12], ciphertext[12:], f"audit_entry:{entry.id}:actor".encode())
-    assert json.loads(plaintext[32:]) == {"label": "ada", "ip": "192.0.2.7"}
+    assert json.loads(plaintext[32:]) == {"label": "ada@acme.example", "ip": "192.0.2.7"}
 
 
 def test_each_log_has_a_key_of_its_own_for_a_person() -> None:
@@ -207,7 +207,7 @@ class TestKeys:
         assert keys() == []
         entry = make_entry(ACME, actor=TRADER)
         with tenant_scope(ACME):
-            assert [opened.label for opened in open_entries([entry])] == ["ada"]
+            assert [opened.label for opened in open_entries([entry])] == ["ada@acme.example"]
 
     @pytest.mark.commits
     def test_of_two_who_need_a_new_key_at_once_the_other_takes_it(self) -> None:
@@ -219,7 +219,7 @@ class TestKeys:
         found = second.result(20).personal["actor"]["key"]
         assert keys() == [(ACME, ADA)]
         with tenant_scope(ACME):
-            assert {opened.label for opened in open_entries(AuditEntry.objects.all())} == {"ada"}
+            assert {opened.label for opened in open_entries(AuditEntry.objects.all())} == {"ada@acme.example"}
             assert found == str(AuditSubjectKey.objects.get().id)
 
     @pytest.mark.commits
@@ -229,7 +229,7 @@ class TestKeys:
         subject_keys.forget()  # as after its life
         entry = make_entry(ACME, actor=TRADER)
         with tenant_scope(ACME):
-            assert [opened.label for opened in open_entries([entry])] == ["ada"]
+            assert [opened.label for opened in open_entries([entry])] == ["ada@acme.example"]
             assert AuditSubjectKey.objects.filter(subject=ADA).count() == 2
 
     def test_nobody_makes_or_reads_another_logs_keys(self) -> None:
