@@ -145,9 +145,14 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "7px",
-    "STYLES": [_asset("admin.css"), _asset("impersonation.css")],
+    "STYLES": [_asset("frame.css"), _asset("admin.css"), _asset("impersonation.css")],
     "SCRIPTS": [_asset("admin.js")],
-    "ACCOUNT": {"navigation": [{"title": _("My second factors"), "link": reverse_lazy("admin:own_factors")}]},
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("My second factors"), "link": reverse_lazy("admin:own_factors")},
+            {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
+        ]
+    },
     "SIDEBAR": {"navigation": lambda _request: _navigation()},
     "COLORS": {
         # Ink: a cool grey that leans to the brand's petrol.

@@ -1,13 +1,16 @@
-// Filters are <details>: one is open at a time, and a click elsewhere or Escape closes it.
+// Menus (filters, the user's own) are <details>: one is open at a time; a click or the focus elsewhere, or Escape, closes it.
 (() => {
   "use strict";
+  const MENUS = ".fo-filter, .fo-user";
   const close = (except) =>
-    document.querySelectorAll(".fo-filter[open]").forEach((filter) => {
-      if (filter !== except) filter.removeAttribute("open");
+    document.querySelectorAll(MENUS).forEach((menu) => {
+      if (menu !== except) menu.removeAttribute("open");
     });
-  document.addEventListener("click", (event) => close(event.target.closest(".fo-filter")));
+  for (const event of ["click", "focusin"]) document.addEventListener(event, ({ target }) => close(target.closest(MENUS)));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") close(null);
+    if (event.key !== "Escape") return;
+    document.activeElement?.closest(MENUS)?.querySelector("summary").focus();
+    close(null);
   });
   // How many rows are chosen.
   document.addEventListener("change", (event) => {
