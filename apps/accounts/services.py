@@ -18,6 +18,7 @@ from apps.accounts.events import (
     transaction_event,
 )
 from apps.accounts.models import Account, ObjectGrant, Transaction
+from apps.accounts.rows import account_bytes, transaction_bytes
 from apps.audit import services as audit
 from apps.core.actor import Actor
 from apps.core.conditions import Resource
@@ -65,13 +66,14 @@ def annotate_transaction(
         if not changes:
             return row
         row.save_next("category_override", "note", now=now)
-        audit.record(
+        audit.record_batch(
             action=TRANSACTION_UPDATED,
             actor=actor,
             target_type="transaction",
             target_id=row.id,
             now=now,
-            changes=changes,
+            rows=[(str(row.id), transaction_bytes(TRANSACTION_UPDATED, row, status=row.status))],
+            summary=changes,
         )
         outbox.emit(transaction_event(TRANSACTION_UPDATED, row), actor=actor, now=now)
         return row
@@ -90,13 +92,14 @@ def close_accounts(connection: Connection, actor: Actor, now: datetime) -> None:
         for account in rows:
             before, account.status = account.status, AccountStatus.CLOSED
             account.save_next("status", now=now)
-            audit.record(
+            audit.record_batch(
                 action=ACCOUNT_UPDATED,
                 actor=actor,
                 target_type="account",
                 target_id=account.id,
                 now=now,
-                changes={"status": [before, account.status]},
+                rows=[(str(account.id), account_bytes(ACCOUNT_UPDATED, account))],
+                summary={"status": [before, account.status]},
             )
             closed.append(account_event(ACCOUNT_UPDATED, account))
         outbox.emit_many(closed, actor=actor, now=now)

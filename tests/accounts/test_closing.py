@@ -7,6 +7,8 @@ from rest_framework.test import APIClient
 
 from apps.accounts.events import ACCOUNT_UPDATED, account_data
 from apps.accounts.models import Account
+from apps.accounts.rows import account_bytes
+from apps.audit.merkle import leaf_hash
 from apps.audit.models import AuditEntry
 from apps.core.actor import Actor, system_actor
 from apps.core.canonical import jsonable
@@ -40,7 +42,8 @@ def test_the_accounts_of_a_deleted_connection_are_closed_each_with_its_leaf_and_
         row = rows[account.id]
         assert (row.status, row.version, row.updated_at) == ("closed", 2, now)
         assert leaves[str(row.id)].target_type == "account"
-        assert leaves[str(row.id)].changes == {"status": [before, "closed"]}
+        batch = {"count": 1, "merkle_root": leaf_hash(account_bytes("account.updated", row)).hex()}
+        assert leaves[str(row.id)].changes == {"status": [before, "closed"], "batch": batch}
         assert events[row.id].data == jsonable(account_data(row))
     assert (rows[closed.id].version, rows[others.id].status, rows[others.id].version) == (1, "open", 1)
 

@@ -20,6 +20,7 @@ from apps.providers.types import AccountData, RejectedRow, TransactionData
 from tests.factories.accounts import sync
 from tests.factories.market import connect
 from tests.factories.venue import FIRST, Venue, plugged_in
+from tests.tampering import found, looked_at, tamper
 
 pytestmark = pytest.mark.worker_login
 
@@ -151,6 +152,28 @@ def test_a_sync_leaves_one_leaf_that_commits_to_every_position_that_changed(
     expected = [written[key] for key in sorted(written)]
     assert changes["batch"] == {"count": 3, "merkle_root": merkle.root_of_rows(expected).hex()}
     assert events_after(connection, count) == ["connection.synced"]
+
+
+def test_holdings_that_were_changed_past_the_platform_are_found(connection: Connection, venue: Venue) -> None:
+    apple, tesla = held(connection)["AAPL"].id, held(connection)["TSLA"].id
+    assert looked_at("accounts.rows") == 3
+    tamper("UPDATE accounts_holding SET quantity = quantity + 1 WHERE id = %s", apple)
+    tamper("DELETE FROM accounts_holding WHERE id = %s", tesla)
+    assert [(table, row, there[:8]) for table, row, _expected, there in found("accounts.rows")] == [
+        ("accounts_holding", str(apple), "row hash"),
+        ("accounts_holding", str(tesla), "no row"),
+    ]
+
+
+def test_holdings_that_a_sync_removed_are_not_missed_and_others_are(connection: Connection, venue: Venue) -> None:
+    before = held(connection)
+    venue.holdings = [replace(APPLE, quantity=Decimal(12))]
+    sync(connection)
+    assert looked_at("accounts.rows") == 2
+    tamper("DELETE FROM accounts_holding WHERE id = %s", before["AAPL"].id)
+    [(table, _entry, expected, there)] = found("accounts.rows")
+    assert (table, expected) == ("audit_entry", "1 of these removed")
+    assert there == f"gone: {', '.join(sorted(str(row.id) for row in before.values()))}"
 
 
 def test_a_holding_that_does_not_map_is_quarantined_and_ours_stays(connection: Connection, venue: Venue) -> None:

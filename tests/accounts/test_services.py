@@ -1,6 +1,7 @@
 """The client's words about a transaction."""
 
 from datetime import datetime
+from hashlib import sha256
 
 import pytest
 
@@ -40,7 +41,15 @@ def test_words_are_stored_and_recorded(row: Transaction, actor: Actor, now: date
         leaf = AuditEntry.objects.get(target_id=str(row.id))
         event = OutboxEvent.objects.get(entity_id=row.id)
     assert leaf.action == event.type == "transaction.updated"
-    assert leaf.changes == {"category": ["", "team"], "note": ["", "with Ana"]}
+    as_it_is_now = (
+        f'["transaction.updated","{row.id}","{row.account_id}","{row.external_id}","-12.3","USD","2026-03-01",'
+        '"TRADER JOE S #542","TRADER JOE\'S","groceries","posted","team","with Ana",""]'
+    )
+    assert leaf.changes == {
+        "category": ["", "team"],
+        "note": ["", "with Ana"],
+        "batch": {"count": 1, "merkle_root": sha256(b"\x00" + as_it_is_now.encode()).hexdigest()},
+    }
     assert (event.data["category"], event.data["note"], event.data["version"]) == ("team", "with Ana", 2)
 
 

@@ -98,12 +98,14 @@ def test_first_sync_leaves_one_leaf_that_commits_to_every_row(connection: Connec
         leaf = AuditEntry.objects.get(action="accounts.synced")
         accounts = [account_row("account.created", account) for account in Account.objects.order_by("id")]
         rows = [transaction_row("transaction.created", row) for row in Transaction.objects.order_by("id")]
+        openings = {str(row.id): plain_or_none(row.opening_balance) for row in Account.objects.all()}
     assert leaf.changes == {
         "added": [None, len(rows)],
         "modified": [None, 0],
         "removed": [None, 0],
         "accounts_added": [None, len(accounts)],
         "accounts_modified": [None, 0],
+        "openings": [None, openings],
         "batch": batch_of([*accounts, *rows]),
     }
 

@@ -29,6 +29,7 @@ from apps.audit.models import AuditEntry
 from apps.core import clock
 from apps.core.actor import Actor, system_actor
 from apps.core.scope import tenant_scope
+from apps.core.verification import Verdict, registered, verify
 from apps.jobs.runner import sweep
 from apps.outbox.models import OutboxEvent
 from apps.providers.models import SyncRun
@@ -250,6 +251,11 @@ class SyncMachine(RuleBasedStateMachine):
             assert events[row.id] == row.version - is_backfill, row
         assert sum(added) == len(rows)
         assert told == accounts
+        checks = [check for check in registered() if check.name.startswith("accounts.")]
+        results = [result for result in verify(checks, tenant_ids=[self.tenant.id]) if result.verdict]
+        assert [(result.check.name, result.verdict, result.findings) for result in results] == [
+            (check.name, Verdict.PASSED, ()) for check in checks
+        ]
 
     def _request(self) -> None:
         self._pass_time()

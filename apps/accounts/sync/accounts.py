@@ -24,10 +24,11 @@ class AccountBook:
 
 @dataclass(frozen=True, slots=True)
 class AccountChanges:
-    """The accounts that a sync added, and those whose version it raised, each by id."""
+    """The accounts that a sync added, those whose version it raised, and whichever it fixed the opening of; by id."""
 
-    created: list[Account]
-    updated: list[Account]
+    created: list[Account] = field(default_factory=list)
+    updated: list[Account] = field(default_factory=list)
+    opened: list[Account] = field(default_factory=list)
 
 
 _DESCRIPTION = ("name", "kind", "subtype", "currency", "last_four", "institution", "status")
@@ -62,12 +63,14 @@ def close_book(
     book: AccountBook, readings: Mapping[UUID, AccountReading], posted: Mapping[UUID, Decimal], *, now: datetime
 ) -> AccountChanges:
     """Take over the balances, fix openings, and save; return the accounts that changed by it or by `open_accounts`."""
-    changes = AccountChanges([], [])
+    changes = AccountChanges()
     for account in sorted(book.accounts.values(), key=lambda account: account.id):
         account.posted_total += posted.get(account.id, Decimal(0))
-        reading = readings.get(account.id)
+        reading, had_opening = readings.get(account.id), account.opening_balance is not None
         if reading is not None:
             _take_balance(account, reading, now)
+        if account.opening_balance is not None and not had_opening:
+            changes.opened.append(account)
         if _values(account) != book.before.get(account.id):
             is_new = account.id not in book.before
             account.version += not is_new

@@ -6,8 +6,6 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from apps.accounts.enums import TransactionStatus
 from apps.accounts.events import (
     ACCOUNT_CREATED,
@@ -22,7 +20,8 @@ from apps.accounts.events import (
     account_event,
     transaction_event,
 )
-from apps.accounts.models import Account, Holding, Transaction
+from apps.accounts.models import Transaction
+from apps.accounts.rows import account_bytes, clients_words, encode, holding_bytes, transaction_bytes
 from apps.accounts.sync.accounts import AccountChanges
 from apps.accounts.sync.diff import ChangedRow, Difference, VanishedRow
 from apps.accounts.sync.holdings import HoldingChanges
@@ -30,11 +29,8 @@ from apps.accounts.sync.staging import Staged, StagedRow
 from apps.audit import services as audit
 from apps.audit.services import BatchRow
 from apps.core.actor import Actor
-from apps.core.money import plain
 from apps.outbox import services as outbox
 from apps.outbox.types import NewEvent
-
-_encode = msgspec.json.Encoder().encode
 
 
 def batch_rows(
@@ -44,17 +40,12 @@ def batch_rows(
     accounts: AccountChanges,
     holdings: HoldingChanges,
 ) -> list[BatchRow]:
-    """Return id and canonical bytes of every row written: accounts by id, transactions by id, holdings by id.
+    """Return id and bytes of every row written: accounts by id, transactions by id, holdings by id.
 
-    A row's bytes are a JSON array without white space, all strings, "" for null; it begins with what happened to it.
-    An account is [type, id, connection_id, external_id, name, kind, subtype, mode, currency, last_four, institution,
-    status, provider_balance, provider_available, opening_balance, posted_total]. A transaction is [type, id,
-    account_id, external_id, amount, currency, date, description, counterparty, provider_category, status,
-    category_override, note, replaces]. A holding is [type, id, account_id, external_id, symbol, quantity,
-    average_price, cost_basis].
+    For the bytes, see `apps.accounts.rows`.
     """
-    created = [(str(account.id), _account(ACCOUNT_CREATED, account)) for account in accounts.created]
-    updated = [(str(account.id), _account(ACCOUNT_UPDATED, account)) for account in accounts.updated]
+    created = [(str(account.id), account_bytes(ACCOUNT_CREATED, account)) for account in accounts.created]
+    updated = [(str(account.id), account_bytes(ACCOUNT_UPDATED, account)) for account in accounts.updated]
     rows = sorted([*created, *updated], key=itemgetter(0))
     return rows + _transactions(staged, difference, inherited) + _holdings(holdings)
 
@@ -77,7 +68,7 @@ def record(
     """
     if not rows:
         return
-    summary = {
+    summary: dict[str, list[Any]] = {
         "added": [None, len(difference.new)],
         "modified": [None, len(difference.changed)],
         "removed": [None, len(difference.vanished)],
@@ -86,6 +77,9 @@ def record(
     }
     held = {"added": holdings.created, "modified": holdings.updated, "removed": holdings.removed}
     summary |= {f"holdings_{what}": [None, len(changed)] for what, changed in held.items() if changed}
+    if accounts.opened:
+        # In the open: an account's later rows commit to whatever opening they find, and this one is fixed for good.
+        summary["openings"] = [None, {account.id: account.opening_balance for account in accounts.opened}]
     audit.record_batch(
         action=ACCOUNTS_SYNCED,
         actor=actor,
@@ -127,58 +121,16 @@ def _transactions(staged: Staged, difference: Difference, inherited: Mapping[int
 
 def _created(row: StagedRow, replaced: VanishedRow | None) -> bytes:
     if replaced is None:
-        return _encode((TRANSACTION_CREATED, *row, "", "", ""))
-    return _encode((TRANSACTION_CREATED, *row, replaced.category_override, replaced.note, str(replaced.id)))
+        return encode((TRANSACTION_CREATED, *row, "", "", ""))
+    return encode((TRANSACTION_CREATED, *row, replaced.category_override, replaced.note, str(replaced.id)))
 
 
 def _updated(ours: ChangedRow, theirs: StagedRow) -> bytes:
-    return _encode((TRANSACTION_UPDATED, *theirs._replace(id=str(ours.id)), *_clients(ours)))
+    return encode((TRANSACTION_UPDATED, *theirs._replace(id=str(ours.id)), *clients_words(ours)))
 
 
 def _removed(row: VanishedRow) -> bytes:
-    values = (
-        str(row.id),
-        str(row.account_id),
-        row.external_id,
-        plain(row.amount),
-        row.currency,
-        row.date.isoformat(),
-        row.description,
-        row.counterparty,
-        row.provider_category,
-        TransactionStatus.REMOVED.value,
-    )
-    return _encode((TRANSACTION_REMOVED, *values, *_clients(row)))
-
-
-def _clients(row: ChangedRow | VanishedRow) -> tuple[str, str, str]:
-    return row.category_override, row.note, _text(row.replaces_id)
-
-
-def _account(type_: str, account: Account) -> bytes:
-    balances = (
-        account.provider_balance,
-        account.provider_available,
-        account.opening_balance,
-        account.posted_total,
-    )
-    return _encode(
-        (
-            type_,
-            str(account.id),
-            str(account.connection_id),
-            account.external_id,
-            account.name,
-            account.kind,
-            account.subtype,
-            str(account.mode),
-            account.currency,
-            account.last_four,
-            account.institution,
-            str(account.status),
-            *("" if amount is None else plain(amount) for amount in balances),
-        )
-    )
+    return transaction_bytes(TRANSACTION_REMOVED, row, status=TransactionStatus.REMOVED.value)
 
 
 def _holdings(changes: HoldingChanges) -> list[BatchRow]:
@@ -187,15 +139,5 @@ def _holdings(changes: HoldingChanges) -> list[BatchRow]:
         HOLDING_UPDATED: changes.updated,
         HOLDING_REMOVED: changes.removed,
     }
-    rows = [(str(row.id), _holding(type_, row)) for type_, rows in by_type.items() for row in rows]
+    rows = [(str(row.id), holding_bytes(type_, row)) for type_, rows in by_type.items() for row in rows]
     return sorted(rows, key=itemgetter(0))
-
-
-def _holding(type_: str, row: Holding) -> bytes:
-    cost = "" if row.cost_basis is None else plain(row.cost_basis)
-    ids = (str(row.id), str(row.account_id), row.external_id, row.symbol)
-    return _encode((type_, *ids, plain(row.quantity), plain(row.average_price), cost))
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)

@@ -191,7 +191,13 @@ def test_patch_sets_the_clients_words(account: Account, acme_admin: APIClient) -
         leaf = AuditEntry.objects.get(target_id=str(row.id))
         event = OutboxEvent.objects.get(entity_id=row.id)
     assert (leaf.actor["kind"], leaf.request_id) == ("api_key", answer["X-Request-ID"])
-    assert leaf.changes == {"category": ["", "team"], "note": ["", "with Ana"]}
+    assert leaf.changes == {
+        "category": ["", "team"],
+        "note": ["", "with Ana"],
+        "batch": {"count": 1, "merkle_root": leaf.changes["batch"]["merkle_root"]},
+    }
+    proof = acme_admin.get(f"/api/v1/audit/entries/{leaf.id}/rows/{row.id}").json()
+    assert proof["row_hash"] == proof["batch_root"] == leaf.changes["batch"]["merkle_root"]
     assert (event.type, event.data) == ("transaction.updated", answer.json())
 
 
