@@ -75,7 +75,7 @@ def key_of(desk: Floor) -> str:
 
 def await_listening(desk: Floor, sandbox: SandboxProcess, count: int = 1) -> None:
     key = key_of(desk)
-    wait_until(lambda: sandbox.alpaca_listeners(key) == count, what=f"{count} listeners", seconds=10)
+    wait_until(lambda: sandbox.alpaca_listeners(key) == count, what=f"{count} listeners")
 
 
 def test_a_fill_is_here_without_anyone_asking(desk: Floor, sandbox: SandboxProcess):
@@ -85,7 +85,7 @@ def test_a_fill_is_here_without_anyone_asking(desk: Floor, sandbox: SandboxProce
         began = time.monotonic()
         while desk.run():
             pass
-        wait_until(lambda: desk.read(order).status == "filled", what="the fill", seconds=5)
+        wait_until(lambda: desk.read(order).status == "filled", what="the fill")
         assert time.monotonic() - began < 4
 
     assert desk.events(order)[-1] == "filled"
@@ -98,7 +98,7 @@ def test_the_gauge_counts_open_streams(desk: Floor, sandbox: SandboxProcess):
         return REGISTRY.get_sample_value("finops_order_streams_connected")
 
     with listening():
-        wait_until(lambda: shown() == 1, what="the gauge", seconds=10)
+        wait_until(lambda: shown() == 1, what="the gauge")
     assert shown() == 0
     await_listening(desk, sandbox, 0)
 
@@ -116,7 +116,7 @@ def test_what_happened_while_the_stream_was_cut_is_pulled_after_it_is_back(desk:
         venue_id = desk.read(order).venue_order_id
         sandbox.control("POST", "/alpaca/order", key_id=key, order_id=venue_id, op="fill")
         await_listening(desk, sandbox)
-        wait_until(lambda: bool(desk.jobs(kind="order.pull", state="queued")), what="a pull", seconds=5)
+        wait_until(lambda: bool(desk.jobs(kind="order.pull", state="queued")), what="a pull")
         desk.run()
 
     assert desk.read(order).status == "filled"
@@ -127,7 +127,7 @@ def test_pulls_know_that_somebody_listens(desk: Floor, sandbox: SandboxProcess):
     assert not is_taken(turn)
     with listening():
         await_listening(desk, sandbox)
-        wait_until(lambda: is_taken(turn), what="the sign of life", seconds=5)
+        wait_until(lambda: is_taken(turn), what="the sign of life")
 
 
 def test_new_connections_are_picked_up_and_deleted_ones_let_go(desk: Floor, sandbox: SandboxProcess, globex):
@@ -135,11 +135,11 @@ def test_new_connections_are_picked_up_and_deleted_ones_let_go(desk: Floor, sand
         await_listening(desk, sandbox)
         other = open_alpaca_floor(globex, sandbox, f"stream-{uuid4().hex}")
         other_key = key_of(other)
-        wait_until(lambda: sandbox.alpaca_listeners(other_key) == 1, what="the new connection", seconds=10)
+        wait_until(lambda: sandbox.alpaca_listeners(other_key) == 1, what="the new connection")
 
         delete_connection(connection_id=other.risk_account.connection_id, actor=other.actor, now=clock.now())
 
-        wait_until(lambda: sandbox.alpaca_listeners(other_key) == 0, what="the end of it", seconds=10)
+        wait_until(lambda: sandbox.alpaca_listeners(other_key) == 0, what="the end of it")
         assert sandbox.alpaca_listeners(key_of(desk)) == 1
 
 
@@ -154,7 +154,7 @@ def test_refused_credentials_are_left_alone_and_disturb_no_one_else(desk: Floor,
 
     with caplog.at_level(logging.WARNING, "apps.orders.streaming"), listening():
         await_listening(desk, sandbox)
-        wait_until(lambda: bool(ends()), what="the refusal", seconds=10)
+        wait_until(lambda: bool(ends()), what="the refusal")
         time.sleep(1)
         assert ends() == [(str(refused.id), "credentials_refused")]
         assert sandbox.alpaca_listeners(key_of(desk)) == 1
@@ -171,7 +171,7 @@ def test_a_database_that_ends_sessions_costs_a_reconnect(desk: Floor, sandbox: S
         order = desk.make_order(type="market", limit_price=None)
         while desk.run():
             pass
-        wait_until(lambda: bool(desk.run(ahead=1)) or desk.read(order).status == "filled", what="the fill", seconds=10)
+        wait_until(lambda: bool(desk.run(ahead=1)) or desk.read(order).status == "filled", what="the fill")
         while desk.run(ahead=1):
             pass
         assert desk.read(order).status == "filled"

@@ -54,7 +54,7 @@ def test_what_nobody_poked_for_is_found_within_seconds(acme, station: Station) -
         station.poke()
         time.sleep(0.5)
         relay(acme)
-        wait_until(lambda: statuses_of(endpoint) == ["succeeded"], what="the delivery", seconds=5)
+        wait_until(lambda: statuses_of(endpoint) == ["succeeded"], what="the delivery")
     assert len(receiver.received) == 1
 
 
