@@ -10,7 +10,7 @@ from apps.core.logs import ContextFilter
 
 
 def test_a_page_that_is_not_there_says_where_to_look(staff_client: Client):
-    response = staff_client.get("/nowhere/")
+    response = staff_client.get("/nowhere/", headers={"Accept": "text/html"})
     assert response.status_code == 404
     text = response.content.decode()
     assert "There is nothing here" in text
