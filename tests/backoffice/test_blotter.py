@@ -103,7 +103,7 @@ def test_a_denial_shows_the_checks_that_decided(staff_client, trade: Trade):
     text = get(staff_client, page_of(trade.denied))
     assert "Denied: Price stale" in text
     assert "<details open><summary>2 of 3 checks passed</summary>" in text
-    assert '<span class="fo-chip fo-bad">price_stale</span>' in text
+    assert '<span class="fo-chip fo-bad">Price stale</span>' in text
     assert "The quote is 41 s old." in text
     assert "The checks below show what the gate saw." in text
 

@@ -1,14 +1,16 @@
 """How money, quantities, prices and times look: each in its own places, the whole on hover, nothing made nothing."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models import BooleanField, DecimalField, Field, IntegerField
 
 from apps.backoffice.board.charts import Series, chart
 from apps.core import clock
-from apps.core.admin import average, due, duration, moment, money, price, quantity
+from apps.core.admin import NOTHING, average, due, duration, exact, moment, money, price, quantity, sentence
+from apps.core.admin.values import of_field
 from apps.orders.admin.display import lag
 
 pytestmark = pytest.mark.no_database
@@ -84,3 +86,42 @@ def test_clocks_may_make_a_duration_negative():
 def test_an_axis_has_room_for_its_figure(count: int, text: str):
     hour = (clock.now(), {"filled": count})
     assert chart("Orders", [Series("filled", "filled", "ok")], [hour], empty="").peak == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "The position could reach 448750.4; the limit is 100000.",
+            "The position could reach 448,750.4; the limit is 100,000.",
+        ),
+        ("a share of 0.4487504 of the equity of 1000000", "a share of 0.4487504 of the equity of 1,000,000"),
+        # Names, times, addresses and short numbers are left as they are.
+        (
+            "PA349F39502C, 2026-11-22 21:31, 127.0.0.1:48123, order-12345, 2 of 1234",
+            "PA349F39502C, 2026-11-22 21:31, 127.0.0.1:48123, order-12345, 2 of 1234",
+        ),
+    ],
+)
+def test_a_sentence_has_the_thousands_of_its_figures_separated(text: str, shown: str) -> None:
+    assert sentence(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "shown"),
+    [
+        (1228, IntegerField(), "1,228"),
+        (2, IntegerField(choices=[(2, "Second")]), "Second"),
+        (True, BooleanField(), "yes"),
+        (False, BooleanField(), "no"),
+        (Decimal("17.000000000000000000"), DecimalField(), '<span class="fo-figure">17</span>'),
+        (None, IntegerField(), NOTHING),
+    ],
+)
+def test_a_field_is_shown_in_figures_and_words(value: Any, field: "Field[Any, Any]", shown: str) -> None:
+    assert of_field(value, field) == shown
+
+
+def test_an_exact_time_says_its_zone() -> None:
+    at = datetime(2026, 11, 22, 23, 31, 54, 360_000, tzinfo=timezone(timedelta(hours=2)))
+    assert '>2026-11-22 21:31:54<span class="fo-ms">.360</span> UTC <small>' in exact(at)

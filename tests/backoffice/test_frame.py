@@ -74,3 +74,9 @@ def test_nothing_is_offered_to_be_done_with_all_rows_of_an_empty_list(staff_clie
     page = page_of(staff_client, f"{LIST}?state__exact=dead")
     assert [text for _tag, text in page.words if "all…" in text] == []
     assert ("a", "Clear search and filters") in page.words
+
+
+def test_a_list_that_does_not_say_what_it_finds_asks_for_its_own_rows(staff_client: Client) -> None:
+    page = page_of(staff_client, "/admin/jobs/queue/")
+    (search,) = [field for field in page.all("input") if field.get("name") == "q"]
+    assert (search["placeholder"], search["aria-label"]) == ("Search queues", "Search queues")

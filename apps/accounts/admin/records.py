@@ -45,13 +45,18 @@ def drift_chip(account: Account) -> str:
     return chip(_("none"), "ok") if account.drift == 0 else chip(money(account.drift, account.currency), "warn")
 
 
+def _sort(account: Account) -> str:
+    """Return the kind of an account as its provider calls it, in words."""
+    return account.subtype.replace("_", " ") or account.get_kind_display()
+
+
 @contributes_panels(Connection)
 def accounts_of_connection(_request: HttpRequest, connection: Connection) -> Sequence[Panel]:
     """Show a connection's accounts with both balances."""
     rows = [
         [
             link(record_url("accounts.account", account.pk), str(account)),
-            account.subtype or account.get_kind_display(),
+            _sort(account),
             status_chip(account),
             money(account.our_balance, account.currency),
             money(account.provider_balance, account.currency),
@@ -99,7 +104,7 @@ class AccountAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("kind"))
     def sort(self, account: Account) -> str:
-        return account.subtype or account.get_kind_display()
+        return _sort(account)
 
     @column(gettext_lazy("status"))
     def state(self, account: Account) -> str:
@@ -130,7 +135,7 @@ class AccountAdmin(StaffModelAdmin):
         return money(account.posted_total, account.currency)
 
     def subtitle(self, account: Account) -> str:
-        return " · ".join(filter(None, [account.institution, account.subtype or account.get_kind_display()]))
+        return " · ".join(filter(None, [account.institution, _sort(account)]))
 
     def notice(self, account: Account) -> Notice | None:
         """Explain an account that is closed or gone, or a drift."""

@@ -108,7 +108,7 @@ class AuditEntryAdmin(StaffModelAdmin):
     def changed(self, entry: AuditEntry) -> str:
         return ", ".join(list(_opened(entry).changes)[:4]) or NOTHING
 
-    @column(gettext_lazy("when"))
+    @column(gettext_lazy("time (UTC)"))
     def when(self, entry: AuditEntry) -> str:
         return clock_time(entry.at)
 

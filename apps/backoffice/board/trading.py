@@ -109,7 +109,7 @@ def latest_orders(trading: Trading, tenants: Mapping[UUID, str]) -> Table:
         ]
         for order in trading.latest
     ]
-    headers = [_("time"), _("order"), _("tenant"), _("side"), _("filled"), _("price"), _("status")]
+    headers = [_("time (UTC)"), _("order"), _("tenant"), _("side"), _("filled"), _("price"), _("status")]
     return Table(
         _("Latest orders"),
         headers,

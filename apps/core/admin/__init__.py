@@ -50,6 +50,7 @@ from apps.core.admin.panels import Facts, FactsGrid, Happening, Lane, Notice, Pa
 from apps.core.admin.targets import named_in, target_link, target_links, target_url
 from apps.core.admin.timeline import merged
 from apps.core.admin.times import TimeFilter, times_by
+from apps.core.admin.values import sentence
 
 __all__ = [
     "NOTHING",
@@ -103,6 +104,7 @@ __all__ = [
     "recent_values",
     "record_url",
     "request_url",
+    "sentence",
     "short_id",
     "staff_actor",
     "status_chip",

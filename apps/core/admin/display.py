@@ -110,7 +110,7 @@ def exact(value: datetime | None) -> SafeString:
         return NOTHING
     utc = value.astimezone(UTC)
     return format_html(
-        '<span class="fo-exact">{}<span class="fo-ms">.{}</span> <small>{}</small></span>',
+        '<span class="fo-exact">{}<span class="fo-ms">.{}</span> UTC <small>{}</small></span>',
         utc.strftime("%Y-%m-%d %H:%M:%S"),
         f"{utc.microsecond // 1000:03d}",
         moment(value),

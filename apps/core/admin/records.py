@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import messages
-from django.contrib.admin.utils import display_for_field, display_for_value, label_for_field, lookup_field, unquote
+from django.contrib.admin.utils import display_for_value, label_for_field, lookup_field, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from apps.core.admin import display, live
+from apps.core.admin import display, live, values
 from apps.core.admin.acting import ActingAdmin
 from apps.core.admin.actions import ServiceAction
 from apps.core.admin.contributions import contributed_panels
@@ -126,7 +126,7 @@ class RecordAdmin(ActingAdmin):
             return label, display.code(value)
         if isinstance(field, models.UUIDField):
             return label, display.whole_id(value)
-        return label, display_for_field(value, field, display.NOTHING) or display.NOTHING
+        return label, values.of_field(value, field)
 
     # Django's own history of clicks stays empty: what staff do is in the audit log.
 

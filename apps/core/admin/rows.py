@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.utils import display_for_field, display_for_value, label_for_field, lookup_field
+from django.contrib.admin.utils import display_for_value, label_for_field, lookup_field
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import ForeignKey, Model
 from django.utils.html import format_html
@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from apps.core.admin.display import NOTHING
+from apps.core.admin.values import of_field
 
 if TYPE_CHECKING:
     from apps.core.admin.changelist import KeysetChangeList
@@ -70,5 +71,4 @@ def _shown(name: str, row: Model, rows: "KeysetChangeList") -> str:
         return shown
     if isinstance(field, ForeignKey):
         return str(getattr(row, field.name) or NOTHING)
-    text: str = display_for_field(value, field, NOTHING)
-    return text
+    return str(of_field(value, field))

@@ -19,6 +19,7 @@ from apps.core.admin import (
     percent,
     quantity,
     record_url,
+    sentence,
     tag,
     two_lines,
 )
@@ -96,7 +97,7 @@ def open_orders(account: RiskAccount) -> Table:
         ]
         for order in orders.select_related("instrument").order_by("-id")[:_SHOWN]
     ]
-    headers = [_("time"), _("order"), _("filled"), _("status"), _("reserved")]
+    headers = [_("time (UTC)"), _("order"), _("filled"), _("status"), _("reserved")]
     return Table(
         _("Open orders"),
         headers,
@@ -115,7 +116,7 @@ def decisions(account: RiskAccount) -> Table:
         [
             link(record_url("orders.riskdecision", row.pk), clock_time(row.decided_at)),
             display.outcome_chip(row),
-            tag(row.code, row.detail),
+            tag(row.code, sentence(row.detail)),
             chip(_("dry run"))
             if row.order is None
             else link(record_url("orders.order", row.order_id), display.words(row.order)),
@@ -124,7 +125,7 @@ def decisions(account: RiskAccount) -> Table:
     ]
     return Table(
         _("Latest decisions"),
-        [_("time"), _("outcome"), _("code"), _("order")],
+        [_("time (UTC)"), _("outcome"), _("code"), _("order")],
         rows,
         _("The gate has decided nothing for this account yet."),
         more_url=changelist_url("orders.riskdecision", tenant=account.tenant_id, q=account.account_id),

@@ -26,6 +26,7 @@ from apps.core.admin import (
     pretty,
     recent_values,
     record_url,
+    sentence,
     tag,
     two_lines,
 )
@@ -57,7 +58,7 @@ class RiskDecisionAdmin(StaffModelAdmin):
     empty_hint = gettext_lazy("The gate leaves a decision for every order and every dry run, with all it looked at.")
     facts = ((gettext_lazy("Decision"), ("decided_at", "by", "order_cell", "of_account", "id")),)
 
-    @column(gettext_lazy("time"))
+    @column(gettext_lazy("time (UTC)"))
     def decided(self, row: RiskDecision) -> str:
         return clock_time(row.decided_at)
 
@@ -77,7 +78,7 @@ class RiskDecisionAdmin(StaffModelAdmin):
 
     @column(gettext_lazy("code"))
     def why(self, row: RiskDecision) -> str:
-        return two_lines(tag(row.code), row.detail)
+        return two_lines(tag(row.code), sentence(row.detail))
 
     @column(gettext_lazy("by"))
     def by(self, row: RiskDecision) -> str:
@@ -87,7 +88,7 @@ class RiskDecisionAdmin(StaffModelAdmin):
         return display.plainly(row.code) if row.code else _("Passed the risk gate")
 
     def subtitle(self, row: RiskDecision) -> str:
-        return row.detail or (display.words(row.order) if row.order else _("A dry run: nothing was placed."))
+        return sentence(row.detail) or (display.words(row.order) if row.order else _("A dry run: nothing was placed."))
 
     def status(self, row: RiskDecision) -> str:
         return self.result(row)

@@ -24,6 +24,7 @@ from apps.core.admin import (
     progress,
     quantity,
     record_url,
+    sentence,
     status_chip,
     tag,
     two_lines,
@@ -81,7 +82,7 @@ def standing(order: Order) -> SafeString:
     """Return where an order stands: its status, what is asked for, and below it why it was refused."""
     chips = format_html("{} {}", status_chip(order), pending_chip(order))
     is_said = order.denial_code and order.status != OrderStatus.REJECTED  # whose code says no more than its status
-    return two_lines(chips, tag(order.denial_code, order.denial_detail)) if is_said else chips
+    return two_lines(chips, tag(order.denial_code, sentence(order.denial_detail))) if is_said else chips
 
 
 def instrument_link(order_like: object) -> SafeString:

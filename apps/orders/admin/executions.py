@@ -67,7 +67,7 @@ class FillAdmin(StaffModelAdmin):
         (gettext_lazy("Order"), ("order_fact", "account_fact")),
     )
 
-    @column(gettext_lazy("time"))
+    @column(gettext_lazy("time (UTC)"))
     def executed(self, fill: Fill) -> str:
         return clock_time(fill.filled_at)
 
@@ -275,7 +275,7 @@ class PositionAdmin(StaffModelAdmin):
             ]
             for fill in fills.order_by("-id")[:_LATEST]
         ]
-        headers = [_("time"), _("side"), _("quantity"), _("price"), _("realised P&L"), _("order")]
+        headers = [_("time (UTC)"), _("side"), _("quantity"), _("price"), _("realised P&L"), _("order")]
         return [Table(_("Latest fills"), headers, rows, _("No fill yet."), numeric=frozenset({2, 3, 4}))]
 
     def related_links(self, position: Position) -> Sequence[tuple[str, str]]:

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.core.admin import NOTHING, Facts, FactsGrid, Table, chip, duration, exact, percent, price, quantity
+from apps.core.admin import NOTHING, Facts, FactsGrid, Table, chip, duration, exact, percent, price, quantity, sentence
 from apps.orders.admin.display import plainly
 from apps.orders.rules.snapshot import AMOUNTS, INTERVALS, TIMES
 
@@ -37,8 +37,8 @@ def checks_table(checks: Sequence[Mapping[str, Any]], title: str = "") -> Table:
     rows = [
         [
             plainly(str(check.get("check", ""))),
-            chip(check[_CODE], "bad") if check.get(_CODE) else chip(_("passed"), "ok"),
-            str(check.get("detail", "")) or NOTHING,
+            chip(plainly(check[_CODE]), "bad") if check.get(_CODE) else chip(_("passed"), "ok"),
+            sentence(str(check.get("detail", ""))) or NOTHING,
         ]
         for check in checks
     ]

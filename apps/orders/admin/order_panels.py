@@ -42,7 +42,7 @@ def fills_table(order: Order, fills: Sequence[Fill]) -> Table:
         ]
         for fill in fills
     ]
-    headers = [_("time"), _("quantity"), _("price"), _("value"), _("fee"), _("realised P&L"), _("execution")]
+    headers = [_("time (UTC)"), _("quantity"), _("price"), _("value"), _("fee"), _("realised P&L"), _("execution")]
     return Table(_("Fills"), headers, rows, _("Nothing has been executed yet."), numeric=frozenset({1, 2, 3, 4, 5}))
 
 
@@ -77,4 +77,4 @@ def chain_table(chain: Sequence[Order], current: Order) -> Table:
         ]
         for item in chain
     ]
-    return Table(_("Replacements"), [_("time"), _("order"), _("filled"), _("status")], rows, empty="")
+    return Table(_("Replacements"), [_("time (UTC)"), _("order"), _("filled"), _("status")], rows, empty="")

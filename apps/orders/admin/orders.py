@@ -30,6 +30,7 @@ from apps.core.admin import (
     moment,
     money,
     record_url,
+    sentence,
     status_chip,
     two_lines,
 )
@@ -123,7 +124,7 @@ class OrderAdmin(StaffModelAdmin):
 
     # The blotter.
 
-    @column(gettext_lazy("time"))
+    @column(gettext_lazy("time (UTC)"))
     def placed(self, order: Order) -> str:
         return clock_time(order.created_at)
 
@@ -256,7 +257,7 @@ def _denied(order: Order) -> Notice:
     # What denies an order after the gate has approved it may use the gate's own codes: the decisions tell.
     is_gates = order.decisions.filter(code=order.denial_code).exists()
     remedy = _("The checks below show what the gate saw.") if is_gates else ""
-    return Notice(title, order.denial_detail, remedy, "warn")
+    return Notice(title, sentence(order.denial_detail), remedy, "warn")
 
 
 def _unknown(order: Order) -> Notice:
@@ -283,7 +284,9 @@ def _lost(_order: Order) -> Notice:
 
 
 def _rejected(order: Order) -> Notice:
-    return Notice(_("Rejected by the venue"), order.denial_detail, _("It executed nothing and holds nothing."), "warn")
+    return Notice(
+        _("Rejected by the venue"), sentence(order.denial_detail), _("It executed nothing and holds nothing."), "warn"
+    )
 
 
 _NOTICES = {

@@ -18,6 +18,7 @@ from apps.core.admin import (
     merged,
     number,
     record_url,
+    sentence,
 )
 from apps.core.admin.display import TONES
 from apps.core.admin.panels import Timeline, Tone
@@ -122,7 +123,7 @@ def _told(row: OrderEvent) -> Iterator[str]:
         yield str(fill.get("venue_execution_id", ""))
     denial = data.get("denial")
     if denial and _STATUS_OF.get(kind) == OrderStatus.DENIED:
-        yield denial.get("detail") or denial.get("code", "")
+        yield sentence(denial.get("detail") or denial.get("code", ""))
     if data.get("venue_order_id") and kind in (events.ORDER_ACCEPTED, events.ORDER_HELD):
         yield _("known there as %(id)s") % {"id": data["venue_order_id"]}
     for name in ("reason", "venue_status"):
@@ -139,7 +140,7 @@ def _decisions(order: Order) -> Iterator[Happening]:
             lane=GATE,
             title=_("%(outcome)s by the risk gate") % {"outcome": row.get_outcome_display()},
             code=row.code,
-            detail=row.detail,
+            detail=sentence(row.detail),
             tone="warn" if denied else "ok",
             url=record_url("orders.riskdecision", row.pk),
             rank=_RANKS[GATE.key],

@@ -229,7 +229,7 @@ class ImpersonationAdmin(StaffModelAdmin):
         return [
             Table(
                 _("What was looked at"),
-                [_("at"), _("request"), _("answer")],
+                [_("time (UTC)"), _("request"), _("answer")],
                 rows,
                 empty=_("Nothing yet."),
                 numeric=frozenset({2}),

@@ -97,4 +97,4 @@ def usage_table(tenant: Tenant) -> Table:
     requests = requests_of(tenant, now=clock.now())
     rows.append([_("requests today (UTC)"), number(requests.today), _("no limit")])
     rows.append([_("requests this month (UTC)"), number(requests.this_month), _("no limit")])
-    return Table(_("Usage"), [_("of"), _("used"), _("limit")], rows, empty="")
+    return Table(_("Usage"), [_("of"), _("used"), _("limit")], rows, empty="", numeric=frozenset({1, 2}))

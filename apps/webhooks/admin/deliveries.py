@@ -149,7 +149,7 @@ class DeliveryAdmin(StaffModelAdmin):
         for row in rows:
             row.tries = attempts.get(row.pk, [])
 
-    @column(gettext_lazy("time"))
+    @column(gettext_lazy("time (UTC)"))
     def made(self, delivery: Delivery) -> str:
         return clock_time(delivery.created_at)
 

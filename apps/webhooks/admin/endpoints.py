@@ -215,7 +215,7 @@ class EndpointAdmin(StaffModelAdmin):
             ]
             for item in latest
         ]
-        headers = [_("time"), _("event"), _("status"), _("attempts"), _("last answer"), _("next attempt")]
+        headers = [_("time (UTC)"), _("event"), _("status"), _("attempts"), _("last answer"), _("next attempt")]
         return [
             *ailing.panels_of(endpoint, now=clock.now()),
             Table(
