@@ -64,6 +64,8 @@ class AuditEntry(BaseModel):
         indexes = [
             models.Index(fields=["tenant_id", "position"], condition=Q(sequence=None), name="audit_entry_pending"),
             models.Index(fields=["tenant_id", "at", "id"], name="audit_entry_at"),
+            # What staff trace a request by, in all tenants at once.
+            models.Index(fields=["request_id", "id"], condition=~Q(request_id=""), name="audit_entry_request"),
             models.Index(fields=["tenant_id", "action", "at", "id"], name="audit_entry_action_at"),
             models.Index(fields=["tenant_id", "actor_id", "at", "id"], name="audit_entry_actor_at"),
             models.Index(fields=["tenant_id", "target_id", "at", "id"], name="audit_entry_target_at"),

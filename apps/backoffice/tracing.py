@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -19,7 +18,6 @@ from django.utils.translation import gettext_lazy
 
 from apps.audit.models import AuditEntry
 from apps.audit.opening import OpenedEntry, open_entries
-from apps.core import clock
 from apps.core.admin import Happening, Lane, Stat, duration, merged, moment, number, record_url, target_links
 from apps.core.admin.display import TONES
 from apps.core.admin.panels import Tone
@@ -36,20 +34,26 @@ from apps.webhooks.enums import DeliveryStatus
 from apps.webhooks.models import Delivery
 
 EVENT = Lane(key="event", name=gettext_lazy("Events"), icon="outbox")
-_AT_MOST = 200
+AT_MOST = 200
 _LINKS = 8
-# Our own ids of requests tell when they came; of a client's, and of what else carries one, it is known about when.
-_BEFORE, _AROUND = timedelta(minutes=1), timedelta(days=1)
+# A client may give many requests the same id: whoever comes from a record means those of its time.
+_AROUND = timedelta(days=1)
+_Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What carries a request's id, the oldest first: no id is indexed, so a span of time is looked through."""
+    """What carries a request's id, the oldest first; of each kind the newest alone, where they are very many."""
 
     entries: Sequence[OpenedEntry]
     events: Sequence[OutboxEvent]
     jobs: Sequence[Job]
     deliveries: Sequence[Delivery]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more of it."""
+        return AT_MOST in (len(self.entries), len(self.events), len(self.jobs), len(self.deliveries))
 
     def happenings(self) -> Iterator[Happening]:
         """Yield what happened in the request, and because of it."""
@@ -64,54 +68,54 @@ def page(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("audit.view_auditentry"):
         raise PermissionDenied
     asked = request.GET.get("id", "").strip()
-    since, until = _span(asked, request.GET.get("at", ""))
+    span = _span(request.GET.get("at", ""))
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": _("Request"),
         "asked": asked,
-        "since": since,
-        "until": until,
+        "span": span,
         "page_url": reverse("admin:request_trace"),
     }
     if asked:
-        trace = _trace(request, asked, since, until)
+        trace = _trace(request, asked, span)
+        context["cut"] = AT_MOST if trace.is_cut else 0
         context["story"] = merged(_("What happened"), trace.happenings(), empty="")
         context["stats"] = _stats(trace)
         context["related"] = _touched(trace)
     return TemplateResponse(request, "backoffice/request.html", context)
 
 
-def _span(asked: str, about: str) -> tuple[datetime, datetime]:
-    """Return from when until when a request is looked for."""
-    now = clock.now()
-    with suppress(ValueError, OverflowError):  # not one of ours, or of a year that there is not
-        key = UUID(asked)
-        if key.version == 7:
-            at = datetime.fromtimestamp((key.int >> 80) / 1000, tz=UTC)
-            return at - _BEFORE, at + _AROUND
-    with suppress(ValueError, OverflowError):
+def _span(about: str) -> _Span | None:
+    """Return from when until when a request is looked for; None for ever."""
+    with suppress(ValueError, OverflowError):  # none was named, or one of a year that there is not
         at = datetime.fromisoformat(about).astimezone(UTC)
         return at - _AROUND, at + _AROUND
-    return now - _AROUND, now
+    return None
 
 
-def _trace(request: HttpRequest, asked: str, since: datetime, until: datetime) -> Trace:
+def _trace(request: HttpRequest, asked: str, span: _Span | None) -> Trace:
     """Return what carries the id, of what the user may see."""
 
-    def carriers(model: type[Model], *unread: str) -> QuerySet[Any]:
+    def carriers(model: type[Model], *unread: str) -> list[Any]:
         if not request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
-            return model._default_manager.none()
-        found = of_reach(model._default_manager.filter(id__gte=lowest_id(since), id__lt=lowest_id(until)))
-        return found.filter(request_id=asked).defer(*unread).order_by("id")[:_AT_MOST]
+            return []
+        found = of_reach(model._default_manager.filter(request_id=asked))
+        if span is not None:
+            found = found.filter(id__gte=lowest_id(span[0]), id__lt=lowest_id(span[1]))
+        return _newest(found.defer(*unread))
 
-    events = list(carriers(OutboxEvent))
+    events = carriers(OutboxEvent)
     deliveries: list[Delivery] = []
     if events and request.user.has_perm("webhooks.view_delivery"):
         tenants, ids = {event.tenant_id for event in events}, [event.pk for event in events]
         told = Delivery.objects.filter(tenant_id__in=tenants, event_id__in=ids)
-        deliveries = list(told.select_related("endpoint").defer("body").order_by("id")[:_AT_MOST])
-    jobs = list(carriers(Job, "payload", "last_traceback"))
+        deliveries = _newest(told.select_related("endpoint").defer("body"))
+    jobs = carriers(Job, "payload", "last_traceback")
     return Trace(open_entries(carriers(AuditEntry)), events, jobs, deliveries)
+
+
+def _newest(rows: QuerySet[Any]) -> list[Any]:
+    return list(rows.order_by("-id")[:AT_MOST])[::-1]
 
 
 def _stats(trace: Trace) -> list[Stat]:

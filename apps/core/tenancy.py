@@ -168,6 +168,7 @@ DEFINER_FUNCTIONS: dict[str, str] = {
     "providers_hook_connection": "id of a connection and its provider -> its tenant, and the provider's name for it",
     "tenants_api_key_principal": "API key hash -> key, tenant and scopes",
     "tenants_colleague": "user and a name -> who bears it, if that user handles their membership of some tenant",
+    "tenants_invitation_tenant": "invitation token hash -> whose invitation it is or was",
     "tenants_open_invitation": "invitation token hash -> invitation and tenant, while it can be accepted",
     "tenants_impersonation_principal": "token hash, or staff user -> the live impersonation, whose it is and as whom",
     "tenants_record_look": "an audit leaf of what was looked at, for a live impersonation of the scope's own tenant",

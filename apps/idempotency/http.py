@@ -1,7 +1,7 @@
-"""Runs a POST once per Idempotency-Key. Every POST view goes through `run_idempotently`.
+"""Runs a POST once per Idempotency-Key. Every POST view goes through `run_idempotently`, but for two.
 
-Order intake alone takes its key and keeps its answer in statements of its own, of the same rooms' making; it shares
-`read_key`, `fingerprint_of` and `replay`.
+Order intake takes its key and keeps its answer in statements of its own, of the same rooms' making; whoever accepts an
+invitation belongs to no tenant before. Both share `read_key`, `fingerprint` and `replay`.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ def run_idempotently(view: TenantView, execute: Callable[[], Response], *, secre
         if kept is not None:
             return replay(kept)
         response = _run(view, execute)
-        keep_answer(key=key, answer=_answer(response), secret=secret, now=now)
+        keep_answer(key=key, answer=answer_of(response), secret=secret, now=now)
         return response
 
 
@@ -83,13 +83,18 @@ def fingerprint_of(view: TenantView, *, secret: bool = False) -> bytes:
     principal that it was first told to, and who may see single objects alone gets no answer about others: then the
     principal is part of it. It reads the raw body, not `request.data`: a malformed one is `execute`'s to refuse.
     """
-    request, actor = view.request, view.actor
+    actor = view.actor
     is_own = secret or context.current().objects is not None
-    principal = str(actor.api_key_id or actor.user_id).encode() if is_own else b""
+    return fingerprint(view.request, str(actor.api_key_id or actor.user_id) if is_own else "")
+
+
+def fingerprint(request: Request, principal: str) -> bytes:
+    """Return SHA-256 over principal, method, path and canonical body."""
     raw: bytes = request._request.body or b"{}"
     with suppress(*UNREADABLE):
         raw = _canonical.encode(_decoder.decode(raw))
-    return hashlib.sha256(b"\n".join([principal, str(request.method).encode(), request.path.encode(), raw])).digest()
+    parts = [principal.encode(), str(request.method).encode(), request.path.encode(), raw]
+    return hashlib.sha256(b"\n".join(parts)).digest()
 
 
 def _number(text: str) -> int | Decimal:
@@ -116,7 +121,8 @@ def _run(view: TenantView, execute: Callable[[], Response]) -> Response:
     return response
 
 
-def _answer(response: Response) -> Answer:
+def answer_of(response: Response) -> Answer:
+    """Return what is kept of a response."""
     headers = {name: response[name] for name in _KEPT_HEADERS if response.has_header(name)}
     if response.content_type:
         headers["Content-Type"] = response.content_type

@@ -110,6 +110,16 @@ def find_answer(*, key: str, fingerprint: bytes, now: datetime) -> Answer | None
     return _kept_answer(_Kept(*found[0]), key, fingerprint, now)
 
 
+def find_kept(*, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
+    """Return the answer that the scope's tenant keeps with a key, which is not taken; None without one.
+
+    Raises:
+        IdempotencyKeyReused, IdempotencyAnswerExpired: as `take_key`.
+    """
+    [found] = run_in_one_trip([Statement(_FIND, [current_tenant_id(), key])])
+    return _kept_answer(_Kept(*found[0]), key, fingerprint, now) if found else None
+
+
 def keep_answer(*, key: str, answer: Answer, secret: bool, now: datetime) -> None:
     """Store the answer of the request that took the key; with `secret` encrypted, for SECRET_KEPT."""
     body = crypto.encrypt(answer.body, bound_to=_bound_to(current_tenant_id(), key)) if secret else answer.body

@@ -115,6 +115,8 @@ class Job(TenantModel):
                 name="jobs_job_finished",
             ),
             models.Index(fields=["tenant_id", "-id"], name="jobs_job_of_tenant"),
+            # What staff trace a request by, in all tenants at once.
+            models.Index(fields=["request_id", "id"], condition=~Q(request_id=""), name="jobs_job_request"),
         ]
 
     def __str__(self) -> str:

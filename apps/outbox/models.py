@@ -51,6 +51,8 @@ class OutboxEvent(TenantModel):
         indexes = [
             models.Index(fields=["tenant_id", "position"], condition=Q(sequence=None), name="outbox_event_pending"),
             models.Index(fields=["tenant_id", "type", "sequence"], name="outbox_event_type"),
+            # What staff trace a request by, in all tenants at once.
+            models.Index(fields=["request_id", "id"], condition=~Q(request_id=""), name="outbox_event_request"),
             models.Index(fields=["tenant_id", "entity_id", "sequence"], name="outbox_event_entity"),
         ]
 

@@ -35,6 +35,7 @@ _SESSION = "SELECT * FROM tenants_session_principal(%s, %s)"
 _COLLEAGUE = "SELECT * FROM tenants_colleague(%s, %s, %s)"
 _IMPERSONATION = "SELECT * FROM tenants_impersonation_principal(%s, %s, %s)"
 _INVITATION = "SELECT * FROM tenants_open_invitation(%s, %s)"
+_INVITATION_TENANT = "SELECT * FROM tenants_invitation_tenant(%s)"
 _MEMBERSHIPS = "SELECT * FROM tenants_user_memberships(%s)"
 
 
@@ -132,6 +133,12 @@ def find_invitation(token: str, *, now: datetime) -> Invited | None:
         return None
     invitation_id, email, tenant_id, slug, name, status = rows[0]
     return Invited(invitation_id, email, TenantIdentity(tenant_id, slug, name), status == TenantStatus.SUSPENDED)
+
+
+def find_tenant_of_invitation(token: str) -> UUID | None:
+    """Return whose invitation a token is of, or was; None where there is none of it."""
+    rows = _rows(_INVITATION_TENANT, [hash_token(token)])
+    return rows[0][0] if rows else None
 
 
 def find_colleague(*, asker_id: UUID | None, username: str) -> tuple[UUID, str, str] | None:

@@ -5,9 +5,10 @@ from typing import Any
 
 from django.contrib.auth.models import Permission
 
+from apps.backoffice.tracing import AT_MOST
 from apps.core import clock
 from apps.core.actor import Actor
-from apps.core.ids import new_id
+from apps.core.ids import lowest_id, new_id
 from apps.core.scope import staff_scope, write_scope
 from apps.jobs.services import enqueue
 from apps.jobs.types import JobKind
@@ -48,6 +49,30 @@ def test_an_id_that_nothing_carries_says_where_else_to_look(staff_client: Any, w
     assert "Nothing carries this id" in get(staff_client, f"{PAGE}?id=nonsense")
     assert "Nothing carries this id" in get(staff_client, f"{PAGE}?id=nonsense&at=nonsense")
     assert "What became of a request?" in get(staff_client, PAGE)
+
+
+def test_an_id_is_found_whenever_it_came_and_about_a_time_where_one_is_named(staff_client: Any, world: World):
+    """A client may send one of its own, or an old one of ours, again and again."""
+    tenant, now = world.acme.tenant, clock.now()
+    for asked in ("nightly", str(lowest_id(now - timedelta(days=900)))):
+        actor = Actor(kind="user", label="Ada", tenant_id=tenant.pk, request_id=asked)
+        entry = f"/admin/audit/auditentry/{make_entry(tenant.pk, actor=actor, now=now).pk}/change/"
+        assert entry in get(staff_client, f"{PAGE}?id={asked}")
+        assert entry in get(staff_client, f"{PAGE}?id={asked}&at={now:%Y-%m-%dT%H:%M}")
+        elsewhere = get(staff_client, f"{PAGE}?id={asked}&at={now - timedelta(days=3):%Y-%m-%dT%H:%M}")
+        assert entry not in elsewhere
+        assert f'<a href="{PAGE}?id={asked}">Look at all times</a>' in elsewhere
+
+
+def test_of_very_many_the_newest_are_shown(staff_client: Any, world: World):
+    tenant, now = world.acme.tenant, clock.now()
+    actor = Actor(kind="user", label="Ada", tenant_id=tenant.pk, request_id="nightly")
+    with write_scope(actor):
+        entries = [make_entry(tenant.pk, actor=actor, now=now).pk for _number in range(AT_MOST + 1)]
+    text = get(staff_client, f"{PAGE}?id=nightly")
+    shown = [f"/admin/audit/auditentry/{key}/change/" in text for key in entries]
+    assert shown == [False] + [True] * AT_MOST
+    assert "the newest 200 of each kind are shown" in text
 
 
 def test_times_that_no_clock_shows_find_nothing(staff_client: Any, world: World):

@@ -52,6 +52,7 @@ _BY_KEY = f"SELECT refusal FROM tenants_api_key_principal({_KEY}, '192.0.2.7', {
 _SESSION = f"SELECT concat(refusal, ' ', tenant_slug, ' ', label) FROM tenants_session_principal('{{session}}', {_AT})"
 _INVITED = f"SELECT email FROM tenants_open_invitation(sha256('a letter'), {_AT})"
 _MAKE_LETTER = "UPDATE tenants_invitation SET token_hash = sha256('a letter') WHERE email = 'second@acme.example.com'; "
+_INVITING = "SELECT tenant_id = '{acme}' FROM tenants_invitation_tenant(sha256('a letter'))"
 _HOOK = "SELECT 'found' FROM providers_hook_connection('{connection}', 'teller')"
 _LOOKING = f"SELECT tenant_slug FROM tenants_impersonation_principal(sha256('a look'), NULL, {_AT})"
 _MAKE_LOOK = "UPDATE tenants_impersonation SET token_hash = sha256('a look') WHERE id = '{look}'; "
@@ -93,6 +94,7 @@ ROLES = {
     "tenants_api_key_principal": "finops_web",
     "tenants_colleague": "finops_app",
     "tenants_impersonation_principal": "finops_web",
+    "tenants_invitation_tenant": "finops_web",
     "tenants_open_invitation": "finops_web",
     "tenants_record_look": "finops_impersonator",
     "tenants_session_principal": "finops_web",
@@ -158,6 +160,11 @@ CELLS: dict[str, list[Cell]] = {
             _LOOKING,
             _HIDDEN,
         ),
+    ],
+    "tenants_invitation_tenant": [
+        Cell(_MAKE_LETTER, _INVITING, "True"),
+        Cell(_MAKE_LETTER + "UPDATE tenants_invitation SET accepted_at = now()", _INVITING, "True"),
+        Cell("", _INVITING, _HIDDEN),
     ],
     "tenants_open_invitation": [
         Cell(_MAKE_LETTER, _INVITED, "second@acme.example.com"),
@@ -244,6 +251,9 @@ CHECKS: dict[str, list[tuple[str, str]]] = {
         ("k.tenant_id IS NOT DISTINCT FROM log", "true"),
         ("k.subject = person", "true"),
         ("AND k.erased_at IS NULL", ""),
+    ],
+    "tenants_invitation_tenant": [
+        ("i.token_hash = token", "true"),
     ],
     "tenants_open_invitation": [
         ("i.token_hash = token", "true"),

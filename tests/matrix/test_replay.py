@@ -11,13 +11,8 @@ from tests.matrix.world import World
 
 # What belongs to an exchange, and not to the answer.
 OF_THE_EXCHANGE = {"X-Request-ID", "RateLimit", "Idempotency-Replayed"}
-# An invitation's token works once by itself; `/auth/*` takes no key.
-KEYLESS = ("invitations/accept",)
-POSTS = [
-    (route, method)
-    for route, method in OPERATIONS
-    if method == "POST" and not route.path.startswith("auth/") and route.path not in KEYLESS
-]
+# `/auth/*` takes no key.
+POSTS = [(route, method) for route, method in OPERATIONS if method == "POST" and not route.path.startswith("auth/")]
 
 
 def answer_of(response: Any) -> tuple[int, bytes, dict[str, str]]:

@@ -4,6 +4,7 @@ Requests and services are those of the platform, and the server tells how it ran
 and one test for all of it, since filling it takes its time.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from django.test import Client
 
 from apps.accounts.services import grant_object
 from apps.audit.services import sequence_entries
+from apps.backoffice.tracing import AT_MOST
 from apps.core import clock
 from apps.core.actor import Actor
 from apps.core.api.pagination import encode_cursor
@@ -37,7 +39,7 @@ from tests.factories.tenants import make_api_key, make_member, make_role
 from tests.factories.users import make_user
 from tests.orders.intake import body_of, post
 from tests.plans.reading import Plan, tell_plans, told_plans
-from tests.plans.world import RARE, World, build, multiply
+from tests.plans.world import NIGHTLY, RARE, World, build, multiply
 from tests.tenants.api.calls import signed_in
 
 pytestmark = [pytest.mark.prove, pytest.mark.commits, pytest.mark.long]
@@ -298,12 +300,23 @@ def _admin(judge: Judge, world: World) -> None:
             after = re.search(r'after=([^"&]+)', text)
             if after:
                 _page(judge, client, role, f"{name}/?after={after[1]}")
+            for span in ("since=1h", f"since={_day(100)}&until={_day(90)}", f"until={_day(120)}"):
+                _page(judge, client, role, f"{name}/?{span}")
             if role == "finops_staff":
                 _page(judge, client, role, f"{name}/?tenant={world.small.id}")
+                _page(judge, client, role, f"{name}/?tenant={world.big.id}&since={_day(100)}&until={_day(90)}")
+        _requests(judge, client, role)
 
 
-def _page(judge: Judge, client: Client, role: str, path: str) -> str:
-    answer = judge.watch(path, role, lambda: client.get(f"/admin/{path}"))
+def _requests(judge: Judge, client: Client, role: str) -> None:
+    """What belongs to a request: to one of a client's id, to none, and to very many that share one, at any time."""
+    one = hashlib.md5(b"150000", usedforsecurity=False).hexdigest()
+    for query in (one, "nothing", NIGHTLY, f"{NIGHTLY}&at={_day(100)}"):
+        _page(judge, client, role, f"requests/?id={query}", looks=AT_MOST)
+
+
+def _page(judge: Judge, client: Client, role: str, path: str, *, looks: int = 0) -> str:
+    answer = judge.watch(path, role, lambda: client.get(f"/admin/{path}"), looks=looks)
     assert answer.status_code == 200
     return str(answer.content.decode())
 

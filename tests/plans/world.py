@@ -103,6 +103,9 @@ def _often(common: str, rare: str, *, every: int = 20_011) -> str:
 
 _INSTRUMENT = "(SELECT id FROM market_instrument WHERE key = '{key}')"
 _LAST = f"n > {MILLION} - 300"
+# Three rows a request; and a client that gives the requests of a night one id, every night.
+NIGHTLY = "nightly"
+_REQUEST = f"CASE WHEN n % 97 = 5 THEN '{NIGHTLY}' ELSE md5((n / 3)::text) END"
 # The order of an execution or a decision is one of the same tenant: the shares repeat after 100,003 rows.
 _ORDER = id_of(MILLION, f"(n + 5 * {REPEATS})")
 _ACCOUNTS = Copies("accounts_account", 10_000, {"external_id": "'copy-' || n", "created_at": "moment"})
@@ -163,6 +166,7 @@ _BIG = [
         "outbox_event",
         MILLION,
         {
+            "request_id": _REQUEST,
             "entity_id": "md5((n / 3)::text)::uuid",
             "type": _often("'order.' || (ARRAY['submitted','filled','canceled'])[1 + n % 3]", "'order.lost'"),
             "position": "n",
@@ -175,6 +179,7 @@ _BIG = [
         "audit_entry",
         MILLION,
         {
+            "request_id": _REQUEST,
             "actor_id": "md5((n % 500)::text)::uuid",
             "action": _often("'order.' || (ARRAY['submitted','filled','canceled'])[1 + n % 3]", "'order.lost'"),
             "target_type": _often("'order'", "'api_key'"),
@@ -205,6 +210,7 @@ _BIG = [
         "jobs_job",
         MILLION,
         {
+            "request_id": _REQUEST,
             "kind": "'test.note'",
             "queue": "'test'",
             "unique_key": "''",

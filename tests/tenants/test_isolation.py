@@ -160,6 +160,7 @@ def test_a_colleague_is_looked_up_in_a_tenants_scope_alone(acme: Tenant) -> None
         "tenants_api_key_principal('\\x00', NULL, now())",
         "tenants_session_principal(gen_random_uuid(), now())",
         "tenants_user_memberships(gen_random_uuid())",
+        "tenants_invitation_tenant('\\x00')",
         "tenants_open_invitation('\\x00', now())",
     ],
 )

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
 from apps.core.api.serializers import NoQuery, StrictSerializer
-from apps.core.api.views import KEY_SCHEMA, ListView, TenantView
+from apps.core.api.views import KEY_SCHEMA, ApiView, ListView, TenantView
 
 
 class AutoSchema(SpectacularAutoSchema):
@@ -20,7 +20,7 @@ class AutoSchema(SpectacularAutoSchema):
             parameters.append(self.view.query_serializer)
         # What signs in, and what belongs to it, takes no key: an answer that holds a credential is given once.
         is_auth = self.path.startswith("/api/v1/auth/")
-        if self.method == "POST" and isinstance(self.view, TenantView) and not is_auth:
+        if self.method == "POST" and isinstance(self.view, ApiView) and self.view.takes_key and not is_auth:
             parameters.append(
                 OpenApiParameter(
                     "Idempotency-Key", KEY_SCHEMA, OpenApiParameter.HEADER, required=self.view.requires_key

@@ -54,11 +54,14 @@ class ApiView(APIView):
     `query_serializer` lists the query parameters of GET. A view that works without credentials names its own
     permission classes. `limited_by` names the policies (`settings.RATE_LIMITS`) that hold for it by address, beside
     those of its caller. Whoever is held under a ceiling, such as staff who look as a member, reaches what asks for a
-    permission; of views with permission classes of their own only those that are `open_under_ceiling`.
+    permission; of views with permission classes of their own only those that are `open_under_ceiling`. `takes_key`: its
+    POST takes an `Idempotency-Key`; with `requires_key` it is refused without one.
     """
 
     query_serializer: ClassVar[type[BaseSerializer[Any]]] = NoQuery
     limited_by: ClassVar[Sequence[str]] = ()
+    takes_key: ClassVar[bool] = False
+    requires_key: ClassVar[bool] = False
     open_under_ceiling: ClassVar[bool] = False
 
     query: dict[str, Any]
@@ -138,14 +141,13 @@ class TenantView(ApiView):
 
     `required_permissions` maps a method to the permission that it asks for; a method without one is denied.
     `judged_with_resource` are the methods whose services judge conditions on the resource (`require_conditions`):
-    whoever holds a permission under such a condition is denied everywhere else. With `requires_key` a POST without an
-    `Idempotency-Key` is refused. `looks_up_by_query`: its query names what is 404 where it does not exist.
-    `sensitive` are the methods for which a user must have proved who they are not long ago. `open_while_enrolling`:
-    it serves those, too, whose tenant wants a second factor that they do not have yet.
+    whoever holds a permission under such a condition is denied everywhere else. `looks_up_by_query`: its query names
+    what is 404 where it does not exist. `sensitive` are the methods for which a user must have proved who they are not
+    long ago. `open_while_enrolling`: it serves those, too, whose tenant wants a second factor that they do not have.
     """
 
     required_permissions: ClassVar[Mapping[str, str]] = {}
-    requires_key: ClassVar[bool] = False
+    takes_key = True
     looks_up_by_query: ClassVar[bool] = False
     judged_with_resource: ClassVar[Collection[str]] = ()
     sensitive: ClassVar[Collection[str]] = ()

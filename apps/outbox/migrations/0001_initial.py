@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'events',
                 'db_table': 'outbox_event',
                 'abstract': False,
-                'indexes': [models.Index(condition=models.Q(('sequence', None)), fields=['tenant_id', 'position'], name='outbox_event_pending'), models.Index(fields=['tenant_id', 'type', 'sequence'], name='outbox_event_type'), models.Index(fields=['tenant_id', 'entity_id', 'sequence'], name='outbox_event_entity')],
+                'indexes': [models.Index(condition=models.Q(('sequence', None)), fields=['tenant_id', 'position'], name='outbox_event_pending'), models.Index(fields=['tenant_id', 'type', 'sequence'], name='outbox_event_type'), models.Index(condition=models.Q(('request_id', ''), _negated=True), fields=['request_id', 'id'], name='outbox_event_request'), models.Index(fields=['tenant_id', 'entity_id', 'sequence'], name='outbox_event_entity')],
                 'constraints': [models.UniqueConstraint(fields=('tenant_id', 'id'), name='outbox_event_tenant_id_id'), models.UniqueConstraint(fields=('tenant_id', 'sequence'), name='outbox_event_tenant_sequence'), models.CheckConstraint(condition=models.Q(('type__regex', '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)+$')), name='outbox_event_type_form')],
             },
         ),

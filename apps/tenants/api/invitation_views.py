@@ -1,29 +1,22 @@
-"""Inviting people, and accepting."""
+"""Inviting people."""
 
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import clock
-from apps.core.api.limits import SIGN_IN
 from apps.core.api.permissions import Permission
 from apps.core.api.serializers import NoBody
 from apps.core.api.views import IF_MATCH, TenantListView, TenantView, etag
-from apps.core.errors import AuthenticationRequired
 from apps.core.scope import tenant_scope
 from apps.idempotency.http import run_idempotently
 from apps.tenants import selectors, services
-from apps.tenants.api.auth_views import OpenView
-from apps.tenants.api.authentication import BearerAuthentication, origin_of
 from apps.tenants.api.serializers import (
-    InvitationAcceptSerializer,
     InvitationRequestSerializer,
     InvitationSerializer,
-    JoinedSerializer,
 )
 from apps.tenants.models import Invitation
 
@@ -114,36 +107,7 @@ class InvitationResendView(TenantView):
         )
 
 
-class InvitationAcceptView(OpenView):
-    """POST /invitations/accept. It takes no Idempotency-Key: the token itself works once."""
-
-    limited_by = (SIGN_IN,)
-
-    @extend_schema(
-        operation_id="accept_invitation",
-        summary="Accept an invitation",
-        description="With `username` and `password` as a new user; without them as the user whose access token is "
-        "sent. A token that is unknown, expired, revoked or used is answered the same.",
-        tags=["Tenant"],
-        request=InvitationAcceptSerializer,
-        responses={201: JoinedSerializer},
-    )
-    def post(self, request: Request) -> Response:
-        body = self.parse(InvitationAcceptSerializer)
-        by = services.NewUser(body["username"], body["password"]) if "username" in body else _signed_in(request)
-        joined = services.accept_invitation(token=body["token"], by=by, origin=origin_of(request), now=clock.now())
-        return Response(JoinedSerializer(joined).data, status=201)
-
-
 def invitation_response(invitation: Invitation, *, status: int = 200) -> Response:
     """Return an invitation with its version as ETag."""
     headers = {"ETag": etag(invitation.version)}
     return Response(InvitationSerializer(invitation).data, status=status, headers=headers)
-
-
-def _signed_in(request: Request) -> UUID:
-    authenticated = BearerAuthentication().authenticate(request)
-    user_id = authenticated[1].actor.user_id if authenticated else None
-    if user_id is None:
-        raise AuthenticationRequired(_("Sign in as the user who accepts, or choose a username and a password."))
-    return user_id

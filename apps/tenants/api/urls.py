@@ -3,6 +3,7 @@
 from django.urls import path
 
 from apps.tenants.api import (
+    accepting,
     auth_views,
     explaining,
     factor_views,
@@ -42,7 +43,7 @@ urlpatterns = [
     path("members", member_views.MemberListView.as_view()),
     path("members/<uuid:member_id>", member_views.MemberView.as_view()),
     path("invitations", invitation_views.InvitationListView.as_view()),
-    path("invitations/accept", invitation_views.InvitationAcceptView.as_view()),
+    path("invitations/accept", accepting.InvitationAcceptView.as_view()),
     path("invitations/<uuid:invitation_id>", invitation_views.InvitationView.as_view()),
     path("invitations/<uuid:invitation_id>/resend", invitation_views.InvitationResendView.as_view()),
     path("permissions/explain", explaining.ExplainView.as_view()),

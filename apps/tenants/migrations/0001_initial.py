@@ -94,6 +94,11 @@ FROM tenants_invitation i JOIN tenants_tenant t ON t.id = i.tenant_id
 WHERE i.token_hash = token AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > at
 """
 
+# Where the answers are kept that whoever accepts got, also once the token is used.
+INVITATION_TENANT = """
+SELECT i.tenant_id FROM tenants_invitation i WHERE i.token_hash = token
+"""
+
 # Whom a live impersonation shows the tenant as: by its token, or by the staff user. Both users, the membership and
 # the tenant are asked for each time, so that it ends with any of them.
 IMPERSONATION_PRINCIPAL = """
@@ -425,6 +430,12 @@ class Migration(migrations.Migration):
             "tenants_open_invitation(token bytea, at timestamptz)",
             "TABLE (invitation_id uuid, email text, tenant_id uuid, slug text, name text, status text)",
             OPEN_INVITATION,
+            roles=["finops_web"],
+        ),
+        DefinerFunction(
+            "tenants_invitation_tenant(token bytea)",
+            "TABLE (tenant_id uuid)",
+            INVITATION_TENANT,
             roles=["finops_web"],
         ),
     ]

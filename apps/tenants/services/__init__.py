@@ -19,7 +19,7 @@ from apps.tenants.services.invitations import (
     resend_invitation,
     revoke_invitation,
 )
-from apps.tenants.services.joining import NewUser, accept_invitation
+from apps.tenants.services.joining import Joined, NewUser, accept_invitation
 from apps.tenants.services.members import add_colleague, add_member, change_role, remove_member
 from apps.tenants.services.password_resets import confirm_password_reset, post_resets
 from apps.tenants.services.plans import require_room, set_plan
@@ -37,6 +37,7 @@ from apps.tenants.services.tenants import create_tenant, reactivate_tenant, set_
 
 __all__ = [
     "WAITING_LETTERS",
+    "Joined",
     "NewApiKey",
     "NewUser",
     "accept_invitation",

@@ -1,5 +1,6 @@
 """Accepting an invitation, as a new user or as one who is signed in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -38,11 +39,18 @@ class Joined:
     tenant: TenantIdentity
 
 
-def accept_invitation(*, token: str, by: UUID | NewUser, origin: Origin, now: datetime) -> Joined:
+def accept_invitation(
+    *,
+    token: str,
+    by: UUID | NewUser,
+    origin: Origin,
+    now: datetime,
+    keep: Callable[[Joined], None] | None = None,
+) -> Joined:
     """Make the bearer of an invitation's token a member: a user by id, or a new one, who gets the invited address.
 
     The token is looked up before anything else is, so that nobody without one learns which user names are taken. A
-    refusal does not use it up.
+    refusal does not use it up. `keep` is called with what came of it, in the tenant's write scope.
 
     Raises:
         InvalidInvitation: whatever is wrong with the token.
@@ -71,7 +79,10 @@ def accept_invitation(*, token: str, by: UUID | NewUser, origin: Origin, now: da
             close(invitation, accepted_at=now, now=now)
             changes = {"accepted_at": [None, now], "member_id": [None, str(member.id)]}
             tell(events.invitation_event(events.INVITATION_ACCEPTED, invitation), changes, actor, now)
-    return Joined(member, invited.tenant)
+            joined = Joined(member, invited.tenant)
+            if keep is not None:
+                keep(joined)
+    return joined
 
 
 def _prepare(chosen: NewUser, email: str, now: datetime) -> User:

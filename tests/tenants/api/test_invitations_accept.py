@@ -4,10 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from rest_framework.test import APIClient
 
 from apps.core import clock
 from apps.core.scope import staff_scope, tenant_scope
+from apps.idempotency.models import IdempotencyRecord
 from apps.tenants.models import Membership, Tenant
 from apps.tenants.services import accept_invitation, revoke_invitation, suspend_tenant
 from apps.tenants.services.joining import NewUser
@@ -20,6 +22,8 @@ from tests.sandbox_process import SandboxProcess
 from tests.tenants.api.calls import field_errors, problem, sign_in, signed_in
 from tests.tenants.records import actions, emitted, leaves
 from tests.tenants.test_services import SYSTEM
+from tests.threads import begin, blocked_sessions
+from tests.waiting import wait_until
 
 ACCEPT = "/api/v1/invitations/accept"
 CHOSEN = {"username": "neo", "password": "there is no spoon"}
@@ -163,3 +167,63 @@ def test_a_suspended_tenant_is_not_joined(acme: Tenant) -> None:
 
 def test_tries_are_limited_by_address_as_sign_ins_are(acme: Tenant) -> None:
     assert '"sign_in"' in accept("foi_x", CHOSEN)["RateLimit-Policy"]
+
+
+def once(token: str, key: str, chosen: dict[str, str], client: APIClient | None = None) -> Any:
+    body = {"token": token, **chosen}
+    return (client or client_for()).post(ACCEPT, body, format="json", headers={"Idempotency-Key": key})
+
+
+def test_sent_again_with_its_key_it_is_answered_as_before(acme: Tenant) -> None:
+    _invitation, token = make_invitation(acme, "neo@example.com")
+    first = once(token, "k1", CHOSEN)
+    signed = client_for(sign_in("neo", CHOSEN["password"]).json()["access"])
+    before = (actions(acme.id), emitted(acme.id), actions(None), members(acme))
+    again = once(token, "k1", CHOSEN)
+    assert (first.status_code, first.get("Idempotency-Replayed")) == (201, None)
+    assert (again.status_code, again["Idempotency-Replayed"], again.content) == (201, "true", first.content)
+    assert problem(once(token, "k2", CHOSEN))[:2] == (400, "invalid_invitation")
+    other = {**CHOSEN, "password": "there is a spoon"}
+    assert problem(once(token, "k1", other))[:2] == (422, "idempotency_key_reused")
+    assert problem(once(token, "k1", {}, signed))[:2] == (400, "invalid_invitation")
+    assert problem(once(token, "ä", CHOSEN))[:2] == (400, "idempotency_key_invalid")
+    assert (actions(acme.id), emitted(acme.id), actions(None), members(acme)) == before
+
+
+@pytest.mark.commits
+def test_two_at_once_join_once_and_are_answered_alike(acme: Tenant) -> None:
+    _invitation, token = make_invitation(acme, "neo@example.com")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE users_user IN SHARE MODE")  # both tokens are good, nobody has joined yet
+        both = [begin(lambda: once(token, "k1", CHOSEN)) for _time in range(2)]
+        wait_until(lambda: blocked_sessions() == 2, what="both to wait")
+    answers = [one.result(20) for one in both]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert sorted(answer.get("Idempotency-Replayed", "") for answer in answers) == ["", "true"]
+    assert answers[0].content == answers[1].content
+    assert actions(acme.id).count("invitation.accepted") == 1
+
+
+def test_a_refusal_keeps_no_key(acme: Tenant) -> None:
+    make_user("taken")
+    _invitation, token = make_invitation(acme, "neo@example.com")
+    assert problem(once(token, "k1", {**CHOSEN, "username": "taken"}))[:2] == (409, "username_taken")
+    assert problem(once("foi_" + "A" * 43, "k1", CHOSEN))[:2] == (400, "invalid_invitation")
+    assert once(token, "k1", CHOSEN).status_code == 201
+
+
+def test_the_tenants_own_keys_are_others(acme: Tenant, acme_admin: APIClient) -> None:
+    _invitation, token = make_invitation(acme, "neo@example.com")
+    assert once(token, "k1", CHOSEN).status_code == 201
+    body = {"email": "trinity@example.com", "role": "viewer"}
+    invited = acme_admin.post("/api/v1/invitations", body, format="json", headers={"Idempotency-Key": "k1"})
+    assert (invited.status_code, invited.get("Idempotency-Replayed")) == (201, None)
+    [kept, theirs] = records(acme)
+    assert (len(kept.key), theirs.key) == (64, "k1")
+    assert kept.body is not None
+    assert token.encode() not in bytes(kept.body)
+
+
+def records(tenant: Tenant) -> list[IdempotencyRecord]:
+    with tenant_scope(tenant.id):
+        return list(IdempotencyRecord.objects.order_by("created_at", "id"))
