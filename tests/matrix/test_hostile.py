@@ -216,6 +216,8 @@ BAD_KEYS = ["", "x" * 256, "é", "a\tb", "a\x7f", "\x00"]
 def test_idempotency_keys(route: Route, method: str, world: World, contract: Contract, owner: Owner) -> None:
     """Refused where they are bad; the same key with another body is 422; `/auth/*` does not look at them."""
     url, body, client = route.url(world.acme.ids), good_body(world, route, method), world.client("acme_user")
+    if route.path == "invitations/accept":
+        return  # whose key it is stands in the body: tenants/api/test_invitations_accept.py
     if not route.is_tenants or route.path.startswith("auth/"):
         with rolled_back():
             assert call(client, method, url, body, headers={"Idempotency-Key": "x" * 256}).status_code < 300

@@ -105,7 +105,7 @@ _INSTRUMENT = "(SELECT id FROM market_instrument WHERE key = '{key}')"
 _LAST = f"n > {MILLION} - 300"
 # Three rows a request; and a client that gives the requests of a night one id, every night.
 NIGHTLY = "nightly"
-_REQUEST = f"CASE WHEN n % 97 = 5 THEN '{NIGHTLY}' ELSE md5((n / 3)::text) END"
+_REQUEST = f"CASE WHEN n % 97 = 5 THEN '{NIGHTLY}' ELSE 'request-' || n / 3 END"
 # The order of an execution or a decision is one of the same tenant: the shares repeat after 100,003 rows.
 _ORDER = id_of(MILLION, f"(n + 5 * {REPEATS})")
 _ACCOUNTS = Copies("accounts_account", 10_000, {"external_id": "'copy-' || n", "created_at": "moment"})
