@@ -1,8 +1,10 @@
 """`orders.*`: a row that is not what its events, fills or answers say is found, and nothing else is."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from apps.core import clock
@@ -130,7 +132,7 @@ def test_neighbours_whose_ids_stand_the_other_way_round_are_no_finding(order: Or
 
 
 def test_an_answer_that_names_an_order_which_is_not_there_is_found(floor: Floor, order: Order) -> None:
-    keep(floor, "good", order.id, b'{"id": "%s"}' % str(order.id).encode())
+    keep(floor, "good", order.id, as_told(order, {}))
     bad = keep(floor, "bad", floor.account.id, b"{}")
     [(table, _row, expected, there)] = found(*CHECKS)
     assert (table, expected, there) == ("idempotency_record", f"an order at {bad}", "none")
@@ -141,6 +143,32 @@ def test_an_answer_that_tells_of_something_else_is_found(floor: Floor, order: Or
     location = keep(floor, "key", order.id, body)
     [(table, _row, expected, there)] = found("orders.answers")
     assert (table, expected, there) == ("idempotency_record", f"the order at {location}", told)
+
+
+def test_an_answer_that_shows_the_order_otherwise_than_its_event_is_found(floor: Floor, order: Order) -> None:
+    keep(floor, "key", order.id, as_told(order, {}))
+    assert looked_at("orders.answers") == 1
+    for changes, expected, there in (
+        ({"limit_price": "191"}, "limit_price 190.25", "limit_price 191"),
+        ({"side": "sell", "quantity": "1"}, "side buy, quantity 10", "side sell, quantity 1"),
+        ({"status": "filled"}, "status approved", "status filled"),
+        ({"version": 99}, "an event of its version", f"order {order.id}, version 99"),
+        ({"version": 10**30}, "an event of its version", f"order {order.id}, version {10**30}"),
+    ):
+        tamper("UPDATE idempotency_record SET body = %s WHERE key = 'key'", as_told(order, changes))
+        [finding] = found("orders.answers")
+        assert finding[2:] == (expected, there)
+    tamper("UPDATE idempotency_record SET body = %s WHERE key = 'key'", as_told(order, {}, sequence=2))
+    assert found("orders.answers") == []
+    tamper("UPDATE idempotency_record SET body = %s WHERE key = 'key'", b'{"id": "%s"}' % str(order.id).encode())
+    [finding] = found("orders.answers")
+    assert finding[2:] == ("an event of its version", f"order {order.id}, version None")
+
+
+def as_told(order: Order, changes: Mapping[str, object], *, sequence: int = 1) -> bytes:
+    """Return an answer as intake gives it: what an event of the order tells; but with changes."""
+    with snapshot_scope():
+        return msgspec.json.encode(OrderEvent.objects.get(order=order, sequence=sequence).data | dict(changes))
 
 
 def keep(floor: Floor, key: str, order_id: UUID, body: bytes) -> str:

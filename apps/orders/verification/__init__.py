@@ -11,7 +11,7 @@ register(
     Check(
         "orders.answers",
         _("Every answer has its order"),
-        _("An order that a client was told of under an idempotency key is there."),
+        _("An order that a client was told of under an idempotency key is there, and was as the answer shows it."),
         _("answers"),
         walk_answers,
     ),
