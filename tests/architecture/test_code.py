@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,10 @@ from django.db import models
 
 from apps.core.models import BaseModel
 from apps.core.retention import Retention
+from tests.architecture.sources import ROOT, files, nodes_of
 
 pytestmark = pytest.mark.no_database
 
-ROOT = Path(__file__).resolve().parents[2]
 OURS = ["apps", "finops", "sandbox", "benchmarks"]
 LAYERS = [
     "backoffice",
@@ -59,7 +59,7 @@ WRITERS = (
 
 def _files(*folders: str) -> Iterator[Path]:
     for folder in folders:
-        yield from sorted((ROOT / folder).rglob("*.py"))
+        yield from files(folder)
 
 
 def _our_models() -> list[type[models.Model]]:
@@ -74,7 +74,7 @@ def test_files_stay_under_500_lines() -> None:
 def test_functions_stay_under_60_lines() -> None:
     long = {}
     for path in _files(*OURS):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes_of(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "/migrations/" not in str(path):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > 60:
@@ -87,9 +87,9 @@ def test_rooms_have_no_grab_bags() -> None:
     assert [str(path.relative_to(ROOT)) for path in _files(*OURS) if path.name in forbidden] == []
 
 
-def _writes(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def _writes(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """Yield the line and the words of each call that writes rows, and of each statement that does."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITES:
             chain = ast.unparse(node.func.value)
             of_rows = any(word in chain for word in (".objects", "_default_manager", "queryset", ".filter("))
@@ -114,7 +114,7 @@ def test_rows_are_written_in_services_only() -> None:
     for path in _files("apps"):
         relative = path.relative_to(ROOT / "apps")
         if not any(relative.match(pattern) for pattern in WRITERS):
-            leaks += [f"{relative}:{line} {words}" for line, words in _writes(ast.parse(path.read_text()))]
+            leaks += [f"{relative}:{line} {words}" for line, words in _writes(nodes_of(path))]
     assert leaks == []
 
 
@@ -131,7 +131,7 @@ def test_rows_are_written_in_services_only() -> None:
     ],
 )
 def test_the_search_for_writes_finds_them(code: str, words: list[str]) -> None:
-    assert [found for _line, found in _writes(ast.parse(code))] == words
+    assert [found for _line, found in _writes(ast.walk(ast.parse(code)))] == words
 
 
 def test_references_point_downwards() -> None:
@@ -164,7 +164,7 @@ def test_personal_fields_exist_and_know_their_subject() -> None:
 def test_migrations_import_nothing_of_ours_but_the_database_building_blocks() -> None:
     foreign = []
     for path in sorted(ROOT.glob("apps/*/migrations/*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes_of(path):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             foreign += [
