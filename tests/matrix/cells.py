@@ -32,6 +32,13 @@ SELECT c.conname, c.confrelid::regclass::text,
 FROM pg_constraint c JOIN pg_class r ON r.oid = c.confrelid AND r.relforcerowsecurity
 WHERE c.contype = 'f' AND c.conrelid = %s::regclass AND cardinality(c.conkey) = 2 ORDER BY 1
 """
+# The role comes last: whatever is read before, the owner reads.
+_ACT = """
+SELECT set_config('app.tenant_id', %s, true), set_config('app.tenant_ids', %s, true),
+    set_config('app.account_ids', (SELECT array_agg(id)::text FROM accounts_account), true),
+    set_config('app.connection_ids', (SELECT array_agg(id)::text FROM providers_connection), true),
+    set_config('role', %s, true)
+"""
 _LEFT_OUT = ((), ("sequence",), ("tenant", "sequence"))
 
 Seen = dict[UUID, int]
@@ -233,11 +240,6 @@ def _is_refused(
 def in_role(role: str, world: World, connection: psycopg.Connection[Any]) -> Iterator[None]:
     """Act for acme in a role, and undo it. Single objects are granted of both tenants."""
     acme = str(world.acme.tenant.id)
-    settings = {"role": role, "app.tenant_id": acme, "app.tenant_ids": "{" + acme + "}"}
-    for kind, table in (("account", "accounts_account"), ("connection", "providers_connection")):
-        (every,) = connection.execute(f"SELECT array_agg(id)::text FROM {table}").fetchone() or ("",)
-        settings[f"app.{kind}_ids"] = every
     with connection.transaction(force_rollback=True):
-        for name, value in settings.items():
-            connection.execute("SELECT set_config(%s, %s, true)", [name, value])
+        connection.execute(_ACT, [acme, "{" + acme + "}", role])
         yield
