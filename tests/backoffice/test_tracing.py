@@ -61,7 +61,7 @@ def test_an_id_is_found_whenever_it_came_and_about_a_time_where_one_is_named(sta
         assert entry in get(staff_client, f"{PAGE}?id={asked}&at={now:%Y-%m-%dT%H:%M}")
         elsewhere = get(staff_client, f"{PAGE}?id={asked}&at={now - timedelta(days=3):%Y-%m-%dT%H:%M}")
         assert entry not in elsewhere
-        assert f'<a href="{PAGE}?id={asked}">Look at all times</a>' in elsewhere
+        assert f'href="{PAGE}?id={asked}">Look at all times</a>' in elsewhere
 
 
 def test_of_very_many_the_newest_are_shown(staff_client: Any, world: World):
