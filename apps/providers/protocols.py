@@ -136,7 +136,7 @@ class Limit:
 
     scope: Literal["application", "connection"]
     requests: int
-    seconds: float
+    seconds: int
     burst: int
 
 

@@ -18,7 +18,7 @@ from apps.providers.protocols import AdapterSpec, CredentialField, Limit
 def spec(**changes):
     values = dict(
         name="plugbank", title="Plug Bank", capabilities=frozenset({Capability.BANKING}),
-        limits=(Limit(scope="connection", requests=1, seconds=1.0, burst=1),),
+        limits=(Limit(scope="connection", requests=1, seconds=1, burst=1),),
         credentials=(CredentialField(name="key", title="Key"),),
         connect=lambda credentials, key: None, enrollment_of=lambda credentials: "",
     )
@@ -99,7 +99,7 @@ def test_a_plug_in_joins(install):
         (GOOD + "SPEC = spec(capabilities={'x'})", "It declares no capability, or one that is not known."),
         (GOOD + "SPEC = spec(limits=(3,))", "One of its limits is not a positive Limit."),
         (
-            GOOD + "SPEC = spec(limits=(Limit(scope='connection', requests=0, seconds=1.0, burst=1),))",
+            GOOD + "SPEC = spec(limits=(Limit(scope='connection', requests=0, seconds=1, burst=1),))",
             "One of its limits is not a positive Limit.",
         ),
         (GOOD + "SPEC = spec(credentials=('key',))", "Its credential fields are not CredentialFields."),

@@ -16,7 +16,7 @@ class LimitSerializer(serializers.Serializer[Any]):
 
     scope = serializers.ChoiceField(["application", "connection"])
     requests = serializers.IntegerField()
-    seconds = serializers.FloatField()
+    seconds = serializers.IntegerField()
     burst = serializers.IntegerField()
 
 

@@ -14,7 +14,7 @@ from tests.providers.transport.server import ScriptedServer, answer
 
 pytestmark = pytest.mark.no_database
 
-THREE_THEN_TWO_A_SECOND = Limit(scope="application", requests=2, seconds=1.0, burst=3)
+THREE_THEN_TWO_A_SECOND = Limit(scope="application", requests=2, seconds=1, burst=3)
 
 
 def admitted(limiter: Limiter, tries: int) -> int:
@@ -44,13 +44,13 @@ class TestBucket:
         assert admitted(first, 2) + admitted(second, 8) == 3
 
     def test_connections_do_not_share_a_connection_limit(self, store, provider):
-        limit = Limit(scope="connection", requests=1, seconds=60.0, burst=3)
+        limit = Limit(scope="connection", requests=1, seconds=60, burst=3)
         first, second = (Limiter(provider, name, [limit]) for name in ("c1", "c2"))
         assert (admitted(first, 10), admitted(second, 10)) == (3, 3)
 
     def test_a_refused_request_is_charged_to_no_limit(self, store, provider):
-        wide = Limit(scope="application", requests=1, seconds=60.0, burst=4)
-        narrow = Limit(scope="connection", requests=1, seconds=60.0, burst=1)
+        wide = Limit(scope="application", requests=1, seconds=60, burst=4)
+        narrow = Limit(scope="connection", requests=1, seconds=60, burst=1)
         assert admitted(Limiter(provider, "c1", [wide, narrow]), 10) == 1
         assert admitted(Limiter(provider, "c2", [wide]), 10) == 3
 
@@ -74,7 +74,7 @@ def test_the_loss_of_valkey_is_counted(provider, settings):
 
 def test_a_call_waits_for_its_slot(provider, make_client):
     with ScriptedServer(answer([])) as server:
-        limit = Limit(scope="application", requests=10, seconds=1.0, burst=1)
+        limit = Limit(scope="application", requests=10, seconds=1, burst=1)
         client = make_client(server.url, limits=[limit])
         started = time.monotonic()
         for _ in range(3):
@@ -85,7 +85,7 @@ def test_a_call_waits_for_its_slot(provider, make_client):
 
 def test_a_call_that_would_wait_too_long_is_handed_up(provider, make_client):
     with ScriptedServer(answer([])) as server:
-        client = make_client(server.url, limits=[Limit(scope="application", requests=1, seconds=60.0, burst=1)])
+        client = make_client(server.url, limits=[Limit(scope="application", requests=1, seconds=60, burst=1)])
         client.get("op", "/x")
         with pytest.raises(ProviderError) as caught:
             client.get("op", "/x")

@@ -19,7 +19,7 @@ _ADDRESSES = {
 
 # Half at once and half over the minute: no minute ever sees more than Alpaca allows.
 _HALF_A_MINUTE = max(1, settings.ALPACA_REQUESTS_PER_MINUTE // 2)
-LIMITS = (Limit(scope="connection", requests=_HALF_A_MINUTE, seconds=60.0, burst=_HALF_A_MINUTE),)
+LIMITS = (Limit(scope="connection", requests=_HALF_A_MINUTE, seconds=60, burst=_HALF_A_MINUTE),)
 
 # An order is tried once: whoever sends it holds back a kill switch meanwhile, and decides itself about another try.
 ORDER = CallPolicy(connect_seconds=3.0, read_seconds=10.0, deadline_seconds=10.0, tries=1, longest_wait_seconds=1.0)

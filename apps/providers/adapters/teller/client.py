@@ -18,7 +18,7 @@ from apps.providers.types import AccountData, BalanceData, Page, RejectedRow, Tr
 
 API_VERSION = "2020-10-12"
 # Teller documents no figures ("rarely hit in production"); this keeps one installation from being the exception.
-LIMITS = (Limit(scope="application", requests=50, seconds=1.0, burst=100),)
+LIMITS = (Limit(scope="application", requests=50, seconds=1, burst=100),)
 # A sync that only looks for news reads a window of days; the first one reads years.
 FIRST_PAGE_OF_NEWS = 200
 PAGE = 1000
