@@ -131,10 +131,20 @@ def test_an_entry_in_a_damaged_tree_cannot_be_proved(newest: AuditEntry, client:
     assert "The tree of its log is damaged" in page
 
 
-def test_the_evidence_of_an_entry_is_verified_offline(newest: AuditEntry, client: Client, tmp_path: Path) -> None:
+def test_the_evidence_of_an_entry_is_verified_offline(
+    newest: AuditEntry, client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     where = f"/admin/audit/auditentry/{newest.pk}/evidence/"
     assert f'href="{where}"' in _text(client, f"auditentry/{newest.pk}/change/")
+    with staff_scope():
+        entries = AuditEntry.objects.count()
     answer = client.get(where)
+    # As of whatever is read, the web layer's line tells of it, and no audit log.
+    assert [record.getMessage() for record in caplog.records if vars(record).get("path") == where] == [
+        "request.finished"
+    ]
+    with staff_scope():
+        assert AuditEntry.objects.count() == entries
     assert answer["Content-Disposition"] == f'attachment; filename="evidence-{newest.pk}.zip"'
     ZipFile(BytesIO(answer.content)).extractall(tmp_path)
     command = next(

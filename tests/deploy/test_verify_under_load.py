@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connection
 
-from apps.audit.services import sequence_entries
+from apps.accounts.events import ACCOUNT_CREATED, ACCOUNTS_SYNCED
+from apps.accounts.models import Account, Transaction
+from apps.accounts.rows import account_bytes
+from apps.accounts.services import annotate_transaction
+from apps.audit.services import record_batch, sequence_entries
 from apps.core import clock
 from apps.core.actor import system_actor
 from apps.core.ids import new_id
@@ -16,6 +20,7 @@ from apps.idempotency.types import Answer
 from apps.jobs import registry
 from apps.outbox.services import relay_events
 from apps.tenants.models import Tenant
+from tests.factories.accounts import make_account, make_transaction
 from tests.factories.audit import make_entry
 from tests.factories.jobs import NOTE, make_handler, make_job, run_job
 from tests.factories.outbox import make_event
@@ -25,6 +30,9 @@ from tests.tampering import verdicts
 pytestmark = pytest.mark.worker_login
 
 CHECKS = (
+    "accounts.balances",
+    "accounts.rows",
+    "audit.batches",
     "audit.leaves",
     "audit.sequence",
     "audit.tree",
@@ -35,6 +43,33 @@ CHECKS = (
     "webhooks.queues",
 )
 ROUNDS = 4
+
+
+def open_account(tenant: Tenant) -> Account:
+    """Store an account with the entry that commits to it, as a sync does."""
+    actor = system_actor("tests", tenant_id=tenant.id)
+    with write_scope(actor):
+        account = make_account(tenant)
+        record_batch(
+            action=ACCOUNTS_SYNCED,
+            actor=actor,
+            target_type="sync_run",
+            target_id=new_id(),
+            now=clock.now(),
+            rows=[(str(account.id), account_bytes(ACCOUNT_CREATED, account))],
+            summary={},
+        )
+    return account
+
+
+def write_about(account: Account, earlier: list[Transaction]) -> None:
+    """Store a transaction, and change it and earlier ones; each write commits to its row."""
+    actor = system_actor("tests", tenant_id=account.tenant_id)
+    with write_scope(actor):
+        earlier.append(make_transaction(account, status="pending"))
+        annotate_transaction(transaction_id=earlier[-1].id, note="new", actor=actor, now=clock.now())
+    for row in earlier[:: max(1, len(earlier) // 5)]:
+        annotate_transaction(transaction_id=row.id, note=new_id().hex, actor=actor, now=clock.now())
 
 
 def write(tenant: Tenant) -> None:
@@ -76,7 +111,8 @@ def test_nothing_is_found_that_is_not_wrong(acme: Tenant) -> None:
         finally:
             connection.close()
 
-    steps: list[Callable[[], None]] = [lambda: write(acme), number]
+    account, rows = open_account(acme), list[Transaction]()
+    steps: list[Callable[[], None]] = [lambda: write(acme), number, lambda: write_about(account, rows)]
     threads = [threading.Thread(target=keep_on, args=[step]) for step in steps]
     for thread in threads:
         thread.start()

@@ -155,10 +155,11 @@ def _judge(table: _Table, row: Any, said: Commitment | None) -> Iterator[Finding
 
 def _walk_unseen(tenant_id: UUID, said: Commitments, removals: _RemovalsByEntry) -> Iterator[Seen | Finding]:
     """Judge what is left of a range's commitments: rows that came or changed meanwhile, and rows that are gone."""
-    while said.of_row:
+    unseen = list(said.of_row)  # whatever is written from now on is the next run's: or this one might never end
+    for first in range(0, len(unseen), BATCH_ROWS):
         with snapshot_scope():
             said.catch_up()
-            left = {UUID(bytes=row_id): said.of_row.pop(row_id) for row_id in list(said.of_row)[:BATCH_ROWS]}
+            left = {UUID(bytes=row_id): said.of_row.pop(row_id) for row_id in unseen[first : first + BATCH_ROWS]}
             there = [(table, row) for table in _TABLES for row in table.rows(tenant_id, id__in=list(left))]
             entries = AuditEntry.objects.in_bulk({commitment.entry_id for commitment in left.values()})
         for table, row in there:
