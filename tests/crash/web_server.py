@@ -11,7 +11,7 @@ from django.db import connection
 from tests.databases import log_in
 from tests.forks import Forks, say
 
-_client = httpx.Client(timeout=20)
+_client = httpx.Client(timeout=20, verify=False)
 
 
 class Server:

@@ -215,7 +215,7 @@ def open_alpaca_floor(tenant: Tenant, sandbox: SandboxProcess, label: str) -> Fl
     keys = sandbox.credentials(label)["alpaca"]
     connection = connect(tenant, "alpaca", credentials=keys)
     headers = {"APCA-API-KEY-ID": keys["key_id"], "APCA-API-SECRET-KEY": keys["secret_key"]}
-    asset = httpx.get(f"{sandbox.url}/alpaca/v2/assets/AAPL", headers=headers).raise_for_status().json()
+    asset = httpx.get(f"{sandbox.url}/alpaca/v2/assets/AAPL", verify=False, headers=headers).raise_for_status().json()
     external_id = sandbox.alpaca_state(keys["key_id"])["account"]["id"]
     values = {"kind": "brokerage", "subtype": "margin", "mode": "paper", "external_id": external_id}
     account = make_account(tenant, connection=connection, **values)

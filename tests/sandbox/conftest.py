@@ -24,7 +24,7 @@ class BankClient(httpx.Client):
     """Speak Teller's API with one enrolment's token, and steer that enrolment."""
 
     def __init__(self, process: SandboxProcess, token: str) -> None:
-        super().__init__(base_url=f"{process.url}/teller", auth=(token, ""), timeout=20)
+        super().__init__(base_url=f"{process.url}/teller", auth=(token, ""), timeout=20, verify=False)
         self.process, self.token = process, token
 
     def account(self, subtype: str = "checking") -> str:
@@ -55,7 +55,7 @@ class BrokerClient(httpx.Client):
         found = process.credentials(label)["alpaca"]
         self.key, self.secret = str(found["key_id"]), str(found["secret_key"])
         headers = {"APCA-API-KEY-ID": self.key, "APCA-API-SECRET-KEY": self.secret}
-        super().__init__(base_url=f"{process.url}/alpaca", headers=headers, timeout=20)
+        super().__init__(base_url=f"{process.url}/alpaca", headers=headers, timeout=20, verify=False)
         self.process = process
 
     def order(self, symbol: str, side: str, qty: str | None = "10", **terms: Any) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_a_control_that_cannot_be_obeyed_is_a_400_that_names_the_field(
     known = {KEY: trader.key, **ids}
     body = {name: known.get(value, value) for name, value in body.items()}
     before = trader.state()["orders"]
-    answer = httpx.post(f"{trader.process.url}/_control/alpaca/{control}", json=body)
+    answer = httpx.post(f"{trader.process.url}/_control/alpaca/{control}", verify=False, json=body)
     assert (answer.status_code, answer.json()["error"]["field"]) == (400, field)
     assert trader.state()["orders"] == before
 

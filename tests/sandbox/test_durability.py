@@ -35,7 +35,7 @@ def test_everything_survives(own_sandbox: SandboxProcess, own_bank: Bank, kill: 
     late.steer(late.account("credit_card"), "add", amount="12.00", status="posted")
     own_sandbox.fault("status:503", count=3, match="GET /nothing")
     own_sandbox.fault("throttle", rate=0.25, match="GET /nothing")
-    httpx.get(f"{own_sandbox.url}/teller/nothing")
+    httpx.get(f"{own_sandbox.url}/teller/nothing", verify=False)
     before = truth(early), truth(late), own_sandbox.control("GET", "/faults"), own_sandbox.log()
     clock = own_sandbox.control("GET", "/health")
 

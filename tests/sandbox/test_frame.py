@@ -66,7 +66,7 @@ def test_signals_end_it_cleanly_even_while_an_answer_is_delayed(number: signal.S
     with SandboxProcess(tmp_path / "state") as process:
         process.fault("delay:60000", match="GET /accounts")
         with pytest.raises(httpx.ReadTimeout):
-            httpx.get(f"{process.url}/teller/accounts", timeout=0.3)
+            httpx.get(f"{process.url}/teller/accounts", verify=False, timeout=0.3)
         started = time.monotonic()
         assert process.end(number) == 0
         assert time.monotonic() - started < 5
@@ -90,17 +90,17 @@ def test_the_log_tells_what_a_provider_received(own_sandbox: SandboxProcess, own
         "fault": None,
     }
     assert (second["status"], second["performed"], second["request"]) == (405, False, {"a": [1]})
-    later = httpx.get(f"{own_sandbox.url}/_control/log", params={"since": "1"}).json()["data"]
+    later = httpx.get(f"{own_sandbox.url}/_control/log", verify=False, params={"since": "1"}).json()["data"]
     assert [entry["sequence"] for entry in later] == [2]
 
 
 def test_paths_of_no_provider_are_404_and_not_logged(own_sandbox: SandboxProcess) -> None:
-    assert httpx.get(f"{own_sandbox.url}/nobody/accounts").status_code == 404
+    assert httpx.get(f"{own_sandbox.url}/nobody/accounts", verify=False).status_code == 404
     assert own_sandbox.log() == []
 
 
 def test_credentials_of_a_label_are_those_that_the_enrolment_answers_to(sandbox: SandboxProcess, bank: Bank) -> None:
-    answer = httpx.get(f"{sandbox.url}/_control/credentials", params={"label": "globex"}).json()
+    answer = httpx.get(f"{sandbox.url}/_control/credentials", verify=False, params={"label": "globex"}).json()
     assert answer["teller"]["access_token"] == "test_tkn_globex"
     accounts = bank("globex").get("/accounts").json()
     assert {account["enrollment_id"] for account in accounts} == {answer["teller"]["enrollment_id"]}
@@ -130,7 +130,7 @@ BAD_FAULTS: list[tuple[dict[str, Any], str]] = [
 def test_a_fault_that_cannot_be_is_a_400_that_names_the_field(
     sandbox: SandboxProcess, body: dict[str, Any], field: str
 ) -> None:
-    answer = httpx.post(f"{sandbox.url}/_control/faults", json=body)
+    answer = httpx.post(f"{sandbox.url}/_control/faults", verify=False, json=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["field"] == field
     assert sandbox.control("GET", "/faults")["data"] == []
@@ -138,12 +138,14 @@ def test_a_fault_that_cannot_be_is_a_400_that_names_the_field(
 
 @pytest.mark.parametrize("body", [{}, {"seconds": "60"}, {"seconds": -1}, {"seconds": 1e12}])
 def test_an_advance_that_cannot_be_is_a_400(sandbox: SandboxProcess, body: dict[str, Any]) -> None:
-    answer = httpx.post(f"{sandbox.url}/_control/advance", json=body)
+    answer = httpx.post(f"{sandbox.url}/_control/advance", verify=False, json=body)
     assert (answer.status_code, answer.json()["error"]["field"]) == (400, "seconds")
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff"])
 def test_a_control_body_that_is_not_an_object_is_a_400(sandbox: SandboxProcess, body: bytes) -> None:
-    answer = httpx.post(f"{sandbox.url}/_control/faults", content=body)
+    answer = httpx.post(f"{sandbox.url}/_control/faults", verify=False, content=body)
     assert (answer.status_code, answer.json()["error"]["field"]) == (400, "")
-    assert httpx.get(f"{sandbox.url}/_control/nothing").json() == {"error": {"field": "", "message": "Not Found"}}
+    assert httpx.get(f"{sandbox.url}/_control/nothing", verify=False).json() == {
+        "error": {"field": "", "message": "Not Found"}
+    }

@@ -73,7 +73,7 @@ def error_of(answer: httpx.Response) -> tuple[int, str]:
 def test_a_request_needs_a_token_of_an_enrolment(
     sandbox: SandboxProcess, headers: dict[str, str], expected: tuple[int, str]
 ) -> None:
-    assert error_of(httpx.get(f"{sandbox.url}/teller/accounts", headers=headers)) == expected
+    assert error_of(httpx.get(f"{sandbox.url}/teller/accounts", verify=False, headers=headers)) == expected
 
 
 def test_accounts_are_of_three_kinds_and_link_to_where_they_were_asked(bank: Bank, sandbox: SandboxProcess) -> None:

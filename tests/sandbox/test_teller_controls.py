@@ -118,7 +118,7 @@ def test_a_row_that_cannot_be_is_a_400_that_names_the_field(
     client = bank("bad")
     body = {"token": client.token, "account_id": client.account(), "op": "add", "amount": "-1.00", **change}
     before = client.state()["transactions"]
-    answer = httpx.post(f"{sandbox.url}/_control/teller/transactions", json=body)
+    answer = httpx.post(f"{sandbox.url}/_control/teller/transactions", verify=False, json=body)
     assert (answer.status_code, answer.json()["error"]["field"]) == (400, field)
     assert client.state()["transactions"] == before
 
@@ -129,7 +129,7 @@ def test_a_posted_row_cannot_be_posted_nor_an_id_taken_twice(sandbox: SandboxPro
     client.steer(account, "add", amount="1.00", status="posted", transaction_id="txn_a")
     for op in ("post", "add"):
         body = {"token": client.token, "account_id": account, "op": op, "amount": "1.00", "transaction_id": "txn_a"}
-        answer = httpx.post(f"{sandbox.url}/_control/teller/transactions", json=body)
+        answer = httpx.post(f"{sandbox.url}/_control/teller/transactions", verify=False, json=body)
         assert answer.json()["error"]["field"] == "transaction_id"
 
 

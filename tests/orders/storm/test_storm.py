@@ -243,7 +243,9 @@ def prepare(demo: dict[str, Any], client: Client) -> tuple[str, str]:
         "max_orders_per_minute": 10_000,
     }
     client.put(f"/risk/limits/{account}", limits)
-    credentials = httpx.get(f"{demo['sandbox_url']}/_control/credentials", params={"label": "acme"}).json()
+    credentials = httpx.get(
+        f"{demo['sandbox_url']}/_control/credentials", verify=False, params={"label": "acme"}
+    ).json()
     key_id = credentials["alpaca"]["key_id"]
     httpx.post(
         f"{demo['sandbox_url']}/_control/alpaca/execution", json={"key_id": key_id, "parts": 2, "part_ms": 300}

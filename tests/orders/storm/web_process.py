@@ -52,7 +52,7 @@ class WebProcess:
         deadline = time.monotonic() + seconds
         while True:
             with suppress(httpx.HTTPError):
-                httpx.get(f"http://127.0.0.1:{self.port}/livez", timeout=5).raise_for_status()
+                httpx.get(f"http://127.0.0.1:{self.port}/livez", verify=False, timeout=5).raise_for_status()
                 return
             assert time.monotonic() < deadline, self.log.read_text()[-2000:]
             time.sleep(0.05)
@@ -68,4 +68,6 @@ class WebProcess:
     def post(self, path: str, body: Mapping[str, Any], *, key: str, secret: str) -> httpx.Response:
         """Post, with an idempotency key."""
         headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": key}
-        return httpx.post(f"http://127.0.0.1:{self.port}{path}", json=dict(body), headers=headers, timeout=20)
+        return httpx.post(
+            f"http://127.0.0.1:{self.port}{path}", verify=False, json=dict(body), headers=headers, timeout=20
+        )
