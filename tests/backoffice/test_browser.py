@@ -50,7 +50,7 @@ class Browser:
     def _answer(self, route: Route) -> None:
         connections["default"] = self._database  # Playwright calls this in a context of its own
         url = urlsplit(route.request.url)
-        known = {name: value for name, value in route.request.headers.items() if name == "if-none-match"}
+        known = {name: value for name, value in route.request.headers.items() if name in {"accept", "if-none-match"}}
         response = self._client.get(f"{url.path}?{url.query}", headers=known)
         if "live" in url.query:
             self.asked.append(response.status_code)
