@@ -63,7 +63,7 @@ def database(request: pytest.FixtureRequest, django_db_blocker: pytest.FixtureDe
             name = request.getfixturevalue("emptied_database").take()
             databases.log_in("worker" if worker else "web", name)
             yield name
-            databases.leave()
+            connection.close()
             return
         name = request.getfixturevalue("rollback_database")
         if connection.settings_dict["NAME"] != name:

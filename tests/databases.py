@@ -4,14 +4,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 from uuid import uuid4
 
 import psycopg
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import TransactionStatus
 
 from apps.audit import subject_keys
 from tests.plugin import TEMPLATE
@@ -39,8 +37,6 @@ def cloned_database() -> Iterator[str]:
     try:
         yield name
     finally:
-        for login in [login for login in _left if login.database == name]:
-            _left.pop(login).close()
         with as_owner("finops") as owner:
             owner.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
@@ -81,14 +77,11 @@ class EmptiedDatabase:
     def _empty(self, owner: Owner) -> bool:
         """End what is still connected and delete what was written; return whether nothing else is left of it."""
         try:
-            owner.execute(_END_SESSIONS, [self._left_pids()])
+            owner.execute(_END_SESSIONS)
             owner.execute(self._emptying)
             return self._read_shape(owner) == self._shape
         except psycopg.OperationalError:  # a test has ended every session, this one too
             return False
-
-    def _left_pids(self) -> list[int]:
-        return [session.info.backend_pid for login, session in _left.items() if login.database == self._name]
 
     def _look_at(self, owner: Owner) -> None:
         """Learn from a fresh clone what emptying it takes, and how it looks."""
@@ -109,14 +102,14 @@ class EmptiedDatabase:
         self._shape = self._read_shape(owner)
 
     def _read_shape(self, owner: Owner) -> str:
-        row = owner.execute(self._shape_query, [self._left_pids()]).fetchone()
+        row = owner.execute(self._shape_query).fetchone()
         assert row is not None
         return str(row[0])
 
 
 _END_SESSIONS = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL (%s)
+WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 _TABLES = "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 _SEQUENCES = """
@@ -144,33 +137,16 @@ _CATALOGS = (
 )
 _SETTINGS = (
     "SELECT concat(sum(relpages), ' ', sum(reltuples)) FROM pg_class WHERE relnamespace = 'public'::regnamespace",
-    "SELECT count(*) FROM pg_stat_activity "
-    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL (%s)",
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
 )
-
-
-# DISCARD ALL but for prepared statements, which psycopg would still believe to be there.
-_DISCARD = """
-CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD TEMP;
-DISCARD SEQUENCES
-"""
-
-
-class _Session(NamedTuple):
-    user: str
-    database: str
-
-
-# Sessions that Django's connection of this thread has left, to come back to: a new one learns all tables anew.
-_left: dict[_Session, psycopg.Connection[Any]] = {}
 
 
 def log_in(login: Login, database: str) -> None:
     """Point Django's connection, in every thread from now on, to a database as a login role."""
     parts = conninfo_to_dict(url(login, database))
-    leave()
-    subject_keys.forget()  # they are another database's
     connection = connections["default"]
+    connection.close()
+    subject_keys.forget()  # they are another database's
     # Threads build their connections from this very dictionary.
     connection.settings_dict.update(
         NAME=parts["dbname"],
@@ -179,38 +155,6 @@ def log_in(login: Login, database: str) -> None:
         HOST=parts["host"],
         PORT=parts["port"],
     )
-    session = _left.pop(_session_of(connection), None)
-    if session is not None and _is_as_new(session) and connection.connection is None:
-        connection.connection, connection.autocommit, connection.errors_occurred = session, True, False
-
-
-def leave() -> None:
-    """End what Django's connection of this thread has open; its session is kept for whoever logs in likewise."""
-    connection = connections["default"]
-    session = connection.connection
-    if session is None or connection.in_atomic_block or not _is_as_new(session):
-        connection.close()
-        return
-    connection.connection = None
-    connection.close()
-    _left[_session_of(connection)] = session
-
-
-def _session_of(connection: BaseDatabaseWrapper) -> _Session:
-    return _Session(connection.settings_dict["USER"], connection.settings_dict["NAME"])
-
-
-def _is_as_new(session: psycopg.Connection[Any]) -> bool:
-    """Make a session forget whatever has been set, made or locked in it; return whether it can go on."""
-    try:
-        if session.info.transaction_status == TransactionStatus.IDLE:
-            session.autocommit = True
-            session.execute(_DISCARD)
-            return True
-    except psycopg.OperationalError:  # somebody has ended it
-        pass
-    session.close()
-    return False
 
 
 def process_environment(database: str) -> dict[str, str]:

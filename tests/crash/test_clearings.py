@@ -37,13 +37,9 @@ STATES = {"replay": "queued", "discard": "discarded"}
 def clear(database: str, port: str) -> None:
     """Clear whatever somebody has asked for, as a worker that reaches the database by a port."""
     databases.log_in("worker", database)
-    connection.close()
     connection.settings_dict["PORT"] = port
-    try:
-        while clear_batch(now=NOW, batch=BATCH):
-            pass
-    finally:
-        connection.close()
+    while clear_batch(now=NOW, batch=BATCH):
+        pass
 
 
 class Desk:
