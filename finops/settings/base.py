@@ -136,6 +136,7 @@ DATABASE_LOGIN = DATABASE_OWNER if OWNER_LOGIN else DATABASE_WORKER or env.datab
 DATABASES = {"default": database(DATABASE_LOGIN)}
 
 REDIS_URL = env.text("REDIS_URL", required=True)
+SHARED_STATE_SECONDS = 0.25  # Valkey counts as down when it has not answered for so long
 BROKER_URL = env.text("BROKER_URL", REDIS_URL)
 
 AUTH_USER_MODEL = "users.User"

@@ -15,7 +15,6 @@ from redis.retry import Retry
 SHARED_STATE_LOST = Counter(
     "finops_shared_state_lost_total", "Decisions that were made without Valkey, each process by itself", ["part"]
 )
-_TIMEOUT_SECONDS = 0.25
 # While Valkey is down, each call would otherwise pay the time-out; one in this many seconds does.
 _PAUSE_SECONDS = 2.0
 
@@ -26,8 +25,8 @@ class SharedState:
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(
             url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
+            socket_timeout=settings.SHARED_STATE_SECONDS,
+            socket_connect_timeout=settings.SHARED_STATE_SECONDS,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=30,
         )
